@@ -1,0 +1,1 @@
+# Slicer writes its package description here.

@@ -1,0 +1,21 @@
+"""Data-free 4-bit SAM-Med2D: quantize a float checkpoint, then segment CT and MR volumes from prompts on a CPU.
+
+Importing this package is light: the public names below load their rooms when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .runtime import SamPredictor, load_model
+
+__version__ = "0.1.0"
+__all__ = ["SamPredictor", "__version__", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("SamPredictor", "load_model"):
+        return getattr(importlib.import_module(".runtime", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,133 @@
+"""What all verbs share: errors to exit codes, progress on standard error, JSON reports."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckFailed, DFQSAMError
+from ..outputs import atomic_output, refuse_overwrite
+from ..progress import Cancelled, Progress, ProgressCallback
+from .interrupt import cancel_on_signals
+
+DONE, WRONG_INPUT, FAILED_CHECK, CANCELLED = 0, 2, 3, 130
+Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers() returns
+
+# Modules of the extra `quantize`; segmenting works without them.
+_QUANTIZE_MODULES = {"torch", "segment_anything", "matplotlib"}
+
+
+def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run a verb and return its exit code; what a user can cause becomes one sentence on standard error."""
+    try:
+        return run(args)
+    except DFQSAMError as error:
+        return _say(str(error), WRONG_INPUT)
+    except CheckFailed as error:
+        return _say(str(error), FAILED_CHECK)
+    except (Cancelled, KeyboardInterrupt):
+        return _say("Cancelled.", CANCELLED)
+    except (MemoryError, OSError, ModuleNotFoundError, RuntimeError) as error:
+        sentence = _environment_sentence(error)
+        if sentence is None:
+            raise
+        return _say(sentence, WRONG_INPUT)
+
+
+def _say(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)
+    return code
+
+
+def _environment_sentence(error: BaseException) -> str | None:
+    """Say what the machine lacks, or None when `error` is a defect that deserves its traceback."""
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error).lower():
+        return "The machine ran out of memory. Close other programs, or lower --images and --threads."
+    if isinstance(error, ModuleNotFoundError) and error.name in _QUANTIZE_MODULES:
+        return (
+            f"This command needs {error.name}, which is not installed here. "
+            "Install the extra: pip install 'dfqsam[quantize]'."
+        )
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}. Check the path, its permissions and the free space of the disk."
+    return None
+
+
+def add_progress_option(parser: argparse.ArgumentParser) -> None:
+    """Add --progress."""
+    parser.add_argument(
+        "--progress",
+        choices=("bars", "json", "none"),
+        default="bars",
+        help="how progress is shown on standard error; json: one object a line, for other programs (default: bars)",
+    )
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Add --report and --force."""
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="also write the result as JSON")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def check_report(args: argparse.Namespace) -> None:
+    """Refuse an unusable --report before the long work starts, not after it."""
+    if args.report is not None:
+        refuse_overwrite(args.report, args.force)
+
+
+def write_report(args: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Write `result` to --report, when it was given."""
+    if args.report is not None:
+        write_json(args.report, result, args.force)
+
+
+def write_json(path: str | os.PathLike, value: Any, force: bool = False) -> None:
+    """Write `value` as indented JSON; numbers that JSON lacks (NaN, infinities) become null."""
+    with atomic_output(path, force) as temporary:
+        temporary.write_text(json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+@contextlib.contextmanager
+def progress_callback(args: argparse.Namespace) -> Iterator[ProgressCallback]:
+    """Yield the callback that --progress asks for; Ctrl-C (or a polite kill) makes it raise Cancelled."""
+    with cancel_on_signals() as raise_if_cancelled, _display(args.progress) as show:
+
+        def callback(progress: Progress) -> None:
+            raise_if_cancelled()
+            show(progress)
+
+        yield callback
+
+
+@contextlib.contextmanager
+def _display(kind: str) -> Iterator[ProgressCallback]:
+    if kind == "bars":
+        from .bars import progress_bars
+
+        with progress_bars() as show:
+            yield show
+    else:
+        yield _json_line if kind == "json" else lambda progress: None
+
+
+def _json_line(progress: Progress) -> None:
+    fields = {name: getattr(progress, name) for name in ("stage", "done", "total", "message")}
+    print(json.dumps(fields), file=sys.stderr, flush=True)

@@ -1,0 +1,102 @@
+"""`dfqsam quantize`: a float checkpoint becomes a packed 4-bit model, without data."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..outputs import refuse_overwrite
+from .console import (
+    DONE,
+    Subparsers,
+    add_progress_option,
+    add_report_options,
+    check_report,
+    progress_callback,
+    write_report,
+)
+
+if TYPE_CHECKING:
+    from ..quant import QuantConfig
+
+
+def add_parser(verbs: Subparsers) -> None:
+    """Add the verb and its options."""
+    parser = verbs.add_parser(
+        "quantize",
+        help="float checkpoint to packed 4-bit model, without data",
+        description="Turn a float SAM-Med2D or SAM checkpoint into a packed low-bit model. Reads nothing but the checkpoint.",
+    )
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth or .safetensors")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
+    parser.add_argument("--recipe", default="default", choices=("default", "paper", "fast"))
+    parser.add_argument("--bits", type=int, default=4, metavar="N", help="bits of weights and activations, 4 to 8 (default 4)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same file (default 0)")
+    parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
+    parser.add_argument("--iterations", type=int, metavar="N", help="optimisation steps per image (default: the recipe's)")
+    parser.add_argument(
+        "--auxiliary", metavar="FILE", help="optional TorchScript or ONNX segmenter that adds pixel labels to the synthesis"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--work-dir", type=Path, metavar="DIR", help="keep finished parts here, for --resume")
+    parser.add_argument("--resume", action="store_true", help="continue what --work-dir holds")
+    parser.add_argument("--preview", type=Path, metavar="DIR", help="write synthetic images and their labels as PNG")
+    parser.add_argument("--dry-run", action="store_true", help="print sizes and an estimated time per part, write nothing")
+    add_report_options(parser)
+    add_progress_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantize, or estimate with --dry-run."""
+    from ..quant import QuantConfig
+
+    config = QuantConfig.from_recipe(
+        args.recipe,
+        bits=args.bits,
+        seed=args.seed,
+        images=args.images,
+        iterations=args.iterations,
+        auxiliary=args.auxiliary,
+    )
+    return _estimate(args, config) if args.dry_run else _quantize(args, config)
+
+
+def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
+    from ..quant import quantize
+
+    refuse_overwrite(args.output, args.force)
+    check_report(args)
+    with progress_callback(args) as progress:
+        result = quantize(
+            args.checkpoint,
+            args.output,
+            config,
+            threads=args.threads,
+            device=args.device,
+            work_dir=args.work_dir,
+            resume=args.resume,
+            preview_dir=args.preview,
+            force=args.force,
+            progress=progress,
+        )
+    write_report(args, result)
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB")
+    return DONE
+
+
+def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
+    from ..quant import estimate
+
+    estimated = estimate(args.checkpoint, config, args.threads)
+    _print_estimate(estimated)
+    print("Nothing written (dry run).")
+    return DONE
+
+
+def _print_estimate(estimated: dict[str, Any]) -> None:
+    import json
+
+    print(json.dumps(estimated, indent=2))

@@ -1,0 +1,68 @@
+"""`dfqsam segment`: a label map from a volume and prompts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import (
+    DONE,
+    Subparsers,
+    add_progress_option,
+    add_report_options,
+    check_report,
+    progress_callback,
+    write_report,
+)
+
+
+def add_parser(verbs: Subparsers) -> None:
+    """Add the verb `segment`."""
+    parser = verbs.add_parser(
+        "segment",
+        help="segment a CT or MR volume from prompts",
+        description="Segment a volume from points and boxes. The result lies on exactly the volume's grid "
+        "(.nii.gz, .nii, .nrrd, .mha or .seg.nrrd).",
+    )
+    parser.add_argument("volume", metavar="VOLUME", help="NIfTI, NRRD, MHA, or a DICOM file or folder")
+    parser.add_argument("prompts", metavar="PROMPTS", help="prompts file (JSON), or markups of 3D Slicer (.mrk.json)")
+    parser.add_argument("-m", "--model", required=True, metavar="MODEL", help="packed model or float checkpoint")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="LABELS", help="label map to write")
+    parser.add_argument("--window", default="auto", help="auto (default), a preset (liver, lung, ...) or WIDTH,LEVEL")
+    parser.add_argument("--frame", type=int, metavar="N", help="which volume of a 4D file, from 0")
+    parser.add_argument("--series", metavar="UID", help="which series of a DICOM folder that holds several")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the model (default: all cores)")
+    add_progress_option(parser)
+    add_report_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, segment, write; nothing is written before everything has succeeded."""
+    from ..outputs import refuse_overwrite
+    from ..runtime import load_model
+    from ..volume.files import read_volume
+    from ..volume.label_maps import label_suffix, write_label_map
+    from ..volume.prompt_reader import read_prompts
+    from ..volume.segment import segment_volume
+    from ..volume.window import choose_window
+
+    label_suffix(args.output)
+    refuse_overwrite(args.output, args.force)
+    check_report(args)
+    volume = read_volume(args.volume, args.frame, args.series)
+    prompts = read_prompts(args.prompts, volume.geometry)
+    window = choose_window(args.window, volume.voxels_kji, volume.modality)
+    model = load_model(args.model, threads=args.threads)
+    with progress_callback(args) as progress:
+        result = segment_volume(volume, prompts, model, window, progress)
+    names = {segment.label: segment.name for segment in prompts}
+    write_label_map(args.output, result.labels_kji, volume, names, args.force)
+    write_report(args, result.report)
+    for row in result.report["slices"]:
+        print(
+            f"{row['segment']} (label {row['label']}), slice {row['axis']} {row['slice']}: "
+            f"{row['area_mm2']:.1f} mm2, predicted IoU {row['predicted_iou']:.2f}"
+        )
+    print(f"Written: {args.output}")
+    return DONE

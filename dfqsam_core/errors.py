@@ -1,0 +1,33 @@
+"""Errors a user can cause; each message says what happened, what was found and what to do."""
+
+
+class DFQSAMError(ValueError):
+    """Base of every error that wrong input can cause; the command line turns it into exit code 2."""
+
+
+class ConfigError(DFQSAMError):
+    """A setting is out of its range or contradicts another one."""
+
+
+class CheckpointError(DFQSAMError):
+    """A float checkpoint cannot be used: not a checkpoint, damaged, unsafe, or of another architecture."""
+
+
+class ModelFileError(DFQSAMError):
+    """A packed model file is damaged, of another format version, or not a model at all."""
+
+
+class VolumeError(DFQSAMError):
+    """A volume cannot be read, or its grid is one that cannot be segmented slice by slice."""
+
+
+class PromptError(DFQSAMError):
+    """A prompt is malformed, outside the volume, or contradicts another one."""
+
+
+class OutputError(DFQSAMError):
+    """A result cannot be written: the file exists, the folder is read-only, or the disk is full."""
+
+
+class CheckFailed(Exception):
+    """A measurement ran and its result is outside the allowed limit; the command line exits with 3."""

@@ -1,0 +1,91 @@
+"""Prompts made from a label, as SAM-Med2D's evaluation makes them, and the masks they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import ConfigError
+
+
+class Predictor(Protocol):
+    """The part of SamPredictor that an evaluation needs; `set_image` was called before."""
+
+    def predict(
+        self,
+        point_coords: np.ndarray | None = None,
+        point_labels: np.ndarray | None = None,
+        box: np.ndarray | None = None,
+        mask_input: np.ndarray | None = None,
+        multimask_output: bool = True,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return masks (3, H, W), predicted IoU (3,) and low-resolution logits (3, 64, 64)."""
+        ...
+
+
+def tight_box(mask: np.ndarray) -> np.ndarray:
+    """Return the box (4,) float32 x0, y0, x1, y1 around a non-empty mask (H, W); x1 and y1 are exclusive."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
+
+
+def predict_box(predictor: Predictor, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the mask (H, W) bool that the tight box of `target` gives."""
+    return _best(*predictor.predict(box=tight_box(target)))[0]
+
+
+def predict_one_point(predictor: Predictor, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the mask (H, W) bool that one random pixel of `target` gives."""
+    return predict_clicks(predictor, target, rng, clicks=1)
+
+
+def predict_three_points(predictor: Predictor, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the mask (H, W) bool after one random pixel of `target` and two corrections."""
+    return predict_clicks(predictor, target, rng, clicks=3)
+
+
+def predict_clicks(predictor: Predictor, target: np.ndarray, rng: np.random.Generator, clicks: int) -> np.ndarray:
+    """Return the mask after `clicks` clicks: the first inside `target`, each next one in the region still wrong.
+
+    A missed pixel is a positive click, a wrongly covered one a negative click; points accumulate and the previous
+    low-resolution logits are fed back, as in SAM-Med2D's interactive evaluation. Stops early when nothing is wrong.
+    """
+    points, labels = [_random_pixel(target, rng)], [1]
+    mask, low_res = _best(*predictor.predict(np.array(points, np.float32), np.array(labels)))
+    while len(points) < clicks and (mask != target).any():
+        x, y = _random_pixel(mask != target, rng)
+        points.append((x, y))
+        labels.append(int(target[y, x]))
+        mask, low_res = _best(
+            *predictor.predict(np.array(points, np.float32), np.array(labels), mask_input=low_res[None])
+        )
+    return mask
+
+
+PROMPT_KINDS: dict[str, Callable[[Predictor, np.ndarray, np.random.Generator], np.ndarray]] = {
+    "box": predict_box,
+    "1pt": predict_one_point,
+    "3pt": predict_three_points,
+}
+
+
+def parse_prompt_kinds(text: str) -> tuple[str, ...]:
+    """Return the prompt kinds of a list like "box,1pt,3pt"; raises ConfigError for an unknown or missing kind."""
+    kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [kind for kind in kinds if kind not in PROMPT_KINDS]
+    if unknown or not kinds:
+        raise ConfigError(f"Unknown prompt kinds {unknown or repr(text)}. Choose from {', '.join(PROMPT_KINDS)}.")
+    return kinds
+
+
+def _random_pixel(mask: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
+    rows, columns = np.nonzero(mask)
+    chosen = int(rng.integers(len(rows)))
+    return int(columns[chosen]), int(rows[chosen])
+
+
+def _best(masks: np.ndarray, iou_predictions: np.ndarray, low_res: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    chosen = int(np.argmax(iou_predictions))
+    return masks[chosen].astype(bool), low_res[chosen]

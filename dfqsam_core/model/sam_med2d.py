@@ -1,0 +1,79 @@
+"""SAM-Med2D: image encoder with adapters, SAM's prompt encoder and mask decoder, and loading from a checkpoint."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor, nn
+
+from ..pixels import PIXEL_MEAN, PIXEL_STD
+from ..store.architecture import Architecture
+from ..store.checkpoint import Checkpoint, read_checkpoint
+from .image_encoder import ImageEncoder
+from .sam_modeling import sam_modeling
+
+
+class SamMed2D(nn.Module):
+    """The network of SAM-Med2D (Cheng et al. 2023) for any `Architecture`; state dict keys as in sam-med2d_b.pth."""
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        modeling = sam_modeling()
+        grid, size, dim = architecture.grid, architecture.image_size, architecture.out_chans
+        self.architecture = architecture
+        self.image_encoder = ImageEncoder(architecture)
+        self.prompt_encoder = modeling.PromptEncoder(
+            embed_dim=dim, image_embedding_size=(grid, grid), input_image_size=(size, size), mask_in_chans=16
+        )
+        self.mask_decoder = modeling.MaskDecoder(
+            num_multimask_outputs=3,
+            transformer=modeling.TwoWayTransformer(depth=2, embedding_dim=dim, mlp_dim=2048, num_heads=8),
+            transformer_dim=dim,
+            iou_head_depth=3,
+            iou_head_hidden_dim=256,
+        )
+        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(1, 3, 1, 1), persistent=False)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint | str | os.PathLike[str]) -> SamMed2D:
+        """Build the network of a checkpoint (path, or already read), in evaluation mode with frozen float32 weights.
+
+        Raises CheckpointError when the file is no usable checkpoint.
+        """
+        source = checkpoint if isinstance(checkpoint, Checkpoint) else read_checkpoint(checkpoint)
+        model = cls(source.architecture).eval().requires_grad_(False)
+        # Tensor by tensor: a whole second state dict would double the memory of a 1 GB model.
+        for name, tensor in model.state_dict().items():
+            tensor.copy_(torch.tensor(source.tensors[name], dtype=torch.float32))
+        return model
+
+    def normalize(self, pixels: Tensor) -> Tensor:
+        """Normalise pixels (B, 3, S, S) on the 0..255 scale, in SAM-Med2D's channel order, for the image encoder."""
+        return (pixels - self.pixel_mean) / self.pixel_std
+
+    def decode(
+        self,
+        image_embedding: Tensor,
+        points: tuple[Tensor, Tensor] | None = None,
+        boxes: Tensor | None = None,
+        mask_probabilities: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Masks of N prompts on one image.
+
+        image_embedding: (1, C, grid, grid). points: coordinates (N, P, 2) as x, y in the S-pixel frame and labels
+        (N, P). boxes: (N, 4) xyxy. mask_probabilities: (N, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt.
+        Returns low-resolution logits (N, 3, 4 grid, 4 grid) and predicted IoU (N, 3).
+        """
+        sparse, dense = self.prompt_encoder(points=points, boxes=boxes, masks=mask_probabilities)
+        return self.mask_decoder(
+            image_embeddings=image_embedding,
+            image_pe=self.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=True,
+        )

@@ -1,0 +1,187 @@
+"""What a quantization run is made of; every value here goes onto the model card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SynthesisConfig:
+    """Synthetic calibration images (DFQ-SAM section 3; method facts in docs/method.md).
+
+    images: how many, each with its own start and seed. iterations: Adam steps per image.
+    start: "anatomy" (smooth random fields with blobs) or "noise" (Gaussian, as published).
+    source: "synthetic", or "noise" to skip the optimisation (the lower bound of comparisons).
+    learning_rate: for pixels in 0..1, warmed up and annealed in each of `rounds` equal rounds. evolve_fraction: part of the steps in which labels evolve, every
+    evolve_every steps, from a grid_points x grid_points prompt grid. The four weights multiply the loss terms.
+    jitter: largest circular shift in pixels. entropy_points: nodes of the density grid; entropy_tokens: tokens drawn per block.
+    """
+
+    images: int = 16
+    iterations: int = 120
+    rounds: int = 1
+    start: Literal["anatomy", "noise"] = "anatomy"
+    source: Literal["synthetic", "noise"] = "synthetic"
+    learning_rate: float = 0.03
+    evolve_fraction: float = 0.5
+    evolve_every: int = 10
+    grid_points: int = 12
+    segmentation_weight: float = 1.0
+    entropy_weight: float = 0.05
+    variation_weight: float = 10.0
+    auxiliary_weight: float = 0.5
+    variation_target: tuple[float, float] = (0.02, 0.05)
+    jitter: int = 15
+    entropy_points: int = 64
+    entropy_tokens: int = 128
+    auxiliary: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.images <= 4096, f"images must be 1 to 4096, not {self.images}")
+        _require(0 <= self.iterations <= 100_000, f"iterations must be 0 to 100000, not {self.iterations}")
+        _require(self.evolve_every >= 1, f"evolve_every must be at least 1, not {self.evolve_every}")
+        _require(0 <= self.evolve_fraction <= 1, f"evolve_fraction must be 0 to 1, not {self.evolve_fraction}")
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """How ranges are found.
+
+    range_search: "output_error" tries `candidates` shrunken ranges and keeps the one with the least error at the
+    layer's output; "quantile" keeps the best of three quantiles by tensor error (RepQ-ViT).
+    weight_search: "output_error" weighs weight errors by the mean square of the inputs; "quantile" as RepQ-ViT.
+    bias_correction: move the mean output error on the calibration images into the bias.
+    rows: inputs drawn per layer for the search.
+    """
+
+    range_search: Literal["output_error", "quantile"] = "output_error"
+    weight_search: Literal["output_error", "quantile"] = "output_error"
+    candidates: int = 24
+    rows: int = 1024
+    bias_correction: bool = True
+
+
+@dataclass(frozen=True)
+class QuantConfig:
+    """A whole recipe: bits of each part, synthesis and calibration, and the seed.
+
+    weight_bits, activation_bits, softmax_bits: image encoder. pixel_bits: input of the patch embedding. gate_bits:
+    inputs of the adapters' channel gate. neck_bits: inputs of the neck. decoder_bits: weights of the mask decoder,
+    which is computed in float. per_head: q, k, v and softmax ranges per head instead of per tensor.
+    transpose_convolutions: quantize ConvTranspose2d (the published script leaves it in float).
+    """
+
+    recipe: str = "default"
+    seed: int = 0
+    weight_bits: int = 4
+    activation_bits: int = 4
+    softmax_bits: int = 4
+    pixel_bits: int = 8
+    gate_bits: int = 8
+    neck_bits: int = 8
+    decoder_bits: int = 8
+    per_head: bool = True
+    transpose_convolutions: bool = True
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
+    departures: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("weight_bits", "activation_bits", "softmax_bits", "pixel_bits", "gate_bits", "neck_bits", "decoder_bits"):
+            value = getattr(self, name)
+            _require(4 <= value <= 8, f"{name} must be 4 to 8, not {value}")
+        _require(0 <= self.seed < 2**63, f"the seed must be 0 to 2^63 - 1, not {self.seed}")
+
+    @classmethod
+    def from_recipe(
+        cls,
+        recipe: str = "default",
+        *,
+        bits: int = 4,
+        seed: int = 0,
+        images: int | None = None,
+        iterations: int | None = None,
+        auxiliary: str | None = None,
+    ) -> QuantConfig:
+        """Return a named recipe ("default", "paper" or "fast") with the command line's few changes applied."""
+        if recipe not in RECIPES:
+            raise ConfigError(f"There is no recipe {recipe!r}. Choose one of: {', '.join(RECIPES)}.")
+        base = RECIPES[recipe]
+        changes: dict[str, Any] = {"images": images, "iterations": iterations, "auxiliary": auxiliary}
+        synthesis = replace(base.synthesis, **{key: value for key, value in changes.items() if value is not None})
+        return replace(
+            base,
+            seed=seed,
+            weight_bits=bits,
+            activation_bits=bits,
+            softmax_bits=bits,
+            **{name: max(bits, getattr(base, name)) for name in ("pixel_bits", "gate_bits", "neck_bits")},
+            synthesis=synthesis,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every parameter as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> QuantConfig:
+        """Inverse of `to_dict`. Raises ConfigError for unknown keys."""
+        known = {f.name for f in fields(cls)}
+        _require(set(values) <= known, f"unknown settings {sorted(set(values) - known)}")
+        nested = dict(values)
+        nested["synthesis"] = SynthesisConfig(**{**values["synthesis"], "variation_target": tuple(values["synthesis"]["variation_target"])})
+        nested["calibration"] = CalibrationConfig(**values["calibration"])
+        nested["departures"] = tuple(values.get("departures", ()))
+        return cls(**nested)
+
+
+def _require(condition: bool, problem: str) -> None:
+    if not condition:
+        raise ConfigError(f"The quantization settings are wrong: {problem}.")
+
+
+_PAPER_DEPARTURES = (
+    "Labels evolve from SAM-Med2D's own masks: the published script's auxiliary segmenter is not distributed.",
+    "Adapters are quantized and loaded strictly: the published script drops them silently.",
+    "Pixels stay in 0..1 and are normalised once: the script optimises outside the range that images can have.",
+    "LayerNorm outputs keep a per-channel quantizer whose scales are folded into the weights: same codes, exact on padding and adapters.",
+    "Zero points are whole numbers and zero has its own softmax code: sixteen levels where the script has seventeen.",
+    "Padding tokens are left out of calibration and of the patch-similarity entropy.",
+    "Labels and image share one 256-pixel grid and are shifted alike.",
+)
+
+RECIPES: dict[str, QuantConfig] = {
+    "default": QuantConfig(),
+    "fast": QuantConfig(
+        recipe="fast",
+        synthesis=SynthesisConfig(images=4, iterations=20, grid_points=6),
+        calibration=CalibrationConfig(candidates=12, rows=512),
+    ),
+    "paper": QuantConfig(
+        recipe="paper",
+        pixel_bits=4,
+        gate_bits=4,
+        neck_bits=4,
+        per_head=False,
+        transpose_convolutions=False,
+        synthesis=SynthesisConfig(
+            images=1,
+            iterations=1500,
+            rounds=3,
+            start="noise",
+            learning_rate=0.045,
+            evolve_fraction=1 / 3,
+            evolve_every=1,
+            grid_points=6,
+            variation_weight=10.0,
+            variation_target=(0.0113, 0.0124),
+            entropy_points=10,
+            entropy_tokens=256,
+        ),
+        calibration=CalibrationConfig(range_search="quantile", weight_search="quantile", bias_correction=False),
+        departures=_PAPER_DEPARTURES,
+    ),
+}

@@ -1,0 +1,28 @@
+"""Pictures of synthetic images and their labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+PALETTE = np.array([[230, 75, 53], [77, 187, 213], [0, 160, 135], [243, 155, 127], [132, 145, 180], [145, 209, 194]])
+
+
+def preview_image(pixels: Tensor, labels: Tensor) -> np.ndarray:
+    """Image (1, 1, S, S) in 0..1 beside the same image with labels (N, S, S) in colour: uint8 (S, 2 S, 3)."""
+    gray = (pixels[0, 0].detach().cpu().numpy() * 255).round().astype(np.uint8)
+    plain = np.repeat(gray[..., None], 3, axis=2)
+    painted = plain.copy()
+    for number, label in enumerate(labels.cpu().numpy()):
+        painted[label] = (painted[label] * 0.5 + PALETTE[number % len(PALETTE)] * 0.5).astype(np.uint8)
+    return np.concatenate([plain, painted], axis=1)
+
+
+def write_preview(folder: Path, index: int, picture: np.ndarray) -> None:
+    """Write the picture of image `index` as a PNG into `folder`, which is made when missing."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(folder / f"synthetic_{index:03d}.png")

@@ -1,0 +1,86 @@
+"""Uniform and logarithmic quantizers on torch tensors, in the arithmetic of docs/model_file.md."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+HALF_OCTAVE = math.log(2) / 2
+
+
+def uniform_parameters(low: Tensor, high: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Scale and whole zero point of the asymmetric uniform quantizer over [low, high], which is widened to hold zero.
+
+    Zero is always exactly representable and there are exactly 2^bits levels (DFQ-SAM's fractional zero points give 17).
+    """
+    levels = 2**bits - 1
+    low, high = low.clamp(max=0), high.clamp(min=0)
+    scale = ((high - low) / levels).clamp(min=1e-8)
+    return scale, torch.round(-low / scale).clamp(0, levels)
+
+
+def uniform_codes(x: Tensor, scale: Tensor, zero_point: Tensor, bits: int) -> Tensor:
+    """Codes clamp(round(x / scale) + zero_point, 0, 2^bits - 1) as whole numbers in x's dtype."""
+    return (torch.round(x / scale) + zero_point).clamp(0, 2**bits - 1)
+
+
+class UniformQuantizer(nn.Module):
+    """Asymmetric uniform quantizer with fixed parameters.
+
+    scale, zero_point: broadcastable to the input. forward gives (codes - zero_point) * scale.
+    """
+
+    scale: Tensor
+    zero_point: Tensor
+
+    def __init__(self, scale: Tensor, zero_point: Tensor, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero_point", zero_point)
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Whole-number codes in 0..2^bits - 1, dtype of x."""
+        return uniform_codes(x, self.scale, self.zero_point, self.bits)
+
+    def centred_codes(self, x: Tensor) -> Tensor:
+        """Codes minus the zero point: the operand of the integer product."""
+        return self.codes(x) - self.zero_point
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The nearest representable values of x."""
+        return self.centred_codes(x) * self.scale
+
+
+class LogSqrt2Softmax(nn.Module):
+    """Softmax whose result is delta * 2^(-code / 2), with the last code reserved for exact zero (log-sqrt2, RepQ-ViT 3.3).
+
+    delta: (heads, 1, 1). Codes are taken from the logits: round((logsumexp + ln delta - logit) / (ln 2 / 2)).
+    """
+
+    delta: Tensor
+
+    def __init__(self, delta: Tensor, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+        self.register_buffer("delta", delta)
+
+    def codes(self, logits: Tensor) -> Tensor:
+        """Whole-number codes in 0..2^bits - 1 of softmax(logits), dtype of the logits."""
+        return log_sqrt2_codes(logits - logits.logsumexp(-1, keepdim=True), self.delta, self.bits)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Quantized probabilities, the shape of the logits (B, heads, queries, keys)."""
+        return log_sqrt2_values(self.codes(logits), self.delta, self.bits)
+
+
+def log_sqrt2_codes(log_probability: Tensor, delta: Tensor, bits: int) -> Tensor:
+    """Codes of exp(log_probability): half octaves below delta, the last one meaning zero."""
+    return torch.round((delta.log() - log_probability) / HALF_OCTAVE).clamp(0, 2**bits - 1)
+
+
+def log_sqrt2_values(codes: Tensor, delta: Tensor, bits: int) -> Tensor:
+    """delta * 2^(-code / 2); zero for the last code."""
+    return torch.where(codes < 2**bits - 1, delta * torch.exp2(-codes / 2), torch.zeros_like(codes))

@@ -1,0 +1,187 @@
+"""Writes the layers of a network into a graph: integer where the file holds codes, float where it holds a weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..store.model_file import PackedModel
+from .convolution import TapTable
+from .onnx_builder import CONTRIB, GraphBuilder
+
+# Instruction sets older than VNNI add two neighbouring products of an unsigned and a signed byte in 16 bits, saturating.
+_LARGEST_PAIR = 2**15 - 1
+
+
+@dataclass(frozen=True)
+class _InputQuantizer:
+    """Quantizer of a layer's input; scale, zero_point: (1,) or (in,)."""
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    bits: int
+
+    @property
+    def is_per_channel(self) -> bool:
+        return self.scale.size > 1
+
+
+class LayerWriter:
+    """Appends the layers of `model` to `graph`, by their names in the float state dict.
+
+    Values have their channels on the last axis. A layer with weight and input codes is an integer product; one with
+    weight codes alone gets them as float32 weights; one without codes stays float.
+
+    Where the graph keeps taps, an integer layer L gives `L.input`, the float values before its quantizer (for the inputs
+    of attn.qkv and mlp.lin1 in units of codes: the quantizer is folded into the LayerNorm), `L.codes`, and `L.output`.
+    """
+
+    def __init__(self, graph: GraphBuilder, model: PackedModel) -> None:
+        self.graph = graph
+        self.model = model
+
+    def is_integer(self, layer: str) -> bool:
+        """Whether `layer` multiplies codes by codes."""
+        return self.model.is_quantized(layer) and f"{layer}.input.scale" in self.model.tensors
+
+    def linear(self, layer: str, x: str) -> str:
+        """A linear layer, or a convolution of one tap, on x (..., in)."""
+        return self.product(layer, self.quantized(layer, x))
+
+    def quantized(self, layer: str, x: str) -> str:
+        """Codes of x where `layer` is integer, else x itself."""
+        if not self.is_integer(layer):
+            return x
+        quantizer = self._quantizer(layer)
+        return self.quantize(layer, x, quantizer.scale, quantizer.zero_point, quantizer.bits, axis=-1)
+
+    def quantize(
+        self, name: str, x: str, scale: np.ndarray, zero_point: np.ndarray, bits: int, axis: int
+    ) -> str:
+        """Codes clamp(round_half_even(x / scale) + zero_point, 0, 2^bits - 1), uint8; scale is (1,) or runs along `axis`."""
+        self.graph.tap(f"{name}.input", x)
+        if scale.size == 1:
+            scale, zero_point = scale.reshape(()), zero_point.reshape(())
+        elif axis == -1:
+            # The engine's own quantizer is slow where neighbouring values have different scales.
+            steps = self.graph.op("Round", self.graph.op("Div", x, self.graph.constant(scale)))
+            x = self.graph.op("Add", steps, self.graph.constant(zero_point.astype(np.float32)))
+            scale, zero_point = np.float32(1), np.uint8(0)
+        codes = self.graph.op("QuantizeLinear", x, *map(self.graph.constant, (scale, zero_point)), axis=axis)
+        return self.graph.tap(f"{name}.codes", self._clamp(codes, bits))
+
+    def norm(self, name: str, x: str, epsilon: float) -> str:
+        """LayerNorm `name` over the last axis."""
+        return self._layer_norm(x, self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"), epsilon)
+
+    def normed_input(self, norm: str, layer: str, x: str, epsilon: float) -> str:
+        """Input of `layer` behind LayerNorm `norm`: codes, with their quantizer folded into the LayerNorm, or floats."""
+        if not self.is_integer(layer):
+            return self.norm(norm, x, epsilon)
+        quantizer = self._quantizer(layer)
+        gamma = self._tensor(f"{norm}.weight") / quantizer.scale
+        beta = self._tensor(f"{norm}.bias") / quantizer.scale + quantizer.zero_point.astype(np.float32)
+        steps = self._layer_norm(x, gamma, beta, epsilon)
+        return self.quantize(layer, steps, np.ones(1, np.float32), np.zeros(1, np.uint8), quantizer.bits, axis=-1)
+
+    def product(self, layer: str, x: str, taps: np.ndarray | None = None) -> str:
+        """Product of x (..., taps * in), as `quantized` gives it, and the weight of `layer`, with scale and bias.
+
+        taps: flat kernel elements in the order of x; None for all in their own order (only one in a linear layer).
+        """
+        return self.graph.tap(f"{layer}.output", self._product(layer, self._rows(layer), x, taps))
+
+    def convolution(self, layer: str, x: str, table: TapTable) -> str:
+        """A convolution on x (positions, in), gathered tap by tap; padding is exact zero."""
+        codes = self.quantized(layer, x)
+        return self.product(layer, self._gather(layer, codes, table), table.kernel)
+
+    def transposed_convolution(self, layer: str, x: str, phases: list[TapTable]) -> str:
+        """A transposed convolution on x (positions, in): (positions, phases * out), one product per output phase."""
+        codes, rows = self.quantized(layer, x), self._rows(layer)
+        parts = [self._product(layer, rows, self._gather(layer, codes, phase), phase.kernel) for phase in phases]
+        return self.graph.tap(f"{layer}.output", self.graph.concat(*parts, axis=1))
+
+    def spread(self, layer: str, x: str) -> str:
+        """A transposed convolution whose taps do not overlap, on x (..., in): (..., taps * out)."""
+        rows, codes = self._rows(layer), self.quantized(layer, x)
+        parts = [self._product(layer, rows, codes, np.array([tap])) for tap in range(rows.shape[2])]
+        return self.graph.tap(f"{layer}.output", self.graph.concat(*parts, axis=-1))
+
+    def bias(self, layer: str) -> np.ndarray:
+        """Bias of `layer`, float32 (out,); zeros where it has none."""
+        zeros = np.zeros(self.model.layers[layer].out_channels, np.float32)
+        return self.model.tensors.get(f"{layer}.bias", zeros)
+
+    def _rows(self, layer: str) -> np.ndarray:
+        """Weight as (out, in, taps): int16 codes minus their zero point of an integer layer, else float32."""
+        spec = self.model.layers[layer]
+        if self.is_integer(layer):
+            return self.model.weight_codes(layer).reshape(spec.out_channels, spec.in_channels, -1)
+        weight = self.model.float_weight(layer)
+        weight = weight.swapaxes(0, 1) if spec.kind == "conv_transpose" else weight
+        return weight.reshape(spec.out_channels, spec.in_channels, -1)
+
+    def _gather(self, layer: str, x: str, table: TapTable) -> str:
+        """Rows (outputs, taps * in) of the inputs that each output sees; x: (positions, in)."""
+        channels = self.model.layers[layer].in_channels
+        pad = np.zeros((1, channels), np.float32)
+        if self.is_integer(layer):
+            pad = np.broadcast_to(self._quantizer(layer).zero_point, (1, channels))
+        padded = self.graph.concat(x, self.graph.constant(pad), axis=0)
+        return self.graph.reshape(self.graph.gather(padded, table.positions), len(table.positions), -1)
+
+    def _product(self, layer: str, rows: np.ndarray, x: str, taps: np.ndarray | None) -> str:
+        if taps is not None:
+            rows = rows[:, :, taps]
+        if self.is_integer(layer):
+            return self._integer_product(layer, rows, x)
+        matrix = rows.transpose(2, 1, 0).reshape(-1, len(rows))
+        y = self.graph.op("MatMul", x, self.graph.weight(matrix))
+        has_bias = f"{layer}.bias" in self.model.tensors
+        return self.graph.op("Add", y, self.graph.constant(self.bias(layer))) if has_bias else y
+
+    def _integer_product(self, layer: str, rows: np.ndarray, codes: str) -> str:
+        """scale * sum (code - zero point) W + bias; zero points of single channels become part of the bias."""
+        quantizer = self._quantizer(layer)
+        weight_scale, bias = self._tensor(f"{layer}.weight.scale"), self.bias(layer)
+        input_scale, zero_point = np.float32(1), np.uint8(0)
+        if quantizer.is_per_channel:
+            offset = np.einsum("oit,i->o", rows, quantizer.zero_point, dtype=np.int64)
+            bias = (bias - weight_scale.astype(np.float64) * offset).astype(np.float32)
+        else:
+            input_scale, zero_point = quantizer.scale[0], quantizer.zero_point[0]
+        weight, weight_zero_point = self._integer_weight(layer, rows)
+        return self.graph.op(
+            "MatMulIntegerToFloat",
+            codes,
+            weight,
+            *map(self.graph.constant, (input_scale, weight_scale, zero_point)),
+            weight_zero_point,
+            self.graph.constant(bias) if bias.any() else None,
+            domain=CONTRIB,
+        )
+
+    def _integer_weight(self, layer: str, rows: np.ndarray) -> tuple[str, str | None]:
+        """Weight (taps * in, out) and its zero point: signed bytes where their products cannot saturate, else unsigned."""
+        weight_bits, input_bits = self.model.weight_bits(layer) or 0, self._quantizer(layer).bits
+        largest = (2 ** min(weight_bits, 7) - 1) * (2**input_bits - 1)
+        offset, dtype = (0, np.int8) if 2 * largest <= _LARGEST_PAIR else (128, np.uint8)
+        matrix = (rows + np.int16(offset)).astype(dtype) if offset else rows.astype(dtype)
+        weight = self.graph.weight(matrix.transpose(2, 1, 0).reshape(-1, len(rows)))
+        return weight, self.graph.constant(np.uint8(offset)) if offset else None
+
+    def _clamp(self, codes: str, bits: int) -> str:
+        return codes if bits == 8 else self.graph.op("Min", codes, self.graph.constant(np.uint8(2**bits - 1)))
+
+    def _layer_norm(self, x: str, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> str:
+        affine = map(self.graph.constant, (gamma, beta))
+        return self.graph.op("LayerNormalization", x, *affine, axis=-1, epsilon=epsilon)
+
+    def _quantizer(self, layer: str) -> _InputQuantizer:
+        parts = (self._tensor(f"{layer}.input.{part}") for part in ("scale", "zero_point"))
+        return _InputQuantizer(*parts, bits=self.model.input_bits(layer) or 8)
+
+    def _tensor(self, name: str) -> np.ndarray:
+        return self.model.tensors[name]

@@ -1,0 +1,114 @@
+"""Float checkpoints of SAM and SAM-Med2D: read safely, without torch, checked and brought to 256-pixel images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CheckpointError
+from ..interpolation import linear_resize_matrix, resize_bilinear
+from .architecture import Architecture, check_shapes
+from .file_identity import FileSource, refuse_missing, what_is
+from .safetensors_file import is_packed_model, looks_like_safetensors, open_safetensors
+from .stored_tensor import FLOAT_TYPES, StoredTensor
+from .torch_archive import read_torch_archive
+
+_SAM_IMAGE_SIZE, _MED2D_IMAGE_SIZE = 1024, 256
+_NOT_WEIGHTS = ("pixel_mean", "pixel_std")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A float network: `tensors` holds exactly the arrays that `architecture` expects, float32, all values finite.
+
+    source: the file it came from. notes: one sentence for each change made to the stored tensors.
+    """
+
+    architecture: Architecture
+    tensors: Mapping[str, np.ndarray]
+    source: FileSource
+    notes: tuple[str, ...] = ()
+
+
+def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
+    """Read a torch (.pth) or safetensors checkpoint; float32 weights stay mapped from the file, others are converted.
+
+    A 1024-pixel SAM becomes a 256-pixel one by resizing its position tables; `notes` says so.
+    Raises CheckpointError when the file is no SAM or SAM-Med2D, is damaged, or is unsafe to read.
+    """
+    path = Path(path)
+    stored = _weights(_stored_tensors(path), path)
+    shapes = {name: tensor.shape for name, tensor in stored.items()}
+    architecture = Architecture.from_shapes(shapes)
+    check_shapes(shapes, architecture)
+    tensors = {name: _finite(name, tensor) for name, tensor in stored.items()}
+    checkpoint = Checkpoint(architecture, tensors, FileSource.of(path))
+    return _resized(checkpoint) if architecture.image_size == _SAM_IMAGE_SIZE else checkpoint
+
+
+def _stored_tensors(path: Path) -> Mapping[str, Any]:
+    refuse_missing(path, CheckpointError)
+    if looks_like_safetensors(path):
+        if is_packed_model(path):
+            raise CheckpointError(f"{path.name} is a packed model, not a float checkpoint. Choose the float weights.")
+        return open_safetensors(path, CheckpointError)[1]
+    kind = what_is(path)
+    if kind == "a ZIP archive":
+        return _state_dict(read_torch_archive(path), path)
+    if kind == "a pickle":
+        raise CheckpointError(
+            f"{path.name} is a pickle of an old torch or of another program, which could run code and is not opened. "
+            "Where you trust it, load it with torch there and save its state dict again with torch.save."
+        )
+    raise CheckpointError(f"{path.name} is {kind}, not a checkpoint. Choose sam-med2d_b.pth or a .safetensors file.")
+
+
+def _state_dict(saved: Any, path: Path) -> Mapping[str, Any]:
+    for key in ("model", "state_dict"):
+        if isinstance(saved, Mapping) and isinstance(saved.get(key), Mapping):
+            saved = saved[key]
+            break
+    if not isinstance(saved, Mapping) or not all(isinstance(name, str) for name in saved):
+        found = type(saved).__name__
+        raise CheckpointError(f"{path.name} holds a {found}, not a state dict. Save model.state_dict() alone.")
+    return saved
+
+
+def _weights(saved: Mapping[str, Any], path: Path) -> dict[str, StoredTensor]:
+    prefix = "module." if saved and all(name.startswith("module.") for name in saved) else ""
+    named = {name[len(prefix) :]: value for name, value in saved.items()}
+    weights = {name: value for name, value in named.items() if name not in _NOT_WEIGHTS}
+    for name, value in weights.items():
+        if not isinstance(value, StoredTensor) or value.dtype not in FLOAT_TYPES:
+            found = value.dtype if isinstance(value, StoredTensor) else f"a {type(value).__name__}"
+            raise CheckpointError(f"Entry {name!r} of {path.name} is {found}, not a float tensor. Choose a SAM file.")
+    return weights
+
+
+def _finite(name: str, stored: StoredTensor) -> np.ndarray:
+    tensor = stored.read_float32()
+    # A minimum that is not finite is also how NaN shows, without a second array as large as the tensor.
+    if tensor.size and not (np.isfinite(tensor.min()) and np.isfinite(tensor.max())):
+        raise CheckpointError(f"The tensor {name!r} has values that are not finite. Get an undamaged checkpoint.")
+    return tensor
+
+
+def _resized(checkpoint: Checkpoint) -> Checkpoint:
+    old = checkpoint.architecture
+    new = replace(old, image_size=_MED2D_IMAGE_SIZE)
+    tensors = dict(checkpoint.tensors)
+    position = tensors["image_encoder.pos_embed"].transpose(0, 3, 1, 2)
+    resized = resize_bilinear(position, new.grid, new.grid).transpose(0, 2, 3, 1)
+    tensors["image_encoder.pos_embed"] = np.ascontiguousarray(resized)
+    matrix = linear_resize_matrix(2 * old.grid - 1, 2 * new.grid - 1)
+    for block in old.global_attn_indexes:
+        for axis in "hw":
+            name = f"image_encoder.blocks.{block}.attn.rel_pos_{axis}"
+            tensors[name] = matrix @ tensors[name]
+    note = f"Position tables resized linearly from {old.image_size}-pixel to {new.image_size}-pixel images."
+    return replace(checkpoint, architecture=new, tensors=tensors, notes=(note,))

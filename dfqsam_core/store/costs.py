@@ -1,0 +1,92 @@
+"""What one image and one box cost in bit operations, product by product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .architecture import Architecture
+from .layers import attention_products, decoder_layers, decoder_product_macs, encoder_layers, encoder_macs
+
+_FLOAT_BITS = 32
+
+
+@dataclass(frozen=True)
+class Product:
+    """One matrix product: bits of its two factors (32 where it is computed in float) and the reason for float."""
+
+    name: str
+    macs: int
+    bits: tuple[int, int] = (_FLOAT_BITS, _FLOAT_BITS)
+    reason: str = ""
+    arithmetic: str = "float32"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the product is computed in float32."""
+        return self.arithmetic.startswith("float32")
+
+    @property
+    def bit_operations(self) -> int:
+        """MACs times the bits of both factors."""
+        return self.macs * self.bits[0] * self.bits[1]
+
+
+def products(architecture: Architecture, layers: Sequence[Mapping[str, Any]]) -> list[Product]:
+    """Every matrix product of one image and one box; `layers` are the entries of a card's layer table."""
+    entries = {layer["name"]: layer for layer in layers}
+    return [*_layer_products(architecture, entries), *_attention(architecture, entries), _decoder(architecture)]
+
+
+def bit_operations(architecture: Architecture, layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Bit operations (MACs x bits x bits), their ratio to float32 x float32, and every product that stays in float."""
+    all_products = products(architecture, layers)
+    macs = sum(product.macs for product in all_products)
+    total = sum(product.bit_operations for product in all_products)
+    return {
+        "counted_for": "one image and one box; padding tokens of windowed attention are skipped in both models",
+        "macs": macs,
+        "macs_with_padding": macs + encoder_macs(architecture, skip_pads=False) - encoder_macs(architecture),
+        "total": total,
+        "ratio_to_float32": round(macs * _FLOAT_BITS**2 / total, 3),
+        "float": {product.name: product.macs for product in all_products if product.is_float},
+    }
+
+
+def _layer_products(architecture: Architecture, entries: Mapping[str, Mapping[str, Any]]) -> Iterator[Product]:
+    for layer in encoder_layers(architecture) + decoder_layers(architecture):
+        # A box brings no mask prompt.
+        if layer.name.startswith("prompt_encoder."):
+            continue
+        entry = entries.get(layer.name, {})
+        weight_bits, input_bits = entry.get("weight_bits"), entry.get("input_bits")
+        if weight_bits and input_bits:
+            text = f"integer, {weight_bits}-bit weights x {input_bits}-bit inputs"
+            yield Product(layer.name, layer.macs, (weight_bits, input_bits), arithmetic=text)
+        elif weight_bits:
+            text = f"float32, {weight_bits}-bit weights restored at load"
+            yield Product(layer.name, layer.macs, reason="weight-only by the recipe", arithmetic=text)
+        else:
+            yield Product(layer.name, layer.macs, reason="kept by the recipe")
+
+
+def _attention(architecture: Architecture, entries: Mapping[str, Mapping[str, Any]]) -> Iterator[Product]:
+    for product in attention_products(architecture):
+        entry = entries.get(product.name, {})
+        inputs, softmax = entry.get("input_bits"), entry.get("softmax_bits")
+        yield _on_codes(f"{product.name}.query_key", product.query_key_macs, inputs, inputs)
+        yield _on_codes(f"{product.name}.attention_value", product.attention_value_macs, softmax, inputs)
+        reason = "computed from the unquantized query"
+        yield Product(f"{product.name}.relative_position", product.relative_position_macs, reason=reason)
+
+
+def _on_codes(name: str, macs: int, left: int | None, right: int | None) -> Product:
+    if left and right:
+        return Product(name, macs, (left, right), arithmetic=f"{left}-bit x {right}-bit codes")
+    return Product(name, macs, reason="kept by the recipe")
+
+
+def _decoder(architecture: Architecture) -> Product:
+    reason = "few operations, of great influence on the mask"
+    return Product("mask_decoder.attention_and_masks", decoder_product_macs(architecture), reason=reason)

@@ -1,0 +1,36 @@
+"""Space, slices, prompts and edits: everything between a volume's file and the model's slice, and back.
+
+Importing it is light: readers of file formats and the model's engine load when they are first used.
+"""
+
+from .files import read_volume
+from .geometry import VolumeGeometry
+from .label_maps import write_label_map
+from .prompt_reader import read_prompts
+from .prompts import BoxPrompt, PointPrompt, SegmentPrompts
+from .segment import SegmentationResult, segment_volume
+from .session import SliceEdit, VolumeSession
+from .slices import SliceFrame, SliceKey
+from .volume import Volume
+from .window import WINDOW_PRESETS, WindowLevel, auto_window, choose_window
+
+__all__ = [
+    "WINDOW_PRESETS",
+    "BoxPrompt",
+    "PointPrompt",
+    "SegmentPrompts",
+    "SegmentationResult",
+    "SliceEdit",
+    "SliceFrame",
+    "SliceKey",
+    "Volume",
+    "VolumeGeometry",
+    "VolumeSession",
+    "WindowLevel",
+    "auto_window",
+    "choose_window",
+    "read_prompts",
+    "read_volume",
+    "segment_volume",
+    "write_label_map",
+]

@@ -1,0 +1,154 @@
+"""Image planes in DICOM files: classic single frames and enhanced multi-frame objects alike, headers only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import VolumeError
+
+# Objects that carry pixels or positions but are no images of the patient.
+_NO_IMAGES = {"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "KO", "PR", "REG", "RWV"}
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image plane.
+
+    path, number: its file and its place in it (0 for a single-frame file). series: SeriesInstanceUID.
+    position_lps: (3,) mm, centre of its first pixel. directions_lps: (3, 2) unit vectors along a row, along a column.
+    spacing_mm: between columns, between rows. rows, columns: size in pixels. thickness_mm: 0 where unknown.
+    """
+
+    path: Path
+    number: int
+    series: str
+    description: str
+    modality: str
+    position_lps: np.ndarray
+    directions_lps: np.ndarray
+    spacing_mm: tuple[float, float]
+    rows: int
+    columns: int
+    thickness_mm: float
+
+    @property
+    def normal_lps(self) -> np.ndarray:
+        """(3,) unit vector across the plane, right-handed with its rows and columns."""
+        return np.cross(self.directions_lps[:, 0], self.directions_lps[:, 1])
+
+
+class NotDicomError(VolumeError):
+    """The file is no DICOM file at all, so that a folder may pass over it."""
+
+
+def frames_in_folder(folder: Path) -> list[Frame]:
+    """Frames of every DICOM image below `folder`; other files, reports and plans are passed over.
+
+    Raises VolumeError when there is none, with the reason of the last image that was refused.
+    """
+    frames: list[Frame] = []
+    reason = "it holds no DICOM file"
+    for path in _files(folder):
+        try:
+            frames += frames_in_file(path)
+        except NotDicomError:
+            continue
+        except VolumeError as error:
+            reason = str(error)
+    if not frames:
+        raise VolumeError(f"No volume could be read from the folder {folder}: {reason}")
+    return frames
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file() and not name.startswith("."):
+                yield path
+
+
+def frames_in_file(path: Path) -> list[Frame]:
+    """Frames of one DICOM image; raises NotDicomError, or VolumeError for what has no place in the patient."""
+    dataset = _header(path)
+    modality = str(dataset.get("Modality", ""))
+    if modality in _NO_IMAGES or "Rows" not in dataset:
+        raise VolumeError(f"{path} is a DICOM object of the kind {modality or 'unknown'}, not an image of a patient.")
+    if int(dataset.get("SamplesPerPixel", 1)) != 1:
+        raise VolumeError(f"{path} is a colour image; one grey value per pixel is needed.")
+    try:
+        if "PerFrameFunctionalGroupsSequence" in dataset:
+            groups = dataset.PerFrameFunctionalGroupsSequence
+            return [_enhanced_frame(path, dataset, group, n) for n, group in enumerate(groups)]
+        if int(dataset.get("NumberOfFrames") or 1) > 1:
+            raise VolumeError(f"{path} has several frames without a position each; it is a film, not a volume.")
+        return [_frame(path, 0, dataset, dataset, dataset, dataset)]
+    except VolumeError:
+        raise
+    except Exception as error:  # pydicom raises nearly anything for values that break the standard
+        raise VolumeError(f"{path} has a damaged header: {error}. Export it again.") from error
+
+
+def _header(path: Path) -> Any:
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True)
+    except InvalidDicomError as error:
+        raise NotDicomError(
+            f"{path} is not a volume: it is neither NIfTI (.nii, .nii.gz), .nrrd, .mha nor a DICOM file. "
+            "A DICOM file without its meta header must be exported again."
+        ) from error
+    except OSError as error:
+        raise VolumeError(f"{path} cannot be opened: {error.strerror or error}. Check the path.") from error
+    except Exception as error:  # pydicom raises nearly anything for bytes that break the standard
+        raise VolumeError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
+
+
+def _enhanced_frame(path: Path, dataset: Any, group: Any, number: int) -> Frame:
+    shared = dataset.SharedFunctionalGroupsSequence[0] if dataset.get("SharedFunctionalGroupsSequence") else {}
+
+    def item(name: str) -> Any:
+        found = group.get(name) or shared.get(name)
+        if not found:
+            raise VolumeError(f"{path} has frames without {name}: their place in the patient is unknown.")
+        return found[0]
+
+    position, orientation = item("PlanePositionSequence"), item("PlaneOrientationSequence")
+    return _frame(path, number, dataset, position, orientation, item("PixelMeasuresSequence"))
+
+
+def _frame(path: Path, number: int, dataset: Any, position: Any, orientation: Any, measures: Any) -> Frame:
+    directions = _numbers(path, orientation, "ImageOrientationPatient", 6).reshape(2, 3).T
+    lengths = np.linalg.norm(directions, axis=0)
+    if lengths.min() < 0.9:
+        raise VolumeError(f"{path} has an ImageOrientationPatient that is no pair of directions. Export it again.")
+    row_spacing, column_spacing = _numbers(path, measures, "PixelSpacing", 2)
+    return Frame(
+        path=path,
+        number=number,
+        series=str(dataset.get("SeriesInstanceUID", "")),
+        description=str(dataset.get("SeriesDescription", "")),
+        modality=str(dataset.get("Modality", "")),
+        position_lps=_numbers(path, position, "ImagePositionPatient", 3),
+        directions_lps=directions / lengths,
+        spacing_mm=(float(column_spacing), float(row_spacing)),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        thickness_mm=float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0),
+    )
+
+
+def _numbers(path: Path, dataset: Any, name: str, count: int) -> np.ndarray:
+    values = np.array([float(value) for value in dataset.get(name) or ()])
+    if len(values) != count or not np.isfinite(values).all():
+        raise VolumeError(f"{path} has no usable {name}: its place in the patient is unknown.")
+    return values

@@ -1,0 +1,170 @@
+"""Prompts on voxels: clicks and boxes, each on one slice, and the prompts of a segment."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import PromptError
+from .geometry import AXES, COORDINATE_SYSTEMS, VolumeGeometry, nearest_voxel
+from .slices import SliceKey
+
+Voxel = tuple[int, int, int]
+MAX_LABEL = 65535
+
+
+@dataclass(frozen=True)
+class PointPrompt:
+    """A click on one voxel.
+
+    ijk: the voxel. positive: True where the segment is, False where it is not. axis: the slice it belongs to is
+    perpendicular to this axis.
+    """
+
+    ijk: Voxel
+    positive: bool = True
+    axis: str = "K"
+
+    def __post_init__(self) -> None:
+        _check_axis(self.axis)
+
+    @classmethod
+    def at(
+        cls, geometry: VolumeGeometry, position: ArrayLike, system: str, positive: bool = True, axis: str | None = None
+    ) -> PointPrompt:
+        """Click at `position` (3,) given in RAS, LPS or IJK; the axis defaults to the volume's acquisition axis.
+
+        Raises PromptError outside the volume.
+        """
+        return cls(_voxel_at(geometry, position, system), positive, axis or geometry.acquisition_axis)
+
+    @property
+    def slice(self) -> SliceKey:
+        """The slice that the click is on."""
+        return SliceKey(self.axis, self.ijk[AXES.index(self.axis)])
+
+
+@dataclass(frozen=True)
+class BoxPrompt:
+    """A rectangle of voxels on one slice, corners included.
+
+    low_ijk, high_ijk: opposite corners, low <= high along each axis. axis: its slice is perpendicular to this axis.
+    Raises PromptError for swapped corners (`from_corners` sorts them) and for corners on different slices.
+    """
+
+    low_ijk: Voxel
+    high_ijk: Voxel
+    axis: str = "K"
+
+    def __post_init__(self) -> None:
+        _check_axis(self.axis)
+        if any(low > high for low, high in zip(self.low_ijk, self.high_ijk, strict=True)):
+            raise PromptError(f"Box corners are swapped: {self.low_ijk}, {self.high_ijk}. Use BoxPrompt.from_corners.")
+        normal = AXES.index(self.axis)
+        if self.low_ijk[normal] != self.high_ijk[normal]:
+            raise PromptError(
+                f"A box must lie on one slice; its corners are on {self.axis} = {self.low_ijk[normal]} and "
+                f"{self.axis} = {self.high_ijk[normal]}. Give both corners on one slice, or another axis."
+            )
+
+    @classmethod
+    def from_corners(cls, a_ijk: Voxel, b_ijk: Voxel, axis: str = "K") -> BoxPrompt:
+        """Box between two opposite corners in any order."""
+        pairs = list(zip(a_ijk, b_ijk, strict=True))
+        i, j, k = (min(pair) for pair in pairs)
+        p, q, r = (max(pair) for pair in pairs)
+        return cls((i, j, k), (p, q, r), axis)
+
+    @classmethod
+    def at(
+        cls, geometry: VolumeGeometry, corners: tuple[ArrayLike, ArrayLike], system: str, axis: str | None = None
+    ) -> BoxPrompt:
+        """Box between two corners (3,) in RAS, LPS or IJK, in any order; raises PromptError outside the volume."""
+        a, b = (_voxel_at(geometry, corner, system) for corner in corners)
+        return cls.from_corners(a, b, axis or geometry.acquisition_axis)
+
+    @property
+    def slice(self) -> SliceKey:
+        """The slice that the box is on."""
+        return SliceKey(self.axis, self.low_ijk[AXES.index(self.axis)])
+
+
+Prompt = PointPrompt | BoxPrompt
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """Slices `first` to `last` (both included) along `axis` that a segment shall be carried to."""
+
+    first: int
+    last: int
+    axis: str
+
+
+@dataclass(frozen=True)
+class SegmentPrompts:
+    """All prompts of one segment.
+
+    label: 1..65535, its value in the label map. overwrite: whether it may take voxels of segments before it.
+    Raises PromptError for a label out of range, no prompts, a slice with two boxes or with negative points only.
+    """
+
+    name: str
+    label: int
+    prompts: tuple[Prompt, ...]
+    propagation: Propagation | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.label <= MAX_LABEL:
+            raise PromptError(f"Segment {self.name!r} has the label {self.label}; labels are 1..{MAX_LABEL}.")
+        if not self.prompts:
+            raise PromptError(f"Segment {self.name!r} has no prompts. Give it a point or a box.")
+        for key, prompts in self.by_slice().items():
+            _check_slice(self.name, key, prompts)
+        if self.propagation and any(prompt.axis != self.propagation.axis for prompt in self.prompts):
+            raise PromptError(f"Segment {self.name!r} is propagated, so its prompts need one axis. Split the segment.")
+
+    def by_slice(self) -> dict[SliceKey, tuple[Prompt, ...]]:
+        """Prompts grouped by slice, slices in the order of their first prompt."""
+        groups: dict[SliceKey, tuple[Prompt, ...]] = {}
+        for prompt in self.prompts:
+            groups[prompt.slice] = (*groups.get(prompt.slice, ()), prompt)
+        return groups
+
+
+def can_predict(prompts: tuple[Prompt, ...]) -> bool:
+    """Whether prompts of one slice say where the segment is: a box or a positive point among them."""
+    return any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts)
+
+
+def _check_axis(axis: str) -> None:
+    if axis not in ("I", "J", "K"):
+        raise PromptError(f"Unknown axis {axis!r}. An axis is I, J or K.")
+
+
+def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
+    where = f"Segment {name!r} on slice {key.axis} = {key.index}"
+    if sum(isinstance(prompt, BoxPrompt) for prompt in prompts) > 1:
+        raise PromptError(f"{where} has more than one box. Keep one, or make two segments.")
+    if not can_predict(prompts):
+        raise PromptError(f"{where} has negative points only. Add a positive point or a box.")
+
+
+def _voxel_at(geometry: VolumeGeometry, position: ArrayLike, system: str) -> Voxel:
+    if system not in COORDINATE_SYSTEMS:
+        raise PromptError(f"Unknown coordinate system {system!r}. Use RAS, LPS or IJK.")
+    point = np.asarray(position, np.float64)
+    if point.shape != (3,) or not all(map(math.isfinite, point)):
+        raise PromptError(f"A position needs three finite numbers, found {position!r}.")
+    ijk = geometry.ijk_from(point, system)
+    if not geometry.contains(ijk):
+        raise PromptError(
+            f"The position {point.tolist()} ({system}) is outside the volume: it would be voxel "
+            f"{np.round(ijk, 1).tolist()} of {list(geometry.shape_ijk)}. Check the coordinate system and the volume."
+        )
+    i, j, k = (int(n) for n in nearest_voxel(ijk))
+    return i, j, k

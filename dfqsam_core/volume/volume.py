@@ -1,0 +1,38 @@
+"""A volume in memory: read-only voxels, their place in the patient, and where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import VolumeError
+from .geometry import VolumeGeometry
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Grey values on a grid.
+
+    voxels_kji: (K, J, I), any real dtype; kept as a read-only view, the caller's array is not changed.
+    geometry: its grid; shape_ijk is the reverse of voxels_kji.shape.
+    modality: DICOM's word ("CT", "MR"...), None where the file does not say.
+    source: the file or folder it came from, for reports.
+    nifti_header: nibabel's header of a NIfTI source, so that results repeat its sform and qform bit for bit.
+    """
+
+    voxels_kji: np.ndarray
+    geometry: VolumeGeometry
+    modality: str | None = None
+    source: str = ""
+    nifti_header: Any = None
+
+    def __post_init__(self) -> None:
+        voxels = self.voxels_kji.view()
+        if voxels.dtype.kind not in "biuf":
+            raise VolumeError(f"The volume has voxels of the type {voxels.dtype}; one real number each is needed.")
+        if voxels.shape[::-1] != self.geometry.shape_ijk:
+            raise VolumeError(f"{voxels.shape[::-1]} voxels do not fit the grid {self.geometry.shape_ijk}.")
+        voxels.flags.writeable = False
+        object.__setattr__(self, "voxels_kji", voxels)

@@ -1,0 +1,140 @@
+"""The grey window through which the model sees a slice; the voxels themselves are never changed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import VolumeError
+
+# Width and level in HU, as in Radiopaedia's article "Windowing (CT)".
+_PRESETS = {
+    "abdomen": (400.0, 40.0),
+    "bone": (1800.0, 400.0),
+    "brain": (80.0, 40.0),
+    "liver": (150.0, 30.0),
+    "lung": (1500.0, -600.0),
+    "mediastinum": (350.0, 50.0),
+    "soft-tissue": (400.0, 50.0),
+    "spine": (250.0, 50.0),
+}
+# Percentiles need no more voxels than this: the sample is spread evenly over the volume.
+_SAMPLE_VOXELS = 2**22
+_ROBUST_PERCENTILES = (0.5, 99.5)
+
+
+@dataclass(frozen=True)
+class WindowLevel:
+    """Grey values from level - width / 2 to level + width / 2, shown as 0 to 255.
+
+    width, level: in the volume's own values (HU for CT), width above 0. source: where it comes from, for reports.
+    Raises VolumeError for a width that is not positive or a number that is not finite.
+    """
+
+    width: float
+    level: float
+    source: str = "explicit"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.width) and math.isfinite(self.level) and self.width > 0):
+            raise VolumeError(
+                f"The window {self.width},{self.level} cannot be used: both must be finite, the width above 0."
+            )
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest grey value that the window tells apart."""
+        return self.level - self.width / 2, self.level + self.width / 2
+
+    @classmethod
+    def from_bounds(cls, low: float, high: float, source: str = "explicit") -> WindowLevel:
+        """Window from `low` to `high`; a constant image (high not above low) gets a window of width 1 around it."""
+        width = high - low if high > low else 1.0
+        return cls(width, low + width / 2 if high > low else low, source)
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """New uint8 array of the shape of `image` (any real dtype), clipped and rounded to 0..255; NaN becomes 0."""
+        low, high = self.bounds
+        # float64: values far from zero keep their contrast, and one slice is small.
+        scaled = (np.nan_to_num(image.astype(np.float64), nan=low) - low) * (255.0 / (high - low))
+        return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+
+
+WINDOW_PRESETS: dict[str, WindowLevel] = {
+    name: WindowLevel(width, level, f"preset {name}") for name, (width, level) in _PRESETS.items()
+}
+
+
+def choose_window(text: str, voxels: np.ndarray, modality: str | None = None) -> WindowLevel:
+    """Window of a command-line text: "auto", a preset's name, or "WIDTH,LEVEL".
+
+    voxels: the whole volume, any axis order, read for "auto" only. modality: DICOM's word ("CT", "MR") where known.
+    Raises VolumeError for anything else.
+    """
+    name = text.strip().lower()
+    if name == "auto":
+        return auto_window(voxels, modality)
+    return WINDOW_PRESETS[name] if name in WINDOW_PRESETS else parse_window(text)
+
+
+def parse_window(text: str) -> WindowLevel:
+    """Window of a preset's name or of "WIDTH,LEVEL", without looking at a volume; raises VolumeError otherwise."""
+    name = text.strip().lower()
+    if name in WINDOW_PRESETS:
+        return WINDOW_PRESETS[name]
+    try:
+        width, level = (float(part) for part in text.split(","))
+    except ValueError:
+        raise VolumeError(
+            f"Unknown window {text!r}. Use auto, WIDTH,LEVEL (such as 400,40), or {', '.join(WINDOW_PRESETS)}."
+        ) from None
+    return WindowLevel(width, level)
+
+
+def auto_window(voxels: np.ndarray, modality: str | None = None) -> WindowLevel:
+    """Window chosen by modality: CT by what it shows, anything else by robust percentiles of the whole volume.
+
+    voxels: (K, J, I) or any axis order; flips and transposes of a volume get the same window.
+    CT is abdomen (-160..240 HU) unless most of the body is lung or bone. Other modalities: percentiles 0.5 and 99.5
+    of the voxels that are not background.
+    """
+    sample = _sample(voxels)
+    if sample.size == 0:
+        return WindowLevel.from_bounds(0, 0, "auto: no finite voxel")
+    if modality == "CT" or (modality is None and _is_hounsfield(sample)):
+        name = _ct_content(sample)
+        return WindowLevel(*_PRESETS[name], f"auto: CT, {name}")
+    low, high = np.percentile(_foreground(sample), _ROBUST_PERCENTILES)
+    return WindowLevel.from_bounds(float(low), float(high), "auto: percentiles 0.5 and 99.5 of the foreground")
+
+
+def _sample(voxels: np.ndarray) -> np.ndarray:
+    step = max(1, math.ceil((voxels.size / _SAMPLE_VOXELS) ** (1 / 3)))
+    # Counted from both ends, so that a flipped volume gives the same sample.
+    lines = [np.union1d(np.arange(0, n, step), np.arange(n - 1, -1, -step)) for n in voxels.shape]
+    sample = voxels[np.ix_(*lines)].ravel() if step > 1 else voxels.ravel()
+    return sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample
+
+
+def _is_hounsfield(sample: np.ndarray) -> bool:
+    """Air and tissue on the HU scale: no MR sequence has 0.5 % of its voxels below -150 and half of them below 1000."""
+    low, middle = np.percentile(sample, (0.5, 50))
+    return bool(-4100 <= low <= -150 and middle < 1000)
+
+
+def _ct_content(sample: np.ndarray) -> str:
+    body = sample[sample > -950]
+    if body.size and np.mean(body < -500) > 0.5:
+        return "lung"
+    solid = body[body > -200]
+    return "bone" if solid.size and np.mean(solid > 250) > 0.5 else "abdomen"
+
+
+def _foreground(sample: np.ndarray) -> np.ndarray:
+    """Voxels that are not background, where one value that fills 5 % of the volume is its background."""
+    values, counts = np.unique(sample, return_counts=True)
+    if len(values) > 2 and counts.max() > 0.05 * sample.size:
+        return sample[sample != values[counts.argmax()]]
+    return sample

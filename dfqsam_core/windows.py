@@ -1,0 +1,46 @@
+"""Where the tokens of windowed attention come from, once the padding tokens are left out (SAM-Med2D, section 6.1 of ViTDet's scheme)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class AttentionWindow:
+    """One attention window on a token grid whose padding tokens share a single constant row.
+
+    side: window side in tokens; keys number side * side.
+    rows, columns: local coordinates of the real queries, ranges starting at 0.
+    query_index: (len(rows) * len(columns),) flat grid index of each real query, row-major.
+    key_index: (side * side,) flat grid index of each key; grid * grid stands for the constant padding row.
+    """
+
+    side: int
+    rows: range
+    columns: range
+    query_index: np.ndarray
+    key_index: np.ndarray
+
+
+def attention_windows(grid: int, window: int) -> list[AttentionWindow]:
+    """Windows of side `window` that cover a grid x grid token image from the top left; window 0 is global attention."""
+    side = window or grid
+    starts = range(0, grid, side)
+    return [_window(grid, side, top, left) for top in starts for left in starts]
+
+
+def _window(grid: int, side: int, top: int, left: int) -> AttentionWindow:
+    y, x = np.meshgrid(np.arange(top, top + side), np.arange(left, left + side), indexing="ij")
+    real = (y < grid) & (x < grid)
+    flat = np.where(real, y * grid + x, grid * grid)
+    return AttentionWindow(
+        side, range(min(side, grid - top)), range(min(side, grid - left)), flat[real].ravel(), flat.ravel()
+    )
+
+
+def relative_offsets(side: int) -> np.ndarray:
+    """Index (side, side) into a relative-position table of 2 * side - 1 rows: entry [q, k] is q - k + side - 1."""
+    line = np.arange(side)
+    return line[:, None] - line[None, :] + side - 1

@@ -1,0 +1,1 @@
+"""Trains the demonstration and the laboratory model; not installed with the package."""

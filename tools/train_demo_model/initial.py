@@ -1,0 +1,133 @@
+"""Starting weights, made small enough to travel: prompt encoder and decoder from SAM, encoder from a ViT or at random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dfqsam_core.model.sam_med2d import SamMed2D
+
+from .network import build
+
+Weights = dict[str, Tensor]
+
+
+def make_demonstration(models: Path, target: Path) -> None:
+    """Gather MobileSAM's prompt encoder, decoder and neck, and the ViT of sam-med2d_t without its adapters, in float16."""
+    sam = load_file(models / "mobilesam.safetensors")
+    compact = load_file(models / "sam-med2d_t.safetensors")
+    weights = {f"sam.{name}": value for name, value in sam.items() if _is_shared(name)}
+    weights |= {f"vit.{name}": value for name, value in compact.items() if "Adapter" not in name}
+    save_file({name: value.half().contiguous() for name, value in weights.items()}, target)
+
+
+def make_laboratory(models: Path, target: Path) -> None:
+    """DINOv2 ViT-S/14 under this network's names, in float16; prompt encoder, decoder and neck are MobileSAM's."""
+    sam = load_file(models / "mobilesam.safetensors")
+    weights = {f"sam.{name}": value for name, value in sam.items() if _is_shared(name)}
+    weights |= {f"vit.{name}": value for name, value in from_dinov2(load_file(models / "dinov2_vit_s14_fp16.safetensors")).items()}
+    save_file({name: value.half().contiguous() for name, value in weights.items()}, target)
+
+
+def _is_shared(name: str) -> bool:
+    return not name.startswith("image_encoder.") or name.startswith("image_encoder.neck.")
+
+
+def from_dinov2(source: Weights, grid: int = 16, patch: int = 16) -> Weights:
+    """Rename and reshape a Hugging Face Dinov2 backbone: patch kernel and positions resampled, LayerScale folded in."""
+    prefix = next(name for name in source if name.endswith("cls_token")).split("embeddings.")[0]
+    own = {name.removeprefix(prefix): value.float() for name, value in source.items() if name.startswith(prefix)}
+    kernel = own["embeddings.patch_embeddings.projection.weight"]
+    positions = own["embeddings.position_embeddings"][0, 1:]
+    side = int(len(positions) ** 0.5)
+    table = positions.view(1, side, side, -1).permute(0, 3, 1, 2)
+    weights = {
+        "image_encoder.patch_embed.proj.weight": resample_kernel(kernel, patch),
+        "image_encoder.patch_embed.proj.bias": own["embeddings.patch_embeddings.projection.bias"],
+        "image_encoder.pos_embed": F.interpolate(table, (grid, grid), mode="bicubic", antialias=True).permute(0, 2, 3, 1),
+    }
+    depth = 1 + max(int(name.split(".")[2]) for name in own if name.startswith("encoder.layer."))
+    for index in range(depth):
+        weights |= _dinov2_block(own, f"encoder.layer.{index}.", f"image_encoder.blocks.{index}.")
+    return weights
+
+
+def _dinov2_block(own: Weights, old: str, new: str) -> Weights:
+    attention = [f"{old}attention.attention.{part}" for part in ("query", "key", "value")]
+    weights = {
+        f"{new}attn.qkv.{kind}": torch.cat([own[f"{part}.{kind}"] for part in attention]) for kind in ("weight", "bias")
+    }
+    for name in ("norm1", "norm2"):
+        weights |= {f"{new}{name}.{kind}": own[f"{old}{name}.{kind}"] for kind in ("weight", "bias")}
+    weights |= {f"{new}mlp.lin1.{kind}": own[f"{old}mlp.fc1.{kind}"] for kind in ("weight", "bias")}
+    for scale, layer, name in (("layer_scale1", "attention.output.dense", "attn.proj"), ("layer_scale2", "mlp.fc2", "mlp.lin2")):
+        gain = own[f"{old}{scale}.lambda1"]
+        weights[f"{new}{name}.weight"] = gain[:, None] * own[f"{old}{layer}.weight"]
+        weights[f"{new}{name}.bias"] = gain * own[f"{old}{layer}.bias"]
+    return weights
+
+
+def resample_kernel(kernel: Tensor, patch: int) -> Tensor:
+    """Patch kernel (out, in, p, p) for patches of another size that gives the same tokens on resized patches.
+
+    The pseudo-inverse resize of FlexiViT (Beyer et al. 2023, section 3.2).
+    """
+    old = kernel.shape[-1]
+    basis = torch.eye(old * old).view(old * old, 1, old, old)
+    resize = F.interpolate(basis, (patch, patch), mode="bilinear", align_corners=False).flatten(1)
+    return (kernel.flatten(2) @ torch.linalg.pinv(resize).T).unflatten(2, (patch, patch))
+
+
+def start(kind: str, weights: Path | None, seed: int, use_vit: bool) -> SamMed2D:
+    """Build a network and fill it: random encoder, then whatever `weights` (from make_...) offers.
+
+    use_vit: take the ViT of the file too; always done for the laboratory model.
+    """
+    torch.manual_seed(seed)
+    model = build(kind)
+    _random_encoder(model)
+    if weights is not None:
+        offered = load_file(weights)
+        _fill(model, {n.removeprefix("sam."): v for n, v in offered.items() if n.startswith("sam.")}, must=kind != "tiny")
+        if use_vit:
+            _fill(model, {n.removeprefix("vit."): v for n, v in offered.items() if n.startswith("vit.")}, must=True)
+    return model
+
+
+def _fill(model: SamMed2D, weights: Weights, must: bool) -> None:
+    own = model.state_dict()
+    # The neck's first convolution is as wide as the encoder: MobileSAM's has another width.
+    usable = {name: value.float() for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    if must and not usable:
+        raise ValueError("The starting weights fit no tensor of this network. Make them again with the verb 'init'.")
+    model.load_state_dict(usable, strict=False)
+
+
+def _random_encoder(model: SamMed2D) -> None:
+    """Truncated normal for linears, sinusoids for positions, adapters that start close to nothing."""
+    encoder = model.image_encoder
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=(2 / sum(module.weight.shape)) ** 0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        if name.endswith("Adapter.norm"):
+            nn.init.constant_(module.weight, 0.05)
+        if name.endswith("Adapter.spatial.2"):
+            nn.init.normal_(module.weight, std=0.01)
+    for block in encoder.blocks:
+        nn.init.zeros_(block.attn.rel_pos_h)
+        nn.init.zeros_(block.attn.rel_pos_w)
+    encoder.pos_embed.data[0] = 0.3 * _sinusoids(encoder.pos_embed.shape[1], encoder.pos_embed.shape[-1])
+
+
+def _sinusoids(grid: int, dim: int) -> Tensor:
+    rate = 100.0 ** -(torch.arange(dim // 4) / (dim // 4))
+    phase = torch.arange(grid)[:, None] * rate
+    line = torch.cat([phase.sin(), phase.cos()], 1)
+    rows, columns = line[:, None].expand(grid, grid, -1), line[None].expand(grid, grid, -1)
+    return torch.cat([rows, columns], -1)

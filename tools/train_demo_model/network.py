@@ -1,0 +1,123 @@
+"""The two networks, their decoder for many prompts at once, and an attention that trains fast."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dfqsam_core.model.attention import Attention
+from dfqsam_core.model.sam_med2d import SamMed2D
+from dfqsam_core.store.architecture import Architecture
+
+
+def architecture(kind: str) -> Architecture:
+    """"demonstration": 192 wide, 12 deep. "laboratory": 384 wide, 12 deep, as DINOv2 ViT-S. "tiny": for tests."""
+    width, depth, heads, window, everywhere = {
+        "demonstration": (192, 12, 3, 14, (2, 5, 8, 11)),
+        "laboratory": (384, 12, 6, 14, (2, 5, 8, 11)),
+        "tiny": (32, 2, 2, 14, (1,)),
+    }[kind]
+    return Architecture(
+        image_size=256, patch_size=16, embed_dim=width, depth=depth, num_heads=heads, mlp_dim=4 * width,
+        window_size=window, global_attn_indexes=everywhere, out_chans=256, adapter_dim=width // 4,
+    )  # fmt: skip
+
+
+def build(kind: str) -> SamMed2D:
+    """The float32 network of `architecture(kind)` in training form: same weights and results, faster gradients."""
+    model = SamMed2D(architecture(kind))
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.__class__ = SlicedAttention
+    return model
+
+
+class SlicedAttention(Attention):
+    """`Attention` without gathers, whose gradients are slow: windows are cut out of the token grid by slicing.
+
+    A constant added to the keys of a row does not change its softmax, and one added to the values passes through it.
+    So the key bias is left out, the value bias is added at the end, and padding tokens, which are nothing but those
+    biases, keep only their relative-position logits.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, grid, grid, dim) float. Returns the same shape."""
+        dim, grid, side = x.shape[-1], x.shape[1], self.windows[0].side
+        bias_q, _, bias_v = self.qkv.bias.chunk(3)
+        bias = torch.cat([bias_q, bias_q.new_zeros(2 * dim)])
+        q, k, v = F.linear(x, self.qkv.weight, bias).unflatten(-1, (3, self.num_heads, -1)).unbind(3)
+        table_h, table_w = (_rows(table, side) for table in (self.rel_pos_h, self.rel_pos_w))
+        strips = []
+        for top in range(0, grid, side):
+            cells = [
+                self._cell(*(part[:, top : top + side, left : left + side] for part in (q, k, v)), table_h, table_w)
+                for left in range(0, grid, side)
+            ]
+            strips.append(torch.cat(cells, 2))
+        return self.proj(torch.cat(strips, 1) + bias_v)
+
+    def _cell(self, q: Tensor, k: Tensor, v: Tensor, table_h: Tensor, table_w: Tensor) -> Tensor:
+        batch, height, width, heads, _ = q.shape
+        side = self.windows[0].side
+        along_h = torch.einsum("bhwnc,hkc->bnhwk", q, table_h[:height].to(q.dtype))
+        along_w = torch.einsum("bhwnc,wkc->bnhwk", q, table_w[:width].to(q.dtype))
+        q, k, v = (part.permute(0, 3, 1, 2, 4).flatten(2, 3) for part in (q * self.head_dim**-0.5, k, v))
+        logits = (q @ k.transpose(-1, -2)).unflatten(-1, (height, width))
+        logits = F.pad(logits, (0, side - width, 0, side - height))
+        logits = logits + (along_h[..., :, None] + along_w[..., None, :]).flatten(2, 3)
+        weights = logits.flatten(-2).softmax(-1).unflatten(-1, (side, side))
+        out = weights[..., :height, :width].flatten(-2).to(v.dtype) @ v
+        return out.unflatten(2, (height, width)).permute(0, 2, 3, 1, 4).flatten(3)
+
+
+def _rows(table: Tensor, side: int) -> Tensor:
+    """Relative-position vectors (side, side, head_dim) of every query and key: entry q, k is row q - k + side - 1."""
+    flipped = table.flip(0)
+    return torch.stack([flipped[side - 1 - query : 2 * side - 1 - query] for query in range(side)])
+
+
+def embed(model: SamMed2D, pixels: Tensor) -> Tensor:
+    """Image embeddings (B, 256, 16, 16) of gray pixels (B, 256, 256), 0..255."""
+    return model.image_encoder(model.normalize(pixels[:, None].expand(-1, 3, -1, -1)))
+
+
+def decode(
+    model: SamMed2D, embedding: Tensor, points: Tensor, labels: Tensor, mask_probabilities: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Masks of prompts that belong to different images.
+
+    embedding: (N, 256, 16, 16), one per prompt. points: (N, T, 2) as x, y; box corners are points too. labels: (N, T),
+    -1 none, 0 negative, 1 positive, 2 and 3 box corners. mask_probabilities: (N, 1, 64, 64) or None.
+    Returns float32 logits (N, 3, 64, 64) and predicted IoU (N, 3), as `SamMed2D.decode` does for one image.
+    """
+    prompts, decoder = model.prompt_encoder, model.mask_decoder
+    count = len(points)
+    kinds = torch.cat([prompts.not_a_point_embed.weight, *(part.weight for part in prompts.point_embeddings)])
+    places = prompts.pe_layer.forward_with_coords(points + 0.5, prompts.input_image_size)
+    sparse = places * (labels >= 0)[..., None] + F.one_hot(labels + 1, len(kinds)).to(kinds.dtype) @ kinds
+    outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+    tokens = torch.cat([outputs.expand(count, -1, -1).to(sparse.dtype), sparse], 1)
+    if mask_probabilities is None:
+        source = embedding + prompts.no_mask_embed.weight.view(1, -1, 1, 1)
+    else:
+        source = embedding + prompts.mask_downscaling(mask_probabilities)
+    answer, source_out = decoder.transformer(source, prompts.get_dense_pe().expand(count, -1, -1, -1), tokens)
+    grid = embedding.shape[-2:]
+    upscaled = decoder.output_upscaling(source_out.transpose(1, 2).unflatten(2, grid))
+    heads = [decoder.output_hypernetworks_mlps[number](answer[:, 1 + number]) for number in (1, 2, 3)]
+    logits = torch.stack(heads, 1).float() @ upscaled.flatten(2).float()
+    quality = decoder.iou_prediction_head(answer[:, 0]).float()[:, 1:]
+    return logits.unflatten(2, upscaled.shape[-2:]), quality
+
+
+def trainable(model: nn.Module, kind: str) -> dict[str, nn.Parameter]:
+    """Parameters that are trained: all, or for the laboratory model all but its ViT, which SAM-Med2D freezes too."""
+    frozen = ("patch_embed", "pos_embed", "norm1", "norm2", "attn.qkv", "attn.proj", "mlp.")
+    named = dict(model.named_parameters())
+    if kind != "laboratory":
+        return named
+    return {
+        name: parameter for name, parameter in named.items()
+        if not name.startswith("image_encoder.") or "Adapter" in name or "neck" in name or not any(f in name for f in frozen)
+    }  # fmt: skip

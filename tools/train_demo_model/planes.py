@@ -1,0 +1,131 @@
+"""Random slices through the bank's scans, sampled on the device: any plane, tilt, field of view and deformation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .bank import AIR_HU, BankScan
+from .fields import SIZE, deformed_grid
+from .randomness import Rng
+
+ANCHORS = 20_000
+# Unit vectors along the columns and the rows of the slice, and its normal, in z, y, x order.
+FRAMES = {
+    "a": ((0, 0, 1), (0, 1, 0), (1, 0, 0)),
+    "c": ((0, 0, 1), (-1, 0, 0), (0, 1, 0)),
+    "s": ((0, 1, 0), (-1, 0, 0), (0, 0, 1)),
+}
+
+
+@dataclass(frozen=True)
+class DeviceScan:
+    """A scan of the bank on the device.
+
+    image: (D, H, W) float32. labels: (C, D, H, W) uint8. anchors: (N, 3) float32 voxel indices z, y, x worth looking at.
+    """
+
+    scan: BankScan
+    image: Tensor
+    labels: Tensor
+    anchors: Tensor
+    spacing_mm: Tensor
+
+
+def to_device(scan: BankScan, device: torch.device) -> DeviceScan:
+    """Put a scan on the device; anchors are annotated voxels, or tissue where nothing is annotated."""
+    worth = scan.labels[0] > 0 if scan.labels[0].any() else scan.labels[1] > 0
+    places = np.argwhere(worth)
+    chosen = np.random.default_rng(0).choice(len(places), min(ANCHORS, len(places)), replace=False)
+    return DeviceScan(
+        scan,
+        torch.from_numpy(scan.image.astype(np.float32)).to(device),
+        torch.from_numpy(scan.labels).to(device),
+        torch.from_numpy(places[np.sort(chosen)].astype(np.float32)).to(device),
+        torch.tensor(scan.spacing_mm, device=device),
+    )
+
+
+def sample_slices(rng: Rng, source: DeviceScan, count: int, elastic: float) -> tuple[Tensor, Tensor]:
+    """Draw slices of one scan. Returns image (count, SIZE, SIZE) float32 in the bank's units and labels (count, C, SIZE, SIZE) uint8."""
+    place = _places(rng, source, count, elastic)
+    shape = torch.tensor(source.image.shape, device=rng.device)
+    grid = (place / (shape - 1).clamp(min=1) * 2 - 1).flip(-1)
+    image = F.grid_sample(source.image[None, None], grid[None], mode="bilinear", align_corners=True)[0, 0]
+    return image, _nearest(source.labels, place)
+
+
+def _nearest(labels: Tensor, place: Tensor) -> Tensor:
+    shape = torch.tensor(labels.shape[1:], device=place.device)
+    index = place.round().long()
+    inside = ((index >= 0) & (index < shape)).all(-1)
+    z, y, x = index.clamp(min=0).minimum(shape - 1).unbind(-1)
+    return (labels[:, z, y, x] * inside).transpose(0, 1)
+
+
+def _places(rng: Rng, source: DeviceScan, count: int, elastic: float) -> Tensor:
+    """Voxel positions (count, SIZE, SIZE, 3) of the pixels of random slices."""
+    flat = source.scan.flat
+    chosen = torch.tensor([FRAMES[axis] for axis in rng.host.choice(list(source.scan.axes), count)], device=rng.device)
+    across, down, normal = chosen.float().unbind(1)
+    tilt = rng.normal(count, 2, 1, std=0.0 if flat else 0.15)
+    across, down = F.normalize(across + tilt[:, 0] * normal, dim=1), F.normalize(down + tilt[:, 1] * normal, dim=1)
+    size_mm = torch.tensor(source.image.shape, device=rng.device) * source.spacing_mm
+    width, height = ((chosen[:, row].abs() * size_mm).sum(1) for row in (0, 1))
+    field = _field_of_view(rng, width, height)
+    anchor = source.anchors[torch.from_numpy(rng.host.integers(0, len(source.anchors), count)).to(rng.device)]
+    centre_mm = anchor * source.spacing_mm
+    middle_mm = (size_mm - source.spacing_mm) / 2
+    pull = torch.where(rng.coin(count, 1, chance=0.5), rng.uniform(count, 1), torch.ones(count, 1, device=rng.device))
+    in_plane = 1 - chosen[:, 2].abs().float()
+    centre_mm = centre_mm + pull * in_plane * (middle_mm - centre_mm)
+    shift = rng.normal(count, 2, std=0.12) * field
+    grid = deformed_grid(rng, count, rotation=0.25, shear=0.08, elastic=elastic)
+    turned = rng.coin(count, chance=0.12)[:, None, None, None]
+    offset = torch.where(turned, grid.flip(-1), grid) * field[:, None, None] / 2 + shift[:, None, None]
+    plane = offset[..., :1] * across[:, None, None] + offset[..., 1:] * down[:, None, None]
+    return (centre_mm[:, None, None] + plane) / source.spacing_mm
+
+
+def _field_of_view(rng: Rng, width: Tensor, height: Tensor) -> Tensor:
+    """Millimetres (count, 2) that the canvas shows: squashed to a square as SAM-Med2D does, or with a true aspect."""
+    count = len(width)
+    true = torch.maximum(width, height)[:, None].expand(-1, 2)
+    squashed = torch.stack([width, height], 1)
+    field = torch.where(rng.coin(count, 1, chance=0.55), squashed, true)
+    zoom = torch.where(rng.coin(count, chance=0.4), torch.ones_like(width), rng.log_uniform(count, low=0.4, high=1.2))
+    return field * (zoom * torch.exp(rng.normal(count, std=0.08)))[:, None]
+
+
+def windowed(rng: Rng, image: Tensor, modality: str) -> Tensor:
+    """Bank units to 0..1 through a random window: tissues, bone, lung or everything for CT, percentiles for the rest."""
+    count = len(image)
+    if modality == "CT":
+        low, high = _ct_window(rng, count)
+        low, high = low - AIR_HU, high - AIR_HU
+    else:
+        sample = image.flatten(1)[:, ::37]
+        bright = torch.where(sample > 0, sample, torch.nan)
+        cut = torch.stack([rng.uniform(count, high=0.03), rng.uniform(count, low=0.96, high=0.999)], 1)
+        ordered = bright.sort(1).values.nan_to_num(0)
+        known = (~bright.isnan()).sum(1, keepdim=True).clamp(min=1)
+        low, high = torch.gather(ordered, 1, (cut * (known - 1)).long()).unbind(1)
+        low = low * rng.coin(count, chance=0.6)
+    span = (high - low).clamp(min=20.0)
+    return ((image - low[:, None, None]) / span[:, None, None]).clamp(0, 1)
+
+
+def _ct_window(rng: Rng, count: int) -> tuple[Tensor, Tensor]:
+    kind = rng.uniform(count)
+    centre, width = rng.uniform(count, low=-10, high=100), rng.log_uniform(count, low=180, high=700)
+    for limit, centres, widths in (
+        (0.25, (200.0, 500.0), (900.0, 2000.0)), (0.15, (-700.0, -400.0), (1000.0, 1800.0)), (0.08, (0.0, 500.0), (2000.0, 3200.0)),
+    ):  # fmt: skip
+        rare = kind < limit
+        centre = torch.where(rare, rng.uniform(count, low=centres[0], high=centres[1]), centre)
+        width = torch.where(rare, rng.uniform(count, low=widths[0], high=widths[1]), width)
+    return centre - width / 2, centre + width / 2

@@ -1,0 +1,67 @@
+"""Boxes and clicks, as SAM-Med2D's training and evaluation make them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .randomness import Rng
+from .targets import random_pixel
+
+NEGATIVE, POSITIVE, CORNER_FIRST, CORNER_SECOND, NO_POINT = 0, 1, 2, 3, -1
+
+
+def tight_boxes(masks: Tensor) -> Tensor:
+    """Boxes (N, 4) float32 around masks (N, H, W) bool, xyxy with exclusive ends; empty masks give the whole image."""
+    ends = []
+    for axis in (1, 2):
+        line = masks.any(axis)
+        place = torch.arange(line.shape[1], device=masks.device)
+        first = torch.where(line, place, line.shape[1]).amin(1)
+        last = torch.where(line, place + 1, 0).amax(1)
+        ends.append((torch.where(first < last, first, 0), torch.where(first < last, last, line.shape[1])))
+    (x0, x1), (y0, y1) = ends
+    return torch.stack([x0, y0, x1, y1], 1).float()
+
+
+def loosened(rng: Rng, boxes: Tensor, size: int) -> Tensor:
+    """Move the sides of 40 % of the boxes by a few per cent of their length; the others stay tight."""
+    side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    noise = (rng.normal(*boxes.shape) * side * 0.04 + rng.uniform(*boxes.shape, low=-1, high=1)).clamp(-10, 10)
+    return (boxes + noise * rng.coin(len(boxes), 1, chance=0.4)).clamp(0, size)
+
+
+def first_prompts(rng: Rng, masks: Tensor, box_share: float) -> tuple[Tensor, Tensor]:
+    """A box or one click for each mask (N, H, W). Returns coordinates (N, 2, 2) as x, y and labels (N, 2)."""
+    count, size = len(masks), masks.shape[-1]
+    corners = loosened(rng, tight_boxes(masks), size).view(count, 2, 2)
+    central = F.avg_pool2d(masks[:, None].float(), 17, 1, 8)[:, 0] ** 4
+    weight = torch.where(rng.coin(count, 1, 1, chance=0.3), central, torch.ones_like(central))
+    click = pixel_xy(random_pixel(rng, masks, weight), size)
+    is_box = rng.coin(count, chance=box_share)[:, None]
+    clicked = torch.stack([click, torch.zeros_like(click)], 1)
+    labels = torch.where(is_box, _labels(count, masks, CORNER_FIRST, CORNER_SECOND), _labels(count, masks, POSITIVE, NO_POINT))
+    return torch.where(is_box[..., None], corners, clicked), labels
+
+
+def correction_clicks(rng: Rng, predicted: Tensor, target: Tensor, clicks: int) -> tuple[Tensor, Tensor]:
+    """Clicks where the prediction is wrong: positive on missed, negative on wrongly covered pixels.
+
+    predicted, target: (N, H, W) bool. Returns coordinates (N, clicks, 2) and labels (N, clicks); where nothing is
+    wrong, a click inside the target.
+    """
+    wrong = predicted ^ target
+    wrong = torch.where(wrong.flatten(1).any(1)[:, None, None], wrong, target)
+    places = torch.stack([random_pixel(rng, wrong) for _ in range(clicks)], 1)
+    labels = torch.gather(target.flatten(1), 1, places).long()
+    return pixel_xy(places, target.shape[-1]), labels
+
+
+def pixel_xy(place: Tensor, width: int) -> Tensor:
+    """Flat pixel indices (...) to coordinates (..., 2) as x, y; the prompt encoder itself adds the half pixel."""
+    return torch.stack([place % width, place // width], -1).float()
+
+
+def _labels(count: int, like: Tensor, first: int, second: int) -> Tensor:
+    return torch.tensor([first, second], device=like.device).expand(count, 2)
