@@ -53,7 +53,9 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         import qt
 
         ScriptedLoadableModuleWidget.setup(self)
-        note = qt.QLabel(_("Segmenting from this panel is not available yet. Use the command line: dfqsam segment --help"))
+        note = qt.QLabel(
+            _("Segmenting from this panel is not available yet. Use the command line: dfqsam segment --help")
+        )
         note.wordWrap = True
         self.layout.addWidget(note)
         self.layout.addStretch(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ class Answer:
 def run_demo(
     output: Path, *, threads: int | None = None, force: bool = False, progress: ProgressCallback | None = None
 ) -> dict[str, Any]:
-    """Quantize the embedded model with the recipe "fast", segment the embedded CT slab with it and with the float model.
+    """Quantize the embedded model with the recipe "fast"; segment the embedded CT slab with it and its float original.
 
     output: folder, made where it is missing; gets the packed model, both label maps, overlay.png and report.json.
     Returns the report. Raises OutputError when a file exists (unless `force`), DFQSAMError when an embedded file is
@@ -74,7 +74,10 @@ def run_demo(
     seconds = {"quantize": time.perf_counter() - started}
     volume = read_volume(resource_path(DEMO_VOLUME))
     prompts = read_prompts(resource_path(DEMO_PROMPTS), volume.geometry)
-    results = {name: _segment(volume, prompts, path, threads, progress) for name, path in (("float", checkpoint), ("packed", packed))}
+    results = {
+        name: _segment(volume, prompts, path, threads, progress)
+        for name, path in (("float", checkpoint), ("packed", packed))
+    }
     names = {segment.label: segment.name for segment in prompts}
     for name, target in (("float", FLOAT_LABELS), ("packed", LABELS)):
         write_label_map(output / target, results[name].labels_kji, volume, names, force)
@@ -86,7 +89,11 @@ def run_demo(
 
 
 def _segment(
-    volume: Volume, prompts: tuple[SegmentPrompts, ...], model: Path, threads: int | None, progress: ProgressCallback | None
+    volume: Volume,
+    prompts: tuple[SegmentPrompts, ...],
+    model: Path,
+    threads: int | None,
+    progress: ProgressCallback | None,
 ) -> SegmentationResult:
     from .runtime import load_model
     from .volume import segment_volume

@@ -10,6 +10,7 @@ from dfqsam_core.store.architecture import Architecture
 from dfqsam_core.store.card import build_card
 from dfqsam_core.store.file_identity import FileSource
 from dfqsam_core.store.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
+from dfqsam_core.store.model_checks import is_position_table
 from dfqsam_core.store.model_file import PackedModel
 from dfqsam_core.store.packing import pack_codes
 
@@ -22,7 +23,10 @@ def packed_toy(seed: int = 0, architecture: Architecture | None = None) -> Packe
     """Encoder at 4 bits with inputs of 4 (pixels and neck 8), decoder weight-only at 8; random input scales."""
     architecture = architecture or toy_architecture()
     generator = np.random.default_rng(seed)
-    tensors = random_tensors(architecture, seed)
+    tensors = {
+        name: value.astype(np.float16) if is_position_table(name) else value
+        for name, value in random_tensors(architecture, seed).items()
+    }
     entries: list[dict[str, Any]] = []
     for layer in encoder_layers(architecture) + decoder_layers(architecture):
         if layer.name.startswith("prompt_encoder."):

@@ -28,6 +28,9 @@ def progress_bars() -> Iterator[ProgressCallback]:
 
         def show(progress: Progress) -> None:
             if progress.stage not in tasks:
+                for task in bars.tasks:
+                    # A stage that gives way to the next one is over, also where it could not count its steps.
+                    bars.update(task.id, completed=task.total or 1, total=task.total or 1, message="")
                 tasks[progress.stage] = bars.add_task(progress.stage, total=None, message="")
             bars.update(
                 tasks[progress.stage],

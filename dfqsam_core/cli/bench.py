@@ -22,8 +22,8 @@ def add_parser(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "bench",
         help="time, memory and size of a model",
-        description="Time the encoder and the decoder, load time, peak memory and file size; with --reference both models "
-        "are timed in turn, so that a busy machine slows both alike.",
+        description="Measure encoder and decoder time, load time, peak memory and file size. With --reference both "
+        "models are timed in turn, so that a busy machine slows both alike.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="packed model or float checkpoint")
     parser.add_argument("--reference", type=Path, metavar="CHECKPOINT", help="what MODEL is compared with")

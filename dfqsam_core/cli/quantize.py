@@ -26,24 +26,34 @@ def add_parser(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "quantize",
         help="float checkpoint to packed 4-bit model, without data",
-        description="Turn a float SAM-Med2D or SAM checkpoint into a packed low-bit model. Reads nothing but the checkpoint.",
+        description="Turn a float SAM-Med2D or SAM checkpoint into a packed low-bit model, from the checkpoint alone.",
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth or .safetensors")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
     parser.add_argument("--recipe", default="default", choices=("default", "paper", "fast"))
-    parser.add_argument("--bits", type=int, default=4, metavar="N", help="bits of weights and activations, 4 to 8 (default 4)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same file (default 0)")
-    parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
-    parser.add_argument("--iterations", type=int, metavar="N", help="optimisation steps per image (default: the recipe's)")
     parser.add_argument(
-        "--auxiliary", metavar="FILE", help="optional TorchScript or ONNX segmenter that adds pixel labels to the synthesis"
+        "--bits", type=int, default=4, metavar="N", help="bits of weights and activations, 4 to 8 (default 4)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="the same seed gives the same file (default 0)"
+    )
+    parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
+    parser.add_argument(
+        "--iterations", type=int, metavar="N", help="optimisation steps per image (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--auxiliary",
+        metavar="FILE",
+        help="optional TorchScript or ONNX segmenter that adds pixel labels to the synthesis",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--work-dir", type=Path, metavar="DIR", help="keep finished parts here, for --resume")
     parser.add_argument("--resume", action="store_true", help="continue what --work-dir holds")
     parser.add_argument("--preview", type=Path, metavar="DIR", help="write synthetic images and their labels as PNG")
-    parser.add_argument("--dry-run", action="store_true", help="print sizes and an estimated time per part, write nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print sizes and an estimated time per part, write nothing"
+    )
     add_report_options(parser)
     add_progress_option(parser)
     parser.set_defaults(run=run)
@@ -83,20 +93,23 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
             progress=progress,
         )
     write_report(args, result)
-    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB")
+    print(
+        f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB"
+    )
     return DONE
 
 
 def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
     from ..quant import estimate
 
-    estimated = estimate(args.checkpoint, config, args.threads)
-    _print_estimate(estimated)
+    _print_estimate(estimate(args.checkpoint, config, args.threads))
     print("Nothing written (dry run).")
     return DONE
 
 
 def _print_estimate(estimated: dict[str, Any]) -> None:
-    import json
-
-    print(json.dumps(estimated, indent=2))
+    print(f"{estimated['architecture']}, on {estimated['threads']} threads")
+    for part, size in estimated["bytes"].items():
+        print(f"  {part.replace('_', ' '):<24}{size / 1e6:>10.1f} MB")
+    for part, seconds in estimated["estimated_seconds"].items():
+        print(f"  {part + ', about':<24}{seconds:>10.0f} s")

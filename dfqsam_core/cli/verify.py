@@ -26,13 +26,21 @@ def add_parser(verbs: Subparsers) -> None:
         "paired by object, with 95%% bootstrap intervals. Exit code 3 when the drop is too large.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="packed model or float checkpoint")
-    parser.add_argument("--reference", type=Path, required=True, metavar="CHECKPOINT", help="what MODEL is compared with")
     parser.add_argument(
-        "--data", type=Path, action="append", metavar="DIR", help="folder with labelled images, repeatable (default: the sample)"
+        "--reference", type=Path, required=True, metavar="CHECKPOINT", help="what MODEL is compared with"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="folder with labelled images, repeatable (default: the sample)",
     )
     parser.add_argument("--prompts", default="box,1pt,3pt", metavar="LIST", help="of box, 1pt, 3pt (default: all)")
     parser.add_argument("--every", type=int, default=2, metavar="N", help="each n-th labelled slice (default 2)")
-    parser.add_argument("--max-drop", type=float, default=2.0, metavar="POINTS", help="allowed loss in Dice points (default 2.0)")
+    parser.add_argument(
+        "--max-drop", type=float, default=2.0, metavar="POINTS", help="allowed loss in Dice points (default 2.0)"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     add_report_options(parser)
     add_progress_option(parser)

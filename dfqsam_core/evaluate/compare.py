@@ -13,12 +13,12 @@ import numpy as np
 from ..errors import DFQSAMError
 from ..progress import ProgressCallback, report
 from ..resources import resource_path
-from ..runtime import SamPredictor, load_model
+from .activity import check_quantizers
 from .cases import find_cases
 from .dataset import LabelledSlice, Sampling, load_slices
 from .ellipse import inscribed_ellipse
 from .metrics import dice
-from .prompts import PROMPT_KINDS, parse_prompt_kinds, tight_box
+from .prompts import PROMPT_KINDS, Predictor, parse_prompt_kinds, tight_box
 from .summary import summarize
 
 
@@ -58,10 +58,14 @@ def compare_models(
     corrections more, each model correcting its own answer). Random choices depend on sampling.seed alone.
     The result holds `rows` (per modality and prompt: means with 95 % bootstrap intervals over objects),
     `measurements`, the protocol, and the cases that could not be read with the reason.
-    Raises DFQSAMError for unusable files, unknown prompts, or data without a single object to measure.
+    Raises DFQSAMError for unusable files, unknown prompts, or data without a single object to measure, and CheckFailed
+    when a quantizer of a packed model is off.
     """
+    from ..runtime import SamPredictor, load_model
+
     kinds, sampling = parse_prompt_kinds(",".join(prompts)), sampling or Sampling()
     folders = [resource_path("SampleData/prompts.json").parent] if data is None else [Path(folder) for folder in data]
+    quantizers = [check_quantizers(path) for path in (model_path, reference_path)]
     slices, skipped = _load_all(folders, sampling, progress)
     predictors = [SamPredictor(load_model(path, threads=threads)) for path in (model_path, reference_path)]
     measurements: list[Measurement] = []
@@ -70,8 +74,8 @@ def compare_models(
         measurements += _measure(slice_, predictors[0], predictors[1], kinds, sampling.seed)
     report(progress, "verify", len(slices), len(slices))
     return {
-        "model": _file(model_path),
-        "reference": _file(reference_path),
+        "model": _file(model_path) | {"quantizers": quantizers[0]},
+        "reference": _file(reference_path) | {"quantizers": quantizers[1]},
         "data": ["embedded sample"] if data is None else [str(folder) for folder in folders],
         "protocol": asdict(sampling) | {"prompts": list(kinds), "slices": len(slices)},
         "rows": summarize(measurements),
@@ -104,7 +108,7 @@ def _load_all(
 
 
 def _measure(
-    slice_: LabelledSlice, model: SamPredictor, reference: SamPredictor, kinds: Sequence[str], seed: int
+    slice_: LabelledSlice, model: Predictor, reference: Predictor, kinds: Sequence[str], seed: int
 ) -> Iterator[Measurement]:
     model.set_image(slice_.image)
     reference.set_image(slice_.image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zipfile import BadZipFile
 
 import numpy as np
 import SimpleITK as sitk
@@ -83,7 +84,7 @@ def _volume_slices(volume: Volume, labels: dict[str, np.ndarray], name: str) -> 
     window = auto_window(volume.voxels_kji, volume.modality)
     modality = "CT" if window.source.startswith("auto: CT") else volume.modality or "unknown"
     for index in range(volume.geometry.size_along(axis)):
-        masks = {}
+        masks: dict[str, np.ndarray] = {}
         for prefix, array in labels.items():
             plane = frame.view(array, index)
             masks |= {f"{prefix}:{value}": plane == value for value in np.unique(plane) if value > 0}
@@ -112,11 +113,11 @@ def _read_npz(case: Case) -> tuple[Volume, dict[str, np.ndarray]]:
         with np.load(case.image, allow_pickle=False) as arrays:
             images, labels = arrays["imgs"], arrays["gts"]
             spacing, direction, origin = (arrays[key] for key in ("spacing", "direction", "origin"))
-    except (OSError, ValueError, KeyError) as error:
+        ijk_to_lps = np.eye(4)
+        ijk_to_lps[:3, :3] = np.reshape(direction, (3, 3)) * spacing
+        ijk_to_lps[:3, 3] = origin
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise VolumeError(f"{case.image} is not an archive of labelled slices: {error}.") from error
-    ijk_to_lps = np.eye(4)
-    ijk_to_lps[:3, :3] = np.reshape(direction, (3, 3)) * spacing
-    ijk_to_lps[:3, 3] = origin
     geometry = VolumeGeometry(np.diag([-1.0, -1.0, 1.0, 1.0]) @ ijk_to_lps, images.shape[::-1])
     return Volume(images, geometry, "CT"), {"gts": labels}
 
@@ -127,7 +128,9 @@ def _png_slices(case: Case) -> list[LabelledSlice]:
     masks = {name: (mask if mask.ndim == 2 else mask[..., 0]) > 0 for name, mask in masks.items()}
     wrong = [name for name, mask in masks.items() if mask.shape != image.shape[:2]]
     if wrong:
-        raise VolumeError(f"The mask {wrong[0]} has another size than {case.image}, {image.shape[1]} x {image.shape[0]}.")
+        raise VolumeError(
+            f"The mask {wrong[0]} has another size than {case.image}, {image.shape[1]} x {image.shape[0]}."
+        )
     return [LabelledSlice(case.name, "unknown", 0, image, masks)]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
@@ -45,6 +44,9 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
 
     Give paired differences to get the interval of a paired comparison.
     """
+    # Takes a second to import, which those who only want a Dice need not wait for.
+    from scipy.stats import bootstrap
+
     mean = float(np.mean(values)) if len(values) else float("nan")
     if len(values) < 2:
         return Interval(mean, float("nan"), float("nan"))

@@ -11,7 +11,10 @@ from ..errors import ConfigError
 
 
 class Predictor(Protocol):
-    """The part of SamPredictor that an evaluation needs; `set_image` was called before."""
+    """The part of SamPredictor that an evaluation needs."""
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Encode a uint8 image (H, W) or (H, W, 3)."""
 
     def predict(
         self,

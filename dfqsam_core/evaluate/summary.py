@@ -42,7 +42,9 @@ def check_drop(rows: Sequence[dict[str, Any]], max_drop_points: float) -> None:
     """
     overall = [row for row in rows if row["modality"] == ALL] or rows
     failed = [
-        f"{row['prompt']} {100 * row['drop']['mean']:.2f}" for row in overall if 100 * row["drop"]["mean"] > max_drop_points
+        f"{row['prompt']} {100 * row['drop']['mean']:.2f}"
+        for row in overall
+        if 100 * row["drop"]["mean"] > max_drop_points
     ]
     if failed:
         raise CheckFailed(
@@ -52,7 +54,9 @@ def check_drop(rows: Sequence[dict[str, Any]], max_drop_points: float) -> None:
 
 
 def _row(chosen: Sequence[Measurement]) -> dict[str, Any]:
-    columns = {name: np.array([getattr(m, name) for m in chosen]) for name in ("model", "reference", "agreement", "ellipse")}
+    columns = {
+        name: np.array([getattr(m, name) for m in chosen]) for name in ("model", "reference", "agreement", "ellipse")
+    }
     columns["drop"] = columns["reference"] - columns["model"]
     return {"objects": len(chosen)} | {name: asdict(mean_interval(values)) for name, values in columns.items()}
 

@@ -56,7 +56,7 @@ class Attention(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(batch, height, width, dim))
 
     def _attend(self, number: int, window: AttentionWindow, q: Tensor, scaled: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if len(self.windows) > 1:
+        if len(self.windows) > 1 or self.has_pads:
             queries, keys = self.get_buffer(f"query_index_{number}"), self.get_buffer(f"key_index_{number}")
             q, scaled, k, v = q[:, :, queries], scaled[:, :, queries], k[:, :, keys], v[:, :, keys]
         logits = scaled @ k.transpose(-1, -2) + self._relative_logits(window, q)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -108,7 +109,7 @@ class QuantConfig:
     ) -> QuantConfig:
         """Return a named recipe ("default", "paper" or "fast") with the command line's few changes applied."""
         if recipe not in RECIPES:
-            raise ConfigError(f"There is no recipe {recipe!r}. Choose one of: {', '.join(RECIPES)}.")
+            raise ConfigError(f"There is no recipe {recipe!r}. Choose one of: {', '.join(sorted(RECIPES))}.")
         base = RECIPES[recipe]
         changes: dict[str, Any] = {"images": images, "iterations": iterations, "auxiliary": auxiliary}
         synthesis = replace(base.synthesis, **{key: value for key, value in changes.items() if value is not None})
@@ -124,7 +125,8 @@ class QuantConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Every parameter as JSON-ready values."""
-        return asdict(self)
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> QuantConfig:

@@ -13,6 +13,7 @@ from ..model import SamMed2D
 from ..model.attention import Attention
 from ..store.architecture import Architecture
 from ..store.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
+from ..store.model_checks import is_position_table
 from ..store.packing import pack_codes
 from .layers import FloatLayer, PixelQuantizer, QuantizedLayer, rows_of_weight, weight_of_rows
 from .quantizers import LogSqrt2Softmax, UniformQuantizer
@@ -40,6 +41,13 @@ def quantize_decoder_weights(model: SamMed2D, bits: int) -> dict[str, tuple[Tens
     return packed
 
 
+def round_position_tables(model: SamMed2D) -> None:
+    """Round the position tables to float16, as they are stored, in place."""
+    for name, parameter in model.named_parameters():
+        if is_position_table(name):
+            parameter.data.copy_(parameter.data.half())
+
+
 def export_tensors(model: SamMed2D, decoder: dict[str, tuple[Tensor, Tensor, Tensor]], decoder_bits: int) -> dict[str, np.ndarray]:
     """All tensors of docs/model_file.md for a calibrated model, by name."""
     integer = {f"image_encoder.{path}": module for path, module in _modules(model, QuantizedLayer)}
@@ -54,7 +62,7 @@ def export_tensors(model: SamMed2D, decoder: dict[str, tuple[Tensor, Tensor, Ten
         layer = name.rpartition(".")[0]
         is_code = layer in integer or (layer in decoder and name.endswith(".weight"))
         if not is_code and not _inside_quantizer(layer, integer):
-            tensors[name] = _array(value, np.float32)
+            tensors[name] = _array(value, np.float16 if is_position_table(name) else np.float32)
     return tensors
 
 

@@ -23,7 +23,7 @@ from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, write_model
 from .calibration import calibrate, place_quantizers
 from .config import QuantConfig
-from .export import export_tensors, layer_table, quantize_decoder_weights
+from .export import export_tensors, layer_table, quantize_decoder_weights, round_position_tables
 from .layers import PixelQuantizer
 from .preview import preview_image, write_preview
 from .synthesis import SyntheticImage, synthesize
@@ -92,6 +92,7 @@ def pack(
 ) -> PackedModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it."""
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
+    round_position_tables(model)
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
     place_quantizers(model.image_encoder, config, quantizer, threads)
     with torch.no_grad():

@@ -59,13 +59,13 @@ def candidate_bounds(x: Tensor, dims: Sequence[int] | None, search: RangeSearch)
 def search_input_range(
     x: Tensor, bits: int, per_channel: bool, product: Callable[[Tensor], Tensor], search: RangeSearch
 ) -> tuple[Tensor, Tensor]:
-    """Scale and zero point of the input x (N, C) of a layer, (1, 1) or (1, C).
+    """Scale and zero point of a layer's input x: per channel (1, C) of x (N, C), else one for all of x, any shape.
 
     product: the layer without bias; the candidate with the least squared error of product(x) is kept, or of x itself
     when the method is "quantile" (then each channel chooses for itself).
     """
     if search.method == "quantile":
-        return search_tensor_range(x, bits, (0,) if per_channel else (0, 1), search)
+        return search_tensor_range(x, bits, (0,) if per_channel else range(x.dim()), search)
     bounds = candidate_bounds(x, (0,) if per_channel else None, search)
     parameters = [uniform_parameters(low, high, bits) for low, high in bounds]
     exact = product(x)

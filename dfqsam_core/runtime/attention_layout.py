@@ -49,7 +49,7 @@ class AttentionLayout:
 
     @property
     def restore(self) -> np.ndarray | None:
-        """Index that puts the queries of all groups, one group behind the other, into token order; None for in order."""
+        """Index that puts the queries of all groups, one behind the other, into token order; None where they are."""
         order = np.concatenate([group.queries.ravel() for group in self.groups])
         return None if (order == np.arange(order.size)).all() else order.argsort()
 

@@ -47,33 +47,34 @@ class AttentionWriter:
     def _relative_logits(self, q: str) -> str:
         """Logits (heads, tokens, 2 * side) of each query, unscaled, for each row and each column of its window."""
         graph, layout, heads = self.graph, self.layout, self.heads
-        along_rows = self._table_product(q, "h", layout.height, layout.width)
+        along_h = self._table_product(q, "h", layout.height, layout.width)
         image = graph.reshape(q, layout.height, layout.width, heads * self.head_dim)
-        along_columns = self._table_product(graph.transpose(image, 1, 0, 2), "w", layout.width, layout.height)
-        columns = graph.reshape(along_columns, layout.width, layout.height, heads * layout.side)
-        parts = (graph.reshape(part, layout.tokens, heads, layout.side) for part in (along_rows, graph.transpose(columns, 1, 0, 2)))
-        return graph.transpose(graph.concat(*parts, axis=2), 1, 0, 2)
+        along_w = self._table_product(graph.transpose(image, 1, 0, 2), "w", layout.width, layout.height)
+        columns = graph.reshape(along_w, layout.width, layout.height, heads * layout.side)
+        parts = (along_h, graph.transpose(columns, 1, 0, 2))
+        both = graph.concat(*(graph.reshape(part, layout.tokens, heads, layout.side) for part in parts), axis=2)
+        return graph.transpose(both, 1, 0, 2)
 
     def _table_product(self, q: str, axis: str, lines: int, length: int) -> str:
         """Products (lines, length * heads, side) of the queries on each line with that line's relative positions."""
-        table = self.model.tensors[f"{self.name}.rel_pos_{axis}"]
+        table = self.model.tensors[f"{self.name}.rel_pos_{axis}"].astype(np.float32)
         offsets = relative_offsets(self.layout.side)[np.arange(lines) % self.layout.side]
         rows = self.graph.reshape(q, lines, length * self.heads, self.head_dim)
         return self.graph.op("MatMul", rows, self.graph.constant(table[offsets].transpose(0, 2, 1)))
 
     def _attend_group(self, number: int, group: WindowGroup, q: str, k: str, v: str) -> str:
         """Attention of one window group: (heads, windows * queries, head_dim)."""
-        graph, tokens = self.graph, self.layout.tokens
-        q, k, v = (self._select(x, index, tokens) for x, index in ((q, group.queries), (k, group.keys), (v, group.keys)))
+        graph = self.graph
+        q, k, v = (self._select(x, index) for x, index in ((q, group.queries), (k, group.keys), (v, group.keys)))
         # One-hot coordinates beside the keys let one product add the relative positions.
         keys = graph.concat(k, self._one_hot_coordinates(len(group.keys)), axis=3)
         logits = graph.op("MatMul", q, graph.transpose(keys, 0, 1, 3, 2))
         out = graph.op("MatMul", self._probabilities(f"{self.name}.softmax.{number}", logits), v)
         return graph.reshape(out, self.heads, -1, self.head_dim)
 
-    def _select(self, x: str, index: np.ndarray, tokens: int) -> str:
+    def _select(self, x: str, index: np.ndarray) -> str:
         """Tokens (heads, windows, tokens per window, width) of x (heads, tokens, width)."""
-        if index.shape == (1, tokens) and (index == np.arange(tokens)).all():
+        if np.array_equal(index, np.arange(self.layout.tokens)[None]):
             return self.graph.op("Unsqueeze", x, self.graph.integers(1))
         return self.graph.gather(x, index, axis=1)
 
@@ -99,7 +100,7 @@ class AttentionWriter:
         return self.model.tensors[f"{self.name}.softmax.scale"] if coded else None
 
     def _probabilities(self, name: str, logits: str) -> str:
-        """Softmax of the logits, or 2^(-code / 2) of its log-sqrt2 codes; their factor delta is in the values already."""
+        """Softmax of the logits, or 2^(-code / 2) of its log-sqrt2 codes, whose factor delta the values of v carry."""
         bits, delta, graph = self.model.softmax_bits(self.name), self._delta(), self.graph
         if bits is None or delta is None:
             return graph.op("Softmax", logits, axis=-1)

@@ -36,7 +36,7 @@ def convolution_taps(side: int, size: int, stride: int, padding: int) -> TapTabl
 
 
 def transposed_convolution_phases(side: int, size: int, stride: int, padding: int) -> list[TapTable]:
-    """Taps of a transposed convolution, one table per phase, row-major: phase (a, b) makes the outputs stride * i + (a, b).
+    """Taps of a transposed convolution, one table a phase: phase (a, b) makes the outputs stride * (i, j) + (a, b).
 
     Every phase has side * side outputs: size - stride must be 2 * padding, which makes the output stride * side wide.
     """

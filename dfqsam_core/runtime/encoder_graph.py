@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from onnx import TensorProto
 
 from ..errors import ConfigError
 from ..pixels import PIXEL_MEAN, PIXEL_STD
@@ -20,12 +21,12 @@ _ADAPTER_NORM_EPSILON = 1e-5
 def build_encoder(model: PackedModel, taps: bool = False, skip_pads: bool = True) -> InferenceGraph:
     """Graph from `pixels`, uint8 (1, S, S, 3) in SAM-Med2D's channel order, to `image_embedding`, float32 (1, C, g, g).
 
-    taps: expose the codes and products of every integer layer under the names that LayerWriter and AttentionWriter give.
+    taps: expose the codes and products of every integer layer by the names that LayerWriter and AttentionWriter give.
     skip_pads: False computes the padding tokens of windowed attention as published; only for comparing the speed of
     float models (ConfigError for a quantized one). The embedding is the same.
     """
     if not skip_pads and any(name.endswith(".codes") for name in model.tensors):
-        raise ConfigError("Padding is always skipped in a quantized model. Give a float checkpoint to time the padded form.")
+        raise ConfigError("A quantized model always skips padding. Give a float checkpoint to time the padded form.")
     return _EncoderWriter(LayerWriter(GraphBuilder(taps), model), skip_pads).write()
 
 
@@ -40,7 +41,7 @@ class _EncoderWriter:
     def write(self) -> InferenceGraph:
         graph, a = self.graph, self.architecture
         pixels = graph.input("pixels", np.uint8, (1, a.image_size, a.image_size, 3))
-        position = self.layers.model.tensors["image_encoder.pos_embed"].reshape(-1, a.embed_dim)
+        position = self.layers.model.tensors["image_encoder.pos_embed"].astype(np.float32).reshape(-1, a.embed_dim)
         tokens = graph.op("Add", self._patches(pixels), graph.constant(position))
         for block in range(a.depth):
             tokens = self._block(block, tokens)
@@ -61,12 +62,13 @@ class _EncoderWriter:
         bits = self.layers.model.input_bits(layer) or 8
         if bits == 8:
             return self.graph.tap(f"{layer}.codes", self.graph.tap(f"{layer}.input", pixels))
-        values = self.graph.op("Cast", pixels, to=1)
+        values = self.graph.op("Cast", pixels, to=TensorProto.FLOAT)
         step = np.array([255 / (2**bits - 1)], np.float32)
         return self.layers.quantize(layer, values, step, np.zeros(1, np.uint8), bits, axis=-1)
 
     def _normalized(self, pixels: str) -> str:
-        centred = self.graph.op("Sub", self.graph.op("Cast", pixels, to=1), self.graph.floats(*PIXEL_MEAN))
+        values = self.graph.op("Cast", pixels, to=TensorProto.FLOAT)
+        centred = self.graph.op("Sub", values, self.graph.floats(*PIXEL_MEAN))
         return self.graph.op("Div", centred, self.graph.floats(*PIXEL_STD))
 
     def _block(self, number: int, tokens: str) -> str:

@@ -10,7 +10,7 @@ from ..store.model_file import PackedModel
 from .convolution import TapTable
 from .onnx_builder import CONTRIB, GraphBuilder
 
-# Instruction sets older than VNNI add two neighbouring products of an unsigned and a signed byte in 16 bits, saturating.
+# Instruction sets before VNNI add two neighbouring products of an unsigned and a signed byte in 16 bits, saturating.
 _LARGEST_PAIR = 2**15 - 1
 
 
@@ -33,8 +33,8 @@ class LayerWriter:
     Values have their channels on the last axis. A layer with weight and input codes is an integer product; one with
     weight codes alone gets them as float32 weights; one without codes stays float.
 
-    Where the graph keeps taps, an integer layer L gives `L.input`, the float values before its quantizer (for the inputs
-    of attn.qkv and mlp.lin1 in units of codes: the quantizer is folded into the LayerNorm), `L.codes`, and `L.output`.
+    Where the graph keeps taps, an integer layer L gives `L.input`, the float values before its quantizer (in units of
+    codes for attn.qkv and mlp.lin1, whose quantizer is folded into the LayerNorm), `L.codes`, and `L.output`.
     """
 
     def __init__(self, graph: GraphBuilder, model: PackedModel) -> None:
@@ -56,10 +56,8 @@ class LayerWriter:
         quantizer = self._quantizer(layer)
         return self.quantize(layer, x, quantizer.scale, quantizer.zero_point, quantizer.bits, axis=-1)
 
-    def quantize(
-        self, name: str, x: str, scale: np.ndarray, zero_point: np.ndarray, bits: int, axis: int
-    ) -> str:
-        """Codes clamp(round_half_even(x / scale) + zero_point, 0, 2^bits - 1), uint8; scale is (1,) or runs along `axis`."""
+    def quantize(self, name: str, x: str, scale: np.ndarray, zero_point: np.ndarray, bits: int, axis: int) -> str:
+        """Codes clamp(round_half_even(x / scale) + zero_point, 0, 2^bits - 1), uint8; scale: (1,) or along `axis`."""
         self.graph.tap(f"{name}.input", x)
         if scale.size == 1:
             scale, zero_point = scale.reshape(()), zero_point.reshape(())
@@ -76,7 +74,7 @@ class LayerWriter:
         return self._layer_norm(x, self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"), epsilon)
 
     def normed_input(self, norm: str, layer: str, x: str, epsilon: float) -> str:
-        """Input of `layer` behind LayerNorm `norm`: codes, with their quantizer folded into the LayerNorm, or floats."""
+        """Input of `layer` behind LayerNorm `norm`: codes, their quantizer folded into the LayerNorm, or floats."""
         if not self.is_integer(layer):
             return self.norm(norm, x, epsilon)
         quantizer = self._quantizer(layer)
@@ -164,7 +162,7 @@ class LayerWriter:
         )
 
     def _integer_weight(self, layer: str, rows: np.ndarray) -> tuple[str, str | None]:
-        """Weight (taps * in, out) and its zero point: signed bytes where their products cannot saturate, else unsigned."""
+        """Weight (taps * in, out) and its zero point: signed bytes where no product can saturate, else unsigned."""
         weight_bits, input_bits = self.model.weight_bits(layer) or 0, self._quantizer(layer).bits
         largest = (2 ** min(weight_bits, 7) - 1) * (2**input_bits - 1)
         offset, dtype = (0, np.int8) if 2 * largest <= _LARGEST_PAIR else (128, np.uint8)
@@ -180,8 +178,8 @@ class LayerWriter:
         return self.graph.op("LayerNormalization", x, *affine, axis=-1, epsilon=epsilon)
 
     def _quantizer(self, layer: str) -> _InputQuantizer:
-        parts = (self._tensor(f"{layer}.input.{part}") for part in ("scale", "zero_point"))
-        return _InputQuantizer(*parts, bits=self.model.input_bits(layer) or 8)
+        scale, zero_point = (self._tensor(f"{layer}.input.{part}") for part in ("scale", "zero_point"))
+        return _InputQuantizer(scale, zero_point, self.model.input_bits(layer) or 8)
 
     def _tensor(self, name: str) -> np.ndarray:
         return self.model.tensors[name]

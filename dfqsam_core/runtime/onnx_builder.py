@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
@@ -56,11 +57,11 @@ class GraphBuilder:
             self.output(name, value)
         return value
 
-    def op(self, op_type: str, *inputs: str | None, domain: str = "", **attributes: object) -> str:
+    def op(self, op_type: str, *inputs: str | None, domain: str = "", **attributes: Any) -> str:
         """Append one node and return its only result; None leaves an optional input out."""
         return self.ops(op_type, *inputs, results=1, domain=domain, **attributes)[0]
 
-    def ops(self, op_type: str, *inputs: str | None, results: int, domain: str = "", **attributes: object) -> list[str]:
+    def ops(self, op_type: str, *inputs: str | None, results: int, domain: str = "", **attributes: Any) -> list[str]:
         """Append one node and return its `results` results."""
         names = [self._new_name(op_type) for _ in range(results)]
         self._nodes.append(helper.make_node(op_type, [i or "" for i in inputs], names, domain=domain, **attributes))
@@ -68,11 +69,11 @@ class GraphBuilder:
 
     def constant(self, value: np.ndarray | np.generic) -> str:
         """A small constant, stored inside the graph; equal constants are stored once."""
-        array = np.asarray(value)
+        array = np.asarray(value, order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             self._constants[key] = self._new_name("constant")
-            self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), self._constants[key]))
+            self._initializers.append(numpy_helper.from_array(array, self._constants[key]))
         return self._constants[key]
 
     def floats(self, *values: float) -> str:

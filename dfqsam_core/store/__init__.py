@@ -1,0 +1,1 @@
+"""Files: packed models with their cards, and float checkpoints read without torch."""

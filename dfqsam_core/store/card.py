@@ -130,7 +130,7 @@ def _payload(name: str) -> str:
 
 
 def _float_parts(architecture: Architecture, layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every group of values and every product that stays in float, with the reason."""
+    """Groups of values and of products that stay in float, with the reason (bit_operations lists the products)."""
     quantized = {f"{layer['name']}.weight" for layer in layers if layer.get("weight_bits")}
     counts: Counter[str] = Counter()
     for name, shape in expected_shapes(architecture).items():
@@ -140,10 +140,12 @@ def _float_parts(architecture: Architecture, layers: Sequence[Mapping[str, Any]]
         {"part": group, "values": count, "reason": _WHY_FLOAT.get(group, "kept by the recipe")}
         for group, count in counts.items()
     ]
+    macs: Counter[tuple[str, str]] = Counter()
+    for product in products(architecture, layers):
+        if product.is_float:
+            macs[_part(product.name), product.reason] += product.macs
     return values + [
-        {"part": product.name, "macs": product.macs, "reason": product.reason}
-        for product in products(architecture, layers)
-        if product.is_float
+        {"part": f"products of {part}", "macs": count, "reason": reason} for (part, reason), count in macs.items()
     ]
 
 

@@ -22,7 +22,7 @@ _AGAIN = "Get an undamaged copy, or make the model again."
 class TensorRule:
     """What one tensor of a packed model must be: its meaning, the shapes it may have, the bits of its codes."""
 
-    meaning: Literal["float", "scale", "zero_point", "weight_zero_point", "codes"]
+    meaning: Literal["float", "position", "scale", "zero_point", "weight_zero_point", "codes"]
     shapes: tuple[Shape, ...]
     bits: int = 0
     row_length: int = 0
@@ -30,7 +30,7 @@ class TensorRule:
     @property
     def dtype(self) -> str:
         """Name of the element type."""
-        return "float32" if self.meaning in ("float", "scale") else "uint8"
+        return {"float": "float32", "scale": "float32", "position": "float16"}.get(self.meaning, "uint8")
 
     def check(self, name: str, tensor: np.ndarray) -> None:
         """Raise ModelFileError when `tensor` has another type or shape, or a value that cannot be."""
@@ -44,7 +44,7 @@ class TensorRule:
 
     def _fault(self, tensor: np.ndarray) -> str:
         low, high = tensor.min(), tensor.max()
-        if self.dtype == "float32" and not (np.isfinite(low) and np.isfinite(high)):
+        if self.dtype != "uint8" and not (np.isfinite(low) and np.isfinite(high)):
             return "has values that are not finite"
         if self.meaning == "scale" and low <= 0:
             return f"has a scale of {low}, scales are positive"
@@ -88,7 +88,7 @@ def check_tensors(tensors: Mapping[str, np.ndarray], card: Mapping[str, Any], ar
 
 def tensor_rules(card: Mapping[str, Any], architecture: Architecture) -> dict[str, TensorRule]:
     """The rule of every tensor of the file, as the card's layer table (already checked) demands."""
-    rules = {name: TensorRule("float", (shape,)) for name, shape in expected_shapes(architecture).items()}
+    rules = {name: _float_rule(name, shape) for name, shape in expected_shapes(architecture).items()}
     layers = all_layers(architecture)
     for entry in card["layers"]:
         name = entry["name"]
@@ -98,6 +98,15 @@ def tensor_rules(card: Mapping[str, Any], architecture: Architecture) -> dict[st
             del rules[f"{name}.weight"]
             rules |= _layer_rules(layers[name], entry["weight_bits"], entry["input_bits"])
     return rules
+
+
+def is_position_table(name: str) -> bool:
+    """Whether tensor `name` holds absolute or relative positions, which a packed model stores as float16."""
+    return name.endswith(("pos_embed", "rel_pos_h", "rel_pos_w"))
+
+
+def _float_rule(name: str, shape: Shape) -> TensorRule:
+    return TensorRule("position" if is_position_table(name) else "float", (shape,))
 
 
 def all_layers(architecture: Architecture) -> dict[str, LayerSpec]:

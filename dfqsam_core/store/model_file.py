@@ -115,9 +115,9 @@ def read_model(path: str | os.PathLike) -> PackedModel:
     card = _parse_card(path, metadata)
     try:
         architecture = check_card(card)
-        unknown = [name for name, tensor in stored.items() if tensor.dtype not in ("float32", "uint8")]
+        unknown = [name for name, tensor in stored.items() if tensor.dtype not in ("float32", "float16", "uint8")]
         if unknown:
-            raise ModelFileError(f"Tensor {unknown[0]!r} is {stored[unknown[0]].dtype}, not float32 or uint8.")
+            raise ModelFileError(f"Tensor {unknown[0]!r} is {stored[unknown[0]].dtype}, not float32, float16 or uint8.")
         tensors = {name: tensor.read() for name, tensor in stored.items()}
         check_tensors(tensors, card, architecture)
     except ModelFileError as error:

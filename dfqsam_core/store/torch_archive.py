@@ -45,8 +45,11 @@ def read_torch_archive(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             return _load(path, archive)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
-        raise CheckpointError(f"{path.name} is truncated or damaged: {error}. Get a complete copy.") from error
+    except CheckpointError:
+        raise
+    # A damaged archive or pickle can end in almost any exception; each means the same.
+    except Exception as error:
+        raise CheckpointError(f"{path.name} is truncated or damaged ({error}). Get a complete copy.") from error
 
 
 def _load(path: Path, archive: zipfile.ZipFile) -> Any:
@@ -60,14 +63,7 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Any:
     prefix = pickles[0].removesuffix("data.pkl")
     if f"{prefix}byteorder" in members and archive.read(_stored(members[f"{prefix}byteorder"], 16)) != b"little":
         raise CheckpointError(f"{path.name} was saved on a big-endian machine. Save it again on a common one.")
-    storages = _Storages(path, prefix, members)
-    try:
-        return _Unpickler(text, storages).load()
-    except CheckpointError:
-        raise
-    # A damaged pickle can end in almost any exception; each means the same.
-    except Exception as error:
-        raise CheckpointError(f"{path.name} is damaged: its table of tensors cannot be read ({error}).") from error
+    return _Unpickler(text, _Storages(path, prefix, members)).load()
 
 
 def _stored(info: zipfile.ZipInfo, limit: int) -> zipfile.ZipInfo:
@@ -84,12 +80,9 @@ def _stored(info: zipfile.ZipInfo, limit: int) -> zipfile.ZipInfo:
 
 def _refuse_wild_memo(text: bytes) -> None:
     """Refuse memo numbers larger than the pickle: the unpickler would reserve memory for all numbers below."""
-    try:
-        for opcode, argument, _ in pickletools.genops(text):
-            if opcode.name in ("PUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(text):
-                raise ValueError(f"memo number {argument} is too large")
-    except ValueError as error:
-        raise CheckpointError(f"The table of tensors is malformed: {error}. Get an undamaged copy.") from error
+    for opcode, argument, _ in pickletools.genops(text):
+        if opcode.name in ("PUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(text):
+            raise ValueError(f"memo number {argument} is too large")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""DICOM series as volumes: pydicom reads the headers, SimpleITK (GDCM) decodes and rescales the pixels."""
+"""DICOM series as volumes: which images belong together, in which order, and on which grid."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 
 from ..errors import VolumeError
 from .dicom_frames import Frame, frames_in_file, frames_in_folder
+from .dicom_pixels import read_frames
 from .geometry import VolumeGeometry
-from .headers import MAX_VOXEL_BYTES
-from .nifti import native_voxels
 from .volume import Volume
 
 # How far a slice may lie from its place in an even stack, in slice distances, and how much directions may differ.
@@ -27,8 +26,7 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
     frames = frames_in_folder(path) if path.is_dir() else frames_in_file(path)
     chosen = sort_frames(choose_series(path, frames, series))
     geometry = stack_geometry(path, chosen)
-    voxels = _pixels(chosen)
-    return Volume(voxels, geometry, modality=chosen[0].modality or None, source=str(path))
+    return Volume(read_frames(chosen), geometry, modality=chosen[0].modality or None, source=str(path))
 
 
 def choose_series(path: Path, frames: list[Frame], series: str | None) -> list[Frame]:
@@ -73,7 +71,7 @@ def _check_equal_planes(path: Path, frames: list[Frame]) -> None:
         if (frame.rows, frame.columns) != (first.rows, first.columns):
             found = f"{first.columns} x {first.rows} and {frame.columns} x {frame.rows} pixels"
         elif not np.allclose(frame.spacing_mm, first.spacing_mm, rtol=1e-3):
-            found = f"pixels of {first.spacing_mm} and {frame.spacing_mm} mm"
+            found = "pixels of {:.3f} x {:.3f} and {:.3f} x {:.3f} mm".format(*first.spacing_mm, *frame.spacing_mm)
         elif not np.allclose(frame.directions_lps, first.directions_lps, atol=_DIRECTION_TOLERANCE):
             found = "slices in different directions"
         else:
@@ -96,39 +94,3 @@ def _check_even(path: Path, positions: np.ndarray, step: np.ndarray, normal: np.
             f"{path} is not an even stack: slices are {gaps.min():.3f} to {gaps.max():.3f} mm apart, the widest gap is "
             f"between slice {n} and {n + 1}. A slice is missing, or the series must be resampled first."
         )
-
-
-def _pixels(frames: list[Frame]) -> np.ndarray:
-    """Voxels (K, J, I) of sorted frames; the common type of all slices, so that a fractional slope keeps its values."""
-    first = frames[0]
-    if first.rows * first.columns * len(frames) * 2 > MAX_VOXEL_BYTES:
-        size = f"{first.columns} x {first.rows} x {len(frames)}"
-        raise VolumeError(f"The series has {size} voxels, too many to read. Crop it first.")
-    cache: dict[Path, np.ndarray] = {}
-    planes = []
-    for frame in frames:
-        if frame.path not in cache:
-            cache = {frame.path: _decode(frame.path)}
-        planes.append(_plane(frame, cache[frame.path]))
-    return np.stack(planes)
-
-
-def _decode(path: Path) -> np.ndarray:
-    import SimpleITK
-
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.SetImageIO("GDCMImageIO")
-    try:
-        return native_voxels(SimpleITK.GetArrayFromImage(reader.Execute()))
-    except RuntimeError as error:
-        raise VolumeError(f"The pixels of {path} cannot be decoded: it is damaged. Export it again.") from error
-
-
-def _plane(frame: Frame, pixels: np.ndarray) -> np.ndarray:
-    frames = pixels.reshape(-1, *pixels.shape[-2:])
-    if frames.shape[1:] != (frame.rows, frame.columns) or frame.number >= len(frames):
-        raise VolumeError(
-            f"{frame.path} promises {frame.columns} x {frame.rows} pixels, but holds {pixels.shape}. Export it again."
-        )
-    return frames[frame.number]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ class Frame:
     path, number: its file and its place in it (0 for a single-frame file). series: SeriesInstanceUID.
     position_lps: (3,) mm, centre of its first pixel. directions_lps: (3, 2) unit vectors along a row, along a column.
     spacing_mm: between columns, between rows. rows, columns: size in pixels. thickness_mm: 0 where unknown.
+    slope, intercept: value = stored value * slope + intercept.
     """
 
     path: Path
@@ -36,6 +38,8 @@ class Frame:
     rows: int
     columns: int
     thickness_mm: float
+    slope: float
+    intercept: float
 
     @property
     def normal_lps(self) -> np.ndarray:
@@ -78,22 +82,28 @@ def _files(folder: Path) -> Iterator[Path]:
 def frames_in_file(path: Path) -> list[Frame]:
     """Frames of one DICOM image; raises NotDicomError, or VolumeError for what has no place in the patient."""
     dataset = _header(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _frames(path, dataset)
+    except VolumeError:
+        raise
+    except Exception as error:  # pydicom raises nearly anything for values that break the standard
+        raise VolumeError(f"{path} has a damaged header: {error}. Export it again.") from error
+
+
+def _frames(path: Path, dataset: Any) -> list[Frame]:
     modality = str(dataset.get("Modality", ""))
     if modality in _NO_IMAGES or "Rows" not in dataset:
         raise VolumeError(f"{path} is a DICOM object of the kind {modality or 'unknown'}, not an image of a patient.")
     if int(dataset.get("SamplesPerPixel", 1)) != 1:
         raise VolumeError(f"{path} is a colour image; one grey value per pixel is needed.")
-    try:
-        if "PerFrameFunctionalGroupsSequence" in dataset:
-            groups = dataset.PerFrameFunctionalGroupsSequence
-            return [_enhanced_frame(path, dataset, group, n) for n, group in enumerate(groups)]
-        if int(dataset.get("NumberOfFrames") or 1) > 1:
-            raise VolumeError(f"{path} has several frames without a position each; it is a film, not a volume.")
-        return [_frame(path, 0, dataset, dataset, dataset, dataset)]
-    except VolumeError:
-        raise
-    except Exception as error:  # pydicom raises nearly anything for values that break the standard
-        raise VolumeError(f"{path} has a damaged header: {error}. Export it again.") from error
+    if "PerFrameFunctionalGroupsSequence" in dataset:
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        return [_enhanced_frame(path, dataset, group, number) for number, group in enumerate(groups)]
+    if int(dataset.get("NumberOfFrames") or 1) > 1:
+        raise VolumeError(f"{path} has several frames without a position each; it is a film, not a volume.")
+    return [_frame(path, 0, dataset, dataset, dataset, dataset, dataset)]
 
 
 def _header(path: Path) -> Any:
@@ -101,7 +111,9 @@ def _header(path: Path) -> Any:
     from pydicom.errors import InvalidDicomError
 
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pydicom.dcmread(path, stop_before_pixels=True)
     except InvalidDicomError as error:
         raise NotDicomError(
             f"{path} is not a volume: it is neither NIfTI (.nii, .nii.gz), .nrrd, .mha nor a DICOM file. "
@@ -118,15 +130,23 @@ def _enhanced_frame(path: Path, dataset: Any, group: Any, number: int) -> Frame:
 
     def item(name: str) -> Any:
         found = group.get(name) or shared.get(name)
-        if not found:
-            raise VolumeError(f"{path} has frames without {name}: their place in the patient is unknown.")
-        return found[0]
+        return found[0] if found else {}
 
-    position, orientation = item("PlanePositionSequence"), item("PlaneOrientationSequence")
-    return _frame(path, number, dataset, position, orientation, item("PixelMeasuresSequence"))
+    return _frame(
+        path,
+        number,
+        dataset,
+        position=item("PlanePositionSequence"),
+        orientation=item("PlaneOrientationSequence"),
+        measures=item("PixelMeasuresSequence"),
+        rescale=item("PixelValueTransformationSequence"),
+    )
 
 
-def _frame(path: Path, number: int, dataset: Any, position: Any, orientation: Any, measures: Any) -> Frame:
+def _frame(
+    path: Path, number: int, dataset: Any, position: Any, orientation: Any, measures: Any, rescale: Any
+) -> Frame:
+    """Frame from the parts of a header that hold its fields: one data set, or one functional group for each."""
     directions = _numbers(path, orientation, "ImageOrientationPatient", 6).reshape(2, 3).T
     lengths = np.linalg.norm(directions, axis=0)
     if lengths.min() < 0.9:
@@ -144,6 +164,8 @@ def _frame(path: Path, number: int, dataset: Any, position: Any, orientation: An
         rows=int(dataset.Rows),
         columns=int(dataset.Columns),
         thickness_mm=float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0),
+        slope=float(1 if rescale.get("RescaleSlope") is None else rescale.get("RescaleSlope")),
+        intercept=float(rescale.get("RescaleIntercept") or 0),
     )
 
 

@@ -22,6 +22,8 @@ SHEAR_TOLERANCE = 1e-3
 _SAME_SPACING = 0.05
 # Voxel fraction below which a position is conversion noise; it keeps RAS, LPS and IJK prompts on one voxel.
 _VOXEL_DIGITS = 6
+# No volume reaches so far; farther positions need not be told apart.
+_FAR = 1e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +76,14 @@ class VolumeGeometry:
 
     @cached_property
     def acquisition_axis(self) -> str:
-        """The axis of the largest spacing; of equal ones (within 5 %) the closest to S, then A, then R.
+        """The axis of the largest spacing; of equal ones (within 5 %) the last, so K for isotropic volumes.
 
-        The tie follows the patient, not the storage order, so that a prompt without an axis means the same slice
-        in every layout of the same volume.
+        A volume of one slice has only one sensible axis, whatever its spacing: the one across that slice.
         """
+        single = [axis for axis in range(3) if self.shape_ijk[axis] == 1]
         largest = max(self.spacing_mm)
         tied = [axis for axis in range(3) if self.spacing_mm[axis] >= largest * (1 - _SAME_SPACING)]
-        return AXES[max(tied, key=lambda axis: self.anatomical_axes[axis])]
+        return AXES[max(single or tied)]
 
     def size_along(self, axis: str) -> int:
         """Number of slices perpendicular to `axis` ("I", "J" or "K")."""
@@ -116,10 +118,10 @@ class VolumeGeometry:
 def nearest_voxel(points_ijk: ArrayLike) -> np.ndarray:
     """Voxel (..., 3) that holds each continuous position: voxel n spans n - 0.5 (included) to n + 0.5 (excluded).
 
-    The only rounding rule of the package. Returned as whole float64 numbers, so that NaN and far positions survive
-    until they are refused.
+    The only rounding rule of the package. Returned as whole float64 numbers, so that NaN survives until it is refused.
     """
-    return np.floor(np.round(np.asarray(points_ijk, np.float64), _VOXEL_DIGITS) + 0.5)
+    near = np.clip(np.asarray(points_ijk, np.float64), -_FAR, _FAR)
+    return np.floor(np.round(near, _VOXEL_DIGITS) + 0.5)
 
 
 def _check_matrix(matrix: np.ndarray) -> None:

@@ -38,7 +38,7 @@ def read_nifti(path: Path, frame: int | None = None) -> Volume:
     except VolumeError:
         raise
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
-        raise VolumeError(f"{path} is not a readable NIfTI file: {error}. Get the file again.") from error
+        raise VolumeError(f"{path} cannot be read as NIfTI: {_first_line(error)}. Get the file again.") from error
 
 
 def _volume(path: Path, image: Any, frame: int | None) -> Volume:
@@ -89,6 +89,10 @@ def native_voxels(array: np.ndarray) -> np.ndarray:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     with np.errstate(over="ignore"):
         return array.astype(np.float32, copy=False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].strip().rstrip(".")
 
 
 @contextlib.contextmanager

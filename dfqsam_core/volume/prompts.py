@@ -164,7 +164,7 @@ def _voxel_at(geometry: VolumeGeometry, position: ArrayLike, system: str) -> Vox
     if not geometry.contains(ijk):
         raise PromptError(
             f"The position {point.tolist()} ({system}) is outside the volume: it would be voxel "
-            f"{np.round(ijk, 1).tolist()} of {list(geometry.shape_ijk)}. Check the coordinate system and the volume."
+            f"{', '.join(f'{n:.4g}' for n in ijk)} of {geometry.shape_ijk}. Check the coordinate system and the volume."
         )
     i, j, k = (int(n) for n in nearest_voxel(ijk))
     return i, j, k

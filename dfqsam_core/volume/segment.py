@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..progress import ProgressCallback, report
+from ..runtime.embedding_cache import EmbeddingCache
 from .prompts import SegmentPrompts
 from .session import VolumeSession
-from .slice_predictor import Cache, Predictor
+from .slice_predictor import Predictor
 from .slices import SliceFrame, SliceKey
 from .volume import Volume
 from .window import WindowLevel
@@ -33,7 +34,7 @@ def segment_volume(
     window: str | WindowLevel = "auto",
     progress: ProgressCallback | None = None,
     *,
-    cache: Cache | None = None,
+    cache: EmbeddingCache | None = None,
     predictor: Predictor | None = None,
 ) -> SegmentationResult:
     """Segment every prompted slice of `volume`; each segment takes one prediction per slice.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import PromptError
+from ..runtime.embedding_cache import EmbeddingCache
 from .label_layers import Segment, repaint
 from .prompts import MAX_LABEL, BoxPrompt, PointPrompt, Prompt, can_predict
-from .slice_predictor import Cache, Predictor, SlicePrediction, SlicePredictor, predictor_for
+from .slice_predictor import Predictor, SlicePrediction, SlicePredictor, predictor_for
 from .slices import SliceKey, stored_plane
 from .volume import Volume
 from .window import WindowLevel, choose_window
@@ -20,7 +22,10 @@ Place = tuple[int, SliceKey]
 
 @dataclass(frozen=True, eq=False)
 class SliceState:
-    """What one segment has on one slice: its prompts, and the prediction they gave (None where they select nothing)."""
+    """What one segment has on one slice: its prompts and the prediction they gave (None where they select nothing).
+
+    A prediction without prompts was propagated from other slices.
+    """
 
     prompts: tuple[Prompt, ...] = ()
     prediction: SlicePrediction | None = None
@@ -61,14 +66,18 @@ class VolumeSession:
         model: Any,
         window: str | WindowLevel = "auto",
         *,
-        cache: Cache | None = None,
+        cache: EmbeddingCache | None = None,
         predictor: Predictor | None = None,
     ) -> None:
         if isinstance(window, str):
             window = choose_window(window, volume.voxels_kji, volume.modality)
         self.volume = volume
         self.slices = SlicePredictor(
-            volume, predictor or predictor_for(model), model.digest, window, _new_cache() if cache is None else cache
+            volume,
+            predictor or predictor_for(model),
+            model.digest,
+            window,
+            EmbeddingCache() if cache is None else cache,
         )
         self._segments: dict[int, Segment] = {}
         self._states: dict[Place, SliceState] = {}
@@ -145,6 +154,25 @@ class VolumeSession:
         prediction = self.slices.predict(key, prompts) if can_predict(prompts) else None
         return self._do({(label, key): SliceState(prompts, prediction)})[0]
 
+    def prompted_slices(self, label: int, axis: str) -> list[int]:
+        """Indices along `axis`, ascending, of the slices on which the segment has prompts of its own."""
+        states = self._states.items()
+        return sorted(
+            key.index for (owner, key), state in states if (owner, key.axis) == (label, axis) and state.prompts
+        )
+
+    def replace_propagated(
+        self, label: int, axis: str, indices: Iterable[int], found: Mapping[int, SlicePrediction]
+    ) -> tuple[SliceEdit, ...]:
+        """Give the slices `indices` along `axis` the predictions `found` and no others, in one undo step.
+
+        Slices with prompts of their own stay as they are.
+        """
+        prompted = set(self.prompted_slices(label, axis))
+        places = {(label, SliceKey(axis, index)): found.get(index) for index in indices if index not in prompted}
+        changed = {p: SliceState((), new) for p, new in places.items() if new or p in self._states}
+        return self._do(changed) if changed else ()
+
     def choose_mask(self, label: int, key: SliceKey, candidate: int) -> SliceEdit:
         """Use another of the candidate masks of the last prediction; raises PromptError where there is no such one."""
         prediction = self.prediction(label, key)
@@ -200,9 +228,3 @@ class VolumeSession:
             corners = (prompt.ijk,) if isinstance(prompt, PointPrompt) else (prompt.low_ijk, prompt.high_ijk)
             if prompt.slice != key or not all(map(self.volume.geometry.contains, corners)):
                 raise PromptError(f"The prompt {prompt} is not on slice {key.axis} = {key.index} of the volume.")
-
-
-def _new_cache() -> Cache:
-    from ..runtime.embedding_cache import EmbeddingCache
-
-    return EmbeddingCache()

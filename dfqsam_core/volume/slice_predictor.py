@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..runtime.embedding_cache import EmbeddingCache, EmbeddingKey
 from .prompts import BoxPrompt, PointPrompt, Prompt
 from .slices import SliceFrame, SliceKey
 from .volume import Volume
@@ -35,16 +36,6 @@ class Predictor(Protocol):
         multimask_output: bool = True,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Masks (C, H, W) bool, predicted IoU (C,), low-resolution logits (C, 64, 64)."""
-
-
-class Cache(Protocol):
-    """The part of `runtime.embedding_cache.EmbeddingCache` that is needed here."""
-
-    def get(self, key: str) -> np.ndarray | None:
-        """The embedding stored under `key`, or None."""
-
-    def put(self, key: str, embedding: np.ndarray) -> None:
-        """Store an embedding under `key`; it may be dropped at any time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +81,7 @@ class SlicePredictor:
     """
 
     def __init__(
-        self, volume: Volume, predictor: Predictor, model_digest: str, window: WindowLevel, cache: Cache
+        self, volume: Volume, predictor: Predictor, model_digest: str, window: WindowLevel, cache: EmbeddingCache
     ) -> None:
         self.volume = volume
         self.window = window
@@ -128,16 +119,13 @@ class SlicePredictor:
         if embedding is None:
             self._predictor.set_image(image)
             self.encodings += 1
-            # Always through the precision of the cache: a result must not depend on what the cache still holds.
-            embedding = np.asarray(self._predictor.get_image_embedding()).astype(np.float16)
-            self._cache.put(content, embedding)
-        self._predictor.set_image_embedding(embedding.astype(np.float32), image.shape)
+            embedding = self._cache.put(content, self._predictor.get_image_embedding())
+        self._predictor.set_image_embedding(embedding, image.shape)
 
-    def embedding_key(self, image: np.ndarray) -> str:
+    def embedding_key(self, image: np.ndarray) -> EmbeddingKey:
         """Key of a slice image: its pixels (which hold voxels and window) and the model; never its place or file."""
-        digest = hashlib.sha256(image.tobytes())
-        digest.update(f"{image.shape} {self._model_digest}".encode())
-        return digest.hexdigest()
+        pixels = hashlib.sha256(f"{image.shape}".encode() + image.tobytes())
+        return EmbeddingKey(pixels.hexdigest(), self._model_digest)
 
 
 def pixel_prompts(

@@ -58,8 +58,8 @@ class WindowLevel:
         """New uint8 array of the shape of `image` (any real dtype), clipped and rounded to 0..255; NaN becomes 0."""
         low, high = self.bounds
         # float64: values far from zero keep their contrast, and one slice is small.
-        scaled = (np.nan_to_num(image.astype(np.float64), nan=low) - low) * (255.0 / (high - low))
-        return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+        seen = np.clip(image.astype(np.float64), low, high)
+        return np.rint(np.nan_to_num(seen - low) * 255.0 / (high - low)).astype(np.uint8)
 
 
 WINDOW_PRESETS: dict[str, WindowLevel] = {

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .fields import SIZE, gaussian_blur, octaves
-from .randomness import Rng
+from .randomness import Rng, constant
 
 
 def acquire(rng: Rng, image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,7 +44,7 @@ def add_noise(rng: Rng, image: Tensor) -> Tensor:
 
 
 def coarse_voxels(rng: Rng, image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """See the image through fewer voxels per axis: blocky (nearest, SAM-Med2D's resizing), smooth (linear), or not at all.
+    """See the image through fewer voxels: blocky (nearest, SAM-Med2D's resizing), smooth (linear), or not at all.
 
     Labels become blocky with it in most cases, as those of a segmentation made at low resolution are.
     """
@@ -59,12 +59,15 @@ def coarse_voxels(rng: Rng, image: Tensor, labels: Tensor) -> tuple[Tensor, Tens
     smooth = torch.zeros_like(image)
     for dy in (0, 1):
         for dx in (0, 1):
-            corner = torch.tensor([dx, dy], device=image.device)
-            share = torch.where(corner == 1, weight, 1 - weight).prod(-1)
-            place = _normalised(low + corner, step)
-            smooth = smooth + share * F.grid_sample(
-                blurred[:, None], place, mode="nearest", padding_mode="border", align_corners=False
-            )[:, 0]
+            share = (weight[..., 0] if dx else 1 - weight[..., 0]) * (weight[..., 1] if dy else 1 - weight[..., 1])
+            place = _normalised(low + constant((float(dx), float(dy)), image.device), step)
+            smooth = (
+                smooth
+                + share
+                * F.grid_sample(blurred[:, None], place, mode="nearest", padding_mode="border", align_corners=False)[
+                    :, 0
+                ]
+            )
     follow = (rng.coin(count, chance=0.7) & (kind >= 0.2))[:, None, None, None]
     nearest = _normalised(_voxel_position(voxels, torch.ones_like(blocky))[0], step)
     moved = F.grid_sample(labels.float(), nearest, mode="nearest", padding_mode="border", align_corners=False)

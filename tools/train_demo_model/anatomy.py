@@ -15,7 +15,7 @@ from .fields import octaves
 from .randomness import Rng
 
 ORGANS = 26
-BACKGROUND, BODY = 0, 1
+BACKGROUND, BODY, SKIN = 0, 1, 62
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def draw_shapes(rng: Rng, count: int) -> Shapes:
 def _centres(rng: Rng, count: int, radius: Tensor) -> tuple[Tensor, Tensor]:
     distance, direction = 0.8 * rng.uniform(count, ORGANS).sqrt(), rng.uniform(count, ORGANS, high=6.3)
     x, y = distance * torch.cos(direction), distance * torch.sin(direction)
-    friend = rng.host.integers(0, ORGANS, ORGANS)
+    friend = rng.integers(ORGANS, below=ORGANS)
     touching, gap = rng.coin(count, ORGANS, chance=0.5), rng.uniform(count, ORGANS, low=0.7, high=1.15)
     reach = (radius + radius[:, friend]) * gap
     beside_x = x[:, friend] + reach * torch.cos(direction)
@@ -109,7 +109,7 @@ def _body(rng: Rng, grid: Tensor) -> tuple[Tensor, Tensor]:
     inside = (value < 1) | everywhere
     labels = torch.where(inside, BODY, BACKGROUND)
     skin = (value > 1 - rng.uniform(count, 1, 1, low=0.02, high=0.2)) & rng.coin(count, 1, 1, chance=0.6)
-    return torch.where(inside & skin & ~everywhere, 62, labels), inside
+    return torch.where(inside & skin & ~everywhere, SKIN, labels), inside
 
 
 def folded_labels(rng: Rng, grid: Tensor) -> Tensor:

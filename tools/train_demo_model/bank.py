@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .sources import PICTURES, PICTURES_LICENCE, PICTURES_WEIGHT, TRAINING, Source
+from .sources import PICTURES, PICTURES_LICENCE, PICTURES_WEIGHT, PICTURES_WEIGHT_PER_LABEL, TRAINING, Source
 
 LABEL_CHANNELS = 3
 MR_LEVELS = 1023
@@ -86,7 +86,8 @@ def _pictures(folder: Path) -> list[BankScan]:
         areas = [(imread(mask).reshape(*image.shape, -1)[..., 0] > 0) for mask in masks]
         for number, area in enumerate(sorted(areas, key=lambda part: -int(part.sum())), start=1):
             annotated[area] = number
-        source = Source(path.stem, "picture", "", PICTURES_LICENCE, axes="a", weight=PICTURES_WEIGHT)
+        weight = PICTURES_WEIGHT + PICTURES_WEIGHT_PER_LABEL * len(masks)
+        source = Source(path.stem, "picture", "", PICTURES_LICENCE, axes="a", weight=weight)
         scans.append(_bank_scan(source, image[None], annotated[None], (1.0, 1.0, 1.0)))
     return scans
 

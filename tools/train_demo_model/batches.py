@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from .acquisition import acquire, random_curve
-from .anatomy import folded_labels, organ_labels
+from .anatomy import BODY, SKIN, folded_labels, organ_labels
 from .appearance import paint
 from .bank import LABEL_CHANNELS, BankScan
 from .fields import deformed_grid
 from .planes import DeviceScan, sample_slices, to_device, windowed
-from .randomness import Rng
+from .randomness import Rng, constant
 from .targets import choose_targets
 
 # Shares of real slices, real label maps with painted appearance, procedural organs and folded tissue.
@@ -43,9 +43,9 @@ class BatchMaker:
     @torch.no_grad()
     def make(self, rng: Rng, images: int, prompts: int) -> Batch:
         """A batch of `images` images with `prompts` targets each."""
-        real, repainted, organs, folded = rng.split(images, MIX)
-        parts = [self._real(rng, real), self._repainted(rng, repainted), _organs(rng, organs), _folded(rng, folded)]
-        image, labels, channels = (torch.cat(column) for column in zip(*[p for p in parts if len(p[0])], strict=True))
+        makers = (self._real, self._repainted, _organs, _folded)
+        parts = [make(rng, count) for make, count in zip(makers, rng.split(images, MIX), strict=True) if count]
+        image, labels, channels = (torch.cat(column) for column in zip(*parts, strict=True))
         pixels, labels = acquire(rng, image, labels)
         masks, usable = choose_targets(rng, labels, channels, prompts)
         return Batch(pixels, masks, usable)
@@ -62,11 +62,11 @@ class BatchMaker:
 
     def _real(self, rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Real slices; a third is blended with a painting of its own labels, a third gets small lesions."""
-        images, maps, channels = [_no_images(rng)], [_no_labels(rng)], [_no_channels(rng)]
+        images, maps, channels = [], [], []
         for source, raw, labels in self._draw(rng, count, self.chances, elastic=0.05):
             images.append(random_curve(rng, windowed(rng, raw, source.scan.modality), chance=0.3))
             maps.append(labels)
-            channels.append(torch.tensor(source.scan.channels, device=rng.device).expand(len(raw), -1))
+            channels.append(source.channels.expand(len(raw), -1))
         image, label_map, weights = torch.cat(images), torch.cat(maps), torch.cat(channels)
         count = len(image)
         share = rng.uniform(count, 1, 1, low=0.1, high=0.7) * rng.coin(count, 1, 1, chance=0.3)
@@ -75,57 +75,39 @@ class BatchMaker:
 
     def _repainted(self, rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Real label maps, strongly deformed, with a painted appearance."""
-        maps = [_no_labels(rng)] + [part[2] for part in self._draw(rng, count, self.annotated_chances, elastic=0.12)]
-        labels = torch.cat(maps)
+        labels = torch.cat([part[2] for part in self._draw(rng, count, self.annotated_chances, elastic=0.12)])
         classes = labels[:, 1].long()
         backdrop = torch.where(labels[:, 0] > 0, labels[:, 0].long(), 200 + classes)
-        weights = torch.tensor([0.9, 0.1, 0.0], device=rng.device).expand(len(labels), -1)
+        weights = constant((0.9, 0.1, 0.0), rng.device).expand(len(labels), -1)
         return paint(rng, backdrop), labels, weights
 
 
 def _organs(rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    labels = organ_labels(rng, deformed_grid(rng, count, rotation=0.5, shear=0.15, elastic=0.15)) if count else None
-    return _procedural(rng, labels)
+    return _procedural(rng, organ_labels(rng, deformed_grid(rng, count, rotation=0.5, shear=0.15, elastic=0.15)))
 
 
 def _folded(rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    labels = folded_labels(rng, deformed_grid(rng, count, rotation=0.5, shear=0.2, elastic=0.1)) if count else None
-    return _procedural(rng, labels)
+    return _procedural(rng, folded_labels(rng, deformed_grid(rng, count, rotation=0.5, shear=0.2, elastic=0.1)))
 
 
-def _procedural(rng: Rng, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    if labels is None:
-        return _no_images(rng), _no_labels(rng), _no_channels(rng)
+def _procedural(rng: Rng, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     stack = torch.zeros(len(labels), LABEL_CHANNELS, *labels.shape[1:], dtype=torch.uint8, device=rng.device)
     stack[:, 0] = labels
-    weights = torch.tensor([1.0, 0.0, 0.0], device=rng.device).expand(len(labels), -1)
+    weights = constant((1.0, 0.0, 0.0), rng.device).expand(len(labels), -1)
     return paint(rng, labels), stack, weights
 
 
 def _with_lesions(rng: Rng, image: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Paint a few procedural blobs into a third of the slices; they replace the watershed channel there."""
     count = len(image)
-    if not count:
-        return image, labels, weights
     blobs = organ_labels(rng, 1.6 * deformed_grid(rng, count, rotation=0.5, shear=0.15, elastic=0.1))
-    keep = (rng.uniform(count, 64) < 0.2) & (torch.arange(64, device=rng.device) > 1) & (torch.arange(64, device=rng.device) < 62)
+    number = torch.arange(64, device=rng.device)
+    keep = (rng.uniform(count, 64) < 0.2) & (number > BODY) & (number < SKIN)
     shown = torch.gather(keep, 1, blobs.flatten(1)).view_as(blobs) & (image > 0.04)
     shown = shown & rng.coin(count, 1, 1, chance=0.33)
     change = torch.gather(rng.normal(count, 64, std=0.2), 1, blobs.flatten(1)).view_as(blobs)
     mixed = labels.clone()
     affected = shown.flatten(1).any(1)
     mixed[:, 2] = torch.where(affected[:, None, None], (blobs * shown).to(torch.uint8), labels[:, 2])
-    lesion_weights = torch.tensor([0.5, 0.05, 0.45], device=rng.device)
+    lesion_weights = constant((0.5, 0.05, 0.45), rng.device)
     return image + change * shown, mixed, torch.where(affected[:, None], lesion_weights, weights)
-
-
-def _no_images(rng: Rng) -> Tensor:
-    return torch.zeros(0, 256, 256, device=rng.device)
-
-
-def _no_labels(rng: Rng) -> Tensor:
-    return torch.zeros(0, LABEL_CHANNELS, 256, 256, dtype=torch.uint8, device=rng.device)
-
-
-def _no_channels(rng: Rng) -> Tensor:
-    return torch.zeros(0, LABEL_CHANNELS, device=rng.device)

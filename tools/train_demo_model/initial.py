@@ -1,4 +1,4 @@
-"""Starting weights, made small enough to travel: prompt encoder and decoder from SAM, encoder from a ViT or at random."""
+"""Starting weights: prompt encoder and decoder from SAM, the encoder from DINOv2, sam-med2d_t or at random."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from torch import Tensor, nn
 
 from dfqsam_core.model.sam_med2d import SamMed2D
 
+from .checkpoints import load_shards
 from .network import build
 
 Weights = dict[str, Tensor]
 
 
-def make_demonstration(models: Path, target: Path) -> None:
-    """Gather MobileSAM's prompt encoder, decoder and neck, and the ViT of sam-med2d_t without its adapters, in float16."""
+def from_sam(models: Path) -> Weights:
+    """MobileSAM's prompt encoder, mask decoder and neck."""
     sam = load_file(models / "mobilesam.safetensors")
+    return {name: value for name, value in sam.items() if _is_shared(name)}
+
+
+def from_compact(models: Path) -> Weights:
+    """sam-med2d_t without its adapters, which learned next to nothing: the new ones start near zero instead."""
     compact = load_file(models / "sam-med2d_t.safetensors")
-    weights = {f"sam.{name}": value for name, value in sam.items() if _is_shared(name)}
-    weights |= {f"vit.{name}": value for name, value in compact.items() if "Adapter" not in name}
-    save_file({name: value.half().contiguous() for name, value in weights.items()}, target)
+    return {name: value for name, value in compact.items() if "Adapter" not in name}
 
 
-def make_laboratory(models: Path, target: Path) -> None:
-    """DINOv2 ViT-S/14 under this network's names, in float16; prompt encoder, decoder and neck are MobileSAM's."""
-    sam = load_file(models / "mobilesam.safetensors")
-    weights = {f"sam.{name}": value for name, value in sam.items() if _is_shared(name)}
-    weights |= {f"vit.{name}": value for name, value in from_dinov2(load_file(models / "dinov2_vit_s14_fp16.safetensors")).items()}
+def save_start(weights: Weights, target: Path) -> None:
+    """Write starting weights in float16."""
     save_file({name: value.half().contiguous() for name, value in weights.items()}, target)
 
 
@@ -48,7 +49,7 @@ def from_dinov2(source: Weights, grid: int = 16, patch: int = 16) -> Weights:
     weights = {
         "image_encoder.patch_embed.proj.weight": resample_kernel(kernel, patch),
         "image_encoder.patch_embed.proj.bias": own["embeddings.patch_embeddings.projection.bias"],
-        "image_encoder.pos_embed": F.interpolate(table, (grid, grid), mode="bicubic", antialias=True).permute(0, 2, 3, 1),
+        "image_encoder.pos_embed": F.interpolate(table, (grid, grid), mode="bicubic").permute(0, 2, 3, 1),
     }
     depth = 1 + max(int(name.split(".")[2]) for name in own if name.startswith("encoder.layer."))
     for index in range(depth):
@@ -64,7 +65,8 @@ def _dinov2_block(own: Weights, old: str, new: str) -> Weights:
     for name in ("norm1", "norm2"):
         weights |= {f"{new}{name}.{kind}": own[f"{old}{name}.{kind}"] for kind in ("weight", "bias")}
     weights |= {f"{new}mlp.lin1.{kind}": own[f"{old}mlp.fc1.{kind}"] for kind in ("weight", "bias")}
-    for scale, layer, name in (("layer_scale1", "attention.output.dense", "attn.proj"), ("layer_scale2", "mlp.fc2", "mlp.lin2")):
+    scaled = (("layer_scale1", "attention.output.dense", "attn.proj"), ("layer_scale2", "mlp.fc2", "mlp.lin2"))
+    for scale, layer, name in scaled:
         gain = own[f"{old}{scale}.lambda1"]
         weights[f"{new}{name}.weight"] = gain[:, None] * own[f"{old}{layer}.weight"]
         weights[f"{new}{name}.bias"] = gain * own[f"{old}{layer}.bias"]
@@ -82,29 +84,21 @@ def resample_kernel(kernel: Tensor, patch: int) -> Tensor:
     return (kernel.flatten(2) @ torch.linalg.pinv(resize).T).unflatten(2, (patch, patch))
 
 
-def start(kind: str, weights: Path | None, seed: int, use_vit: bool) -> SamMed2D:
-    """Build a network and fill it: random encoder, then whatever `weights` (from make_...) offers.
+def start(kind: str, weights: Path | None, seed: int) -> SamMed2D:
+    """Build a network and fill it: a random encoder with silent adapters, then what `weights` offers.
 
-    use_vit: take the ViT of the file too; always done for the laboratory model.
+    weights: a .safetensors file, or the folder "average" of an earlier training.
     """
     torch.manual_seed(seed)
     model = build(kind)
     _random_encoder(model)
     if weights is not None:
-        offered = load_file(weights)
-        _fill(model, {n.removeprefix("sam."): v for n, v in offered.items() if n.startswith("sam.")}, must=kind != "tiny")
-        if use_vit:
-            _fill(model, {n.removeprefix("vit."): v for n, v in offered.items() if n.startswith("vit.")}, must=True)
+        own = model.state_dict()
+        # The neck's first convolution is as wide as the encoder: MobileSAM's has another width and stays out.
+        tensors = load_shards(weights)[0] if weights.is_dir() else load_file(weights)
+        offered = {name: value.float() for name, value in tensors.items()}
+        model.load_state_dict({n: v for n, v in offered.items() if n in own and own[n].shape == v.shape}, strict=False)
     return model
-
-
-def _fill(model: SamMed2D, weights: Weights, must: bool) -> None:
-    own = model.state_dict()
-    # The neck's first convolution is as wide as the encoder: MobileSAM's has another width.
-    usable = {name: value.float() for name, value in weights.items() if name in own and own[name].shape == value.shape}
-    if must and not usable:
-        raise ValueError("The starting weights fit no tensor of this network. Make them again with the verb 'init'.")
-    model.load_state_dict(usable, strict=False)
 
 
 def _random_encoder(model: SamMed2D) -> None:

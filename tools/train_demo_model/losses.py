@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,9 +14,14 @@ FOCAL_WEIGHT = 20.0
 
 
 def upsample(logits: Tensor, size: int) -> Tensor:
-    """Bilinear resize of square maps (..., S, S) to (..., size, size) by two products: its gradient is deterministic."""
-    matrix = torch.from_numpy(linear_resize_matrix(logits.shape[-1], size)).to(logits)
+    """Bilinear resize of square maps (..., S, S) to (..., size, size) ; its gradient is deterministic."""
+    matrix = _resize_matrix(logits.shape[-1], size, logits.device)
     return matrix @ logits @ matrix.T
+
+
+@functools.cache
+def _resize_matrix(source: int, target: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(linear_resize_matrix(source, target)).to(device)
 
 
 def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -28,7 +35,9 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     return FOCAL_WEIGHT * focal + dice
 
 
-def prompt_loss(logits: Tensor, quality: Tensor, masks: Tensor, ambiguous: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
+def prompt_loss(
+    logits: Tensor, quality: Tensor, masks: Tensor, ambiguous: Tensor, usable: Tensor
+) -> tuple[Tensor, Tensor]:
     """Loss of one decoder pass.
 
     logits: (N, 3, 64, 64). quality: predicted IoU (N, 3). masks: (N, 256, 256) bool. ambiguous: (N,) bool, prompts that

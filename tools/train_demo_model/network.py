@@ -12,7 +12,7 @@ from dfqsam_core.store.architecture import Architecture
 
 
 def architecture(kind: str) -> Architecture:
-    """"demonstration": 192 wide, 12 deep. "laboratory": 384 wide, 12 deep, as DINOv2 ViT-S. "tiny": for tests."""
+    """ "demonstration": 192 wide, 12 deep. "laboratory": 384 wide, 12 deep, as DINOv2 ViT-S. "tiny": for tests."""
     width, depth, heads, window, everywhere = {
         "demonstration": (192, 12, 3, 14, (2, 5, 8, 11)),
         "laboratory": (384, 12, 6, 14, (2, 5, 8, 11)),
@@ -58,7 +58,7 @@ class SlicedAttention(Attention):
         return self.proj(torch.cat(strips, 1) + bias_v)
 
     def _cell(self, q: Tensor, k: Tensor, v: Tensor, table_h: Tensor, table_w: Tensor) -> Tensor:
-        batch, height, width, heads, _ = q.shape
+        height, width = q.shape[1:3]
         side = self.windows[0].side
         along_h = torch.einsum("bhwnc,hkc->bnhwk", q, table_h[:height].to(q.dtype))
         along_w = torch.einsum("bhwnc,wkc->bnhwk", q, table_w[:width].to(q.dtype))
@@ -75,6 +75,11 @@ def _rows(table: Tensor, side: int) -> Tensor:
     """Relative-position vectors (side, side, head_dim) of every query and key: entry q, k is row q - k + side - 1."""
     flipped = table.flip(0)
     return torch.stack([flipped[side - 1 - query : 2 * side - 1 - query] for query in range(side)])
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """bfloat16 products on a GPU, plain float32 elsewhere."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 def embed(model: SamMed2D, pixels: Tensor) -> Tensor:
@@ -106,18 +111,15 @@ def decode(
     grid = embedding.shape[-2:]
     upscaled = decoder.output_upscaling(source_out.transpose(1, 2).unflatten(2, grid))
     heads = [decoder.output_hypernetworks_mlps[number](answer[:, 1 + number]) for number in (1, 2, 3)]
-    logits = torch.stack(heads, 1).float() @ upscaled.flatten(2).float()
-    quality = decoder.iou_prediction_head(answer[:, 0]).float()[:, 1:]
-    return logits.unflatten(2, upscaled.shape[-2:]), quality
+    quality = decoder.iou_prediction_head(answer[:, 0])[:, 1:]
+    logits = torch.stack(heads, 1) @ upscaled.flatten(2)
+    return logits.float().unflatten(2, upscaled.shape[-2:]), quality.float()
 
 
 def trainable(model: nn.Module, kind: str) -> dict[str, nn.Parameter]:
-    """Parameters that are trained: all, or for the laboratory model all but its ViT, which SAM-Med2D freezes too."""
-    frozen = ("patch_embed", "pos_embed", "norm1", "norm2", "attn.qkv", "attn.proj", "mlp.")
+    """Parameters that are trained: all, or for the laboratory model all but DINOv2's, as SAM-Med2D freezes SAM's."""
     named = dict(model.named_parameters())
     if kind != "laboratory":
         return named
-    return {
-        name: parameter for name, parameter in named.items()
-        if not name.startswith("image_encoder.") or "Adapter" in name or "neck" in name or not any(f in name for f in frozen)
-    }  # fmt: skip
+    added = ("Adapter", "neck", "rel_pos")
+    return {n: p for n, p in named.items() if not n.startswith("image_encoder.") or any(part in n for part in added)}

@@ -10,10 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .bank import AIR_HU, BankScan
-from .fields import SIZE, deformed_grid
+from .fields import deformed_grid
 from .randomness import Rng
 
 ANCHORS = 20_000
+# Bone, lung and the whole range: cumulated chance, range of the centre and of the width in HU.
+RARE_CT_WINDOWS = (
+    (0.25, (200.0, 500.0), (900.0, 2000.0)),
+    (0.15, (-700.0, -400.0), (1000.0, 1800.0)),
+    (0.08, (0.0, 500.0), (2000.0, 3200.0)),
+)
 # Unit vectors along the columns and the rows of the slice, and its normal, in z, y, x order.
 FRAMES = {
     "a": ((0, 0, 1), (0, 1, 0), (1, 0, 0)),
@@ -26,7 +32,9 @@ FRAMES = {
 class DeviceScan:
     """A scan of the bank on the device.
 
-    image: (D, H, W) float32. labels: (C, D, H, W) uint8. anchors: (N, 3) float32 voxel indices z, y, x worth looking at.
+    image: (D, H, W) float32. labels: (C, D, H, W) uint8. anchors: (N, 3) float32 voxels z, y, x worth looking at.
+    frames: (A, 3, 3) float32, unit vectors of each slice axis. channels: (C,) float32 weights of the label channels.
+    Everything lies on the device beforehand: a copy in the middle of a step would make the host wait for it.
     """
 
     scan: BankScan
@@ -34,6 +42,9 @@ class DeviceScan:
     labels: Tensor
     anchors: Tensor
     spacing_mm: Tensor
+    shape: Tensor
+    frames: Tensor
+    channels: Tensor
 
 
 def to_device(scan: BankScan, device: torch.device) -> DeviceScan:
@@ -47,41 +58,41 @@ def to_device(scan: BankScan, device: torch.device) -> DeviceScan:
         torch.from_numpy(scan.labels).to(device),
         torch.from_numpy(places[np.sort(chosen)].astype(np.float32)).to(device),
         torch.tensor(scan.spacing_mm, device=device),
+        torch.tensor(scan.image.shape, device=device),
+        torch.tensor([FRAMES[axis] for axis in scan.axes], dtype=torch.float32, device=device),
+        torch.tensor(scan.channels, device=device),
     )
 
 
 def sample_slices(rng: Rng, source: DeviceScan, count: int, elastic: float) -> tuple[Tensor, Tensor]:
-    """Draw slices of one scan. Returns image (count, SIZE, SIZE) float32 in the bank's units and labels (count, C, SIZE, SIZE) uint8."""
+    """Draw slices of one scan: images (count, 256, 256) float32 in bank units, labels (count, C, 256, 256) uint8."""
     place = _places(rng, source, count, elastic)
-    shape = torch.tensor(source.image.shape, device=rng.device)
-    grid = (place / (shape - 1).clamp(min=1) * 2 - 1).flip(-1)
+    grid = (place / (source.shape - 1).clamp(min=1) * 2 - 1).flip(-1)
     image = F.grid_sample(source.image[None, None], grid[None], mode="bilinear", align_corners=True)[0, 0]
-    return image, _nearest(source.labels, place)
+    return image, _nearest(source, place)
 
 
-def _nearest(labels: Tensor, place: Tensor) -> Tensor:
-    shape = torch.tensor(labels.shape[1:], device=place.device)
+def _nearest(source: DeviceScan, place: Tensor) -> Tensor:
     index = place.round().long()
-    inside = ((index >= 0) & (index < shape)).all(-1)
-    z, y, x = index.clamp(min=0).minimum(shape - 1).unbind(-1)
-    return (labels[:, z, y, x] * inside).transpose(0, 1)
+    inside = ((index >= 0) & (index < source.shape)).all(-1)
+    z, y, x = index.clamp(min=0).minimum(source.shape - 1).unbind(-1)
+    return (source.labels[:, z, y, x] * inside).transpose(0, 1)
 
 
 def _places(rng: Rng, source: DeviceScan, count: int, elastic: float) -> Tensor:
     """Voxel positions (count, SIZE, SIZE, 3) of the pixels of random slices."""
     flat = source.scan.flat
-    chosen = torch.tensor([FRAMES[axis] for axis in rng.host.choice(list(source.scan.axes), count)], device=rng.device)
-    across, down, normal = chosen.float().unbind(1)
+    chosen = source.frames[rng.integers(count, below=len(source.frames))]
+    across, down, normal = chosen.unbind(1)
     tilt = rng.normal(count, 2, 1, std=0.0 if flat else 0.15)
     across, down = F.normalize(across + tilt[:, 0] * normal, dim=1), F.normalize(down + tilt[:, 1] * normal, dim=1)
-    size_mm = torch.tensor(source.image.shape, device=rng.device) * source.spacing_mm
+    size_mm = source.shape * source.spacing_mm
     width, height = ((chosen[:, row].abs() * size_mm).sum(1) for row in (0, 1))
     field = _field_of_view(rng, width, height)
-    anchor = source.anchors[torch.from_numpy(rng.host.integers(0, len(source.anchors), count)).to(rng.device)]
-    centre_mm = anchor * source.spacing_mm
+    centre_mm = source.anchors[rng.integers(count, below=len(source.anchors))] * source.spacing_mm
     middle_mm = (size_mm - source.spacing_mm) / 2
     pull = torch.where(rng.coin(count, 1, chance=0.5), rng.uniform(count, 1), torch.ones(count, 1, device=rng.device))
-    in_plane = 1 - chosen[:, 2].abs().float()
+    in_plane = 1 - chosen[:, 2].abs()
     centre_mm = centre_mm + pull * in_plane * (middle_mm - centre_mm)
     shift = rng.normal(count, 2, std=0.12) * field
     grid = deformed_grid(rng, count, rotation=0.25, shear=0.08, elastic=elastic)
@@ -102,7 +113,7 @@ def _field_of_view(rng: Rng, width: Tensor, height: Tensor) -> Tensor:
 
 
 def windowed(rng: Rng, image: Tensor, modality: str) -> Tensor:
-    """Bank units to 0..1 through a random window: tissues, bone, lung or everything for CT, percentiles for the rest."""
+    """Bank units to 0..1 through a random window: tissue, bone, lung or everything for CT, percentiles for the rest."""
     count = len(image)
     if modality == "CT":
         low, high = _ct_window(rng, count)
@@ -122,9 +133,7 @@ def windowed(rng: Rng, image: Tensor, modality: str) -> Tensor:
 def _ct_window(rng: Rng, count: int) -> tuple[Tensor, Tensor]:
     kind = rng.uniform(count)
     centre, width = rng.uniform(count, low=-10, high=100), rng.log_uniform(count, low=180, high=700)
-    for limit, centres, widths in (
-        (0.25, (200.0, 500.0), (900.0, 2000.0)), (0.15, (-700.0, -400.0), (1000.0, 1800.0)), (0.08, (0.0, 500.0), (2000.0, 3200.0)),
-    ):  # fmt: skip
+    for limit, centres, widths in RARE_CT_WINDOWS:
         rare = kind < limit
         centre = torch.where(rare, rng.uniform(count, low=centres[0], high=centres[1]), centre)
         width = torch.where(rare, rng.uniform(count, low=widths[0], high=widths[1]), width)

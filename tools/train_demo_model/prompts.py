@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .randomness import Rng
+from .randomness import Rng, constant
 from .targets import random_pixel
 
-NEGATIVE, POSITIVE, CORNER_FIRST, CORNER_SECOND, NO_POINT = 0, 1, 2, 3, -1
+NO_POINT = -1
+# SAM's labels of the two corners of a box, and of a positive click with the empty point that follows it.
+BOX_LABELS, CLICK_LABELS = (2, 3), (1, NO_POINT)
 
 
 def tight_boxes(masks: Tensor) -> Tensor:
@@ -25,6 +27,17 @@ def tight_boxes(masks: Tensor) -> Tensor:
     return torch.stack([x0, y0, x1, y1], 1).float()
 
 
+def inscribed_ellipses(boxes: Tensor, size: int) -> Tensor:
+    """Ellipses (N, size, size) bool that fill boxes (N, 4): `dfqsam_core.evaluate.ellipse` for many at once.
+
+    A copy, because that room needs SimpleITK, which a rented training machine may lack; a test holds the two together.
+    """
+    centre, radius = (boxes[:, :2] + boxes[:, 2:]) / 2, ((boxes[:, 2:] - boxes[:, :2]) / 2).clamp(min=0.5)
+    pixel = torch.arange(size, device=boxes.device) + 0.5
+    x, y = (((pixel - centre[:, axis, None]) / radius[:, axis, None]) ** 2 for axis in (0, 1))
+    return x[:, None, :] + y[:, :, None] <= 1
+
+
 def loosened(rng: Rng, boxes: Tensor, size: int) -> Tensor:
     """Move the sides of 40 % of the boxes by a few per cent of their length; the others stay tight."""
     side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
@@ -36,12 +49,13 @@ def first_prompts(rng: Rng, masks: Tensor, box_share: float) -> tuple[Tensor, Te
     """A box or one click for each mask (N, H, W). Returns coordinates (N, 2, 2) as x, y and labels (N, 2)."""
     count, size = len(masks), masks.shape[-1]
     corners = loosened(rng, tight_boxes(masks), size).view(count, 2, 2)
+    box_labels, click_labels = (constant(pair, masks.device) for pair in (BOX_LABELS, CLICK_LABELS))
     central = F.avg_pool2d(masks[:, None].float(), 17, 1, 8)[:, 0] ** 4
     weight = torch.where(rng.coin(count, 1, 1, chance=0.3), central, torch.ones_like(central))
     click = pixel_xy(random_pixel(rng, masks, weight), size)
     is_box = rng.coin(count, chance=box_share)[:, None]
     clicked = torch.stack([click, torch.zeros_like(click)], 1)
-    labels = torch.where(is_box, _labels(count, masks, CORNER_FIRST, CORNER_SECOND), _labels(count, masks, POSITIVE, NO_POINT))
+    labels = torch.where(is_box, box_labels, click_labels)
     return torch.where(is_box[..., None], corners, clicked), labels
 
 
@@ -61,7 +75,3 @@ def correction_clicks(rng: Rng, predicted: Tensor, target: Tensor, clicks: int) 
 def pixel_xy(place: Tensor, width: int) -> Tensor:
     """Flat pixel indices (...) to coordinates (..., 2) as x, y; the prompt encoder itself adds the half pixel."""
     return torch.stack([place % width, place // width], -1).float()
-
-
-def _labels(count: int, like: Tensor, first: int, second: int) -> Tensor:
-    return torch.tensor([first, second], device=like.device).expand(count, 2)

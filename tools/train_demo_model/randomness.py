@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 
 class Rng:
-    """Draws on one device, from a key such as (seed, step); `host` is the same key's generator for choices in Python."""
+    """Draws on one device from a key such as (seed, step); `host` is the same key's generator for Python's choices."""
 
     def __init__(self, device: torch.device | str, *key: int) -> None:
         self.device = torch.device(device)
@@ -34,6 +35,10 @@ class Rng:
         """Bool tensor of `shape`, true with probability `chance`."""
         return self.uniform(*shape) < chance
 
+    def integers(self, *shape: int, below: int) -> Tensor:
+        """Int64 tensor of `shape`, uniform in 0..below - 1."""
+        return torch.randint(below, shape, generator=self._generator, device=self.device)
+
     def gumbel(self, *shape: int) -> Tensor:
         """Gumbel noise: argmax(log_weight + gumbel) draws an index with probability proportional to its weight."""
         return -torch.log(-torch.log(self.uniform(*shape).clamp(1e-9, 1 - 1e-7)))
@@ -46,3 +51,9 @@ class Rng:
         for _ in range(count - int(parts.sum())):
             parts[self.host.choice(len(rest), p=rest / rest.sum())] += 1
         return [int(part) for part in parts]
+
+
+@functools.cache
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """A small tensor of `values` on the device, copied there once: every later copy would make the host wait."""
+    return torch.tensor(values, device=device)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Source:
     """One scan of the data folder.
 
-    image: path of a volume file, a DICOM folder or a picture. labels: label files, later ones painted over earlier ones.
+    image: path of a volume file, a DICOM folder or a picture. labels: label files, later ones paint over earlier ones.
     axes: slice axes to sample, out of "acs" (axial, coronal, sagittal); one axis means single slices, never tilted.
     weight: how often it is drawn, relative to the others. merge: give each label file its own number.
     """
@@ -35,17 +35,17 @@ _DCMQI = "ct/dcmqi_liver_3slice/label_{}_seg.nrrd"
 
 TRAINING = (
     Source("ts_abdomen_small", "CT", "ct/ts_abdomen_small/image.nii.gz", APACHE_TS,
-           ("ct/ts_abdomen_small/label_total.nii.gz",), weight=5.0),
+           ("ct/ts_abdomen_small/label_total.nii.gz",), weight=6.0),
     Source("ts_abdomen_3mm", "CT", "ct/ts_abdomen_3mm/image.nii.gz", APACHE_TS,
-           ("ct/ts_abdomen_3mm/label_vertebrae.nii.gz",), weight=2.5),
+           ("ct/ts_abdomen_3mm/label_vertebrae.nii.gz",), weight=2.0),
     Source("dcmqi_liver_3slice", "CT", "ct/dcmqi_liver_3slice/dicom", "BSD-3-Clause (QIICR/dcmqi)",
-           tuple(_DCMQI.format(n) for n in ("liver", "heart", "spine")), axes="a", weight=1.5, merge=True),
+           tuple(_DCMQI.format(n) for n in ("liver", "heart", "spine")), axes="a", weight=2.0, merge=True),
     Source("rt_breast_slice", "CT", "ct/rt_breast_slice/dicom", "BSD-3-Clause (dicompyler-core)", axes="a", weight=0.3),
     Source("ct_head_phantom", "picture", "robust_nifti/ct_head_phantom_pitched.nii.gz", BSD_NIIVUE, weight=0.4),
     Source("brain1", "MR", "mr/pyradiomics_brain1/image.nrrd", BSD_PYRADIOMICS,
-           ("mr/pyradiomics_brain1/label.nrrd",), axes="a"),
+           ("mr/pyradiomics_brain1/label.nrrd",), axes="a", weight=0.7),
     Source("brain2", "MR", "mr/pyradiomics_brain2/image.nrrd", BSD_PYRADIOMICS,
-           ("mr/pyradiomics_brain2/label.nrrd",), axes="a"),
+           ("mr/pyradiomics_brain2/label.nrrd",), axes="a", weight=0.7),
     Source("breast1", "MR", "mr/pyradiomics_breast1/image.nrrd", BSD_PYRADIOMICS,
            ("mr/pyradiomics_breast1/label.nrrd",), axes="a", weight=0.5),
     Source("spine_t1", "MR", "mr/spine_errsm30/t1w.nii.gz", MIT_SCT,
@@ -55,15 +55,16 @@ TRAINING = (
     Source("spine_t2s", "MR", "mr/spine_errsm30/t2s.nii.gz", MIT_SCT,
            ("mr/spine_errsm30/label_graymatter_t2s.nii.gz",), axes="a", weight=0.5),
     Source("ms_patient19", "MR", "mr/ms_patient19/flair.nii.gz", CC_BY_LJUBLJANA,
-           ("mr/ms_patient19/label_lesions.nii.gz",), weight=1.2),
-    Source("ms_raw_flair", "MR", "mr/ms_raw_patient20/flair.nii.gz", CC_BY_LJUBLJANA, weight=0.8),
-    Source("ms_raw_t1", "MR", "mr/ms_raw_patient20/t1.nii.gz", CC_BY_LJUBLJANA, weight=0.8),
+           ("mr/ms_patient19/label_lesions.nii.gz",), weight=0.8),
+    Source("ms_raw_flair", "MR", "mr/ms_raw_patient20/flair.nii.gz", CC_BY_LJUBLJANA, weight=0.6),
+    Source("ms_raw_t1", "MR", "mr/ms_raw_patient20/t1.nii.gz", CC_BY_LJUBLJANA, weight=0.6),
     Source("head_mr", "MR", "robust_nifti/orientation/RAS.nii.gz", BSD_NIIVUE, weight=0.3),
 )  # fmt: skip
 
 PICTURES = "slices2d/sam_med2d_demo"
 PICTURES_LICENCE = "AMOS and TotalSegmentator CC BY 4.0, repository Apache-2.0 (SAM-Med2D demo slices)"
-PICTURES_WEIGHT = 0.7
+PICTURES_WEIGHT = 0.5
+PICTURES_WEIGHT_PER_LABEL = 0.1
 
 VALIDATION = (
     Source("ts_liver_dicom", "CT", "ct/ts_liver_dicom/dicom", APACHE_TS, ("ct/ts_liver_dicom/label_total.nii.gz",)),

@@ -48,7 +48,9 @@ def _label_counts(labels: Tensor) -> Tensor:
 
 def random_pixel(rng: Rng, masks: Tensor, weight: Tensor | None = None) -> Tensor:
     """A random pixel of each mask (N, H, W) as a flat index (N,), uniform or in proportion to `weight` (N, H, W)."""
-    score = rng.uniform(*masks.shape) if weight is None else torch.log(weight.clamp(min=1e-6)) + rng.gumbel(*masks.shape)
+    score = rng.uniform(*masks.shape)
+    if weight is not None:
+        score = torch.log(weight.clamp(min=1e-6)) - torch.log(-torch.log(score.clamp(1e-9, 1 - 1e-7)))
     return torch.where(masks, score, -torch.inf).flatten(1).argmax(1)
 
 

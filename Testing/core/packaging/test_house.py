@@ -12,7 +12,9 @@ import pytest
 from dfqsam_core.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[3]
-PRODUCT = sorted([*(ROOT / "dfqsam_core").rglob("*.py"), *(ROOT / "DFQSAMSlicer").rglob("*.py"), *(ROOT / "tools").rglob("*.py")])
+PRODUCT = sorted(
+    [*(ROOT / "dfqsam_core").rglob("*.py"), *(ROOT / "DFQSAMSlicer").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]
+)
 MAX_FILE, MAX_FUNCTION = 300, 45
 
 
@@ -24,7 +26,9 @@ def relative(path: Path) -> str:
 @pytest.mark.parametrize("path", PRODUCT, ids=relative)
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
     long = [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION]
     assert len(text.splitlines()) <= MAX_FILE
     assert not long
@@ -33,7 +37,9 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in PRODUCT if path.parts[-2] != "__pycache__"], ids=relative)
 def test_public_functions_and_classes_say_what_they_do(path: Path) -> None:
     body = ast.parse(path.read_text(encoding="utf-8")).body
-    public = [node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")]
+    public = [
+        node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+    ]
     assert not [node.name for node in public if ast.get_docstring(node) is None]
 
 

@@ -52,4 +52,7 @@ def test_the_wheel_carries_the_package_and_its_resources(tmp_path: Path) -> None
         for path in (ROOT / "Resources" / folder).iterdir()
     }
     assert expected | resources <= names
-    assert {name.split("/")[0] for name in names} == {"dfqsam_core", next(n for n in names if "dist-info" in n).split("/")[0]}
+    assert {name.split("/")[0] for name in names} == {
+        "dfqsam_core",
+        next(n for n in names if "dist-info" in n).split("/")[0],
+    }

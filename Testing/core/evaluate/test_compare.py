@@ -1,0 +1,83 @@
+"""The whole comparison, on toy networks and the embedded sample or a tiny volume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from safetensors.numpy import save_file
+
+from dfqsam_core.errors import ConfigError, DFQSAMError
+from dfqsam_core.evaluate import Sampling, compare_models
+from dfqsam_core.progress import Cancelled, Progress
+from dfqsam_core.store.random_weights import random_tensors
+from Testing.support.toy import toy_architecture
+
+
+def toy_checkpoint(path: Path, seed: int) -> Path:
+    """A float checkpoint with random weights."""
+    save_file({name: np.ascontiguousarray(t) for name, t in random_tensors(toy_architecture(), seed).items()}, path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """One volume of two labelled slices with one object each."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    labels = np.zeros((2, 32, 32), np.uint8)
+    labels[:, 8:20, 10:24] = 3
+    for name, array in (("image.nrrd", labels.astype(np.int16) * 50), ("label.nrrd", labels)):
+        image = sitk.GetImageFromArray(array)
+        image.SetSpacing((1, 1, 3))
+        sitk.WriteImage(image, str(folder / name))
+    return folder
+
+
+def test_a_model_compared_with_itself_loses_nothing(tmp_path: Path, data: Path) -> None:
+    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    result = compare_models(model, model, [data], sampling=Sampling(every=1), threads=1)
+    assert len(result["measurements"]) == 2 * 3
+    assert [row["drop"]["mean"] for row in result["rows"]] == [0, 0, 0]
+    assert [row["agreement"]["mean"] for row in result["rows"]] == [1, 1, 1]
+    assert result["model"]["quantizers"] is None
+
+
+def test_another_model_answers_differently_on_the_same_objects(tmp_path: Path, data: Path) -> None:
+    a, b = (toy_checkpoint(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1))
+    there, back = (compare_models(*pair, [data], ["box"], threads=1)["measurements"] for pair in ((a, b), (b, a)))
+    assert [m["model"] for m in there] == [m["reference"] for m in back]
+    assert there[0]["agreement"] < 1
+    assert there[0]["ellipse"] == back[0]["ellipse"] > 0.7
+
+
+def test_an_unreadable_case_is_listed_and_the_rest_measured(tmp_path: Path, data: Path) -> None:
+    (data / "broken.npz").write_bytes(b"nothing")
+    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    result = compare_models(model, model, [data], ["box"], threads=1)
+    assert [case["case"] for case in result["skipped"]] == ["broken.npz"]
+    assert result["rows"][0]["objects"] == 1
+
+
+def test_data_without_objects_is_refused(tmp_path: Path, data: Path) -> None:
+    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    with pytest.raises(DFQSAMError, match="hold no object of 60000 pixels"):
+        compare_models(model, model, [data], sampling=Sampling(min_pixels=60000))
+
+
+def test_unknown_prompts_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Unknown prompt kinds"):
+        compare_models(tmp_path / "no", tmp_path / "no", [tmp_path], ["star"])
+
+
+def test_it_can_be_cancelled(tmp_path: Path, data: Path) -> None:
+    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "verify":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        compare_models(model, model, [data], progress=stop, threads=1)

@@ -1,0 +1,189 @@
+"""The whole call: same bytes from the same seed, resumable, reading the checkpoint only, and refusing bad input."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from dfqsam_core.errors import CheckpointError, ConfigError, OutputError  # noqa: E402
+from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
+from dfqsam_core.quant import QuantConfig, estimate, quantize  # noqa: E402
+from dfqsam_core.store.model_file import read_model  # noqa: E402
+from Testing.support.quantized import toy_checkpoint_file, toy_config  # noqa: E402
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path) -> None:
+    checkpoint = toy_checkpoint_file(tmp_path)
+    outputs = [tmp_path / f"{name}.safetensors" for name in "abc"]
+    quantize(checkpoint, outputs[0], toy_config(), threads=1)
+    quantize(checkpoint, outputs[1], toy_config(), threads=2)
+    quantize(checkpoint, outputs[2], QuantConfig.from_recipe("fast", seed=1, images=2, iterations=2))
+    assert digest(outputs[0]) == digest(outputs[1])
+    assert digest(outputs[0]) != digest(outputs[2])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors", "c.safetensors", "toy.safetensors"]
+
+
+def test_report_and_card_tell_what_was_done(tmp_path: Path) -> None:
+    report = quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config())
+    card = read_model(tmp_path / "m.safetensors").card
+    assert report["card"] == card and report["output"]["sha256"] == digest(tmp_path / "m.safetensors")
+    assert QuantConfig.from_dict(card["recipe"]) == toy_config()
+    assert card["seed"] == 0
+    assert {"synthesis", "calibration"} <= set(report["seconds"])
+
+
+KILLED_RUN = """
+import sys
+from pathlib import Path
+from dfqsam_core.quant import quantize
+from Testing.support.quantized import toy_config
+quantize(sys.argv[1], sys.argv[2], toy_config(images=2, iterations=400), threads=1, work_dir=Path(sys.argv[3]),
+         resume=sys.argv[4] == "resume")
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    checkpoint, work = toy_checkpoint_file(tmp_path), tmp_path / "work"
+    command = [sys.executable, "-c", KILLED_RUN, checkpoint, tmp_path / "killed.safetensors", work]
+    run = subprocess.Popen([*map(str, command), "anew"], cwd=Path(__file__).parents[3])
+    deadline = time.monotonic() + 60
+    while not list(work.glob("image_*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed.safetensors").exists()
+    subprocess.run([*map(str, command), "resume"], check=True, cwd=Path(__file__).parents[3])
+    quantize(checkpoint, tmp_path / "whole.safetensors", toy_config(images=2, iterations=400), threads=1)
+    assert digest(tmp_path / "killed.safetensors") == digest(tmp_path / "whole.safetensors")
+    assert not work.exists()
+
+
+def test_only_the_checkpoint_and_own_outputs_are_opened_and_no_socket(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    checkpoint = toy_checkpoint_file(source)
+    quantize(checkpoint, out / "warm.safetensors", toy_config())
+    opened: set[str] = set()
+    sockets: list[str] = []
+    listening = True
+
+    def listen(event: str, arguments: tuple) -> None:
+        if listening and event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
+            opened.add(os.path.abspath(os.fsdecode(arguments[0])))
+        if listening and event.startswith("socket."):
+            sockets.append(event)
+
+    sys.addaudithook(listen)
+    try:
+        quantize(checkpoint, out / "m.safetensors", toy_config(), preview_dir=out / "preview")
+    finally:
+        listening = False
+    assert str(checkpoint) in opened
+    strangers = [p for p in opened if p != str(checkpoint) and not p.startswith(str(out)) and not p.startswith(sys.prefix)]
+    imports = (".py", ".pyc", ".zip", ".so")
+    assert not [p for p in strangers if not p.endswith(imports)]
+    assert not sockets
+
+
+def test_cancelling_leaves_no_output_and_a_folder_to_resume_from(tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.stage == "synthesis" and progress.done >= 1:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config(), progress=stop)
+    assert not (tmp_path / "m.safetensors").exists()
+    assert (tmp_path / "m.safetensors.work").is_dir()
+
+
+def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_text("precious")
+    with pytest.raises(OutputError, match="exists already"):
+        quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config())
+    assert (tmp_path / "m.safetensors").read_text() == "precious"
+
+
+def test_a_work_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    checkpoint = toy_checkpoint_file(tmp_path)
+    with pytest.raises(Cancelled):
+        quantize(checkpoint, tmp_path / "m.safetensors", toy_config(), work_dir=tmp_path / "w", progress=_stop_in_synthesis)
+    with pytest.raises(ConfigError, match="another checkpoint, recipe, seed"):
+        quantize(checkpoint, tmp_path / "m.safetensors", toy_config(iterations=3), work_dir=tmp_path / "w", resume=True)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.docx").write_text("mine")
+    with pytest.raises(ConfigError, match="other files"):
+        quantize(checkpoint, tmp_path / "m.safetensors", toy_config(), work_dir=tmp_path / "full")
+    assert (tmp_path / "full" / "thesis.docx").read_text() == "mine"
+
+
+def _stop_in_synthesis(progress: Progress) -> None:
+    if progress.stage == "synthesis" and progress.done >= 1:
+        raise Cancelled("stop")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"bits": 3}, "4 to 8"), ({"images": 0}, "images"), ({"iterations": -1}, "iterations"), ({"seed": -1}, "seed")],
+)
+def test_settings_out_of_range_are_refused(changes: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        QuantConfig.from_recipe("fast", **changes)
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="default, fast, paper"):
+        QuantConfig.from_recipe("best")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(toy_checkpoint_file(tmp_path))
+    name = "image_encoder.blocks.1.mlp.lin1.weight"
+    tensors[name] = np.where(np.arange(tensors[name].size).reshape(tensors[name].shape) == 7, np.nan, tensors[name])
+    save_file(tensors, tmp_path / "nan.safetensors")
+    with pytest.raises(CheckpointError, match="mlp.lin1"):
+        quantize(tmp_path / "nan.safetensors", tmp_path / "m.safetensors", toy_config())
+
+
+def test_estimating_writes_nothing(tmp_path: Path) -> None:
+    checkpoint = toy_checkpoint_file(tmp_path)
+    estimated = estimate(checkpoint, QuantConfig.from_recipe("default"))
+    assert estimated["bytes"]["encoder_codes"] > 0 and estimated["estimated_seconds"]["synthesis"] > 0
+    assert [p.name for p in tmp_path.iterdir()] == ["toy.safetensors"]
+
+
+def test_paper_recipe_leaves_transposed_convolutions_in_float_and_says_so(tmp_path: Path) -> None:
+    quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config(images=1, recipe="paper"))
+    model = read_model(tmp_path / "m.safetensors")
+    assert not model.is_quantized("image_encoder.blocks.0.Adapter.spatial.2")
+    assert model.is_quantized("image_encoder.blocks.0.Adapter.spatial.0")
+    assert any("auxiliary segmenter" in line for line in model.card["recipe"]["departures"])
+
+
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dfqsam_core.store.model_file as model_file
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    checkpoint = toy_checkpoint_file(tmp_path)
+    monkeypatch.setattr(model_file, "save_file", no_space)
+    with pytest.raises(OutputError, match="No space left"):
+        quantize(checkpoint, tmp_path / "m.safetensors", toy_config(), work_dir=tmp_path / "w")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["toy.safetensors", "w"]

@@ -1,0 +1,79 @@
+"""Quantizers against hand-computed tables."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from dfqsam_core.quant.quantizers import (  # noqa: E402
+    LogSqrt2Softmax,
+    UniformQuantizer,
+    uniform_codes,
+    uniform_parameters,
+)
+from dfqsam_core.quant.ranges import RangeSearch, search_weight_range, weight_codes  # noqa: E402
+
+SEARCH = RangeSearch("output_error", 8, 64)
+
+
+def test_uniform_codes_follow_the_table() -> None:
+    scale, zero_point = uniform_parameters(torch.tensor(-1.0), torch.tensor(2.0), 4)
+    x = torch.tensor([-9.0, -1.0, -0.31, -0.09, 0.0, 0.09, 0.31, 2.0, 9.0])
+    assert (round(float(scale), 6), float(zero_point)) == (0.2, 5.0)
+    assert uniform_codes(x, scale, zero_point, 4).tolist() == [0, 0, 3, 5, 5, 5, 7, 15, 15]
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100), st.integers(4, 8))
+def test_zero_is_representable_and_levels_are_at_most_two_to_the_bits(a: float, b: float, bits: int) -> None:
+    low, high = torch.tensor(min(a, b)), torch.tensor(max(a, b))
+    quantizer = UniformQuantizer(*uniform_parameters(low, high, bits), bits)
+    values = quantizer(torch.linspace(-150, 150, 4001))
+    assert float(quantizer(torch.tensor(0.0))) == 0.0
+    assert len(values.unique()) <= 2**bits
+    assert float(quantizer.zero_point) == round(float(quantizer.zero_point))
+
+
+def test_softmax_codes_follow_the_table() -> None:
+    probability = torch.tensor([[0.5, 0.25, 0.125, 0.0625, 0.0625 - 1e-4, 1e-4]])
+    logits = (probability / probability.sum()).log()[None, None]
+    softmax = LogSqrt2Softmax(torch.tensor([[[0.5]]]), 4)
+    total = float(probability.sum())
+    expected = [min(15, round(2 * math.log2(0.5 / (p / total)))) for p in probability[0].tolist()]
+    assert softmax.codes(logits)[0, 0, 0].tolist() == expected
+    assert expected[-1] == 15 and float(softmax(logits)[..., -1]) == 0.0
+
+
+def test_four_bit_softmax_has_sixteen_values_with_zero_among_them() -> None:
+    logits = torch.linspace(-20, 0, 2000)[None, None, None]
+    softmax = LogSqrt2Softmax(torch.tensor([[[1.0]]]), 4)
+    log_probability = logits - logits.logsumexp(-1, keepdim=True)
+    wide = LogSqrt2Softmax(torch.tensor([[[float(log_probability.max().exp())]]]), 4)
+    assert len(softmax(logits).unique()) <= 16
+    assert wide(logits).unique().tolist()[0] == 0.0 and len(wide(logits).unique()) == 16
+
+
+@pytest.mark.parametrize("bits", [4, 6, 8])
+def test_one_wild_output_channel_leaves_the_others_alone(bits: int) -> None:
+    weight = torch.randn(8, 64, generator=torch.Generator().manual_seed(0))
+    wild = weight.clone()
+    wild[3] *= 100
+    importance = torch.ones(64)
+    for rows in (weight, wild):
+        scale, zero_point = search_weight_range(rows, bits, importance, SEARCH)
+        restored = (weight_codes(rows, scale, zero_point, bits) - zero_point) * scale
+        error = (restored - rows).abs().amax(1) / rows.abs().amax(1)
+        assert float(error.max()) < 0.6 * 2 ** (3 - bits)
+
+
+def test_eight_bit_weights_are_symmetric_and_never_use_code_zero() -> None:
+    rows = torch.randn(4, 100, generator=torch.Generator().manual_seed(1)) + 3
+    scale, zero_point = search_weight_range(rows, 8, torch.ones(100), SEARCH)
+    codes = weight_codes(-rows, scale, zero_point, 8)
+    assert set(zero_point.flatten().tolist()) == {128.0}
+    assert int(codes.min()) >= 1

@@ -1,0 +1,166 @@
+"""Synthetic images: they get better, they come from the seed alone, and a stopped run goes on as if it never stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from dfqsam_core.model import SamMed2D  # noqa: E402
+from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
+from dfqsam_core.quant.auxiliary import AuxiliarySegmenter  # noqa: E402
+from dfqsam_core.quant.label_evolution import (  # noqa: E402
+    Candidates,
+    EvolutionRules,
+    evolve_labels,
+    pseudo_positive,
+    tight_boxes,
+)
+from dfqsam_core.quant.start_images import random_blobs, random_generator, start_image  # noqa: E402
+from dfqsam_core.quant.synthesis import Synthesizer, jitter, synthesize  # noqa: E402
+from dfqsam_core.quant.work_folder import WorkFolder  # noqa: E402
+from Testing.support.quantized import toy_checkpoint, toy_config  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def model() -> SamMed2D:
+    return SamMed2D.from_checkpoint(toy_checkpoint())
+
+
+def config(**changes):  # type: ignore[no-untyped-def]
+    return replace(toy_config(images=2, iterations=24).synthesis, **changes)
+
+
+def disc(size: int, x: int, y: int, radius: int) -> torch.Tensor:
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+
+
+def test_optimising_lowers_the_segmentation_loss_and_raises_the_predicted_iou(model: SamMed2D) -> None:
+    """T13."""
+    synthesizer = Synthesizer(model, config(iterations=40, evolve_fraction=0, entropy_weight=0.0, variation_weight=0.0), 0)
+
+    def judge(image):  # type: ignore[no-untyped-def]
+        with torch.no_grad(), synthesizer.tap:
+            embedding, _ = synthesizer.tap.record(synthesizer.network_input(image.pixels))
+            loss = synthesizer._segmentation(embedding, image.labels, random_generator(9))
+            return float(loss), float(model.decode(embedding, boxes=tight_boxes(image.labels))[1].amax(1).mean())
+
+    start = image = synthesizer.start(0)
+    with synthesizer.tap:
+        for _ in range(40):
+            image = synthesizer.step(0, image)
+    (loss_before, iou_before), (loss_after, iou_after) = judge(start), judge(image)
+    assert loss_after < 0.98 * loss_before
+    assert iou_after != iou_before
+    assert 0 <= float(image.pixels.min()) and float(image.pixels.max()) <= 1
+
+
+def test_images_depend_on_the_seed_and_not_on_the_threads(model: SamMed2D) -> None:
+    one, two = (synthesize(model, config(iterations=3), 5, threads=n) for n in (1, 2))
+    other = synthesize(model, config(iterations=3), 6)
+    assert all(torch.equal(a.pixels, b.pixels) and torch.equal(a.labels, b.labels) for a, b in zip(one, two))
+    assert not torch.equal(one[0].pixels, other[0].pixels)
+    assert not torch.equal(one[0].pixels, one[1].pixels)
+
+
+def test_a_cancelled_run_goes_on_to_the_same_images(model: SamMed2D, tmp_path: Path) -> None:
+    undisturbed = synthesize(model, config(), 1)
+
+    def stop_at_22(progress: Progress) -> None:
+        if progress.done >= 22:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        synthesize(model, config(), 1, work=WorkFolder(tmp_path, {"run": 1}, resume=False), progress=stop_at_22)
+    assert list(tmp_path.glob("image_*.safetensors"))
+    resumed = synthesize(model, config(), 1, work=WorkFolder(tmp_path, {"run": 1}, resume=True))
+    assert all(torch.equal(a.pixels, b.pixels) and torch.equal(a.labels, b.labels) for a, b in zip(undisturbed, resumed))
+
+
+def test_the_model_stays_frozen(model: SamMed2D) -> None:
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    synthesize(model, config(iterations=2), 0)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert not any(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_labels_and_image_are_shifted_alike() -> None:
+    image = torch.arange(64.0).view(1, 1, 8, 8)
+    label = image[0] > 40
+    moved, moved_label = jitter(image, 3, True), jitter(label, 3, True)
+    assert torch.equal(moved_label, moved[0] > 40)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_start_has_one_to_three_blobs_of_allowed_size(seed: int) -> None:
+    blobs = random_blobs(256, random_generator(seed))
+    share = blobs.float().mean((1, 2))
+    assert 1 <= len(blobs) <= 3
+    assert bool(((share > 0.001) & (share < 0.2)).all())
+    for kind in ("anatomy", "noise"):
+        pixels = start_image(kind, blobs, random_generator(seed, 1))
+        assert 0 <= float(pixels.min()) < float(pixels.max()) <= 1
+
+
+def candidates(masks: list[torch.Tensor], iou: list[float], stability: list[float], probability: list[float]) -> Candidates:
+    return Candidates(torch.stack(masks), *(torch.tensor(values) for values in (iou, stability, probability)))
+
+
+def test_only_sure_masks_of_sensible_size_are_pseudo_positive() -> None:
+    good, tiny, huge = disc(64, 20, 20, 6), disc(64, 50, 50, 1), disc(64, 32, 32, 30)
+    found = pseudo_positive(
+        candidates(
+            [good, tiny, huge, disc(64, 45, 20, 6), disc(64, 20, 45, 6), disc(64, 45, 45, 6), disc(64, 20, 21, 6)],
+            [0.9, 0.9, 0.9, 0.7, 0.9, 0.9, 0.85],
+            [0.95, 0.95, 0.95, 0.95, 0.8, 0.95, 0.95],
+            [0.9, 0.9, 0.9, 0.9, 0.9, 0.5, 0.9],
+        ),
+        EvolutionRules(least_area=0.005),
+    )
+    assert len(found) == 1 and torch.equal(found[0], good)
+
+
+def test_evolution_never_loses_the_last_label_and_respects_the_limit(model: SamMed2D) -> None:
+    with torch.no_grad():
+        embedding = model.image_encoder(torch.zeros(1, 3, 64, 64))
+        labels = torch.stack([disc(64, 30, 30, 8)])
+        strict = EvolutionRules(keep_iou=1.1, least_iou=2.0)
+        assert torch.equal(evolve_labels(model, embedding, labels, 2, strict), labels)
+        generous = EvolutionRules(
+            keep_iou=0, least_iou=-9, least_stability=0, least_probability=0, least_area=0, most_area=1, most_overlap=2,
+            same_mask_iou=2, most_instances=4,
+        )  # fmt: skip
+        assert len(evolve_labels(model, embedding, labels, 2, generous)) == 4
+
+
+def test_boxes_enclose_the_largest_component_with_exclusive_far_corners() -> None:
+    mask = disc(64, 30, 20, 5) | disc(64, 5, 55, 2)
+    assert tight_boxes(mask[None]).tolist() == [[25, 15, 36, 26]]
+
+
+class ThreeClasses(torch.nn.Module):
+    """Scores by brightness: background, gray, bright."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.cat([0.3 - image, 0.2 - (image - 0.5).abs(), image - 0.7], dim=1) * 20
+
+
+def test_an_auxiliary_segmenter_adds_labels_and_a_loss(model: SamMed2D, tmp_path: Path) -> None:
+    path = tmp_path / "auxiliary.pt"
+    torch.jit.script(ThreeClasses()).save(str(path))
+    auxiliary = AuxiliarySegmenter(path)
+    image = torch.zeros(1, 1, 64, 64)
+    image[0, 0][disc(64, 20, 20, 6)] = 0.5
+    image[0, 0][disc(64, 45, 45, 8)] = 1.0
+    labels = auxiliary.labels(image, 0.002)
+    assert {int(label.sum()) for label in labels} == {int(disc(64, 20, 20, 6).sum()), int(disc(64, 45, 45, 8).sum())}
+    pixels = image.clone().requires_grad_(True)
+    auxiliary.cross_entropy(pixels, labels).backward()
+    assert float(pixels.grad.abs().sum()) > 0
+    with_it = synthesize(model, config(iterations=2, auxiliary=str(path)), 0)
+    without = synthesize(model, config(iterations=2), 0)
+    assert not torch.equal(with_it[0].pixels, without[0].pixels)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from dfqsam_core.errors import PromptError
+from dfqsam_core.volume import BoxPrompt, PointPrompt, VolumeGeometry, read_prompts
+
+GEOMETRY = VolumeGeometry(np.diag([-1.0, -1.0, 2.0, 1.0]), (60, 50, 40))
+
+
+def a_point(position, **fields):
+    return {"id": "1", "label": "F-1", "description": "", "position": position, "positionStatus": "defined"} | fields
+
+
+def a_roi(**fields):
+    return {
+        "type": "ROI", "coordinateSystem": "LPS", "coordinateUnits": "mm", "roiType": "Box",
+        "center": [20, 15, 20], "orientation": [-1, 0, 0, 0, -1, 0, 0, 0, 1], "size": [10, 6, 30],
+    } | fields  # fmt: skip
+
+
+def read(tmp_path, *markups):
+    path = tmp_path / "kidney.mrk.json"
+    path.write_text(json.dumps({"@schema": "markups-schema-v1.0.3.json#", "markups": list(markups)}))
+    return read_prompts(path, GEOMETRY)
+
+
+def fiducials(*points, **fields):
+    return {
+        "type": "Fiducial",
+        "coordinateSystem": "LPS",
+        "coordinateUnits": "mm",
+        "controlPoints": list(points),
+    } | fields
+
+
+def test_points_are_positive_unless_their_label_or_description_says_otherwise(tmp_path):
+    (segment,) = read(
+        tmp_path,
+        fiducials(
+            a_point([5, 6, 8]),
+            a_point([7, 6, 8], label="-2"),
+            a_point([9, 6, 8], description="negative"),
+            a_point([0, 0, 0], positionStatus="undefined"),
+        ),
+    )
+    assert (segment.name, segment.label) == ("kidney", 1)
+    assert segment.prompts == (
+        PointPrompt((5, 6, 4), True),
+        PointPrompt((7, 6, 4), False),
+        PointPrompt((9, 6, 4), False),
+    )
+
+
+def test_ras_files_are_read_as_ras(tmp_path):
+    (segment,) = read(tmp_path, fiducials(a_point([-5, -6, 8]), coordinateSystem="RAS"))
+    assert segment.prompts == (PointPrompt((5, 6, 4)),)
+
+
+def test_a_roi_is_a_box_on_the_slice_of_its_centre(tmp_path):
+    (segment,) = read(tmp_path, a_roi())
+    assert segment.prompts == (BoxPrompt((15, 12, 10), (25, 18, 10)),)
+
+
+def test_a_turned_roi_gives_the_box_around_it(tmp_path):
+    (segment,) = read(tmp_path, a_roi(orientation=[0, -1, 0, 1, 0, 0, 0, 0, 1]))
+    assert segment.prompts == (BoxPrompt((17, 10, 10), (23, 20, 10)),)
+
+
+def test_a_roi_that_reaches_beyond_the_volume_is_cut_to_it(tmp_path):
+    (segment,) = read(tmp_path, a_roi(size=[1000, 6, 1000]))
+    assert segment.prompts == (BoxPrompt((0, 12, 10), (59, 18, 10)),)
+
+
+@pytest.mark.parametrize(
+    ("markup", "reason"),
+    [
+        (a_roi(center=[500, 0, 0]), "outside the volume"),
+        (a_roi(size=[1, 2]), "3 numbers"),
+        (a_roi(center=None), "3 numbers"),
+        (a_roi(orientation=[1e400] * 9), "finite|Infinity"),
+        ({"type": "Curve"}, "Curve"),
+        ("text", "None"),
+        (fiducials(a_point([500, 0, 0])), "outside the volume"),
+        (fiducials(a_point(None)), "3 numbers"),
+        (fiducials(5), "controlPoints"),
+        (fiducials(a_point([5, 6, 8]), coordinateSystem="XYZ"), "RAS or LPS"),
+        (fiducials(a_point([5, 6, 8]), coordinateUnits="inch"), "mm"),
+        (fiducials(a_point([5, 6, 8], label="negative")), "negative points only"),
+        (fiducials(), "no placed point"),
+    ],
+)
+def test_markups_that_are_no_prompts_are_refused(tmp_path, markup, reason):
+    with pytest.raises(PromptError, match=reason):
+        read(tmp_path, markup)

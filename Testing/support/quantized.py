@@ -1,0 +1,49 @@
+"""A toy network quantized in a moment, and its float original."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from dfqsam_core.model import SamMed2D
+from dfqsam_core.quant import QuantConfig
+from dfqsam_core.quant.quantize import pack
+from dfqsam_core.store.checkpoint import Checkpoint
+from dfqsam_core.store.file_identity import FileSource
+from dfqsam_core.store.model_file import PackedModel
+from Testing.support.toy import random_tensors, toy_architecture
+
+
+def toy_checkpoint(adapter_dim: int = 8, seed: int = 3) -> Checkpoint:
+    architecture = toy_architecture(adapter_dim)
+    return Checkpoint(architecture, random_tensors(architecture, seed), FileSource("toy.safetensors", "0" * 64, 1))
+
+
+def toy_checkpoint_file(folder: Path, seed: int = 3) -> Path:
+    path = folder / "toy.safetensors"
+    save_file({k: np.ascontiguousarray(v, np.float32) for k, v in toy_checkpoint(seed=seed).tensors.items()}, path)
+    return path
+
+
+def toy_config(bits: int = 4, images: int = 2, iterations: int = 2, recipe: str = "fast") -> QuantConfig:
+    config = QuantConfig.from_recipe(recipe, bits=bits, images=images, iterations=iterations)
+    return replace(config, synthesis=replace(config.synthesis, grid_points=2, jitter=3))
+
+
+def toy_pixels(count: int = 2, seed: int = 0) -> torch.Tensor:
+    return torch.rand(count, 1, 64, 64, generator=torch.Generator().manual_seed(seed))
+
+
+@functools.cache
+def quantized_toy(bits: int = 4, adapter_dim: int = 8, recipe: str = "fast") -> tuple[SamMed2D, PackedModel]:
+    """The calibrated network and the packed model it became."""
+    checkpoint = toy_checkpoint(adapter_dim)
+    model = SamMed2D.from_checkpoint(checkpoint)
+    return model, pack(model, checkpoint, toy_pixels(), toy_config(bits, recipe=recipe))
+
+

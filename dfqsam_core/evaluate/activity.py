@@ -1,0 +1,45 @@
+"""Proof that a packed model is quantized wherever its recipe says so, before any of its numbers are believed."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..errors import CheckFailed
+from ..store.layers import attention_products, encoder_layers
+from ..store.model_file import PackedModel, is_packed_model, read_model
+
+
+def check_quantizers(path: str | os.PathLike) -> dict[str, Any] | None:
+    """Count the active quantizers of a packed model's image encoder; None for a float checkpoint.
+
+    Evaluations of quantized networks have been wrong because some quantizers were silently off: here every layer must
+    have weight and input codes, and every attention codes for q, k, v and the softmax, but for the ConvTranspose2d
+    layers that the recipe itself leaves in float.
+    Raises CheckFailed otherwise, ModelFileError for a damaged file.
+    """
+    if not is_packed_model(path):
+        return None
+    model = read_model(path)
+    exempt = _left_in_float(model)
+    layers = [layer.name for layer in encoder_layers(model.architecture)]
+    attentions = [product.name for product in attention_products(model.architecture)]
+    idle = [name for name in layers if not (model.weight_bits(name) and model.input_bits(name))]
+    idle += [name for name in attentions if not (model.input_bits(name) and model.softmax_bits(name))]
+    unexpected = sorted(set(idle) - exempt)
+    if unexpected:
+        raise CheckFailed(
+            f"{len(unexpected)} quantizers of {os.fspath(path)} are off, the first in {unexpected[0]!r}. "
+            "Its accuracy would be that of a partly float model: make the model again."
+        )
+    return {
+        "quantized_layers": len(layers) - len(set(layers) & set(idle)),
+        "quantized_attentions": len(attentions) - len(set(attentions) & set(idle)),
+        "left_in_float_by_recipe": sorted(idle),
+    }
+
+
+def _left_in_float(model: PackedModel) -> set[str]:
+    if model.card["recipe"].get("transpose_convolutions", True):
+        return set()
+    return {layer.name for layer in encoder_layers(model.architecture) if layer.kind == "conv_transpose"}

@@ -1,0 +1,9 @@
+"""Runs one slice: the inference graph of a packed or float model, SAM's predictor, the cache of embeddings."""
+
+from __future__ import annotations
+
+from .embedding_cache import EmbeddingCache
+from .predictor import SamPredictor, best_mask
+from .session import Model, load_model
+
+__all__ = ["EmbeddingCache", "Model", "SamPredictor", "best_mask", "load_model"]

@@ -1,0 +1,116 @@
+"""Embed an image once, then answer any number of prompts on it: the interface of segment-anything's SamPredictor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import PromptError, VolumeError
+from .preprocess import full_size_logits, mask_probabilities, network_coordinates, network_pixels
+from .prompt_checks import check_box, check_image, check_mask_input, check_points
+from .session import Model
+
+_NO_POINT = -1
+_BOX_CORNERS = (2, 3)
+
+
+class SamPredictor:
+    """Predicts masks from points, a box and an earlier mask, with SAM-Med2D's preprocessing and postprocessing."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.reset_image()
+
+    @property
+    def is_image_set(self) -> bool:
+        """Whether there is an image to predict on."""
+        return self._embedding is not None
+
+    def reset_image(self) -> None:
+        """Forget the image."""
+        self._embedding: np.ndarray | None = None
+        self.original_size: tuple[int, int] | None = None
+
+    def set_image(self, image: np.ndarray, image_format: str = "RGB") -> None:
+        """Embed `image` for the calls of `predict` that follow.
+
+        image: uint8 (H, W), or (H, W, 3) in the order that `image_format` names, "RGB" or "BGR".
+        Raises VolumeError for another type or shape; then the image set before stays.
+        """
+        check_image(image, image_format)
+        pixels = network_pixels(image, self.model.image_size, image_format)
+        self._embedding, self.original_size = self.model.encode(pixels), (image.shape[0], image.shape[1])
+
+    def get_image_embedding(self) -> np.ndarray:
+        """The embedding of the image that is set, float32 (1, C, grid, grid)."""
+        return self._require_image()[0]
+
+    def set_image_embedding(self, embedding: np.ndarray, original_size: tuple[int, int]) -> None:
+        """Set an image by the embedding that `get_image_embedding` gave for it; original_size is its (H, W)."""
+        a = self.model.architecture
+        expected = (1, a.out_chans, a.grid, a.grid)
+        if embedding.shape != expected:
+            raise VolumeError(f"The embedding has the shape {embedding.shape}, not {expected}. Embed the image again.")
+        height, width = original_size
+        self._embedding, self.original_size = np.asarray(embedding, np.float32), (int(height), int(width))
+
+    def predict(
+        self,
+        point_coords: ArrayLike | None = None,
+        point_labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask_input: ArrayLike | None = None,
+        multimask_output: bool = True,
+        return_logits: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Predict masks of one object on the image that is set.
+
+        point_coords: (N, 2) x, y in pixels of the image, whole numbers being pixel centres. point_labels: (N,), 1 for
+        foreground and 0 for background. box: (4,) x0, y0, x1, y1. mask_input: (1, 4 grid, 4 grid) logits, one of the
+        low_res_masks of an earlier call.
+        multimask_output: three masks to choose from (SAM-Med2D's way, see `best_mask`) instead of SAM's single one.
+        Returns masks bool (C, H, W), or float32 logits with `return_logits`; predicted IoU float32 (C,); low-resolution
+        logits float32 (C, 4 grid, 4 grid). C is 3 or 1.
+        Raises PromptError when no image is set, there is no prompt, or a prompt is malformed or outside the image.
+        """
+        embedding, image_shape = self._require_image()
+        coords, labels = self._points(point_coords, point_labels, box, mask_input is not None, image_shape)
+        mask = None
+        if mask_input is not None:
+            mask = mask_probabilities(check_mask_input(mask_input, self.model.mask_size))[None]
+        coords = network_coordinates(coords, image_shape, self.model.image_size)
+        low_res_masks, iou_predictions = self.model.decode(embedding, coords[None], labels[None], mask)
+        chosen = slice(1, None) if multimask_output else slice(0, 1)
+        low_res_masks, iou_predictions = low_res_masks[0, chosen], iou_predictions[0, chosen]
+        logits = full_size_logits(low_res_masks, image_shape, self.model.image_size)
+        return logits if return_logits else logits > 0, iou_predictions, low_res_masks
+
+    def _require_image(self) -> tuple[np.ndarray, tuple[int, int]]:
+        if self._embedding is None or self.original_size is None:
+            raise PromptError("No image is set. Call set_image(image) before predict.")
+        return self._embedding, self.original_size
+
+    def _points(
+        self,
+        point_coords: ArrayLike | None,
+        point_labels: ArrayLike | None,
+        box: ArrayLike | None,
+        has_mask: bool,
+        image_shape: tuple[int, int],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """All points in pixels of the image: given ones, then the box's corners or SAM's padding point."""
+        coords, labels = np.empty((0, 2)), np.empty(0, np.int64)
+        if point_coords is not None or point_labels is not None:
+            coords, labels = check_points(point_coords, point_labels, image_shape)
+        if box is not None:
+            return np.concatenate([coords, check_box(box, image_shape)]), np.concatenate([labels, _BOX_CORNERS])
+        if len(labels):
+            return np.concatenate([coords, np.zeros((1, 2))]), np.concatenate([labels, [_NO_POINT]])
+        if not has_mask:
+            raise PromptError("There is no prompt. Give points with labels, a box, or a mask_input.")
+        return coords, labels
+
+
+def best_mask(masks: np.ndarray, iou_predictions: np.ndarray) -> np.ndarray:
+    """The mask (H, W) of masks (C, H, W) with the highest predicted IoU (C,), which is SAM-Med2D's answer."""
+    return masks[int(np.argmax(iou_predictions))]

@@ -1,0 +1,44 @@
+"""SAM-Med2D's own rules between a slice and the network: size, channel order, coordinates, masks.
+
+As in its published test code the image is squashed to the network's square, without regard to its aspect ratio. The
+centred zero-padding of images smaller than that square, which its training loader has, is left out: its predictor has
+none either, and small slices lose nothing by being enlarged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..interpolation import linear_resize_matrix, resize_nearest
+
+
+def network_pixels(image: np.ndarray, size: int, image_format: str = "RGB") -> np.ndarray:
+    """Bring a uint8 image (H, W) or (H, W, 3) to (size, size, 3) by nearest neighbours, in the order blue, green, red.
+
+    SAM-Med2D was trained on pictures read by OpenCV, whose order this is; gray images become three equal channels.
+    """
+    pixels = resize_nearest(image, size, size)
+    if pixels.ndim == 2:
+        return np.repeat(pixels[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(pixels[:, :, ::-1] if image_format == "RGB" else pixels)
+
+
+def network_coordinates(xy: np.ndarray, image_shape: tuple[int, int], size: int) -> np.ndarray:
+    """Scale x, y pairs (..., 2) from an image of shape (H, W) to the network's square, float32."""
+    height, width = image_shape
+    return (np.asarray(xy, np.float64) * (size / width, size / height)).astype(np.float32)
+
+
+def mask_probabilities(logits: np.ndarray) -> np.ndarray:
+    """The mask prompt of SAM-Med2D, sigmoid of low-resolution logits, float32 (stock SAM takes the logits)."""
+    return (1 / (1 + np.exp(-np.clip(logits, -60, 60).astype(np.float32)))).astype(np.float32)
+
+
+def full_size_logits(low_res_masks: np.ndarray, image_shape: tuple[int, int], size: int) -> np.ndarray:
+    """Bilinear logits (C, H, W) float32 from low-resolution ones (C, n, n), by way of the square of `size`."""
+    rows, columns = (_two_steps(low_res_masks.shape[-1], size, target) for target in image_shape)
+    return rows @ low_res_masks.astype(np.float32) @ columns.T
+
+
+def _two_steps(source: int, middle: int, target: int) -> np.ndarray:
+    return linear_resize_matrix(middle, target) @ linear_resize_matrix(source, middle)

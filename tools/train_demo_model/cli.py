@@ -1,0 +1,111 @@
+"""The command line of the trainer."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOM = Path(".train")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.train_demo_model", description=__doc__)
+    verbs = parser.add_subparsers(required=True)
+    _add_prepare(verbs.add_parser("prepare", help="make bank, validation slices and starting weights from the data"))
+    _add_train(verbs.add_parser("train", help="train a model, or go on with it"))
+    _add_finalize(verbs.add_parser("finalize", help="checkpoint, tables and pictures from the averaged weights"))
+    _add_benchmark(verbs.add_parser("benchmark", help="time the parts of a step"))
+    given = parser.parse_args(arguments)
+    given.run(given)
+    return 0
+
+
+def _add_prepare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder of scans, as listed in sources.py")
+    parser.add_argument("--models", type=Path, required=True, help="folder of the source weights")
+    parser.add_argument("--out", type=Path, default=ROOM)
+    parser.set_defaults(run=_prepare)
+
+
+def _prepare(given: argparse.Namespace) -> None:
+    from safetensors.torch import load_file
+
+    from .bank import build_bank, save_bank
+    from .initial import from_compact, from_dinov2, from_sam, save_start
+    from .validation import build_validation
+
+    for part in ("data", "laboratory"):
+        (given.out / part).mkdir(parents=True, exist_ok=True)
+    save_bank(given.out / "data" / "bank.npz", build_bank(given.data))
+    build_validation(given.data, given.out / "data" / "validation.npz")
+    save_start(from_compact(given.models), given.out / "data" / "compact.safetensors")
+    dinov2 = from_dinov2(load_file(given.models / "dinov2_vit_s14_fp16.safetensors"))
+    save_start(from_sam(given.models) | dinov2, given.out / "laboratory" / "dinov2.safetensors")
+    for path in sorted(given.out.glob("*/*")):
+        print(f"{path} {path.stat().st_size / 2**20:.1f} MiB")
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=("demonstration", "laboratory", "tiny"))
+    parser.add_argument("--steps", type=int, required=True, help="length of the schedule in steps")
+    parser.add_argument("--images", type=int, default=128, help="images a step")
+    parser.add_argument("--prompts", type=int, default=6, help="targets an image")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="folder of this training")
+    parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")
+    parser.add_argument("--validation", type=Path, default=ROOM / "data" / "validation.npz")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=None,
+        help="starting weights made by 'prepare', or the folder 'average' of another training",
+    )
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--time-limit", dest="time_limit_s", type=float, default=1e9, help="seconds, start-up included")
+    parser.add_argument("--save-every", dest="save_every_s", type=float, default=240, help="seconds")
+    parser.add_argument("--validate-every", dest="validate_every_s", type=float, default=120, help="seconds")
+    parser.add_argument("--shard-mib", type=float, default=15.0)
+    parser.add_argument("--compile", action="store_true", help="compile the image encoder (about a minute)")
+    parser.add_argument("--resume", action="store_true")
+    parser.set_defaults(run=_train)
+
+
+def _train(given: argparse.Namespace) -> None:
+    from .train import Plan, train
+
+    values = {name: value for name, value in vars(given).items() if name not in ("run", "resume")}
+    train(Plan(**values), given.resume)
+
+
+def _add_finalize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("training", type=Path, help="folder of a training (its subfolder 'average' is read)")
+    parser.add_argument("--weights", type=Path, default=None, help="the starting weights the training had")
+    parser.add_argument("--validation", type=Path, default=ROOM / "data" / "validation.npz")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, .safetensors")
+    parser.add_argument("--repeats", type=int, default=5, help="draws of the clicks")
+    parser.add_argument("--device", default="cpu")
+    parser.set_defaults(run=_finalize)
+
+
+def _finalize(given: argparse.Namespace) -> None:
+    from .finalize import finalize
+
+    finalize(given.training, given.weights, given.validation, given.out, given.repeats, given.device)
+
+
+def _add_benchmark(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=("demonstration", "laboratory", "tiny"))
+    parser.add_argument("--images", type=int, default=128)
+    parser.add_argument("--prompts", type=int, default=6)
+    parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.set_defaults(run=_benchmark)
+
+
+def _benchmark(given: argparse.Namespace) -> None:
+    from .benchmark import benchmark
+
+    benchmark(given.kind, given.images, given.prompts, given.bank, given.device, given.repeats)

@@ -1,0 +1,61 @@
+"""Contact sheets: answers from the worst to the best, and batches as the network sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from .batches import Batch
+from .evaluate import Answer
+from .validation import Case
+
+TARGET_COLOUR, ANSWER_COLOUR = (60, 255, 60), (255, 70, 70)
+COLOURS = ((255, 70, 70), (60, 255, 60), (80, 160, 255), (255, 255, 60), (255, 80, 255), (80, 255, 255))
+COLUMNS = 8
+
+
+def draw_answers(path: Path, cases: list[Case], answers: list[Answer], prompt: str, number: int = 40) -> None:
+    """Draw `number` answers from the worst to the best Dice, zoomed on the target: target green, answer red."""
+    ordered = sorted(answers, key=lambda answer: answer.dice[prompt])
+    chosen = [ordered[int(place)] for place in np.linspace(0, len(ordered) - 1, min(number, len(ordered)))]
+    _save_sheet(path, [_answer_tile(cases[answer.case], answer, prompt) for answer in chosen])
+
+
+def draw_batch(path: Path, batch: Batch) -> None:
+    """Draw the images of a batch with the outlines of their targets."""
+    prompts = len(batch.masks) // len(batch.pixels)
+    tiles = []
+    for number, pixels in enumerate(batch.pixels.cpu().numpy().astype(np.uint8)):
+        tile = np.repeat(pixels[..., None], 3, axis=2)
+        for index in range(prompts):
+            tile[outline(batch.masks[number * prompts + index].cpu().numpy())] = COLOURS[index % len(COLOURS)]
+        tiles.append(tile)
+    _save_sheet(path, tiles)
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """The pixels of a mask (H, W) that touch its outside."""
+    return mask & ~ndi.binary_erosion(mask)
+
+
+def _answer_tile(case: Case, answer: Answer, prompt: str) -> np.ndarray:
+    rows, columns = np.nonzero(answer.target)
+    side = int(np.clip(2 * max(np.ptp(rows), np.ptp(columns)), 48, len(case.pixels)))
+    top, left = (int(np.clip(line.mean() - side / 2, 0, len(case.pixels) - side)) for line in (rows, columns))
+    zoom = np.arange(256) * side // 256
+    window = np.ix_(top + zoom, left + zoom)
+    tile = np.repeat(case.pixels[window][..., None], 3, axis=2)
+    tile[outline(answer.target[window])] = TARGET_COLOUR
+    tile[outline(answer.masks[prompt][window])] = ANSWER_COLOUR
+    return tile
+
+
+def _save_sheet(path: Path, tiles: list[np.ndarray]) -> None:
+    from PIL import Image
+
+    blank = np.zeros_like(tiles[0])
+    tiles = tiles + [blank] * (-len(tiles) % COLUMNS)
+    rows = [np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)]
+    Image.fromarray(np.vstack(rows)).save(path)

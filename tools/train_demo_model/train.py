@@ -1,0 +1,167 @@
+"""Training from start to checkpoint; stops at a time limit and goes on bit for bit with --resume."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dfqsam_core.model.sam_med2d import SamMed2D
+
+from .bank import load_bank
+from .batches import BatchMaker
+from .checkpoints import half, load_shards, save_shards
+from .evaluate import evaluate, summary
+from .initial import start
+from .network import trainable
+from .optimise import Optimiser, rate_factor
+from .randomness import Rng
+from .step import step_loss
+from .validation import load_validation
+
+LOG_EVERY = 50
+COLUMNS = ("step", "images", "seconds", "rate", "loss", "box", "point", "last", "norm")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained and how long; `steps` fixes the schedule, `time_limit_s` only interrupts it."""
+
+    kind: str
+    steps: int
+    images: int
+    prompts: int
+    seed: int
+    out: Path
+    bank: Path
+    validation: Path | None
+    weights: Path | None
+    device: str
+    time_limit_s: float
+    save_every_s: float
+    validate_every_s: float
+    shard_mib: float
+    compile: bool
+
+
+class Training:
+    """A network with its optimiser and its place in the schedule."""
+
+    def __init__(self, plan: Plan, resume: bool) -> None:
+        self.plan, self.device = plan, torch.device(plan.device)
+        set_up_arithmetic()
+        self.model = start(plan.kind, plan.weights, plan.seed).to(self.device)
+        chosen = trainable(self.model, plan.kind)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(name in chosen)
+        self.optimiser = Optimiser(chosen, plan.steps)
+        self.done = 0
+        if resume:
+            tensors, facts = load_shards(plan.out / "state")
+            self.optimiser.restore(tensors)
+            self.done = int(str(facts["step"]))
+        if plan.compile:
+            self.model.image_encoder.compile()
+        self.maker = BatchMaker(load_bank(plan.bank), self.device)
+
+    def step(self) -> dict[str, Tensor]:
+        """One update; what it did depends on the seed and its number alone."""
+        rng = Rng(self.device, self.plan.seed, self.done)
+        batch = self.maker.make(rng, self.plan.images, self.plan.prompts)
+        loss, log = step_loss(self.model, batch, rng)
+        log["norm"] = self.optimiser.step(loss, self.done)
+        self.done += 1
+        return log
+
+    def averaged(self) -> SamMed2D:
+        """A copy of the network with the averaged weights, for validation and export."""
+        copy = start(self.plan.kind, self.plan.weights, self.plan.seed).to(self.device).eval()
+        copy.load_state_dict(self.optimiser.average, strict=False)
+        return copy
+
+    def save(self) -> None:
+        """Write the resumable state and, in float16, the averaged weights that were trained."""
+        plan, images = self.plan, self.done * self.plan.images
+        facts: dict[str, object] = {"kind": plan.kind, "step": self.done, "steps": plan.steps, "images": images}
+        save_shards(self.plan.out / "state", self.optimiser.state(), facts, 1024)
+        save_shards(self.plan.out / "average", half(self.optimiser.average), facts, self.plan.shard_mib)
+
+
+def train(plan: Plan, resume: bool = False) -> None:
+    """Run `plan` until its last step or its time limit, logging, saving and validating on the way."""
+    begun = time.monotonic()
+    plan.out.mkdir(parents=True, exist_ok=True)
+    training = Training(plan, resume)
+    log = _Log(plan.out / "log.csv", COLUMNS)
+    saved = validated = time.monotonic()
+    print(f"start at step {training.done} of {plan.steps} after {time.monotonic() - begun:.1f} s", flush=True)
+    first, since, waiting = training.done, time.monotonic(), []
+    while training.done < plan.steps and time.monotonic() - begun < plan.time_limit_s:
+        waiting.append(training.step())
+        if training.done % LOG_EVERY == 0 or training.done - first < 3:
+            _report(training, log, waiting, time.monotonic() - since, training.done - first)
+            waiting = []
+        if time.monotonic() - saved > plan.save_every_s:
+            training.save()
+            saved = time.monotonic()
+        if time.monotonic() - validated > plan.validate_every_s:
+            validate(training)
+            validated = time.monotonic()
+    training.save()
+    validate(training)
+    from .curves import draw_curves
+
+    draw_curves(plan.out)
+
+
+def validate(training: Training) -> None:
+    """Append the validation Dice of the averaged weights to validation.csv."""
+    if training.plan.validation is None:
+        return
+    scores = summary(evaluate(training.averaged(), load_validation(training.plan.validation, "squashed")))
+    rounded = {name: round(value, 4) for name, value in scores.items()}
+    _Log(training.plan.out / "validation.csv", ("step", "images", *rounded)).add(
+        [training.done, training.done * training.plan.images, *rounded.values()]
+    )
+    print(f"validation at step {training.done}: {rounded}", flush=True)
+
+
+def _report(training: Training, log: _Log, waiting: Sequence[dict[str, Tensor]], seconds: float, steps: int) -> None:
+    means = {name: torch.stack([entry[name].float() for entry in waiting]).mean().item() for name in waiting[0]}
+    images = training.done * training.plan.images
+    rate = rate_factor(training.done - 1, training.plan.steps)
+    row = [round(seconds, 2), round(rate, 4), *(round(means[name], 4) for name in COLUMNS[4:])]
+    log.add([training.done, images, *row])
+    speed = steps * training.plan.images / seconds
+    memory = torch.cuda.max_memory_allocated() / 2**30 if training.device.type == "cuda" else 0.0
+    listed = " ".join(f"{name} {value:.3f}" for name, value in means.items())
+    print(f"step {training.done} {speed:.0f} images/s {memory:.1f} GiB {listed}", flush=True)
+
+
+class _Log:
+    """Rows appended to a CSV file, with its header once."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path = path
+        if not path.exists():
+            self.add(columns)
+
+    def add(self, row: Sequence[object]) -> None:
+        with self.path.open("a", newline="") as stream:
+            csv.writer(stream).writerow(row)
+
+
+def set_up_arithmetic() -> None:
+    """Reproducible kernels, and tensor cores for float32 products."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = False
