@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from .console import (
     DONE,
@@ -59,10 +60,16 @@ def run(args: argparse.Namespace) -> int:
     names = {segment.label: segment.name for segment in prompts}
     write_label_map(args.output, result.labels_kji, volume, names, args.force)
     write_report(args, result.report)
-    for row in result.report["slices"]:
-        print(
-            f"{row['segment']} (label {row['label']}), slice {row['axis']} {row['slice']}: "
-            f"{row['area_mm2']:.1f} mm2, predicted IoU {row['predicted_iou']:.2f}"
-        )
+    _print_result(result.report)
     print(f"Written: {args.output}")
     return DONE
+
+
+def _print_result(report: dict[str, Any]) -> None:
+    for row in report["slices"]:
+        estimate = "interpolated" if row["predicted_iou"] is None else f"predicted IoU {row['predicted_iou']:.2f}"
+        where = f"{row['segment']} (label {row['label']}), slice {row['axis']} {row['slice']}"
+        print(f"{where}: {row['area_mm2']:.1f} mm2, {estimate}")
+    for segment in report["segments"]:
+        for stop in segment.get("propagation", {}).get("stops", ()):
+            print(f"{segment['name']} stopped at slice {stop['last_index']}: {stop['reason']}")

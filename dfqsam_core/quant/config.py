@@ -37,7 +37,7 @@ class SynthesisConfig:
     variation_target: tuple[float, float] = (0.02, 0.05)
     jitter: int = 15
     entropy_points: int = 64
-    entropy_tokens: int = 128
+    entropy_tokens: int = 64
     auxiliary: str | None = None
 
     def __post_init__(self) -> None:

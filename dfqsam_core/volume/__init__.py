@@ -8,6 +8,7 @@ from .geometry import VolumeGeometry
 from .label_maps import write_label_map
 from .prompt_reader import read_prompts
 from .prompts import BoxPrompt, PointPrompt, SegmentPrompts
+from .propagation import PropagationConfig, PropagationResult, Stop, propagate
 from .segment import SegmentationResult, segment_volume
 from .session import SliceEdit, VolumeSession
 from .slices import SliceFrame, SliceKey
@@ -18,17 +19,21 @@ __all__ = [
     "WINDOW_PRESETS",
     "BoxPrompt",
     "PointPrompt",
+    "PropagationConfig",
+    "PropagationResult",
     "SegmentPrompts",
     "SegmentationResult",
     "SliceEdit",
     "SliceFrame",
     "SliceKey",
+    "Stop",
     "Volume",
     "VolumeGeometry",
     "VolumeSession",
     "WindowLevel",
     "auto_window",
     "choose_window",
+    "propagate",
     "read_prompts",
     "read_volume",
     "segment_volume",

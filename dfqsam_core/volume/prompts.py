@@ -127,6 +127,12 @@ class SegmentPrompts:
             _check_slice(self.name, key, prompts)
         if self.propagation and any(prompt.axis != self.propagation.axis for prompt in self.prompts):
             raise PromptError(f"Segment {self.name!r} is propagated, so its prompts need one axis. Split the segment.")
+        asked = self.propagation
+        if asked and not any(asked.first <= key.index <= asked.last for key in self.by_slice()):
+            raise PromptError(
+                f"Segment {self.name!r} is to be propagated over the slices {asked.first} to {asked.last} along "
+                f"{asked.axis}, but has no prompt on them. Include a prompted slice in the range."
+            )
 
     def by_slice(self) -> dict[SliceKey, tuple[Prompt, ...]]:
         """Prompts grouped by slice, slices in the order of their first prompt."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ..progress import ProgressCallback, report
 from ..runtime.embedding_cache import EmbeddingCache
+from .label_layers import Segment
 from .prompts import SegmentPrompts
-from .session import VolumeSession
+from .propagation import PropagationConfig, Stop, propagate
+from .session import Place, VolumeSession
 from .slice_predictor import Predictor
 from .slices import SliceFrame, SliceKey
 from .volume import Volume
@@ -36,46 +39,70 @@ def segment_volume(
     *,
     cache: EmbeddingCache | None = None,
     predictor: Predictor | None = None,
+    propagation: PropagationConfig | None = None,
 ) -> SegmentationResult:
-    """Segment every prompted slice of `volume`; each segment takes one prediction per slice.
+    """Segment every prompted slice of `volume`, one prediction per segment and slice, then propagate what asks for it.
 
-    window, cache, predictor: as in VolumeSession. Raises PromptError for prompts that do not fit the volume.
+    window, cache, predictor: as in VolumeSession; propagation: how masks are carried on, see PropagationConfig.
+     Raises PromptError for prompts that do not fit the volume.
     """
     started = time.perf_counter()
     session = VolumeSession(volume, model, window, cache=cache, predictor=predictor)
     tasks = [(segment, key, given) for segment in prompts for key, given in segment.by_slice().items()]
     for segment in prompts:
         session.add_segment(segment.label, segment.name, segment.overwrite)
-    slices = []
+    seconds: dict[Place, float] = {}
     for done, (segment, key, given) in enumerate(tasks):
         report(progress, "segment", done, len(tasks), f"{segment.name}: slice {key.axis} {key.index}")
         slice_started = time.perf_counter()
         session.set_prompts(segment.label, key, given)
-        slices.append(_slice_report(session, segment, key, time.perf_counter() - slice_started))
+        seconds[segment.label, key] = time.perf_counter() - slice_started
     report(progress, "segment", len(tasks), len(tasks))
-    return SegmentationResult(session.labels_kji, _report(session, model, slices, time.perf_counter() - started))
+    stops = {segment.label: _propagate(session, segment, propagation, progress) for segment in prompts}
+    result = _report(session, model, seconds, stops)
+    return SegmentationResult(session.labels_kji, result | {"seconds": round(time.perf_counter() - started, 4)})
 
 
-def _slice_report(session: VolumeSession, segment: SegmentPrompts, key: SliceKey, seconds: float) -> dict[str, Any]:
+def _propagate(
+    session: VolumeSession,
+    segment: SegmentPrompts,
+    config: PropagationConfig | None,
+    progress: ProgressCallback | None,
+) -> tuple[Stop, ...]:
+    if segment.propagation is None:
+        return ()
+    asked = segment.propagation
+    return propagate(session, segment.label, asked.axis, asked.first, asked.last, config, progress).stops
+
+
+def _slice_report(session: VolumeSession, segment: Segment, key: SliceKey, seconds: float | None) -> dict[str, Any]:
     prediction = session.prediction(segment.label, key)
     row_mm, column_mm = SliceFrame.of(session.volume.geometry, key.axis).spacing_mm
     pixels = int(np.count_nonzero(session.mask(segment.label, key)))
+    predicted_iou = prediction.chosen_iou if prediction else math.nan
     return {
         "segment": segment.name,
         "label": segment.label,
         "axis": key.axis,
         "slice": key.index,
         "prompts": len(session.prompts(segment.label, key)),
-        "predicted_iou": round(prediction.chosen_iou, 4) if prediction else None,
+        "predicted_iou": None if math.isnan(predicted_iou) else round(predicted_iou, 4),
         "area_mm2": round(pixels * row_mm * column_mm, 3),
-        "seconds": round(seconds, 4),
+        "seconds": None if seconds is None else round(seconds, 4),
     }
 
 
-def _report(session: VolumeSession, model: Any, slices: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+def _report(
+    session: VolumeSession, model: Any, seconds: dict[Place, float], stops: dict[int, tuple[Stop, ...]]
+) -> dict[str, Any]:
     geometry, window = session.volume.geometry, session.window
     labels, counts = np.unique(session.labels_kji, return_counts=True)
     voxels = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    slices = [
+        _slice_report(session, segment, key, seconds.get((segment.label, key)))
+        for segment in session.segments
+        for key in session.slices_of(segment.label)
+    ]
     return {
         "volume": {
             "source": session.volume.source,
@@ -88,9 +115,9 @@ def _report(session: VolumeSession, model: Any, slices: list[dict[str, Any]], se
         "model_digest": model.digest,
         "segments": [
             {"name": segment.name, "label": segment.label, "voxels": voxels.get(segment.label, 0)}
+            | ({"propagation": {"stops": [asdict(stop) for stop in found]}} if (found := stops[segment.label]) else {})
             for segment in session.segments
         ],
         "slices": slices,
         "encodings": session.slices.encodings,
-        "seconds": round(seconds, 4),
     }

@@ -154,6 +154,10 @@ class VolumeSession:
         prediction = self.slices.predict(key, prompts) if can_predict(prompts) else None
         return self._do({(label, key): SliceState(prompts, prediction)})[0]
 
+    def slices_of(self, label: int) -> list[SliceKey]:
+        """The slices on which the segment has prompts or a mask, by axis and index."""
+        return sorted(key for owner, key in self._states if owner == label)
+
     def prompted_slices(self, label: int, axis: str) -> list[int]:
         """Indices along `axis`, ascending, of the slices on which the segment has prompts of its own."""
         states = self._states.items()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..runtime.embedding_cache import EmbeddingCache, EmbeddingKey
+from ..runtime.embedding_cache import EmbeddingCache
 from .prompts import BoxPrompt, PointPrompt, Prompt
 from .slices import SliceFrame, SliceKey
 from .volume import Volume
@@ -119,13 +119,15 @@ class SlicePredictor:
         if embedding is None:
             self._predictor.set_image(image)
             self.encodings += 1
-            embedding = self._cache.put(content, self._predictor.get_image_embedding())
+            # Rounded as the cache rounds: a result must not depend on whether the cache still held the slice.
+            embedding = self._predictor.get_image_embedding().astype(np.float16).astype(np.float32)
+            self._cache.put(content, embedding)
         self._predictor.set_image_embedding(embedding, image.shape)
 
-    def embedding_key(self, image: np.ndarray) -> EmbeddingKey:
-        """Key of a slice image: its pixels (which hold voxels and window) and the model; never its place or file."""
+    def embedding_key(self, image: np.ndarray) -> tuple[str, str]:
+        """Digests of a slice image (its pixels hold voxels and window) and of the model; never a place or file name."""
         pixels = hashlib.sha256(f"{image.shape}".encode() + image.tobytes())
-        return EmbeddingKey(pixels.hexdigest(), self._model_digest)
+        return pixels.hexdigest(), self._model_digest
 
 
 def pixel_prompts(

@@ -60,7 +60,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--weights",
         type=Path,
         default=None,
-        help="starting weights made by 'prepare', or the folder 'average' of another training",
+        help="starting weights, or the folder average of another training",
     )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--time-limit", dest="time_limit_s", type=float, default=1e9, help="seconds, start-up included")

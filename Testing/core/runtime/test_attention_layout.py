@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dfqsam_core.runtime.attention_layout import padded_tokens, real_tokens
+
+grids, windows = st.integers(1, 9), st.integers(0, 5)
+
+
+def test_a_window_beyond_the_rim_has_padding_keys():
+    layout = real_tokens(grid=4, window=3)
+    assert [(group.queries.shape, group.keys.shape) for group in layout.groups] == [
+        ((1, 9), (1, 9)),
+        ((1, 3), (1, 9)),
+        ((1, 3), (1, 9)),
+        ((1, 1), (1, 9)),
+    ]
+    assert layout.groups[3].queries.tolist() == [[15]]
+    assert layout.groups[3].keys.tolist() == [[15, 16, 16, 16, 16, 16, 16, 16, 16]]
+
+
+def test_windows_of_one_kind_are_computed_together():
+    layout = real_tokens(grid=6, window=3)
+    assert [group.queries.shape for group in layout.groups] == [(4, 9)]
+    assert not layout.has_pads
+
+
+def test_global_attention_needs_no_reordering():
+    layout = real_tokens(grid=4, window=0)
+    assert (layout.restore, layout.has_pads, layout.side) == (None, False, 4)
+
+
+@given(grids, windows)
+def test_each_real_token_asks_once_and_is_put_back(grid, window):
+    layout = real_tokens(grid, window)
+    order = np.concatenate([group.queries.ravel() for group in layout.groups])
+    restore = np.arange(len(order)) if layout.restore is None else layout.restore
+    np.testing.assert_array_equal(order[restore], np.arange(grid * grid))
+
+
+@given(grids, windows)
+def test_queries_see_every_real_token_of_their_window(grid, window):
+    layout = real_tokens(grid, window)
+    for group in layout.groups:
+        for queries, keys in zip(group.queries, group.keys, strict=True):
+            assert set(queries) == set(keys) - {layout.tokens}
+            assert len(keys) == layout.side**2
+
+
+@given(grids, windows)
+def test_unfolding_and_folding_restores_the_grid(grid, window):
+    layout = padded_tokens(grid, window)
+    tokens = np.append(np.arange(grid * grid), -1)
+    np.testing.assert_array_equal(tokens[layout.unfold][layout.fold], np.arange(grid * grid))
+    assert layout.tokens == len(layout.unfold)
+
+
+@pytest.mark.parametrize(("grid", "window", "tokens"), [(16, 14, 784), (16, 0, 256), (4, 3, 36)])
+def test_the_published_form_computes_all_padding(grid, window, tokens):
+    assert padded_tokens(grid, window).tokens == tokens
+    assert not padded_tokens(grid, window).has_pads

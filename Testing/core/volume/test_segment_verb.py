@@ -1,0 +1,119 @@
+"""`dfqsam segment` with a real model: a toy network in both of its forms."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+from safetensors.numpy import save_file
+
+from dfqsam_core.cli.main import main
+from dfqsam_core.store.model_file import write_model
+from Testing.support.packed import packed_toy
+from Testing.support.toy import random_tensors, toy_architecture
+
+PROMPTS = {
+    "coordinate_system": "IJK",
+    "segments": [
+        {
+            "name": "organ",
+            "label": 7,
+            "prompts": [
+                {"type": "box", "corners": [[20, 16, 4], [3, 2, 4]], "axis": "K"},
+                {"type": "point", "position": [10, 9, 4], "positive": True, "axis": "K"},
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A CT-like NIfTI, prompts, a packed and a float model."""
+    voxels = np.random.default_rng(0).integers(-1000, 400, (24, 20, 9)).astype(np.int16)
+    affine = np.array([[0, -0.8, 0, 30], [0.7, 0, 0, -12.5], [0, 0, 3, 100], [0, 0, 0, 1.0]])
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / "ct.nii.gz")
+    (tmp_path / "prompts.json").write_text(json.dumps(PROMPTS))
+    write_model(tmp_path / "packed.safetensors", packed_toy())
+    tensors = random_tensors(toy_architecture(), 0)
+    save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, tmp_path / "float.safetensors")
+    return tmp_path
+
+
+def segment(files, *options, output="labels.nii.gz", model="packed", volume="ct.nii.gz"):
+    paths = [files / volume, files / "prompts.json", "-m", files / f"{model}.safetensors", "-o", files / output]
+    return main(["segment", *map(str, paths), "--threads", "1", "--progress", "none", *options])
+
+
+@pytest.mark.parametrize("model", ["packed", "float"])
+def test_labels_and_report_are_written(files, capsys, model):
+    assert segment(files, "--report", str(files / "report.json"), model=model) == 0
+    labels = SimpleITK.ReadImage(str(files / "labels.nii.gz"))
+    array = SimpleITK.GetArrayFromImage(labels)
+    source = SimpleITK.ReadImage(str(files / "ct.nii.gz"))
+    assert labels.GetOrigin() == source.GetOrigin()
+    assert labels.GetDirection() == source.GetDirection()
+    assert set(np.unique(array)) <= {0, 7}
+    assert array[[0, 1, 2, 3, 5, 6, 7, 8]].sum() == 0
+    report = json.loads((files / "report.json").read_text())
+    assert report["slices"][0]["slice"] == 4
+    assert report["segments"][0]["voxels"] == np.count_nonzero(array)
+    assert report["window"]["source"] == "auto: CT, abdomen"
+    printed = capsys.readouterr().out
+    assert "organ (label 7), slice K 4" in printed
+    assert "labels.nii.gz" in printed
+
+
+def test_every_output_format_holds_the_same_labels(files):
+    for name in ("labels.nii.gz", "labels.nrrd", "labels.mha", "labels.seg.nrrd"):
+        assert segment(files, output=name) == 0
+    arrays = [SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path))) for path in files.glob("labels.*")]
+    assert len(arrays) == 4
+    for array in arrays[1:]:
+        np.testing.assert_array_equal(array, arrays[0])
+
+
+def test_a_propagated_segment_is_reported_with_its_stops(files, capsys):
+    prompts = json.loads(json.dumps(PROMPTS))
+    prompts["segments"][0]["propagate"] = {"first": 2, "last": 6}
+    (files / "prompts.json").write_text(json.dumps(prompts))
+    assert segment(files, "--report", str(files / "report.json")) == 0
+    report = json.loads((files / "report.json").read_text())
+    stops = report["segments"][0]["propagation"]["stops"]
+    assert [stop["direction"] for stop in stops] == [-1, 1]
+    assert all(stop["reason"] for stop in stops)
+    assert "stopped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"output": "labels.png"}, "must end in"),
+        ({"output": "none/labels.nii.gz"}, "does not exist"),
+        ({"volume": "none.nii"}, "No such file"),
+        ({"model": "prompts"}, "prompts.safetensors"),
+        ({"volume": "prompts.json"}, "not a volume"),
+    ],
+)
+def test_wrong_input_exits_2_with_a_sentence_and_writes_nothing(files, capsys, options, words):
+    assert segment(files, **options) == 2
+    assert words in capsys.readouterr().err
+    assert not list(files.glob("labels*"))
+
+
+def test_a_wrong_window_or_frame_exits_2(files, capsys):
+    assert segment(files, "--window", "wide") == 2
+    assert segment(files, "--frame", "3") == 2
+    assert "there is no frame 3" in capsys.readouterr().err
+
+
+def test_nothing_is_overwritten_without_force(files, capsys):
+    (files / "labels.nii.gz").write_bytes(b"precious")
+    assert segment(files) == 2
+    assert (files / "labels.nii.gz").read_bytes() == b"precious"
+    assert "--force" in capsys.readouterr().err
+    assert segment(files, "--force") == 0
+    assert nibabel.load(files / "labels.nii.gz").shape == (24, 20, 9)
