@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .volume import SegmentationResult
 
 MODEL, LABELS, FLOAT_LABELS = "sam-med2d_demo-w4a4.safetensors", "labels.nii.gz", "labels_float.nii.gz"
-OVERLAY, REPORT = "overlay.png", "report.json"
+OVERLAY, REPORT, REPORT_TEXT = "overlay.png", "report.json", "report.md"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def run_demo(
     from .volume import write_label_map
 
     output.mkdir(parents=True, exist_ok=True)
-    for name in (MODEL, LABELS, FLOAT_LABELS, OVERLAY, REPORT):
+    for name in (MODEL, LABELS, FLOAT_LABELS, OVERLAY, REPORT, REPORT_TEXT):
         refuse_overwrite(output / name, force)
     checkpoint, packed = resource_path(DEMO_MODEL), output / MODEL
     started = time.perf_counter()

@@ -23,7 +23,7 @@ LABEL, FLOAT, PACKED, BOTH, PROMPT = "#009e73", "#e69f00", "#56b4e9", "#f0f0f0",
 
 def draw_overlay(answers: list[Answer], path: Path) -> None:
     """Write the picture of all `answers` as PNG to `path`."""
-    figure, axes = plt.subplots(len(answers), 4, figsize=(13, 2.75 * len(answers) + 0.9), squeeze=False, dpi=110)
+    figure, axes = plt.subplots(len(answers), 4, figsize=(13, 2.9 * len(answers) + 0.9), squeeze=False, dpi=110)
     for row, answer in zip(axes, answers, strict=True):
         _draw_row(row, answer)
     figure.suptitle(
@@ -39,7 +39,7 @@ def draw_overlay(answers: list[Answer], path: Path) -> None:
         Patch(fc="none", ec=PROMPT, label="prompt"),
     ]
     figure.legend(handles=handles, loc="lower center", ncol=5, frameon=False)
-    figure.tight_layout(rect=(0, 0.35 / figure.get_figheight(), 1, 1))
+    figure.tight_layout(h_pad=1.4, rect=(0, 0.35 / figure.get_figheight(), 1, 1))
     figure.savefig(path, format="png")
     plt.close(figure)
 

@@ -61,11 +61,11 @@ def document(results: dict[str, dict[str, Any]], command: str) -> str:
     groups = list(dict.fromkeys((row["modality"], row["objects"]) for row in first["rows"]))
     tables = [table(results, modality, objects) for modality, objects in groups]
     protocol = first["protocol"]
-    cases = ", ".join(sorted({measurement["case"] for measurement in first["measurements"]}))
+    images = ", ".join(first["data"])
     facts = (
-        f"Protocol: every {protocol['every']}. labelled slice along the acquisition axis, {protocol['slices']} slices; "
+        f"Protocol: one in {protocol['every']} labelled slices across the acquisition axis ({protocol['slices']}); "
         f"per label its largest component of at least {protocol['min_pixels']} pixels on the 256 x 256 square; at most "
-        f"{protocol['masks_per_slice']} objects a slice, drawn with seed {protocol['seed']}. Images: {cases}.\n"
+        f"{protocol['masks_per_slice']} objects a slice, drawn with seed {protocol['seed']}. Images: {images}.\n"
     )
     return "\n".join([INTRODUCTION, *tables, facts, f"Made by: `{command}`\n"])
 
@@ -78,7 +78,7 @@ def table(results: dict[str, dict[str, Any]], modality: str, objects: int) -> st
         cells = [cell for prompt in PROMPTS for cell in scores(row_of(result, modality, prompt), name == "float")]
         lines.append(f"| {name} | {result['model']['bytes'] / 1e6:.1f} | {' | '.join(cells)} |")
     ellipse = row_of(next(iter(results.values())), modality, "box")["ellipse"]["mean"]
-    lines.append(f"| ellipse in the box | | {ellipse:.3f} | " + " | " * (2 * len(PROMPTS) - 1))
+    lines.append(f"| ellipse in the box | | {ellipse:.3f} |" + " |" * (2 * len(PROMPTS) - 1))
     return "\n".join(lines) + "\n"
 
 

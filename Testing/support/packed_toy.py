@@ -31,18 +31,19 @@ def random_pixels(architecture: Architecture, seed: int = 0) -> np.ndarray:
     return np.kron(coarse, np.ones((architecture.image_size // 8,) * 2 + (1,))).astype(np.uint8)
 
 
-def packed_toy(
+def calibrated_toy(
     weight_bits: int = 4,
     input_bits: int = 4,
     seed: int = 0,
     architecture: Architecture | None = None,
     exceptions: Bits | None = None,
     attention: tuple[int | None, int | None] | None = None,
+    per_channel: tuple[str, ...] = ("attn.qkv", "mlp.lin1"),
 ) -> PackedModel:
     """Quantize every layer of the toy's encoder to `weight_bits` and `input_bits`; the decoder stays float.
 
     exceptions: other bits of the layers whose names end so. attention: bits of q, k, v and of the softmax; None for
-    `input_bits`.
+    `input_bits`. per_channel: endings of the layers whose input has a scale for each channel.
     """
     model = float_toy(seed, architecture)
     reference = ReferenceEncoder(model)
@@ -51,13 +52,16 @@ def packed_toy(
     for layer in encoder_layers(model.architecture):
         bits = next((b for end, b in (exceptions or {}).items() if layer.name.endswith(end)), (weight_bits, input_bits))
         if bits[0] is not None:
-            _quantize_layer(tensors, layer, bits[0], bits[1], reference.inputs[layer.name])
+            _quantize_layer(tensors, layer, *bits, reference.inputs[layer.name], layer.name.endswith(per_channel))
             entries.append(_entry(layer.name, layer.kind, layer.macs, weight_bits=bits[0], input_bits=bits[1]))
     coded, softmax = attention or (input_bits, input_bits)
     for product in attention_products(model.architecture):
         _quantize_attention(tensors, product.name, coded, softmax, reference.inputs)
         if (coded, softmax) != (None, None):
             entries.append(_entry(product.name, "attention", product.macs, input_bits=coded, softmax_bits=softmax))
+    for name in tensors:
+        if name.endswith(("pos_embed", "rel_pos_h", "rel_pos_w")):
+            tensors[name] = tensors[name].astype(np.float16)
     return PackedModel(model.architecture, card_of(model.architecture, entries, tensors), tensors)
 
 
@@ -66,7 +70,12 @@ def _entry(name: str, kind: str, macs: int, **bits: int | None) -> dict[str, Any
 
 
 def _quantize_layer(
-    tensors: dict[str, np.ndarray], layer: LayerSpec, weight_bits: int, input_bits: int | None, x: np.ndarray
+    tensors: dict[str, np.ndarray],
+    layer: LayerSpec,
+    weight_bits: int,
+    input_bits: int | None,
+    x: np.ndarray,
+    per_channel: bool,
 ) -> None:
     weight = tensors.pop(f"{layer.name}.weight")
     if input_bits is not None and layer.name.endswith("patch_embed.proj"):
@@ -74,9 +83,9 @@ def _quantize_layer(
         scale, zero = 255 / (2**input_bits - 1) / std.ravel(), np.zeros(3)
         tensors[f"{layer.name}.bias"] = _float32(tensors[f"{layer.name}.bias"] - (weight * mean / std).sum((1, 2, 3)))
     elif input_bits is not None:
-        per_channel = layer.name.endswith(("attn.qkv", "mlp.lin1"))
         scale, zero = _min_max(x if per_channel else x.reshape(-1, 1), input_bits)
     if input_bits is not None:
+        tensors.setdefault(f"{layer.name}.bias", np.linspace(-0.01, 0.01, layer.out_channels, dtype=np.float32))
         _store(tensors, f"{layer.name}.input", scale, zero)
         if len(scale) > 1:
             weight = weight * scale.reshape(1, -1, *(1,) * (weight.ndim - 2))

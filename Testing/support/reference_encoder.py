@@ -1,4 +1,4 @@
-"""The image encoder in plain numpy, written from docs/model_file.md alone: slow, token by token, in float64 and int64."""
+"""The image encoder in plain numpy, written from docs/model_file.md alone: token by token, in float64 and int64."""
 
 from __future__ import annotations
 
@@ -142,7 +142,9 @@ class ReferenceEncoder:
         return out + self.adapter(f"{name}.Adapter", self.norm(f"{name}.norm2", x)) if self.a.has_adapters else out
 
     def adapter(self, name: str, x: np.ndarray) -> np.ndarray:
-        gate = np.maximum(self.linear(f"{name}.channel.0", self.operand(f"{name}.channel.0", x.mean(0, keepdims=True))), 0)
+        gate = np.maximum(
+            self.linear(f"{name}.channel.0", self.operand(f"{name}.channel.0", x.mean(0, keepdims=True))), 0
+        )
         gate = 1 / (1 + np.exp(-self.linear(f"{name}.channel.2", self.operand(f"{name}.channel.2", gate))))
         small = np.maximum(self.conv(f"{name}.spatial.0", x * gate, 2, 1), 0)
         spatial = np.maximum(self.conv_transpose(f"{name}.spatial.2", small), 0)
@@ -155,7 +157,9 @@ class ReferenceEncoder:
         rows = np.concatenate([qkv, self.t(f"{name}.qkv.bias")[None]]) if grid % side else qkv
         q, k, v = rows.reshape(-1, 3, heads, width).transpose(1, 2, 0, 3)
         scaled = self.representable(f"{name}.q", self.model.input_bits(name), q * width**-0.5)
-        k, v = (self.representable(f"{name}.{part}", self.model.input_bits(name), x) for part, x in (("k", k), ("v", v)))
+        k, v = (
+            self.representable(f"{name}.{part}", self.model.input_bits(name), x) for part, x in (("k", k), ("v", v))
+        )
         logits, keys = np.empty((heads, grid * grid, side * side)), np.empty((grid * grid, side * side), int)
         for token in range(grid * grid):
             y, x = divmod(token, grid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from .console import (
     progress_callback,
     write_report,
 )
+from .tables import print_table
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -28,7 +30,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="packed model or float checkpoint")
     parser.add_argument("--reference", type=Path, metavar="CHECKPOINT", help="what MODEL is compared with")
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
-    parser.add_argument("--runs", type=int, default=10, metavar="N", help="timed runs of each part (default 10)")
+    parser.add_argument("--runs", type=int, default=20, metavar="N", help="timed runs of each part (default 20)")
     add_report_options(parser)
     add_progress_option(parser)
     parser.set_defaults(run=run)
@@ -42,11 +44,26 @@ def run(args: argparse.Namespace) -> int:
     with progress_callback(args) as progress:
         result = run_benchmark(args.model, args.reference, threads=args.threads, runs=args.runs, progress=progress)
     write_report(args, result)
-    _print_table(result)
+    print(f"{result['machine']['cpu']}, {result['threads']} threads, {result['runs']} runs")
+    print_table(("", "model", "reference", "ratio"), _rows(result))
     return DONE
 
 
-def _print_table(result: dict[str, Any]) -> None:
-    import json
+def _rows(result: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Sizes and loading, then the median time of each task; a ratio above 1 is in the model's favour."""
+    model, reference = result["model"], result.get("reference")
+    for name, key, scale in (("file, MB", "bytes", 1e6), ("load, s", "load_seconds", 1.0)):
+        ours = model[key] / scale
+        theirs = reference[key] / scale if reference else None
+        yield name, f"{ours:.1f}", _text(theirs, 1), _text(theirs / ours if theirs and ours else None, 2)
+    peak = result["memory"]["peak_bytes"]
+    yield "peak memory, MB", _text(peak / 1e6 if peak else None, 0), "", ""
+    timings = result["timings"]
+    for task in timings.get("reference", timings["model"]):
+        times = [timings.get(whose, {}).get(task, {}).get("wall_ms") for whose in ("model", "reference")]
+        ratio = result["ratios"].get(task, {}).get("wall")
+        yield f"{task}, ms", _text(times[0], 1), _text(times[1], 1), _text(ratio, 2)
 
-    print(json.dumps(result, indent=2))
+
+def _text(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..outputs import atomic_output
 from .console import DONE, Subparsers, add_progress_option, progress_callback, write_json
 
 
@@ -26,40 +27,48 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demonstration, write its report, say where things are."""
-    from ..demo import FLOAT_LABELS, LABELS, MODEL, OVERLAY, REPORT, run_demo
+    from ..demo import FLOAT_LABELS, LABELS, MODEL, OVERLAY, REPORT, REPORT_TEXT, run_demo
 
     with progress_callback(args) as progress:
         result = run_demo(args.output, threads=args.threads, force=args.force, progress=progress)
     write_json(args.output / REPORT, result, args.force)
-    _print_result(result)
+    text = _summary(result)
+    with atomic_output(args.output / REPORT_TEXT, args.force) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(text)
     print(f"Look into {args.output}:")
     for name, what in (
         (OVERLAY, "float, 4-bit and their difference, organ by organ"),
         (LABELS, "label map of the packed 4-bit model"),
         (FLOAT_LABELS, "label map of the float model"),
         (MODEL, "the packed model (dfqsam info shows its card)"),
-        (REPORT, "these numbers"),
+        (f"{REPORT}, {REPORT_TEXT}", "these numbers"),
     ):
         print(f"  {name:<34}{what}")
     return DONE
 
 
-def _print_result(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Dice", title_justify="left")
-    for heading in ("organ", "float with label", "4-bit with label", "4-bit with float"):
-        table.add_column(heading, justify="left" if heading == "organ" else "right")
-    for organ in result["organs"]:
-        scores = (organ["float"], organ["packed_4_bit"], organ["packed_with_float"])
-        table.add_row(organ["organ"], *(f"{score:.3f}" for score in scores))
-    sizes = result["bytes"]
-    console = Console()
-    console.print(f"{result['what'].capitalize()}.", markup=False)
-    console.print(table)
-    console.print(
-        f"File: {sizes['float_checkpoint'] / 1e6:.1f} MB (float16) to {sizes['packed'] / 1e6:.1f} MB. "
-        f"Quantizing took {result['seconds']['quantize']:.0f} s.\n{result['caution']}\n",
-        markup=False,
+def _summary(result: dict[str, Any]) -> str:
+    """The report in words; Markdown that reads well in a terminal too."""
+    sizes, seconds = result["bytes"], result["seconds"]
+    rows = [
+        f"| {organ['organ']:<12} | {organ['slice']:<5} | {organ['float']:>16.3f} | {organ['packed_4_bit']:>16.3f} "
+        f"| {organ['packed_with_float']:>16.3f} |"
+        for organ in result["organs"]
+    ]
+    return "\n".join(
+        [
+            "# Demonstration",
+            "",
+            f"{result['what'][0].upper()}{result['what'][1:]}.",
+            f"File: {sizes['float_checkpoint'] / 1e6:.1f} MB in float16 to {sizes['packed'] / 1e6:.1f} MB. "
+            f"Quantizing took {seconds['quantize']:.0f} s.",
+            "",
+            "| Dice         | slice | float with label | 4-bit with label | 4-bit with float |",
+            "|--------------|-------|-----------------:|-----------------:|-----------------:|",
+            *rows,
+            "",
+            result["caution"],
+            "",
+        ]
     )

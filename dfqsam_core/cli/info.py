@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .console import DONE, Subparsers
+
+_LONG = 20
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -28,33 +31,17 @@ def run(args: argparse.Namespace) -> int:
     from ..store.model_file import describe_file
 
     description = describe_file(args.file)
-    if args.json:
-        print(json.dumps(description, indent=2, ensure_ascii=False))
-    else:
-        _print_outline(description)
+    print(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(_outline(description)))
     return DONE
 
 
-def _print_outline(description: dict[str, Any]) -> None:
-    """One line an entry; long lists (layers, measurements) are only counted, --json has them."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in _rows(description):
-        table.add_row(name, value)
-    Console().print(table, markup=False)
-
-
-def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
+def _outline(values: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Lines "name: value", nested ones indented; what is long is only counted."""
     for name, value in values.items():
-        if isinstance(value, dict):
-            rows += _rows(value, f"{prefix}{name}.")
-        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-            rows.append((prefix + name, f"{len(value)} entries"))
+        if isinstance(value, (dict, list)) and (len(value) > _LONG or any(isinstance(item, dict) for item in value)):
+            yield f"{indent}{name}: {len(value)} entries (--json shows them)"
+        elif isinstance(value, dict) and value:
+            yield f"{indent}{name}:"
+            yield from _outline(value, indent + "  ")
         else:
-            rows.append((prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    return rows
+            yield f"{indent}{name}: {'; '.join(map(str, value)) if isinstance(value, (list, dict)) else value}"

@@ -15,6 +15,13 @@ from .console import (
     progress_callback,
     write_report,
 )
+from .tables import print_table
+
+HEADINGS = ("data", "prompt", "masks", "model", "reference", "drop [95%]", "same", "ellipse")
+CAPTION = (
+    "Mean Dice over masks. drop: reference minus model, in Dice points. same: Dice of the two models' answers. "
+    "ellipse: Dice of the ellipse in the label's box, which needs no model."
+)
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -63,28 +70,17 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     write_report(args, result)
-    _print_table(result)
+    print_table(HEADINGS, map(_cells, result["rows"]), text_columns=2, caption=CAPTION)
+    for case in result["skipped"]:
+        print(f"left out {case['case']}: {case['reason']}")
     check_drop(result["rows"], args.max_drop)
     return DONE
 
 
-def _print_table(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Dice, mean over objects [95% interval]", title_justify="left")
-    for heading in ("data", "prompt", "objects", "model", "reference", "drop (points)", "same mask", "ellipse in box"):
-        table.add_column(heading, justify="left" if heading in ("data", "prompt") else "right")
-    for row in result["rows"]:
-        cells = [_interval(row["model"]), _interval(row["reference"]), _interval(row["drop"], 100, 2)]
-        cells += [_interval(row["agreement"]), f"{row['ellipse']['mean']:.3f}"]
-        table.add_row(row["modality"], row["prompt"], str(row["objects"]), *cells)
-    console = Console()
-    console.print(table)
-    for case in result["skipped"]:
-        console.print(f"left out {case['case']}: {case['reason']}", markup=False)
-
-
-def _interval(value: dict[str, float], scale: float = 1, digits: int = 3) -> str:
-    mean, low, high = (scale * value[name] for name in ("mean", "low", "high"))
-    return f"{mean:.{digits}f} \\[{low:.{digits}f}, {high:.{digits}f}]"
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    mean, low, high = (100 * row["drop"][name] for name in ("mean", "low", "high"))
+    model, reference, same, ellipse = (
+        f"{row[name]['mean']:.3f}" for name in ("model", "reference", "agreement", "ellipse")
+    )
+    drop = f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+    return row["modality"], row["prompt"], str(row["objects"]), model, reference, drop, same, ellipse

@@ -32,9 +32,11 @@ def check_quantizers(path: str | os.PathLike) -> dict[str, Any] | None:
             f"{len(unexpected)} quantizers of {os.fspath(path)} are off, the first in {unexpected[0]!r}. "
             "Its accuracy would be that of a partly float model: make the model again."
         )
+    active = len(layers) - len(idle)
     return {
-        "quantized_layers": len(layers) - len(set(layers) & set(idle)),
-        "quantized_attentions": len(attentions) - len(set(attentions) & set(idle)),
+        "weights": active,
+        # q, k, v and the softmax of every attention.
+        "activations": active + 4 * len(attentions),
         "left_in_float_by_recipe": sorted(idle),
     }
 

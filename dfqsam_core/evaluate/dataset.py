@@ -55,7 +55,7 @@ def load_slices(case: Case, sampling: Sampling) -> list[LabelledSlice]:
     patient space by the nearest voxel.
     Raises VolumeError when a file cannot be read.
     """
-    slices = _png_slices(case) if case.kind == "png" else _volume_slices(*_read_volume_case(case), case.name)
+    slices = _png_slices(case) if case.kind == "png" else _volume_slices(*_read_volume_case(case), case)
     labelled = [slice_ for slice_ in slices if slice_.masks]
     return [sampled for slice_ in labelled[:: sampling.every] if (sampled := _sample(slice_, sampling)).masks]
 
@@ -78,17 +78,23 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     return labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
 
 
-def _volume_slices(volume: Volume, labels: dict[str, np.ndarray], name: str) -> Iterator[LabelledSlice]:
+def _volume_slices(volume: Volume, labels: dict[str, np.ndarray], case: Case) -> Iterator[LabelledSlice]:
     axis = volume.geometry.acquisition_axis
     frame = SliceFrame.of(volume.geometry, axis)
     window = auto_window(volume.voxels_kji, volume.modality)
-    modality = "CT" if window.source.startswith("auto: CT") else volume.modality or "unknown"
+    modality = "CT" if window.source.startswith("auto: CT") else volume.modality or _folder_modality(case)
     for index in range(volume.geometry.size_along(axis)):
         masks: dict[str, np.ndarray] = {}
         for prefix, array in labels.items():
             plane = frame.view(array, index)
             masks |= {f"{prefix}:{value}": plane == value for value in np.unique(plane) if value > 0}
-        yield LabelledSlice(name, modality, index, window.apply(frame.view(volume.voxels_kji, index)), masks)
+        yield LabelledSlice(case.name, modality, index, window.apply(frame.view(volume.voxels_kji, index)), masks)
+
+
+def _folder_modality(case: Case) -> str:
+    """Modality that a folder of the image is named after; NIfTI and NRRD files themselves do not say."""
+    names = {part.upper() for part in case.image.resolve().parts}
+    return "CT" if "CT" in names else "MR" if names & {"MR", "MRI"} else "unknown"
 
 
 def _read_volume_case(case: Case) -> tuple[Volume, dict[str, np.ndarray]]:
@@ -131,7 +137,7 @@ def _png_slices(case: Case) -> list[LabelledSlice]:
         raise VolumeError(
             f"The mask {wrong[0]} has another size than {case.image}, {image.shape[1]} x {image.shape[0]}."
         )
-    return [LabelledSlice(case.name, "unknown", 0, image, masks)]
+    return [LabelledSlice(case.name, _folder_modality(case), 0, image, masks)]
 
 
 def _read_png(path: object) -> np.ndarray:

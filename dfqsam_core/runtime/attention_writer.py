@@ -57,7 +57,7 @@ class AttentionWriter:
 
     def _table_product(self, q: str, axis: str, lines: int, length: int) -> str:
         """Products (lines, length * heads, side) of the queries on each line with that line's relative positions."""
-        table = self.model.tensors[f"{self.name}.rel_pos_{axis}"].astype(np.float32)
+        table = self.layers.tensor(f"{self.name}.rel_pos_{axis}")
         offsets = relative_offsets(self.layout.side)[np.arange(lines) % self.layout.side]
         rows = self.graph.reshape(q, lines, length * self.heads, self.head_dim)
         return self.graph.op("MatMul", rows, self.graph.constant(table[offsets].transpose(0, 2, 1)))

@@ -41,7 +41,7 @@ class _EncoderWriter:
     def write(self) -> InferenceGraph:
         graph, a = self.graph, self.architecture
         pixels = graph.input("pixels", np.uint8, (1, a.image_size, a.image_size, 3))
-        position = self.layers.model.tensors["image_encoder.pos_embed"].astype(np.float32).reshape(-1, a.embed_dim)
+        position = self.layers.tensor("image_encoder.pos_embed").reshape(-1, a.embed_dim)
         tokens = graph.op("Add", self._patches(pixels), graph.constant(position))
         for block in range(a.depth):
             tokens = self._block(block, tokens)

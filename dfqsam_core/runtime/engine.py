@@ -1,13 +1,7 @@
-"""onnxruntime sessions with the settings that a desktop program needs, and how many threads they may take."""
+"""onnxruntime sessions with the settings that a desktop program needs."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
-import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,28 +38,3 @@ def create_session(graph: InferenceGraph, threads: int) -> Any:
     return onnxruntime.InferenceSession(
         graph.model, options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOW_FUSIONS
     )
-
-
-def physical_cores() -> int:
-    """Physical cores that this process may use, at least 1; the second thread of a core does not speed products up."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len({_core_of(cpu) for cpu in os.sched_getaffinity(0)}))
-    logical = os.cpu_count() or 1
-    # Macs run one thread a core; elsewhere two is the rule, and half of too few is only slower.
-    return logical if sys.platform == "darwin" else max(1, logical // 2)
-
-
-def release_memory() -> None:
-    """Give memory that is no longer used back to the operating system, where the C library can."""
-    gc.collect()
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def _core_of(cpu: int) -> str:
-    siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-    try:
-        return siblings.read_text()
-    except OSError:
-        return str(cpu)

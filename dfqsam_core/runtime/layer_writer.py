@@ -71,15 +71,15 @@ class LayerWriter:
 
     def norm(self, name: str, x: str, epsilon: float) -> str:
         """LayerNorm `name` over the last axis."""
-        return self._layer_norm(x, self._tensor(f"{name}.weight"), self._tensor(f"{name}.bias"), epsilon)
+        return self._layer_norm(x, self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias"), epsilon)
 
     def normed_input(self, norm: str, layer: str, x: str, epsilon: float) -> str:
         """Input of `layer` behind LayerNorm `norm`: codes, their quantizer folded into the LayerNorm, or floats."""
         if not self.is_integer(layer):
             return self.norm(norm, x, epsilon)
         quantizer = self._quantizer(layer)
-        gamma = self._tensor(f"{norm}.weight") / quantizer.scale
-        beta = self._tensor(f"{norm}.bias") / quantizer.scale + quantizer.zero_point.astype(np.float32)
+        gamma = self.tensor(f"{norm}.weight") / quantizer.scale
+        beta = self.tensor(f"{norm}.bias") / quantizer.scale + quantizer.zero_point.astype(np.float32)
         steps = self._layer_norm(x, gamma, beta, epsilon)
         return self.quantize(layer, steps, np.ones(1, np.float32), np.zeros(1, np.uint8), quantizer.bits, axis=-1)
 
@@ -107,16 +107,20 @@ class LayerWriter:
         parts = [self._product(layer, rows, codes, np.array([tap])) for tap in range(rows.shape[2])]
         return self.graph.tap(f"{layer}.output", self.graph.concat(*parts, axis=-1))
 
+    def tensor(self, name: str) -> np.ndarray:
+        """A float tensor of the model as float32; position tables are stored as float16."""
+        return np.asarray(self.model.tensors[name], np.float32)
+
     def bias(self, layer: str) -> np.ndarray:
         """Bias of `layer`, float32 (out,); zeros where it has none."""
         zeros = np.zeros(self.model.layers[layer].out_channels, np.float32)
         return self.model.tensors.get(f"{layer}.bias", zeros)
 
     def _rows(self, layer: str) -> np.ndarray:
-        """Weight as (out, in, taps): int16 codes minus their zero point of an integer layer, else float32."""
+        """Weight as (out, in, taps): int8 codes minus their zero point of an integer layer, else float32."""
         spec = self.model.layers[layer]
         if self.is_integer(layer):
-            return self.model.weight_codes(layer).reshape(spec.out_channels, spec.in_channels, -1)
+            return self.model.weight_codes(layer).astype(np.int8).reshape(spec.out_channels, spec.in_channels, -1)
         weight = self.model.float_weight(layer)
         weight = weight.swapaxes(0, 1) if spec.kind == "conv_transpose" else weight
         return weight.reshape(spec.out_channels, spec.in_channels, -1)
@@ -143,7 +147,7 @@ class LayerWriter:
     def _integer_product(self, layer: str, rows: np.ndarray, codes: str) -> str:
         """scale * sum (code - zero point) W + bias; zero points of single channels become part of the bias."""
         quantizer = self._quantizer(layer)
-        weight_scale, bias = self._tensor(f"{layer}.weight.scale"), self.bias(layer)
+        weight_scale, bias = self.tensor(f"{layer}.weight.scale"), self.bias(layer)
         input_scale, zero_point = np.float32(1), np.uint8(0)
         if quantizer.is_per_channel:
             offset = np.einsum("oit,i->o", rows, quantizer.zero_point, dtype=np.int64)
@@ -165,10 +169,10 @@ class LayerWriter:
         """Weight (taps * in, out) and its zero point: signed bytes where no product can saturate, else unsigned."""
         weight_bits, input_bits = self.model.weight_bits(layer) or 0, self._quantizer(layer).bits
         largest = (2 ** min(weight_bits, 7) - 1) * (2**input_bits - 1)
-        offset, dtype = (0, np.int8) if 2 * largest <= _LARGEST_PAIR else (128, np.uint8)
-        matrix = (rows + np.int16(offset)).astype(dtype) if offset else rows.astype(dtype)
-        weight = self.graph.weight(matrix.transpose(2, 1, 0).reshape(-1, len(rows)))
-        return weight, self.graph.constant(np.uint8(offset)) if offset else None
+        matrix = rows.transpose(2, 1, 0).reshape(-1, len(rows))
+        if 2 * largest <= _LARGEST_PAIR:
+            return self.graph.weight(matrix), None
+        return self.graph.weight((matrix.astype(np.int16) + 128).astype(np.uint8)), self.graph.constant(np.uint8(128))
 
     def _clamp(self, codes: str, bits: int) -> str:
         return codes if bits == 8 else self.graph.op("Min", codes, self.graph.constant(np.uint8(2**bits - 1)))
@@ -178,8 +182,5 @@ class LayerWriter:
         return self.graph.op("LayerNormalization", x, *affine, axis=-1, epsilon=epsilon)
 
     def _quantizer(self, layer: str) -> _InputQuantizer:
-        scale, zero_point = (self._tensor(f"{layer}.input.{part}") for part in ("scale", "zero_point"))
+        scale, zero_point = (self.model.tensors[f"{layer}.input.{part}"] for part in ("scale", "zero_point"))
         return _InputQuantizer(scale, zero_point, self.model.input_bits(layer) or 8)
-
-    def _tensor(self, name: str) -> np.ndarray:
-        return self.model.tensors[name]

@@ -52,6 +52,8 @@ class SamPredictor:
         if embedding.shape != expected:
             raise VolumeError(f"The embedding has the shape {embedding.shape}, not {expected}. Embed the image again.")
         height, width = original_size
+        if min(height, width) < 1:
+            raise VolumeError(f"An image of {height} x {width} pixels is impossible. Give its (H, W).")
         self._embedding, self.original_size = np.asarray(embedding, np.float32), (int(height), int(width))
 
     def predict(

@@ -1,8 +1,7 @@
 """SAM-Med2D's own rules between a slice and the network: size, channel order, coordinates, masks.
 
-As in its published test code the image is squashed to the network's square, without regard to its aspect ratio. The
-centred zero-padding of images smaller than that square, which its training loader has, is left out: its predictor has
-none either, and small slices lose nothing by being enlarged.
+As in its published predictor every image is squashed to the network's square, whatever its size or aspect ratio. Its
+training loader differs for images smaller than that square, which it pads with zeros; nothing here does.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from ..store.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, is_packed_model, read_model
-from .engine import create_session, physical_cores, release_memory
+from .engine import create_session
+from .machine import physical_cores, release_memory
 
 
 class _Sessions(NamedTuple):

@@ -11,11 +11,14 @@ from .prompts import BoxPrompt, PointPrompt, Prompt, Voxel
 from .slices import SliceFrame
 
 
-def mask_prompts(mask: np.ndarray, frame: SliceFrame, index: int, box_margin: float, points: int) -> tuple[Prompt, ...]:
+def mask_prompts(
+    mask: np.ndarray, frame: SliceFrame, index: int, box_margin: float, points: int, negative_points: int = 0
+) -> tuple[Prompt, ...]:
     """Prompts on slice `index` that ask for the shape `mask` (H, W) bool, canonical orientation, not empty.
 
     box_margin: widening of the box on each side, as a share of its size. points: how many positive points, each as
-    deep inside as possible and away from those before it.
+    deep inside as possible and away from those before it. negative_points: how many negative ones, likewise, in what
+    the box holds besides the mask.
     """
     axis = "IJK"[frame.axis]
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -23,7 +26,11 @@ def mask_prompts(mask: np.ndarray, frame: SliceFrame, index: int, box_margin: fl
     low = (max(columns[0] - margin_x, 0), max(rows[0] - margin_y, 0))
     high = (min(columns[-1] + margin_x, frame.width - 1), min(rows[-1] + margin_y, frame.height - 1))
     box = BoxPrompt.from_corners(_voxel(frame, low, index), _voxel(frame, high, index), axis)
-    return (box, *(PointPrompt(_voxel(frame, xy, index), True, axis) for xy in deep_points(mask, points)))
+    beside = np.zeros_like(mask)
+    beside[low[1] : high[1] + 1, low[0] : high[0] + 1] = True
+    clicks = [(xy, True) for xy in deep_points(mask, points)]
+    clicks += [(xy, False) for xy in deep_points(beside & ~mask, negative_points)]
+    return (box, *(PointPrompt(_voxel(frame, xy, index), positive, axis) for xy, positive in clicks))
 
 
 def _voxel(frame: SliceFrame, xy: ArrayLike, index: int) -> Voxel:

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import PromptError
 from .geometry import AXES, COORDINATE_SYSTEMS, VolumeGeometry
 from .prompts import BoxPrompt, PointPrompt, Prompt, Propagation, SegmentPrompts
+from .strict_json import json_list, json_object, json_text, json_typed, shown
 
 
 def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompts, ...]:
@@ -14,12 +15,12 @@ def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompt
 
     Raises PromptError for anything unknown, missing, doubled, of the wrong type, or outside the volume.
     """
-    top = _object(content, "the prompts file", {"coordinate_system", "segments"}, {"overwrite"})
+    top = json_object(content, "the prompts file", {"coordinate_system", "segments"}, {"overwrite"})
     system = top["coordinate_system"]
     if system not in COORDINATE_SYSTEMS:
         raise PromptError(f"Unknown coordinate system {system!r}. Use RAS, LPS or IJK.")
-    overwrite = _typed(top.get("overwrite", False), bool, "overwrite")
-    items = _list(top["segments"], "segments")
+    overwrite = json_typed(top.get("overwrite", False), bool, "overwrite")
+    items = json_list(top["segments"], "segments")
     segments = tuple(_segment(item, f"segments[{n}]", system, geometry, overwrite) for n, item in enumerate(items))
     labels = [segment.label for segment in segments]
     if len(set(labels)) < len(labels):
@@ -28,38 +29,46 @@ def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompt
 
 
 def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overwrite: bool) -> SegmentPrompts:
-    keys = _object(item, where, {"name", "label", "prompts"}, {"propagate", "overwrite"})
-    entries = _list(keys["prompts"], f"{where}.prompts")
-    prompts = tuple(_prompt(entry, f"{where}.prompts[{n}]", system, geometry) for n, entry in enumerate(entries))
+    keys = json_object(item, where, {"name", "label", "prompts"}, {"propagate", "overwrite"})
+    entries = json_list(keys["prompts"], f"{where}.prompts")
+    prompts = tuple(parse_prompt(entry, f"{where}.prompts[{n}]", system, geometry) for n, entry in enumerate(entries))
     return SegmentPrompts(
-        name=_name(keys["name"], f"{where}.name"),
-        label=_typed(keys["label"], int, f"{where}.label"),
+        name=json_text(keys["name"], f"{where}.name"),
+        label=json_typed(keys["label"], int, f"{where}.label"),
         prompts=prompts,
         propagation=_propagation(keys["propagate"], f"{where}.propagate", prompts[0].axis, geometry)
         if "propagate" in keys
         else None,
-        overwrite=_typed(keys.get("overwrite", overwrite), bool, f"{where}.overwrite"),
+        overwrite=json_typed(keys.get("overwrite", overwrite), bool, f"{where}.overwrite"),
     )
 
 
-def _prompt(item: Any, where: str, system: str, geometry: VolumeGeometry) -> Prompt:
+def parse_prompt(item: Any, where: str, system: str, geometry: VolumeGeometry) -> Prompt:
+    """One prompt of the file, its positions in the coordinate system `system`; raises PromptError."""
     kind = item.get("type") if isinstance(item, dict) else None
     if kind == "point":
-        keys = _object(item, where, {"type", "position"}, {"positive", "axis"})
-        positive = _typed(keys.get("positive", True), bool, f"{where}.positive")
+        keys = json_object(item, where, {"type", "position"}, {"positive", "axis"})
+        positive = json_typed(keys.get("positive", True), bool, f"{where}.positive")
         return PointPrompt.at(geometry, _position(keys["position"], where), system, positive, _axis(keys, where))
     if kind == "box":
-        keys = _object(item, where, {"type", "corners"}, {"axis"})
-        corners = [_position(corner, where) for corner in _list(keys["corners"], f"{where}.corners")]
+        keys = json_object(item, where, {"type", "corners"}, {"axis"})
+        corners = [_position(corner, where) for corner in json_list(keys["corners"], f"{where}.corners")]
         if len(corners) != 2:
             raise PromptError(f"{where}.corners has {len(corners)} positions; a box has two opposite corners.")
         return BoxPrompt.at(geometry, (corners[0], corners[1]), system, _axis(keys, where))
     raise PromptError(f'{where} has the type {kind!r}. A prompt is a "point" or a "box".')
 
 
+def prompt_json(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as the file writes it in IJK: `parse_prompt` restores it exactly."""
+    if isinstance(prompt, BoxPrompt):
+        return {"type": "box", "corners": [list(prompt.low_ijk), list(prompt.high_ijk)], "axis": prompt.axis}
+    return {"type": "point", "position": list(prompt.ijk), "positive": prompt.positive, "axis": prompt.axis}
+
+
 def _propagation(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> Propagation:
-    keys = _object(item, where, {"first", "last"}, set())
-    first, last = (_typed(keys[key], int, f"{where}.{key}") for key in ("first", "last"))
+    keys = json_object(item, where, {"first", "last"}, set())
+    first, last = (json_typed(keys[key], int, f"{where}.{key}") for key in ("first", "last"))
     if not 0 <= first <= last < geometry.size_along(axis):
         raise PromptError(
             f"{where} asks for the slices {first} to {last} along {axis}; the volume has 0 to "
@@ -68,41 +77,9 @@ def _propagation(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> 
     return Propagation(first, last, axis)
 
 
-def _object(item: Any, where: str, required: set[str], optional: set[str]) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise PromptError(f"{where} must be an object, found {_shown(item)}.")
-    missing, unknown = required - set(item), set(item) - required - optional
-    if missing:
-        raise PromptError(f"{where} lacks {', '.join(sorted(missing))}.")
-    if unknown:
-        known = ", ".join(sorted(required | optional))
-        raise PromptError(f"{where} has the unknown key {sorted(unknown)[0]!r}. Known keys: {known}.")
-    return item
-
-
-def _list(item: Any, where: str) -> list[Any]:
-    if not isinstance(item, list) or not item:
-        raise PromptError(f"{where} must be a list with at least one entry, found {_shown(item)}.")
-    return item
-
-
-def _typed(item: Any, kind: type, where: str) -> Any:
-    # bool is an int in Python, but a label `true` is a mistake.
-    if type(item) is not kind:
-        wanted = "true or false" if kind is bool else "a whole number"
-        raise PromptError(f"{where} must be {wanted}, found {_shown(item)}.")
-    return item
-
-
-def _name(item: Any, where: str) -> str:
-    if not isinstance(item, str) or not item.strip():
-        raise PromptError(f"{where} must be a text that is not empty, found {_shown(item)}.")
-    return item
-
-
 def _axis(keys: dict[str, Any], where: str) -> str | None:
     if "axis" in keys and keys["axis"] not in list(AXES):
-        raise PromptError(f"{where}.axis must be I, J or K, found {_shown(keys['axis'])}.")
+        raise PromptError(f"{where}.axis must be I, J or K, found {shown(keys['axis'])}.")
     return keys.get("axis")
 
 
@@ -113,10 +90,5 @@ def _position(item: Any, where: str) -> tuple[float, float, float]:
     except OverflowError:
         x = None
     if x is None or y is None or z is None:
-        raise PromptError(f"{where} needs a position of three numbers, found {_shown(item)}.")
+        raise PromptError(f"{where} needs a position of three numbers, found {shown(item)}.")
     return x, y, z
-
-
-def _shown(item: Any) -> str:
-    text = repr(item)
-    return text if len(text) <= 60 else text[:57] + "..."

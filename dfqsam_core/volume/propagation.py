@@ -21,20 +21,21 @@ _STABILITY_OFFSET = 1.0
 
 @dataclass(frozen=True)
 class PropagationConfig:
-    """How a mask is carried on and when it stops.
+    """How a mask is carried on and when it stops; the defaults are measured (docs/propagation.md).
 
-    box_margin: widening of the box on each side, as a share of its size. points: positive points inside.
-    feed_mask: whether the low-resolution logits of the last slice are given to the model as well.
-    min_predicted_iou: below the model's own estimate, and min_overlap: below this IoU with the mask it came from,
-    max_area_ratio: beyond this growth or shrinkage from one slice to the next, min_stability: below this IoU between
-    the mask at logits +1 and -1, propagation stops. Shares are 0..1. Raises ConfigError for values out of range.
+    box_margin: widening of the box on each side, as a share of its size. points, negative_points: clicks inside the
+    mask, and outside it in the box. feed_mask: whether the logits of the slice before are given to the model as well.
+    Propagation stops below min_predicted_iou (the model's own estimate), below min_overlap (IoU with the mask it came
+    from), above max_area_ratio (growth or shrinkage from one slice to the next), and below min_stability (IoU of the
+    mask at logits +1 and -1). Shares are 0..1. Raises ConfigError for values out of range.
     """
 
-    box_margin: float = 0.05
-    points: int = 1
-    feed_mask: bool = False
-    min_predicted_iou: float = 0.5
-    min_overlap: float = 0.5
+    box_margin: float = 0.0
+    points: int = 0
+    negative_points: int = 0
+    feed_mask: bool = True
+    min_predicted_iou: float = 0.6
+    min_overlap: float = 0.6
     max_area_ratio: float = 2.0
     min_stability: float = 0.5
 
@@ -42,7 +43,7 @@ class PropagationConfig:
         shares = (self.min_predicted_iou, self.min_overlap, self.min_stability)
         if not all(0 <= share <= 1 for share in shares) or not 0 <= self.box_margin <= 1:
             raise ConfigError(f"Thresholds and the box margin of a propagation are shares of 0 to 1, found {self}.")
-        if self.max_area_ratio <= 1 or not 0 <= self.points <= 16:
+        if self.max_area_ratio <= 1 or not 0 <= min(self.points, self.negative_points) <= 16:
             raise ConfigError(f"max_area_ratio must be above 1 and points 0 to 16, found {self}.")
 
 
@@ -148,8 +149,9 @@ class _Run:
 
     def _predict(self, index: int, mask: np.ndarray, before: SlicePrediction) -> SlicePrediction:
         report(self._progress, "propagate", len(self.found), self.total, f"slice {self.axis} {index}")
-        prompts = mask_prompts(mask, self.frame, index, self.config.box_margin, self.config.points)
-        low_res = before.low_res_masks[before.chosen] if self.config.feed_mask else None
+        config = self.config
+        prompts = mask_prompts(mask, self.frame, index, config.box_margin, config.points, config.negative_points)
+        low_res = before.low_res_masks[before.chosen] if config.feed_mask else None
         return self.session.slices.predict(SliceKey(self.axis, index), prompts, low_res)
 
     def _given(self, seed: int) -> SlicePrediction:

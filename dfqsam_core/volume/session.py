@@ -72,6 +72,7 @@ class VolumeSession:
         if isinstance(window, str):
             window = choose_window(window, volume.voxels_kji, volume.modality)
         self.volume = volume
+        self.model_digest: str = model.digest
         self.slices = SlicePredictor(
             volume,
             predictor or predictor_for(model),
@@ -133,12 +134,16 @@ class VolumeSession:
         found = self._masks.get((label, key))
         return np.zeros(stored_plane(self._labels_kji, key).shape, bool) if found is None else found.copy()
 
-    def add_prompt(self, label: int, prompt: Prompt) -> SliceEdit:
-        """Add a prompt to a segment and predict its slice anew; a box replaces the slice's earlier box."""
+    def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
+        """Add a prompt to a segment and predict its slice anew; a box replaces the slice's earlier box.
+
+        refine: start from the slice's present mask (its logits are fed back, as in SAM-Med2D's interactive training);
+        otherwise the answer depends on the prompts alone, whatever their order.
+        """
         earlier = self.prompts(label, prompt.slice)
         if isinstance(prompt, BoxPrompt):
             earlier = tuple(p for p in earlier if not isinstance(p, BoxPrompt))
-        return self.set_prompts(label, prompt.slice, (*earlier, prompt))
+        return self.set_prompts(label, prompt.slice, (*earlier, prompt), refine)
 
     def remove_prompt(self, label: int, prompt: Prompt) -> SliceEdit:
         """Take a prompt back and predict its slice anew; raises PromptError when the segment does not have it."""
@@ -148,10 +153,16 @@ class VolumeSession:
         earlier.remove(prompt)
         return self.set_prompts(label, prompt.slice, tuple(earlier))
 
-    def set_prompts(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...]) -> SliceEdit:
-        """Replace the prompts of a segment on a slice, all in one prediction; empty without a box or positive point."""
+    def set_prompts(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], refine: bool = False) -> SliceEdit:
+        """Replace the prompts of a segment on a slice, all in one prediction; refine: as in `add_prompt`.
+
+        Without a box or a positive point the slice becomes empty, unless there is a mask to refine.
+        """
         self._check(label, key, prompts)
-        prediction = self.slices.predict(key, prompts) if can_predict(prompts) else None
+        present = self.prediction(label, key) if refine else None
+        low_res = None if present is None else present.low_res_masks[present.chosen]
+        possible = can_predict(prompts) or (present is not None and bool(prompts))
+        prediction = self.slices.predict(key, prompts, low_res) if possible else None
         return self._do({(label, key): SliceState(prompts, prediction)})[0]
 
     def slices_of(self, label: int) -> list[SliceKey]:
@@ -176,6 +187,11 @@ class VolumeSession:
         places = {(label, SliceKey(axis, index)): found.get(index) for index in indices if index not in prompted}
         changed = {p: SliceState((), new) for p, new in places.items() if new or p in self._states}
         return self._do(changed) if changed else ()
+
+    def restore_state(self, label: int, key: SliceKey, state: SliceState) -> None:
+        """Put back what a segment had on a slice in an earlier session; no prediction, no undo step."""
+        self._check(label, key, state.prompts)
+        self._apply({(label, key): state})
 
     def choose_mask(self, label: int, key: SliceKey, candidate: int) -> SliceEdit:
         """Use another of the candidate masks of the last prediction; raises PromptError where there is no such one."""

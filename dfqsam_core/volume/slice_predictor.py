@@ -42,7 +42,7 @@ class Predictor(Protocol):
 class SlicePrediction:
     """The candidate masks of one prediction and which of them is in use.
 
-    predicted_iou: (C,) float32, the model's own estimates. low_res_masks: (C, 64, 64) float32 logits, canonical
+    predicted_iou: (C,) float32, the model's own estimates. low_res_masks: (C, 64, 64) float16 logits, canonical
     orientation, to be fed back as `mask_input`. chosen: index of the candidate in use, at first the best estimate.
     """
 
@@ -110,7 +110,7 @@ class SlicePredictor:
             multimask_output=True,
         )
         stored = np.stack([frame.to_storage(mask) for mask in masks])
-        return SlicePrediction.of(stored, np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float32))
+        return SlicePrediction.of(stored, np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16))
 
     def _set_slice(self, key: SliceKey) -> None:
         image = self.image(key)

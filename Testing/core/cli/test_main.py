@@ -73,7 +73,7 @@ def test_info_of_a_checkpoint_names_its_architecture(checkpoint: Path, capsys: p
     assert described["kind"] == "float checkpoint"
     assert described["architecture"]["embed_dim"] == 32
     assert main(["info", str(checkpoint)]) == 0
-    assert "architecture.embed_dim" in capsys.readouterr().out
+    assert "  embed_dim: 32\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all", b"\x80\x04N.", b"PK\x03\x04"])

@@ -11,7 +11,9 @@ from safetensors.numpy import save_file
 
 from dfqsam_core.errors import CheckFailed, ModelFileError
 from dfqsam_core.evaluate.activity import check_quantizers
+from dfqsam_core.store.layers import attention_products, encoder_layers
 from dfqsam_core.store.model_file import PackedModel, write_model
+from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from Testing.support.packed import packed_toy
 from Testing.support.toy import random_tensors, toy_architecture
 
@@ -35,12 +37,17 @@ def written(path: Path, idle: str | None = None, recipe: dict[str, Any] | None =
 
 
 def test_every_encoder_layer_and_attention_of_a_whole_model_counts(tmp_path: Path) -> None:
-    # Three blocks of eight layers, the patch embedding and two layers of the neck.
+    # Three blocks of eight layers, the patch embedding and two layers of the neck; four quantizers an attention.
     assert check_quantizers(written(tmp_path / "m.safetensors")) == {
-        "quantized_layers": 27,
-        "quantized_attentions": 3,
+        "weights": 27,
+        "activations": 27 + 3 * 4,
         "left_in_float_by_recipe": [],
     }
+
+
+def test_sam_med2d_b_would_have_147_activation_quantizers() -> None:
+    architecture = NAMED_ARCHITECTURES["vit_b"]
+    assert len(encoder_layers(architecture)) + 4 * len(attention_products(architecture)) == 147
 
 
 def test_one_float_input_is_enough_to_fail(tmp_path: Path) -> None:
@@ -55,7 +62,7 @@ def test_layers_that_the_recipe_leaves_in_float_are_listed(tmp_path: Path) -> No
     path = written(tmp_path / "m.safetensors", "Adapter.spatial.2", {"transpose_convolutions": False})
     found = check_quantizers(path)
     assert found is not None
-    assert found["quantized_layers"] == 24
+    assert found["weights"] == 24
     assert found["left_in_float_by_recipe"] == [f"image_encoder.blocks.{i}.Adapter.spatial.2" for i in range(3)]
 
 

@@ -20,7 +20,7 @@ Encode = Callable[..., dict[str, np.ndarray]]
 
 @pytest.fixture(scope="session")
 def encode() -> Encode:
-    """Run the encoder of a model on pixels (S, S, 3); outputs by name, with the inner values where taps are asked for."""
+    """Run the encoder of a model on pixels (S, S, 3): outputs by name, with the inner values where taps=True."""
 
     def run(model: PackedModel, pixels: np.ndarray, **options: bool) -> dict[str, np.ndarray]:
         session = create_session(build_encoder(model, **options), threads=1)

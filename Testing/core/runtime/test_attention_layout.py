@@ -10,7 +10,7 @@ from dfqsam_core.runtime.attention_layout import padded_tokens, real_tokens
 grids, windows = st.integers(1, 9), st.integers(0, 5)
 
 
-def test_a_window_beyond_the_rim_has_padding_keys():
+def test_a_window_beyond_the_rim_has_padding_keys() -> None:
     layout = real_tokens(grid=4, window=3)
     assert [(group.queries.shape, group.keys.shape) for group in layout.groups] == [
         ((1, 9), (1, 9)),
@@ -22,19 +22,19 @@ def test_a_window_beyond_the_rim_has_padding_keys():
     assert layout.groups[3].keys.tolist() == [[15, 16, 16, 16, 16, 16, 16, 16, 16]]
 
 
-def test_windows_of_one_kind_are_computed_together():
+def test_windows_of_one_kind_are_computed_together() -> None:
     layout = real_tokens(grid=6, window=3)
     assert [group.queries.shape for group in layout.groups] == [(4, 9)]
     assert not layout.has_pads
 
 
-def test_global_attention_needs_no_reordering():
+def test_global_attention_needs_no_reordering() -> None:
     layout = real_tokens(grid=4, window=0)
     assert (layout.restore, layout.has_pads, layout.side) == (None, False, 4)
 
 
 @given(grids, windows)
-def test_each_real_token_asks_once_and_is_put_back(grid, window):
+def test_each_real_token_asks_once_and_is_put_back(grid, window) -> None:
     layout = real_tokens(grid, window)
     order = np.concatenate([group.queries.ravel() for group in layout.groups])
     restore = np.arange(len(order)) if layout.restore is None else layout.restore
@@ -42,7 +42,7 @@ def test_each_real_token_asks_once_and_is_put_back(grid, window):
 
 
 @given(grids, windows)
-def test_queries_see_every_real_token_of_their_window(grid, window):
+def test_queries_see_every_real_token_of_their_window(grid, window) -> None:
     layout = real_tokens(grid, window)
     for group in layout.groups:
         for queries, keys in zip(group.queries, group.keys, strict=True):
@@ -51,7 +51,7 @@ def test_queries_see_every_real_token_of_their_window(grid, window):
 
 
 @given(grids, windows)
-def test_unfolding_and_folding_restores_the_grid(grid, window):
+def test_unfolding_and_folding_restores_the_grid(grid, window) -> None:
     layout = padded_tokens(grid, window)
     tokens = np.append(np.arange(grid * grid), -1)
     np.testing.assert_array_equal(tokens[layout.unfold][layout.fold], np.arange(grid * grid))
@@ -59,6 +59,6 @@ def test_unfolding_and_folding_restores_the_grid(grid, window):
 
 
 @pytest.mark.parametrize(("grid", "window", "tokens"), [(16, 14, 784), (16, 0, 256), (4, 3, 36)])
-def test_the_published_form_computes_all_padding(grid, window, tokens):
+def test_the_published_form_computes_all_padding(grid, window, tokens) -> None:
     assert padded_tokens(grid, window).tokens == tokens
     assert not padded_tokens(grid, window).has_pads

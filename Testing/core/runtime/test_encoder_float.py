@@ -5,7 +5,7 @@ import pytest
 
 from dfqsam_core.errors import ConfigError
 from dfqsam_core.store.architecture import Architecture
-from Testing.support.packed_toy import float_toy, packed_toy, random_pixels
+from Testing.support.packed_toy import calibrated_toy, float_toy, random_pixels
 from Testing.support.reference_encoder import ReferenceEncoder
 from Testing.support.toy import toy_architecture
 
@@ -19,7 +19,7 @@ EXACT_WINDOWS = Architecture(24, 2, 3, 16, 4, window_size=2, global_attn_indexes
     ids=["adapters", "stock SAM", "global only", "windows that fit"],
 )
 @pytest.mark.parametrize("skip_pads", [True, False], ids=["pads skipped", "pads computed"])
-def test_the_graph_equals_the_plain_definition(encode, architecture, skip_pads):
+def test_the_graph_equals_the_plain_definition(encode, architecture, skip_pads) -> None:
     model = float_toy(1, architecture)
     pixels = random_pixels(architecture, 2)
     embedding = encode(model, pixels, skip_pads=skip_pads)["image_embedding"]
@@ -28,7 +28,7 @@ def test_the_graph_equals_the_plain_definition(encode, architecture, skip_pads):
     np.testing.assert_allclose(embedding, expected, atol=2e-5)
 
 
-def test_the_graph_equals_the_torch_network(encode):
+def test_the_graph_equals_the_torch_network(encode) -> None:
     torch = pytest.importorskip("torch")
     from dfqsam_core.model.sam_med2d import SamMed2D
 
@@ -42,13 +42,13 @@ def test_the_graph_equals_the_torch_network(encode):
     np.testing.assert_allclose(encode(model, pixels)["image_embedding"], expected, atol=2e-5)
 
 
-def test_channels_keep_their_own_statistics(encode):
+def test_channels_keep_their_own_statistics(encode) -> None:
     model = float_toy()
     pixels = random_pixels(model.architecture)
     swapped = encode(model, pixels[:, :, ::-1].copy())["image_embedding"]
     assert not np.allclose(encode(model, pixels)["image_embedding"], swapped, atol=1e-2)
 
 
-def test_the_padded_form_is_for_float_models_only(encode):
+def test_the_padded_form_is_for_float_models_only(encode) -> None:
     with pytest.raises(ConfigError, match="skips padding"):
-        encode(packed_toy(), random_pixels(toy_architecture()), skip_pads=False)
+        encode(calibrated_toy(), random_pixels(toy_architecture()), skip_pads=False)

@@ -6,18 +6,18 @@ from dfqsam_core.runtime.engine import create_session
 from dfqsam_core.runtime.onnx_builder import GraphBuilder
 
 
-def test_equal_constants_are_stored_once():
+def test_equal_constants_are_stored_once() -> None:
     graph = GraphBuilder()
     assert graph.constant(np.float32(2)) == graph.floats(2.0)
     assert graph.constant(np.ones(2, np.float32)) != graph.constant(np.ones(2, np.int64))
 
 
-def test_scalars_and_vectors_of_one_stay_apart():
+def test_scalars_and_vectors_of_one_stay_apart() -> None:
     graph = GraphBuilder()
     assert graph.constant(np.zeros((), np.uint8)) != graph.constant(np.zeros(1, np.uint8))
 
 
-def test_a_graph_computes_what_was_written():
+def test_a_graph_computes_what_was_written() -> None:
     graph = GraphBuilder()
     x = graph.input("x", np.float32, ("rows", 2))
     product = graph.op("MatMul", x, graph.weight(np.array([[1, 2], [3, 4]], np.float32)))
@@ -26,7 +26,7 @@ def test_a_graph_computes_what_was_written():
     np.testing.assert_array_equal(session.run(None, {"x": np.eye(2, dtype=np.float32)})[0], [[1.5, 2.5], [3.5, 4.5]])
 
 
-def test_weights_stay_out_of_the_model():
+def test_weights_stay_out_of_the_model() -> None:
     graph = GraphBuilder()
     x = graph.input("x", np.float32, (1, 64))
     weight = np.ones((64, 64), np.float32)
@@ -36,7 +36,7 @@ def test_weights_stay_out_of_the_model():
     assert next(iter(finished.weights.values())) is weight
 
 
-def test_taps_are_outputs_only_where_they_are_asked_for():
+def test_taps_are_outputs_only_where_they_are_asked_for() -> None:
     for taps, expected in ((False, ["y"]), (True, ["inner", "y"])):
         graph = GraphBuilder(taps)
         x = graph.input("x", np.float32, (2,))
@@ -45,7 +45,7 @@ def test_taps_are_outputs_only_where_they_are_asked_for():
         assert [output.name for output in session.get_outputs()] == expected
 
 
-def test_slices_and_gathers_select():
+def test_slices_and_gathers_select() -> None:
     graph = GraphBuilder()
     x = graph.input("x", np.int64, (3, 2))
     graph.output("part", graph.slice(x, 1, 3, axis=0))

@@ -166,6 +166,31 @@ def test_several_series_are_listed_and_one_can_be_chosen(shared, tmp_path):
         read_volume(tmp_path, series="1.2.3")
 
 
+def test_white_is_low_is_turned_to_white_is_high(shared, tmp_path):
+    dataset = pydicom.dcmread(shared / "data/robust_dicom/odd_files/CT_small.dcm")
+    values = dataset.pixel_array.astype(int)
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.save_as(tmp_path / "a.dcm")
+    np.testing.assert_array_equal(read_volume(tmp_path / "a.dcm").voxels_kji[0], -1 - values - 1024)
+
+
+def test_frames_of_an_enhanced_file_have_their_own_slope_and_place(shared, tmp_path):
+    dataset = pydicom.dcmread(shared / "data/robust_dicom/enhanced_mr_siemens/IM-0001-0001-0001.dcm")
+    stored = dataset.pixel_array.astype(np.float64)
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    positions = [np.array(g.PlanePositionSequence[0].ImagePositionPatient, float) for g in groups]
+    for n, group in enumerate(groups):
+        rescale = pydicom.Dataset()
+        rescale.RescaleSlope, rescale.RescaleIntercept = 1 + n / 2, -n
+        group.PixelValueTransformationSequence = [rescale]
+    dataset.save_as(tmp_path / "a.dcm")
+    volume = read_volume(tmp_path / "a.dcm")
+    placed = [np.rint(volume.geometry.ijk_from(position, "LPS")).astype(int) for position in positions]
+    assert sorted(k for _, _, k in placed) == list(range(8))
+    for n, (_, _, k) in enumerate(placed):
+        np.testing.assert_allclose(volume.voxels_kji[k], stored[n] * (1 + n / 2) - n)
+
+
 def a_mutation(data: bytes, rng: np.random.Generator) -> bytes:
     changed = bytearray(data)
     for position in rng.integers(128, len(changed), rng.integers(1, 30)):

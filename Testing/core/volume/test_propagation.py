@@ -13,7 +13,7 @@ from dfqsam_core.volume.slices import SliceFrame
 
 from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 
-CONFIG = PropagationConfig(box_margin=0.3, min_stability=0)
+CONFIG = PropagationConfig(box_margin=0.3, points=1, min_overlap=0.5, min_stability=0)
 
 
 def a_cone(axis: int = 0) -> np.ndarray:
@@ -140,7 +140,9 @@ def test_a_sudden_change_of_area_stops():
     voxels[8:13, 12:15, 13:16] = 200
     session = a_session(voxels)
     session.add_prompt(1, PointPrompt((14, 13, 7)))
-    result = propagate(session, 1, "K", 7, 12, PropagationConfig(box_margin=0.3, min_overlap=0, min_stability=0))
+    result = propagate(
+        session, 1, "K", 7, 12, PropagationConfig(box_margin=0.3, points=1, min_overlap=0, min_stability=0)
+    )
     assert "area changes" in result.stops[1].reason
 
 

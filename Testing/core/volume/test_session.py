@@ -203,6 +203,24 @@ def test_each_candidate_can_be_chosen(a_session):
     assert a_session.mask(1, K1).sum() == 8
 
 
+def test_refining_feeds_the_present_mask_back(a_session, a_predictor, monkeypatch):
+    fed = []
+    predict = a_predictor.predict
+
+    def spy(**given):
+        fed.append(given["mask_input"])
+        return predict(**given)
+
+    monkeypatch.setattr(a_predictor, "predict", spy)
+    a_session.add_prompt(1, PointPrompt((3, 2, 1)))
+    logits = a_session.prediction(1, K1).low_res_masks[1]
+    a_session.add_prompt(1, PointPrompt((2, 1, 1)), refine=True)
+    a_session.add_prompt(1, PointPrompt((4, 1, 1)))
+    assert fed[0] is None
+    np.testing.assert_array_equal(fed[1], logits[None])
+    assert fed[2] is None
+
+
 def test_a_failed_prediction_leaves_the_state_as_it_was(a_session, a_predictor, monkeypatch):
     a_session.add_prompt(1, PointPrompt((3, 2, 1)))
     before = snapshot(a_session)

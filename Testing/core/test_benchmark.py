@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import save_file
+
+from dfqsam_core.benchmark import run_benchmark
+from dfqsam_core.errors import CheckpointError, ConfigError
+from dfqsam_core.progress import Cancelled, Progress
+from dfqsam_core.store.model_file import write_model
+from Testing.support.packed_toy import calibrated_toy, float_toy
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder / "packed.safetensors", calibrated_toy())
+    save_file(dict(float_toy().tensors), folder / "float.safetensors")
+    return folder / "packed.safetensors", folder / "float.safetensors"
+
+
+def test_a_model_alone(files: tuple[Path, Path]) -> None:
+    result = run_benchmark(files[0], threads=1, runs=2)
+    assert json.loads(json.dumps(result)) == result
+    assert (result["threads"], result["runs"], result["ratios"]) == (1, 2, {})
+    assert set(result["timings"]["model"]) == {"encoder", "first click", "next click"}
+    assert result["model"]["bytes"] == files[0].stat().st_size
+    assert result["model"]["is_quantized"]
+    assert result["machine"]["cpu"]
+
+
+def test_a_model_beside_its_reference(files: tuple[Path, Path]) -> None:
+    steps: list[Progress] = []
+    result = run_benchmark(*files, threads=1, runs=2, progress=steps.append)
+    expected = {"encoder", "first click", "next click", "encoder, padded"}
+    assert expected <= set(result["ratios"]) <= expected | {"encoder, torch"}
+    assert set(result["timings"]["reference"]) == set(result["ratios"])
+    assert all(ratio > 0 for clocks in result["ratios"].values() for ratio in clocks.values())
+    assert [(step.stage, step.done, step.total) for step in steps][-1] == ("measure", 2, 2)
+
+
+def test_the_median_is_not_below_the_minimum(files: tuple[Path, Path]) -> None:
+    timings = run_benchmark(files[0], threads=1, runs=3)["timings"]["model"]
+    for task in timings.values():
+        assert 0 < task["wall_ms_min"] <= task["wall_ms"]
+        assert 0 <= task["cpu_ms_min"] <= task["cpu_ms"]
+
+
+def test_it_can_be_cancelled(files: tuple[Path, Path]) -> None:
+    def cancel(step: Progress) -> None:
+        if step.stage == "measure":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run_benchmark(files[0], threads=1, runs=2, progress=cancel)
+
+
+def test_what_cannot_be_measured_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        run_benchmark(files[0], runs=0)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        run_benchmark(tmp_path / "nothing.safetensors")
