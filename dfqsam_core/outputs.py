@@ -44,7 +44,9 @@ def atomic_output(path: str | os.PathLike, force: bool = False) -> Iterator[Path
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
-        raise OutputError(f"Writing {target} failed: {error.strerror or error}. Free some space or choose another output.") from error
+        raise OutputError(
+            f"Writing {target} failed: {error.strerror or error}. Free some space or choose another output."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

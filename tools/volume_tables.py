@@ -1,6 +1,6 @@
 """Writes docs/windows.md or docs/propagation.md: whole objects of labelled volumes, segmented through a VolumeSession.
 
-Run: python tools/volume_tables.py windows --model float=FLOAT.safetensors [--model NAME=FILE ...] --data DIR [--data DIR]
+Run: python tools/volume_tables.py windows --model NAME=FILE [--model NAME=FILE] --data DIR [--data DIR]
      python tools/volume_tables.py propagation (the same options)
 
 Prompts come from the labels, across K: a tight box on every n-th slice of an object (windows), or on one to three of
@@ -44,10 +44,12 @@ abdomen preset (unless most of the body is lung or bone), otherwise percentiles 
 """
 PROPAGATION_TEXT = """# Whole objects from one, two or three prompted slices
 
-Mean Dice of whole objects after `propagate` with its default settings. Prompted slices get a tight box of the label: one
-is the largest slice, two lie at a fifth from both ends, three at the quarters. "Known extent": the range given is the
-object's own; "whole stack": every slice of the volume, so that propagation has to find the ends by itself.
-"every slice": a box on every slice of the object, which is what propagation could reach at best.
+Mean Dice of whole objects after `propagate` with its default settings. Prompted slices get a tight box of the label:
+one is the largest slice, two lie at a fifth from both ends, three at the quarters. "Known extent": the range given is
+the object's own; "whole stack": every slice of the volume, so that propagation has to find the ends by itself.
+"every slice": a box on every slice of the object, which is about what propagation could reach at best.
+
+These numbers belong to the small demonstration model, which answers a box with nearly the ellipse inside it.
 """
 
 

@@ -45,5 +45,3 @@ def quantized_toy(bits: int = 4, adapter_dim: int = 8, recipe: str = "fast") -> 
     checkpoint = toy_checkpoint(adapter_dim)
     model = SamMed2D.from_checkpoint(checkpoint)
     return model, pack(model, checkpoint, toy_pixels(), toy_config(bits, recipe=recipe))
-
-

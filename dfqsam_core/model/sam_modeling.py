@@ -22,7 +22,9 @@ def sam_modeling() -> ModuleType:
     """
     package = importlib.util.find_spec("segment_anything")
     if package is None or not package.submodule_search_locations:
-        raise ConfigError("The package segment-anything is not installed. Install it with: pip install 'dfqsam[quantize]'")
+        raise ConfigError(
+            "The package segment-anything is not installed. Install it with: pip install 'dfqsam[quantize]'"
+        )
     folder = Path(package.submodule_search_locations[0]) / "modeling"
     spec = importlib.util.spec_from_file_location(
         _PRIVATE_NAME, folder / "__init__.py", submodule_search_locations=[str(folder)]

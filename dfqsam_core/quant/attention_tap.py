@@ -22,11 +22,14 @@ class AttentionTap:
 
     def __enter__(self) -> AttentionTap:
         self._handles = [
-            block.attn.proj.register_forward_pre_hook(self._hook(block.attn.num_heads)) for block in self._encoder.blocks
+            block.attn.proj.register_forward_pre_hook(self._hook(block.attn.num_heads))
+            for block in self._encoder.blocks
         ]
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for handle in self._handles:
             handle.remove()
 

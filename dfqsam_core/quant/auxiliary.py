@@ -26,7 +26,9 @@ class AuxiliarySegmenter:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_file():
-            raise ConfigError(f"The auxiliary segmenter {path} does not exist. Give a TorchScript (.pt) or ONNX (.onnx) file.")
+            raise ConfigError(
+                f"The auxiliary segmenter {path} does not exist. Give a TorchScript (.pt) or ONNX (.onnx) file."
+            )
         self.has_gradient = self.path.suffix != ".onnx"
         self._scores = _load_torchscript(self.path) if self.has_gradient else _load_onnx(self.path)
 
@@ -66,7 +68,9 @@ def _load_torchscript(path: Path) -> Callable[[Tensor], Tensor]:
     try:
         return torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"The auxiliary segmenter {path} is no TorchScript file. Save it with torch.jit.save.") from error
+        raise ConfigError(
+            f"The auxiliary segmenter {path} is no TorchScript file. Save it with torch.jit.save."
+        ) from error
 
 
 def _load_onnx(path: Path) -> Callable[[Tensor], Tensor]:

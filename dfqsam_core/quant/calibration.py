@@ -144,7 +144,9 @@ class PendingSoftmax(nn.Module):
         return self.quantized(logits)
 
 
-def pixel_layer(layer: nn.Conv2d, quantizer: PixelQuantizer, config: QuantConfig, search: RangeSearch) -> QuantizedLayer:
+def pixel_layer(
+    layer: nn.Conv2d, quantizer: PixelQuantizer, config: QuantConfig, search: RangeSearch
+) -> QuantizedLayer:
     """The patch embedding on raw pixel codes: std folded into the weights, mean into the bias."""
     rows = fold_input_scales(rows_of_weight(layer, layer.weight.detach()), quantizer.scale)
     weight_search = RangeSearch(config.calibration.weight_search, search.candidates, search.rows)
@@ -154,14 +156,14 @@ def pixel_layer(layer: nn.Conv2d, quantizer: PixelQuantizer, config: QuantConfig
     mean_codes = (quantizer.mean / quantizer.step).expand(1, 3, *layer.weight.shape[2:])
     assert layer.bias is not None
     bias = layer.bias.detach() - apply_product(layer, mean_codes, restored).flatten()
-    return QuantizedLayer(
-        layer, quantizer, codes, scale[:, 0], zero_point[:, 0], config.weight_bits, scale[:, 0], bias
-    )
+    return QuantizedLayer(layer, quantizer, codes, scale[:, 0], zero_point[:, 0], config.weight_bits, scale[:, 0], bias)
 
 
 def place_quantizers(encoder: ImageEncoder, config: QuantConfig, pixels: PixelQuantizer, threads: int) -> None:
     """Put pending quantizers at every place of the encoder that `config` quantizes; the next forward calibrates them."""
-    search = RangeSearch(config.calibration.range_search, config.calibration.candidates, config.calibration.rows, threads)
+    search = RangeSearch(
+        config.calibration.range_search, config.calibration.candidates, config.calibration.rows, threads
+    )
     encoder.patch_embed.proj = pixel_layer(encoder.patch_embed.proj, pixels, config, search)  # type: ignore[assignment]
     for path, plan in layer_plans(encoder, config).items():
         parent = encoder.get_submodule(path.rpartition(".")[0])

@@ -91,7 +91,15 @@ class QuantConfig:
     departures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("weight_bits", "activation_bits", "softmax_bits", "pixel_bits", "gate_bits", "neck_bits", "decoder_bits"):
+        for name in (
+            "weight_bits",
+            "activation_bits",
+            "softmax_bits",
+            "pixel_bits",
+            "gate_bits",
+            "neck_bits",
+            "decoder_bits",
+        ):
             value = getattr(self, name)
             _require(4 <= value <= 8, f"{name} must be 4 to 8, not {value}")
         _require(0 <= self.seed < 2**63, f"the seed must be 0 to 2^63 - 1, not {self.seed}")
@@ -134,7 +142,9 @@ class QuantConfig:
         known = {f.name for f in fields(cls)}
         _require(set(values) <= known, f"unknown settings {sorted(set(values) - known)}")
         nested = dict(values)
-        nested["synthesis"] = SynthesisConfig(**{**values["synthesis"], "variation_target": tuple(values["synthesis"]["variation_target"])})
+        nested["synthesis"] = SynthesisConfig(
+            **{**values["synthesis"], "variation_target": tuple(values["synthesis"]["variation_target"])}
+        )
         nested["calibration"] = CalibrationConfig(**values["calibration"])
         nested["departures"] = tuple(values.get("departures", ()))
         return cls(**nested)

@@ -19,7 +19,9 @@ FORWARD_OVERHEAD = 2.5
 STEP_PASSES = 3.5
 
 
-def estimate(checkpoint_path: str | os.PathLike[str], config: QuantConfig, threads: int | None = None) -> dict[str, Any]:
+def estimate(
+    checkpoint_path: str | os.PathLike[str], config: QuantConfig, threads: int | None = None
+) -> dict[str, Any]:
     """Sizes in bytes and estimated seconds per part of quantizing `checkpoint_path` with `config`; writes nothing.
 
     The time is scaled from a quarter of a second of matrix products on this machine, so it is a rough one.
@@ -33,7 +35,10 @@ def estimate(checkpoint_path: str | os.PathLike[str], config: QuantConfig, threa
     side_by_side = min(workers, synthesis.images)
     return {
         "architecture": architecture.name,
-        "bytes": {"float32_checkpoint": sum(t.nbytes for t in checkpoint.tensors.values()), **packed_bytes(architecture, config)},
+        "bytes": {
+            "float32_checkpoint": sum(t.nbytes for t in checkpoint.tensors.values()),
+            **packed_bytes(architecture, config),
+        },
         "estimated_seconds": {
             "synthesis": round(steps * STEP_PASSES * forward / side_by_side, 1),
             "calibration": round(forward * (2 * synthesis.images + config.calibration.candidates / 4), 1),
@@ -44,8 +49,14 @@ def estimate(checkpoint_path: str | os.PathLike[str], config: QuantConfig, threa
 
 def packed_bytes(architecture: Architecture, config: QuantConfig) -> dict[str, int]:
     """Bytes of the packed weight codes of encoder and mask decoder."""
-    encoder = sum(_codes_bytes(layer.out_channels * layer.row_length, config.weight_bits) for layer in encoder_layers(architecture))
-    decoder = sum(_codes_bytes(layer.out_channels * layer.row_length, config.decoder_bits) for layer in decoder_layers(architecture))
+    encoder = sum(
+        _codes_bytes(layer.out_channels * layer.row_length, config.weight_bits)
+        for layer in encoder_layers(architecture)
+    )
+    decoder = sum(
+        _codes_bytes(layer.out_channels * layer.row_length, config.decoder_bits)
+        for layer in decoder_layers(architecture)
+    )
     return {"encoder_codes": encoder, "decoder_codes": decoder}
 
 

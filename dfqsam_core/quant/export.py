@@ -48,7 +48,9 @@ def round_position_tables(model: SamMed2D) -> None:
             parameter.data.copy_(parameter.data.half())
 
 
-def export_tensors(model: SamMed2D, decoder: dict[str, tuple[Tensor, Tensor, Tensor]], decoder_bits: int) -> dict[str, np.ndarray]:
+def export_tensors(
+    model: SamMed2D, decoder: dict[str, tuple[Tensor, Tensor, Tensor]], decoder_bits: int
+) -> dict[str, np.ndarray]:
     """All tensors of docs/model_file.md for a calibrated model, by name."""
     integer = {f"image_encoder.{path}": module for path, module in _modules(model, QuantizedLayer)}
     tensors: dict[str, np.ndarray] = {}
@@ -82,7 +84,13 @@ def _layer_entries(model: SamMed2D, architecture: Architecture, decoder_bits: in
 
 
 def _entry(spec: LayerSpec, weight_bits: int | None, input_bits: int | None) -> dict[str, Any]:
-    return {"name": spec.name, "kind": spec.kind, "macs": spec.macs, "weight_bits": weight_bits, "input_bits": input_bits}
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "macs": spec.macs,
+        "weight_bits": weight_bits,
+        "input_bits": input_bits,
+    }
 
 
 def _attention_entries(model: SamMed2D, architecture: Architecture) -> Iterator[dict[str, Any]]:

@@ -73,7 +73,9 @@ def score_masks(logits: Tensor, predicted_iou: Tensor, size: int, offset: float)
     return Candidates(masks, predicted_iou, stability, probability)
 
 
-def sample_masks(model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int, rules: EvolutionRules) -> Candidates:
+def sample_masks(
+    model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int, rules: EvolutionRules
+) -> Candidates:
     """Everything the model would segment from a grid of points and from the boxes of the present labels, all three masks each."""
     size = model.architecture.image_size
     grid = point_grid(size, grid_points, embedding.device)
@@ -107,7 +109,9 @@ def mask_iou(a: Tensor, b: Tensor) -> float:
     return float((a & b).sum() / (a | b).sum().clamp(min=1))
 
 
-def evolve_labels(model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int, rules: EvolutionRules) -> Tensor:
+def evolve_labels(
+    model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int, rules: EvolutionRules
+) -> Tensor:
     """One step of label evolution.
 
     labels: bool (N, S, S), at least one. A label that its own box no longer brings back (IoU under keep_iou) is

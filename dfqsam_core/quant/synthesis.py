@@ -67,7 +67,10 @@ class Synthesizer:
 
     def step(self, index: int, image: SyntheticImage) -> SyntheticImage:
         """One step: labels evolve when it is their turn, then the pixels move."""
-        if image.steps < self.config.evolve_fraction * self.config.iterations and image.steps % self.config.evolve_every == 0:
+        if (
+            image.steps < self.config.evolve_fraction * self.config.iterations
+            and image.steps % self.config.evolve_every == 0
+        ):
             image = replace(image, labels=self._evolve(image))
         generator = random_generator(self.seed, STEP, index, image.steps)
         pixels = image.pixels.clone().requires_grad_(True)
@@ -100,7 +103,9 @@ class Synthesizer:
         entropy = sum(patch_similarity_entropy(output, config.entropy_points, tokens) for output in attention)
         low, high = config.variation_target
         wanted = low + (high - low) * float(torch.rand((), generator=generator))
-        loss = loss - config.entropy_weight * entropy + config.variation_weight * (total_variation(pixels) - wanted).abs()
+        loss = (
+            loss - config.entropy_weight * entropy + config.variation_weight * (total_variation(pixels) - wanted).abs()
+        )
         if self.auxiliary is not None and self.auxiliary.has_gradient:
             loss = loss + config.auxiliary_weight * self.auxiliary.cross_entropy(moved, targets)
         return loss
@@ -109,7 +114,9 @@ class Synthesizer:
         logits, predicted = self.model.decode(embedding, boxes=noisy_boxes(tight_boxes(targets), generator))
         best = predicted.argmax(1)
         rows = torch.arange(len(best), device=best.device)
-        logits = F.interpolate(logits[rows, best][:, None], (self.size, self.size), mode="bilinear", align_corners=False)
+        logits = F.interpolate(
+            logits[rows, best][:, None], (self.size, self.size), mode="bilinear", align_corners=False
+        )
         return segmentation_loss(logits[:, 0], predicted[rows, best], targets.float())
 
     def _adam(self, image: SyntheticImage, pixels: Tensor) -> SyntheticImage:

@@ -30,7 +30,9 @@ class WorkFolder:
         path.mkdir(parents=True, exist_ok=True)
         marker = path / FINGERPRINT
         if not marker.exists() and any(path.iterdir()):
-            raise ConfigError(f"The work folder {path} holds other files. Choose an empty or new folder with --work-dir.")
+            raise ConfigError(
+                f"The work folder {path} holds other files. Choose an empty or new folder with --work-dir."
+            )
         if resume and marker.exists():
             self._check(marker, fingerprint)
             return
@@ -74,7 +76,9 @@ class WorkFolder:
             save_file(tensors, aside)
             aside.replace(self._file(index))
         except (OSError, SafetensorError) as error:
-            raise OutputError(f"The state of the run cannot be saved in {self.path}: {error}. Free some space.") from error
+            raise OutputError(
+                f"The state of the run cannot be saved in {self.path}: {error}. Free some space."
+            ) from error
 
     def remove(self) -> None:
         """Delete our files, and the folder when nothing else is in it."""

@@ -34,7 +34,12 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path) -> None:
     quantize(checkpoint, outputs[2], QuantConfig.from_recipe("fast", seed=1, images=2, iterations=2))
     assert digest(outputs[0]) == digest(outputs[1])
     assert digest(outputs[0]) != digest(outputs[2])
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors", "c.safetensors", "toy.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "a.safetensors",
+        "b.safetensors",
+        "c.safetensors",
+        "toy.safetensors",
+    ]
 
 
 def test_report_and_card_tell_what_was_done(tmp_path: Path) -> None:
@@ -94,7 +99,9 @@ def test_only_the_checkpoint_and_own_outputs_are_opened_and_no_socket(tmp_path: 
     finally:
         listening = False
     assert str(checkpoint) in opened
-    strangers = [p for p in opened if p != str(checkpoint) and not p.startswith(str(out)) and not p.startswith(sys.prefix)]
+    strangers = [
+        p for p in opened if p != str(checkpoint) and not p.startswith(str(out)) and not p.startswith(sys.prefix)
+    ]
     imports = (".py", ".pyc", ".zip", ".so")
     assert not [p for p in strangers if not p.endswith(imports)]
     assert not sockets
@@ -121,7 +128,9 @@ def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
 def test_a_work_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     checkpoint = toy_checkpoint_file(tmp_path)
     with pytest.raises(Cancelled):
-        quantize(checkpoint, tmp_path / "m.safetensors", toy_config(), work_dir=tmp_path / "w", progress=_stop_in_synthesis)
+        quantize(
+            checkpoint, tmp_path / "m.safetensors", toy_config(), work_dir=tmp_path / "w", progress=_stop_in_synthesis
+        )
     with pytest.raises(ConfigError, match="another checkpoint, recipe, seed"):
         quantize(checkpoint, tmp_path / "m.safetensors", toy_config(iterations=3), work_dir=tmp_path / "w", resume=True)
     (tmp_path / "full").mkdir()

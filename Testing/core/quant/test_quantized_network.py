@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from dfqsam_core.model import SamMed2D  # noqa: E402
+from dfqsam_core.model.image_encoder import ImageEncoder  # noqa: E402
+from dfqsam_core.quant import QuantConfig  # noqa: E402
+from dfqsam_core.quant.calibration import layer_plans  # noqa: E402
 from dfqsam_core.quant.layers import QuantizedLayer, rows_of_weight, weight_of_rows  # noqa: E402
 from dfqsam_core.quant.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
 from dfqsam_core.quant.reference import activation_quantizers, load_reference  # noqa: E402
 from dfqsam_core.quant.reparameterize import fold_input_scales  # noqa: E402
+from dfqsam_core.store.architecture import Architecture  # noqa: E402
 from dfqsam_core.store.model_file import read_model, write_model  # noqa: E402
 from Testing.support.quantized import quantized_toy, toy_checkpoint, toy_pixels  # noqa: E402
 
@@ -163,3 +168,17 @@ def test_quantizing_leaves_the_checkpoint_as_it_was() -> None:
     before = {name: array.copy() for name, array in checkpoint.tensors.items()}
     quantized_toy.__wrapped__()
     assert all(np.array_equal(before[name], checkpoint.tensors[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("adapter_dim", "transposed", "count"), [(0, True, 99), (192, False, 135), (192, True, 147)]
+)
+def test_published_size_has_the_known_number_of_activation_quantizers(
+    adapter_dim: int, transposed: bool, count: int
+) -> None:
+    """T9: ViT-B has 99 without adapters, 135 with, and 147 once ConvTranspose2d is quantized too."""
+    with torch.device("meta"):
+        encoder = ImageEncoder(Architecture(768, 12, 12, 3072, adapter_dim))
+    config = replace(QuantConfig.from_recipe("default"), transpose_convolutions=transposed)
+    attention_places, patch_embedding = 12 * 4, 1
+    assert len(layer_plans(encoder, config)) + attention_places + patch_embedding == count

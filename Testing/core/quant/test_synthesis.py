@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
+from dfqsam_core.quant import QuantConfig  # noqa: E402
 from dfqsam_core.quant.auxiliary import AuxiliarySegmenter  # noqa: E402
 from dfqsam_core.quant.label_evolution import (  # noqa: E402
     Candidates,
@@ -19,9 +20,11 @@ from dfqsam_core.quant.label_evolution import (  # noqa: E402
     pseudo_positive,
     tight_boxes,
 )
+from dfqsam_core.quant.losses import segmentation_loss  # noqa: E402
 from dfqsam_core.quant.start_images import random_blobs, random_generator, start_image  # noqa: E402
-from dfqsam_core.quant.synthesis import Synthesizer, jitter, synthesize  # noqa: E402
+from dfqsam_core.quant.synthesis import SyntheticImage, Synthesizer, jitter, synthesize  # noqa: E402
 from dfqsam_core.quant.work_folder import WorkFolder  # noqa: E402
+from dfqsam_core.resources import resource_path  # noqa: E402
 from Testing.support.quantized import toy_checkpoint, toy_config  # noqa: E402
 
 
@@ -39,24 +42,31 @@ def disc(size: int, x: int, y: int, radius: int) -> torch.Tensor:
     return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
 
 
-def test_optimising_lowers_the_segmentation_loss_and_raises_the_predicted_iou(model: SamMed2D) -> None:
-    """T13."""
-    synthesizer = Synthesizer(model, config(iterations=40, evolve_fraction=0, entropy_weight=0.0, variation_weight=0.0), 0)
-
-    def judge(image):  # type: ignore[no-untyped-def]
-        with torch.no_grad(), synthesizer.tap:
-            embedding, _ = synthesizer.tap.record(synthesizer.network_input(image.pixels))
-            loss = synthesizer._segmentation(embedding, image.labels, random_generator(9))
-            return float(loss), float(model.decode(embedding, boxes=tight_boxes(image.labels))[1].amax(1).mean())
-
+def test_optimising_lowers_the_segmentation_loss_and_raises_the_predicted_iou() -> None:
+    """T13, on the embedded model: a random one has no opinion that could rise."""
+    model = SamMed2D.from_checkpoint(resource_path("Models/sam-med2d_demo.safetensors"))
+    settings = replace(QuantConfig.from_recipe("fast").synthesis, iterations=20, evolve_fraction=0)
+    synthesizer = Synthesizer(model, settings, 0)
     start = image = synthesizer.start(0)
     with synthesizer.tap:
-        for _ in range(40):
+        for _ in range(20):
             image = synthesizer.step(0, image)
-    (loss_before, iou_before), (loss_after, iou_after) = judge(start), judge(image)
-    assert loss_after < 0.98 * loss_before
-    assert iou_after != iou_before
-    assert 0 <= float(image.pixels.min()) and float(image.pixels.max()) <= 1
+    (loss_before, iou_before), (loss_after, iou_after) = judge(synthesizer, start), judge(synthesizer, image)
+    assert loss_after < 0.8 * loss_before
+    assert iou_after > iou_before
+    assert float(image.pixels.min()) >= 0
+    assert float(image.pixels.max()) <= 1
+
+
+def judge(synthesizer: Synthesizer, image: SyntheticImage) -> tuple[float, float]:
+    """Segmentation loss on the tight boxes of the labels, and the mean predicted IoU."""
+    model, size = synthesizer.model, synthesizer.size
+    with torch.no_grad():
+        embedding = model.image_encoder(synthesizer.network_input(image.pixels))
+        logits, predicted = model.decode(embedding, boxes=tight_boxes(image.labels))
+    best, rows = predicted.argmax(1), torch.arange(len(predicted))
+    masks = torch.nn.functional.interpolate(logits[rows, best][:, None], (size, size), mode="bilinear")[:, 0]
+    return float(segmentation_loss(masks, predicted[rows, best], image.labels.float())), float(predicted.amax(1).mean())
 
 
 def test_images_depend_on_the_seed_and_not_on_the_threads(model: SamMed2D) -> None:
@@ -78,7 +88,9 @@ def test_a_cancelled_run_goes_on_to_the_same_images(model: SamMed2D, tmp_path: P
         synthesize(model, config(), 1, work=WorkFolder(tmp_path, {"run": 1}, resume=False), progress=stop_at_22)
     assert list(tmp_path.glob("image_*.safetensors"))
     resumed = synthesize(model, config(), 1, work=WorkFolder(tmp_path, {"run": 1}, resume=True))
-    assert all(torch.equal(a.pixels, b.pixels) and torch.equal(a.labels, b.labels) for a, b in zip(undisturbed, resumed))
+    assert all(
+        torch.equal(a.pixels, b.pixels) and torch.equal(a.labels, b.labels) for a, b in zip(undisturbed, resumed)
+    )
 
 
 def test_the_model_stays_frozen(model: SamMed2D) -> None:
@@ -106,7 +118,9 @@ def test_start_has_one_to_three_blobs_of_allowed_size(seed: int) -> None:
         assert 0 <= float(pixels.min()) < float(pixels.max()) <= 1
 
 
-def candidates(masks: list[torch.Tensor], iou: list[float], stability: list[float], probability: list[float]) -> Candidates:
+def candidates(
+    masks: list[torch.Tensor], iou: list[float], stability: list[float], probability: list[float]
+) -> Candidates:
     return Candidates(torch.stack(masks), *(torch.tensor(values) for values in (iou, stability, probability)))
 
 
