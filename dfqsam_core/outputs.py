@@ -12,7 +12,10 @@ from .errors import OutputError
 
 
 def refuse_overwrite(path: str | os.PathLike, force: bool) -> Path:
-    """Return `path` when it may be written; raise OutputError when it exists (and not `force`) or its folder is missing."""
+    """Return `path` when it may be written.
+
+    Raises OutputError when it exists and `force` is not set, or when its folder is missing or read-only.
+    """
     target = Path(path)
     if target.is_dir():
         raise OutputError(f"The output {target} is a folder. Give the name of a file to write.")

@@ -1,4 +1,7 @@
-"""Where the tokens of windowed attention come from, once the padding tokens are left out (SAM-Med2D, section 6.1 of ViTDet's scheme)."""
+"""Where the tokens of windowed attention come from, once the padding tokens are left out.
+
+The windows are those of SAM's image encoder, which SAM-Med2D shares and which follow ViTDet.
+"""
 
 from __future__ import annotations
 

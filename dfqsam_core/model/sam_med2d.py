@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -36,21 +37,22 @@ class SamMed2D(nn.Module):
             iou_head_depth=3,
             iou_head_hidden_dim=256,
         )
-        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("pixel_mean", _pixel_constant(PIXEL_MEAN), persistent=False)
+        self.register_buffer("pixel_std", _pixel_constant(PIXEL_STD), persistent=False)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint | str | os.PathLike[str]) -> SamMed2D:
         """Build the network of a checkpoint (path, or already read), in evaluation mode with frozen float32 weights.
 
+        The parameters share memory with `checkpoint.tensors`: replace them, never write into them.
         Raises CheckpointError when the file is no usable checkpoint.
         """
         source = checkpoint if isinstance(checkpoint, Checkpoint) else read_checkpoint(checkpoint)
-        model = cls(source.architecture).eval().requires_grad_(False)
-        # Tensor by tensor: a whole second state dict would double the memory of a 1 GB model.
-        for name, tensor in model.state_dict().items():
-            tensor.copy_(torch.tensor(source.tensors[name], dtype=torch.float32))
-        return model
+        with torch.device("meta"):
+            model = cls(source.architecture)
+        # The parameters are the checkpoint's own arrays: a second copy would double the memory of a 1 GB model.
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in source.tensors.items()}, assign=True)
+        return model.eval().requires_grad_(False)
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """Normalise pixels (B, 3, S, S) on the 0..255 scale, in SAM-Med2D's channel order, for the image encoder."""
@@ -77,3 +79,8 @@ class SamMed2D(nn.Module):
             dense_prompt_embeddings=dense,
             multimask_output=True,
         )
+
+
+def _pixel_constant(values: tuple[float, ...]) -> Tensor:
+    # From numpy: such constants are real even where the network is built without memory (on the meta device).
+    return torch.from_numpy(np.array(values, np.float32)).view(1, 3, 1, 1)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
+from typing import cast
 
 from torch import Tensor, nn
 
+from ..model.attention import Attention
 from ..model.image_encoder import ImageEncoder
 
 
@@ -21,10 +24,8 @@ class AttentionTap:
         self._local = threading.local()
 
     def __enter__(self) -> AttentionTap:
-        self._handles = [
-            block.attn.proj.register_forward_pre_hook(self._hook(block.attn.num_heads))
-            for block in self._encoder.blocks
-        ]
+        attentions = [cast(Attention, block.attn) for block in self._encoder.blocks]
+        self._handles = [a.proj.register_forward_pre_hook(self._hook(a.num_heads)) for a in attentions]
         return self
 
     def __exit__(
@@ -33,8 +34,8 @@ class AttentionTap:
         for handle in self._handles:
             handle.remove()
 
-    def _hook(self, heads: int):  # type: ignore[no-untyped-def]
-        def collect(_module: nn.Module, inputs: tuple[Tensor]) -> None:
+    def _hook(self, heads: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def collect(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             if hasattr(self._local, "outputs"):
                 self._local.outputs.append(inputs[0].flatten(1, 2).unflatten(-1, (heads, -1)))
 

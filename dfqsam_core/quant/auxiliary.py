@@ -17,8 +17,9 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), int)
 
 
 class AuxiliarySegmenter:
-    """Per-pixel class scores of a gray image in 0..1, from a TorchScript or ONNX file (1, 1, S, S) -> (1, classes, S', S').
+    """Per-pixel class scores of a gray image in 0..1, from a TorchScript or ONNX file.
 
+    The file maps an image (1, 1, S, S) to scores (1, classes, S', S').
     A TorchScript file also gives gradients and hence the cross-entropy; onnxruntime gives none, so an ONNX file only
     adds labels.
     """
@@ -43,7 +44,10 @@ class AuxiliarySegmenter:
         return F.interpolate(scores, image.shape[-2:], mode="bilinear", align_corners=False)
 
     def labels(self, image: Tensor, least_area: float, keep: int = 2) -> Tensor:
-        """The `keep` components of each class with the highest mean probability, bool (N, S, S), at least least_area of the image."""
+        """The `keep` components of each class with the highest mean probability, bool (N, S, S).
+
+        Components smaller than the part `least_area` of the image are left out.
+        """
         with torch.no_grad():
             probability = self.scores(image)[0].softmax(0).cpu().numpy()
         winner, found = probability.argmax(0), []
@@ -55,7 +59,10 @@ class AuxiliarySegmenter:
         return torch.from_numpy(np.array(found, bool).reshape(-1, *winner.shape)).to(image.device)
 
     def cross_entropy(self, image: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy of the scores of `image` against the classes that they themselves give inside `labels`, background outside."""
+        """Cross-entropy of the scores of `image` against the classes that they themselves give inside `labels`.
+
+        Outside of every label the class is background.
+        """
         scores = self.scores(image)
         with torch.no_grad():
             target = torch.zeros(scores.shape[-2:], dtype=torch.long, device=image.device)

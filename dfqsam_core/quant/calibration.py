@@ -1,4 +1,4 @@
-"""Calibration: one pass over the images, each place choosing its quantizer from what already quantized places feed it."""
+"""Calibration in one pass over the images: each place chooses its quantizer from what quantized places feed it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class PendingLayer(nn.Module):
 def quantize_weight(
     layer: FloatLayer, quantizer: UniformQuantizer, sample: Tensor, plan: LayerPlan, search: RangeSearch, method: str
 ) -> QuantizedLayer:
-    """Choose the weight codes of `layer` for inputs quantized by `quantizer`; per-channel input scales are folded in."""
+    """Choose the weight codes of `layer` for inputs of `quantizer`, whose scales per channel are folded in."""
     rows = rows_of_weight(layer, layer.weight.detach())
     if plan.per_channel:
         rows = fold_input_scales(rows, quantizer.scale)
@@ -160,7 +160,7 @@ def pixel_layer(
 
 
 def place_quantizers(encoder: ImageEncoder, config: QuantConfig, pixels: PixelQuantizer, threads: int) -> None:
-    """Put pending quantizers at every place of the encoder that `config` quantizes; the next forward calibrates them."""
+    """Put pending quantizers at each place of the encoder that `config` quantizes; the next forward calibrates them."""
     search = RangeSearch(
         config.calibration.range_search, config.calibration.candidates, config.calibration.rows, threads
     )

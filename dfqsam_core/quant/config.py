@@ -16,9 +16,11 @@ class SynthesisConfig:
     images: how many, each with its own start and seed. iterations: Adam steps per image.
     start: "anatomy" (smooth random fields with blobs) or "noise" (Gaussian, as published).
     source: "synthetic", or "noise" to skip the optimisation (the lower bound of comparisons).
-    learning_rate: for pixels in 0..1, warmed up and annealed in each of `rounds` equal rounds. evolve_fraction: part of the steps in which labels evolve, every
-    evolve_every steps, from a grid_points x grid_points prompt grid. The four weights multiply the loss terms.
-    jitter: largest circular shift in pixels. entropy_points: nodes of the density grid; entropy_tokens: tokens drawn per block.
+    learning_rate: for pixels in 0..1, warmed up and annealed in each of `rounds` equal rounds.
+    evolve_fraction: part of the steps in which labels evolve, every evolve_every steps, from a
+    grid_points x grid_points prompt grid. The four weights multiply the loss terms.
+    jitter: largest circular shift in pixels.
+    entropy_points: nodes of the density grid; entropy_tokens: tokens drawn per block.
     """
 
     images: int = 16
@@ -91,15 +93,7 @@ class QuantConfig:
     departures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (
-            "weight_bits",
-            "activation_bits",
-            "softmax_bits",
-            "pixel_bits",
-            "gate_bits",
-            "neck_bits",
-            "decoder_bits",
-        ):
+        for name in (f.name for f in fields(self) if f.name.endswith("_bits")):
             value = getattr(self, name)
             _require(4 <= value <= 8, f"{name} must be 4 to 8, not {value}")
         _require(0 <= self.seed < 2**63, f"the seed must be 0 to 2^63 - 1, not {self.seed}")
@@ -159,7 +153,8 @@ _PAPER_DEPARTURES = (
     "Labels evolve from SAM-Med2D's own masks: the published script's auxiliary segmenter is not distributed.",
     "Adapters are quantized and loaded strictly: the published script drops them silently.",
     "Pixels stay in 0..1 and are normalised once: the script optimises outside the range that images can have.",
-    "LayerNorm outputs keep a per-channel quantizer whose scales are folded into the weights: same codes, exact on padding and adapters.",
+    "LayerNorm outputs keep a per-channel quantizer whose scales are folded into the weights: "
+    "same codes, exact on padding and adapters.",
     "Zero points are whole numbers and zero has its own softmax code: sixteen levels where the script has seventeen.",
     "Padding tokens are left out of calibration and of the patch-similarity entropy.",
     "Labels and image share one 256-pixel grid and are shifted alike.",

@@ -10,11 +10,12 @@ import torch
 
 from ..store.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
-from ..store.layers import decoder_layers, encoder_layers, encoder_macs
+from ..store.layers import LayerSpec, decoder_layers, encoder_layers, encoder_macs
 from .config import QuantConfig
 from .quantize import single_threaded_kernels, usable_cores
 
-# Measured on the compact model and on ViT-B (tools/measure_estimate.py): how much longer a part takes than its products alone.
+# How much longer a part takes than its products alone, measured on the compact model and on ViT-B
+# (tools/measure_estimate.py).
 FORWARD_OVERHEAD = 2.5
 STEP_PASSES = 3.5
 
@@ -49,18 +50,13 @@ def estimate(
 
 def packed_bytes(architecture: Architecture, config: QuantConfig) -> dict[str, int]:
     """Bytes of the packed weight codes of encoder and mask decoder."""
-    encoder = sum(
-        _codes_bytes(layer.out_channels * layer.row_length, config.weight_bits)
-        for layer in encoder_layers(architecture)
-    )
-    decoder = sum(
-        _codes_bytes(layer.out_channels * layer.row_length, config.decoder_bits)
-        for layer in decoder_layers(architecture)
-    )
+    encoder = sum(_codes_bytes(layer, config.weight_bits) for layer in encoder_layers(architecture))
+    decoder = sum(_codes_bytes(layer, config.decoder_bits) for layer in decoder_layers(architecture))
     return {"encoder_codes": encoder, "decoder_codes": decoder}
 
 
-def _codes_bytes(count: int, bits: int) -> int:
+def _codes_bytes(layer: LayerSpec, bits: int) -> int:
+    count = layer.out_channels * layer.row_length
     return count // 2 if bits == 4 else count
 
 

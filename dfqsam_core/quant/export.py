@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Collection, Iterator
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from .ranges import RangeSearch, search_weight_range, weight_codes
 
 QUANTIZED_DECODER_PREFIX = "mask_decoder."
 
+_Kind = TypeVar("_Kind", bound=nn.Module)
+
 
 def quantize_decoder_weights(model: SamMed2D, bits: int) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
     """Round the mask decoder's weights to `bits` per output channel, in place; computing stays in float.
@@ -36,16 +38,16 @@ def quantize_decoder_weights(model: SamMed2D, bits: int) -> dict[str, tuple[Tens
         rows = rows_of_weight(layer, layer.weight.detach())
         scale, zero_point = search_weight_range(rows, bits, torch.ones_like(rows[0]), search)
         codes = weight_codes(rows, scale, zero_point, bits)
-        layer.weight.data.copy_(weight_of_rows(layer, (codes - zero_point) * scale))
+        layer.weight.data = weight_of_rows(layer, (codes - zero_point) * scale)
         packed[spec.name] = (codes, scale[:, 0], zero_point[:, 0])
     return packed
 
 
 def round_position_tables(model: SamMed2D) -> None:
-    """Round the position tables to float16, as they are stored, in place."""
+    """Round the position tables to float16, as they are stored."""
     for name, parameter in model.named_parameters():
         if is_position_table(name):
-            parameter.data.copy_(parameter.data.half())
+            parameter.data = parameter.data.half().float()
 
 
 def export_tensors(
@@ -55,9 +57,9 @@ def export_tensors(
     integer = {f"image_encoder.{path}": module for path, module in _modules(model, QuantizedLayer)}
     tensors: dict[str, np.ndarray] = {}
     for name, module in integer.items():
-        tensors |= _layer_tensors(name, cast(QuantizedLayer, module))
-    for path, module in _modules(model, Attention):
-        tensors |= _attention_tensors(f"image_encoder.{path}", cast(Attention, module), model.architecture.num_heads)
+        tensors |= _layer_tensors(name, module)
+    for path, attention in _modules(model, Attention):
+        tensors |= _attention_tensors(f"image_encoder.{path}", attention, model.architecture.num_heads)
     for name, (codes, scale, zero_point) in decoder.items():
         tensors |= _weight_tensors(name, codes, scale, zero_point, decoder_bits)
     for name, value in model.state_dict().items():
@@ -77,8 +79,10 @@ def layer_table(model: SamMed2D, decoder_bits: int) -> list[dict[str, Any]]:
 def _layer_entries(model: SamMed2D, architecture: Architecture, decoder_bits: int) -> Iterator[dict[str, Any]]:
     for spec in encoder_layers(architecture):
         module = model.get_submodule(spec.name)
-        bits = (module.weight_bits, module.input_quantizer.bits) if isinstance(module, QuantizedLayer) else (None, None)
-        yield _entry(spec, *cast(tuple, bits))
+        if isinstance(module, QuantizedLayer):
+            yield _entry(spec, module.weight_bits, module.input_quantizer.bits)
+        else:
+            yield _entry(spec, None, None)
     for spec in decoder_layers(architecture):
         yield _entry(spec, decoder_bits if spec.name.startswith(QUANTIZED_DECODER_PREFIX) else None, None)
 
@@ -105,11 +109,11 @@ def _attention_entries(model: SamMed2D, architecture: Architecture) -> Iterator[
         }
 
 
-def _modules(model: SamMed2D, kind: type) -> list[tuple[str, nn.Module]]:
+def _modules(model: SamMed2D, kind: type[_Kind]) -> list[tuple[str, _Kind]]:
     return [(path, module) for path, module in model.image_encoder.named_modules() if isinstance(module, kind)]
 
 
-def _inside_quantizer(layer: str, integer: dict[str, nn.Module]) -> bool:
+def _inside_quantizer(layer: str, integer: Collection[str]) -> bool:
     places = ("input_quantizer", "query", "key", "value", "softmax")
     return layer in integer or layer.rpartition(".")[2] in places
 
@@ -120,7 +124,7 @@ def _array(value: Tensor, dtype: type) -> np.ndarray:
 
 def _layer_tensors(name: str, layer: QuantizedLayer) -> dict[str, np.ndarray]:
     tensors = _weight_tensors(name, layer.weight_codes, layer.weight_scale, layer.weight_zero_point, layer.weight_bits)
-    quantizer = cast("UniformQuantizer | PixelQuantizer", layer.input_quantizer)
+    quantizer = layer.input_quantizer
     scale = quantizer.scale
     zero_point = torch.zeros_like(scale) if isinstance(quantizer, PixelQuantizer) else quantizer.zero_point
     bias = torch.zeros_like(layer.weight_scale) if layer.bias is None else layer.bias

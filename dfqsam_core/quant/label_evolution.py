@@ -47,8 +47,10 @@ def tight_boxes(masks: Tensor) -> Tensor:
     boxes = []
     for mask in masks.cpu().numpy():
         parts, count = ndimage.label(mask)
-        sizes = ndimage.sum_labels(mask, parts, range(1, count + 1)) if count else []
-        rows, columns = ndimage.find_objects(parts)[int(sizes.argmax())] if count else (slice(0, 1), slice(0, 1))
+        rows, columns = slice(0, 1), slice(0, 1)
+        if count:
+            sizes = ndimage.sum_labels(mask, parts, range(1, count + 1))
+            rows, columns = ndimage.find_objects(parts)[int(sizes.argmax())]
         boxes.append([columns.start, rows.start, columns.stop, rows.stop])
     return torch.tensor(boxes, dtype=torch.float32, device=masks.device)
 
@@ -76,7 +78,7 @@ def score_masks(logits: Tensor, predicted_iou: Tensor, size: int, offset: float)
 def sample_masks(
     model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int, rules: EvolutionRules
 ) -> Candidates:
-    """Everything the model would segment from a grid of points and from the boxes of the present labels, all three masks each."""
+    """All three masks of what the model would segment from each point of a grid and from the box of each label."""
     size = model.architecture.image_size
     grid = point_grid(size, grid_points, embedding.device)
     by_point = model.decode(embedding, points=(grid, torch.ones(grid.shape[:2], device=grid.device)))
@@ -122,8 +124,8 @@ def evolve_labels(
     logits, predicted = model.decode(embedding, boxes=tight_boxes(labels))
     best = predicted.argmax(1)
     answers = score_masks(logits[torch.arange(len(best)), best], predicted.amax(1), size, rules.stability_offset).masks
-    agreement = [mask_iou(label, answer) for label, answer in zip(labels, answers)]
-    kept = [label for label, iou in zip(labels, agreement) if iou >= rules.keep_iou]
+    agreement = [mask_iou(label, answer) for label, answer in zip(labels, answers, strict=True)]
+    kept = [label for label, iou in zip(labels, agreement, strict=True) if iou >= rules.keep_iou]
     if not kept:
         kept = [labels[max(range(len(agreement)), key=agreement.__getitem__)]]
     for mask in pseudo_positive(sample_masks(model, embedding, labels, grid_points, rules), rules):

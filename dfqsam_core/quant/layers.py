@@ -44,10 +44,11 @@ def apply_product(layer: FloatLayer, x: Tensor, weight: Tensor) -> Tensor:
 class QuantizedLayer(nn.Module):
     """A layer in integer arithmetic: codes times codes, one rescaling, one bias.
 
-    The centred codes are whole numbers held in float32, whose products are exact while a sum stays below 2^24; longer sums
-    of wider codes are taken in float64.
+    The centred codes are whole numbers held in float32, whose products are exact while a sum stays below 2^24; longer
+    sums of wider codes are taken in float64.
     """
 
+    input_quantizer: UniformQuantizer | PixelQuantizer
     weight_codes: Tensor
     weight_scale: Tensor
     weight_zero_point: Tensor
@@ -56,7 +57,7 @@ class QuantizedLayer(nn.Module):
     def __init__(
         self,
         layer: FloatLayer,
-        input_quantizer: nn.Module,
+        input_quantizer: UniformQuantizer | PixelQuantizer,
         weight_codes: Tensor,
         weight_scale: Tensor,
         weight_zero_point: Tensor,
@@ -86,8 +87,7 @@ class QuantizedLayer(nn.Module):
         return weight_of_rows(self.layer[0], rows)
 
     def _largest_sum(self) -> int:
-        input_bits = cast(UniformQuantizer, self.input_quantizer).bits
-        return (2**input_bits - 1) * (2**self.weight_bits - 1) * self.weight_codes.shape[1]
+        return (2**self.input_quantizer.bits - 1) * (2**self.weight_bits - 1) * self.weight_codes.shape[1]
 
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output for a float input x."""
@@ -103,7 +103,7 @@ class QuantizedLayer(nn.Module):
 
 
 class PixelQuantizer(nn.Module):
-    """Quantizer of normalised pixels by their own gray value: code = round(pixel / step), channels 1 of (B, 3, H, W)."""
+    """Quantizer of normalised pixels (B, 3, H, W) by their own gray value: code = round(pixel / step)."""
 
     mean: Tensor
     std: Tensor

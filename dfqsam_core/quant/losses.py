@@ -46,7 +46,7 @@ def patch_similarity_entropy(attention_output: Tensor, points: int, tokens: Tens
 
 
 def density_entropy(values: Tensor, points: int) -> Tensor:
-    """Entropy of the kernel density of `values` (B, M), integrated by the trapezoid rule over `points` nodes; mean over B."""
+    """Entropy of the kernel density of `values` (B, M), by the trapezoid rule over `points` nodes; mean over B."""
     low, high = values.detach().amin(1, keepdim=True), values.detach().amax(1, keepdim=True)
     nodes = low + (high - low) * torch.linspace(0, 1, points, device=values.device)
     spacing = (high - low) / (points - 1)
@@ -64,4 +64,5 @@ def total_variation(image: Tensor) -> Tensor:
         image[..., 1:, 1:] - image[..., :-1, :-1],
         image[..., 1:, :-1] - image[..., :-1, 1:],
     )
-    return sum((d.square().mean() + 1e-12).sqrt() for d in differences) / len(differences)
+    roots = ((d.square().mean() + 1e-12).sqrt() for d in differences)
+    return sum(roots, image.new_zeros(())) / len(differences)

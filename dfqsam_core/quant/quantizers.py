@@ -55,7 +55,7 @@ class UniformQuantizer(nn.Module):
 
 
 class LogSqrt2Softmax(nn.Module):
-    """Softmax whose result is delta * 2^(-code / 2), with the last code reserved for exact zero (log-sqrt2, RepQ-ViT 3.3).
+    """Softmax whose result is delta * 2^(-code / 2), the last code being exact zero (log-sqrt2, RepQ-ViT 3.3).
 
     delta: (heads, 1, 1). Codes are taken from the logits: round((logsumexp + ln delta - logit) / (ln 2 / 2)).
     """

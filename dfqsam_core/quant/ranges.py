@@ -103,7 +103,7 @@ def search_softmax_delta(logits: Tensor, bits: int, dims: Sequence[int], search:
 
 
 def search_weight_range(weight: Tensor, bits: int, importance: Tensor, search: RangeSearch) -> tuple[Tensor, Tensor]:
-    """Scale and zero point (out, 1) of a weight (out, C): least sum of importance_c * error_c^2 for each output channel.
+    """Scale and zero point (out, 1) of a weight (out, C) with the least sum of importance_c * error_c^2 in each row.
 
     importance: (C,), the mean square of each input; ones give the plain error. At 8 bits the range is symmetric about
     zero point 128, so that centred codes fit a signed byte.
@@ -133,7 +133,7 @@ def weight_codes(weight: Tensor, scale: Tensor, zero_point: Tensor, bits: int) -
 
 
 class _RunningBest:
-    """Keeps, for each index outside `dims`, the parameters whose restored tensor came nearest; the first among equals."""
+    """Keeps, for each index outside `dims`, the parameters whose restored tensor came nearest; of equals the first."""
 
     def __init__(self, exact: Tensor, dims: Sequence[int]) -> None:
         self.exact, self.dims = exact, tuple(dims)
@@ -147,4 +147,4 @@ class _RunningBest:
             return
         better = error < self.error
         self.error = torch.where(better, error, self.error)
-        self.parameters = [torch.where(better, new, old) for new, old in zip(parameters, self.parameters)]
+        self.parameters = [torch.where(better, new, old) for new, old in zip(parameters, self.parameters, strict=True)]

@@ -1,6 +1,7 @@
 """The plain integer reference: a packed model run layer by layer in torch, to be believed rather than to be fast.
 
-The engine of `runtime` has to give the same codes for the same inputs, and the same masks within a small float tolerance.
+The engine of `runtime` has to give the same codes for the same inputs, and the same masks within a small float
+tolerance.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def load_reference(packed: PackedModel) -> SamMed2D:
 
 def activation_quantizers(encoder: nn.Module) -> dict[str, nn.Module]:
     """Every place of an encoder where activations become codes, by name; what is missing here runs in float."""
-    found = {}
+    found: dict[str, nn.Module] = {}
     for path, module in encoder.named_modules():
         if isinstance(module, QuantizedLayer):
             found[f"{path}.input"] = module.input_quantizer
@@ -55,11 +56,12 @@ def _integer_layer(model: SamMed2D, packed: PackedModel, spec: LayerSpec) -> Qua
     tensors, name = packed.tensors, spec.name
     bits = packed.input_bits(name)
     weight_bits = packed.weight_bits(name)
-    assert bits is not None and weight_bits is not None
+    assert bits is not None
+    assert weight_bits is not None
     scale, input_scale = (torch.tensor(tensors[f"{name}.{part}.scale"]) for part in ("weight", "input"))
     zero_point = torch.tensor(tensors[f"{name}.weight.zero_point"]).float()
     codes = torch.tensor(packed.weight_codes(name)) + zero_point[:, None]
-    quantizer: nn.Module
+    quantizer: UniformQuantizer | PixelQuantizer
     if name == PATCH_EMBEDDING:
         quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, bits)
     else:

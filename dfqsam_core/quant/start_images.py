@@ -11,7 +11,7 @@ from ..pixels import PIXEL_MEAN, PIXEL_STD
 
 
 def random_generator(seed: int, *stream: int) -> torch.Generator:
-    """A generator that depends on the seed and the stream's numbers alone, so that no state has to be kept to resume."""
+    """A generator that depends on the seed and the stream's numbers alone: to resume, no state has to be kept."""
     mixed = np.random.SeedSequence([seed, *stream]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(mixed[0]) << 32 | int(mixed[1]))
 

@@ -1,8 +1,8 @@
 """Synthetic calibration images: pixels optimised until the model segments them the way their evolving labels say.
 
 DFQ-SAM (arXiv 2410.01813), on one 256-pixel grid with pixels in 0..1. Every image has its own seed and runs on one
-thread, so the result does not depend on how many run side by side, and random numbers are drawn afresh from (seed, image,
-step), so a run continues from any step as if it had never stopped.
+thread, so the result does not depend on how many run side by side, and random numbers are drawn afresh from (seed,
+image, step), so a run continues from any step as if it had never stopped.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ FINGERPRINT = "dfqsam_synthesis.json"
 
 
 class WorkFolder:
-    """One file an image, written aside and renamed; a fingerprint ties the folder to one checkpoint, recipe and seed."""
+    """One file per image, written aside and renamed; a fingerprint ties it all to one checkpoint, recipe and seed."""
 
     def __init__(self, path: Path, fingerprint: dict[str, Any], resume: bool) -> None:
         """Open `path` for this fingerprint; without `resume` earlier state of ours is removed.

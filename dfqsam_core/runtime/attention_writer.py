@@ -111,7 +111,7 @@ class AttentionWriter:
         step, last = graph.floats(-_HALF_OCTAVE), 2**bits - 1
         codes = graph.op("QuantizeLinear", distance, step, graph.constant(np.uint8(0)))
         if graph.taps:
-            graph.tap(f"{name}.codes", graph.op("Min", codes, graph.constant(np.uint8(last))))
+            graph.tap(f"{name}.codes", self.layers.clamp(codes, bits))
         values = graph.op("Exp", graph.op("DequantizeLinear", codes, step, graph.constant(np.uint8(0))))
         # The last code means zero; larger ones are not clamped, for they vanish as well.
         return graph.op("ThresholdedRelu", values, alpha=2.0 ** (0.25 - last / 2))

@@ -65,9 +65,15 @@ class LayerWriter:
             # The engine's own quantizer is slow where neighbouring values have different scales.
             steps = self.graph.op("Round", self.graph.op("Div", x, self.graph.constant(scale)))
             x = self.graph.op("Add", steps, self.graph.constant(zero_point.astype(np.float32)))
-            scale, zero_point = np.float32(1), np.uint8(0)
+            scale, zero_point = np.array(1, np.float32), np.array(0, np.uint8)
         codes = self.graph.op("QuantizeLinear", x, *map(self.graph.constant, (scale, zero_point)), axis=axis)
-        return self.graph.tap(f"{name}.codes", self._clamp(codes, bits))
+        return self.graph.tap(f"{name}.codes", self.clamp(codes, bits))
+
+    def clamp(self, codes: str, bits: int) -> str:
+        """Codes, uint8, limited to 2^bits - 1."""
+        # Not Min: onnxruntime 1.23, the newest for Python 3.10, has none for uint8.
+        last = np.uint8(2**bits - 1)
+        return codes if bits == 8 else self.graph.op("Clip", codes, *map(self.graph.constant, (np.uint8(0), last)))
 
     def norm(self, name: str, x: str, epsilon: float) -> str:
         """LayerNorm `name` over the last axis."""
@@ -148,7 +154,7 @@ class LayerWriter:
         """scale * sum (code - zero point) W + bias; zero points of single channels become part of the bias."""
         quantizer = self._quantizer(layer)
         weight_scale, bias = self.tensor(f"{layer}.weight.scale"), self.bias(layer)
-        input_scale, zero_point = np.float32(1), np.uint8(0)
+        input_scale, zero_point = np.array(1, np.float32), np.array(0, np.uint8)
         if quantizer.is_per_channel:
             offset = np.einsum("oit,i->o", rows, quantizer.zero_point, dtype=np.int64)
             bias = (bias - weight_scale.astype(np.float64) * offset).astype(np.float32)
@@ -173,9 +179,6 @@ class LayerWriter:
         if 2 * largest <= _LARGEST_PAIR:
             return self.graph.weight(matrix), None
         return self.graph.weight((matrix.astype(np.int16) + 128).astype(np.uint8)), self.graph.constant(np.uint8(128))
-
-    def _clamp(self, codes: str, bits: int) -> str:
-        return codes if bits == 8 else self.graph.op("Min", codes, self.graph.constant(np.uint8(2**bits - 1)))
 
     def _layer_norm(self, x: str, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> str:
         affine = map(self.graph.constant, (gamma, beta))

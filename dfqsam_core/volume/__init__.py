@@ -3,14 +3,17 @@
 Importing it is light: readers of file formats and the model's engine load when they are first used.
 """
 
+from .disk_cache import DiskEmbeddingCache
 from .files import read_volume
 from .geometry import VolumeGeometry
 from .label_maps import write_label_map
+from .prefetch import Prefetcher
 from .prompt_reader import read_prompts
 from .prompts import BoxPrompt, PointPrompt, SegmentPrompts
 from .propagation import PropagationConfig, PropagationResult, Stop, propagate
 from .segment import SegmentationResult, segment_volume
 from .session import SliceEdit, VolumeSession
+from .session_file import restore_session, save_session
 from .slices import SliceFrame, SliceKey
 from .volume import Volume
 from .window import WINDOW_PRESETS, WindowLevel, auto_window, choose_window
@@ -18,7 +21,9 @@ from .window import WINDOW_PRESETS, WindowLevel, auto_window, choose_window
 __all__ = [
     "WINDOW_PRESETS",
     "BoxPrompt",
+    "DiskEmbeddingCache",
     "PointPrompt",
+    "Prefetcher",
     "PropagationConfig",
     "PropagationResult",
     "SegmentPrompts",
@@ -36,6 +41,8 @@ __all__ = [
     "propagate",
     "read_prompts",
     "read_volume",
+    "restore_session",
+    "save_session",
     "segment_volume",
     "write_label_map",
 ]

@@ -129,6 +129,7 @@ def _enhanced_frame(path: Path, dataset: Any, group: Any, number: int) -> Frame:
     shared = dataset.SharedFunctionalGroupsSequence[0] if dataset.get("SharedFunctionalGroupsSequence") else {}
 
     def item(name: str) -> Any:
+        """The frame's own part of the header, or else the one that all frames share."""
         found = group.get(name) or shared.get(name)
         return found[0] if found else {}
 

@@ -26,6 +26,7 @@ class Prefetcher:
     def __init__(self, slices: SlicePredictor) -> None:
         self._slices = slices
         self._wanted: list[SliceKey] = []
+        self._busy = False
         self._closed = False
         self._error: BaseException | None = None
         self._changed = threading.Condition()
@@ -46,7 +47,7 @@ class Prefetcher:
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait until nothing is wanted or in work; False when the time ran out first."""
         with self._changed:
-            done = self._changed.wait_for(lambda: self._error is not None or self._idle, timeout_seconds)
+            done = self._changed.wait_for(self._is_settled, timeout_seconds)
             self._raise_error()
             return done
 
@@ -57,7 +58,8 @@ class Prefetcher:
             self._changed.notify_all()
         self._thread.join()
 
-    _idle = True
+    def _is_settled(self) -> bool:
+        return self._error is not None or not (self._wanted or self._busy)
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -74,10 +76,10 @@ class Prefetcher:
 
     def _next(self) -> SliceKey | None:
         with self._changed:
-            self._idle = not self._wanted
+            self._busy = False
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._closed or self._wanted)
             if self._closed:
                 return None
-            self._idle = False
+            self._busy = True
             return self._wanted.pop(0)

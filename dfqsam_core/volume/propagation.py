@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from .slices import SliceFrame, SliceKey
 
 # Logits by which the stability of a mask is judged, as in SAM's automatic mask generator.
 _STABILITY_OFFSET = 1.0
+_NO_SEED = "the prompted slices have no mask"
 
 
 @dataclass(frozen=True)
@@ -78,27 +78,25 @@ def propagate(
     Outwards, the mask of each slice prompts the next. Between two prompted slices, the shape between their masks does,
     and stands in where the model disagrees with it. Prompted slices keep their masks; earlier propagated ones in the
     range are replaced. One undo step; Cancelled raised by `progress` leaves the session as it was.
-    Raises PromptError where the range is not in the volume or holds no prompted slice with a mask.
+    Raises PromptError where the range is not in the volume or holds no prompted slice.
     """
     if not 0 <= first <= last < session.volume.geometry.size_along(axis):
         raise PromptError(f"The volume has no slices {first} to {last} along {axis}.")
-    seeds = [n for n in session.prompted_slices(label, axis) if first <= n <= last and _seed(session, label, axis, n)]
-    if not seeds:
-        raise PromptError(f"Segment {label} has no mask from prompts on the slices {first} to {last} along {axis}.")
-    run = _Run(session, label, axis, config or PropagationConfig(), last - first + 1 - len(seeds), progress)
-    stops = (
-        run.outwards(seeds[0], range(seeds[0] - 1, first - 1, -1)),
-        run.outwards(seeds[-1], range(seeds[-1] + 1, last + 1)),
-    )
+    prompted = [index for index in session.prompted_slices(label, axis) if first <= index <= last]
+    if not prompted:
+        raise PromptError(
+            f"Segment {label} has no prompts on the slices {first} to {last} along {axis}. Add one there."
+        )
+    run = _Run(session, label, axis, config or PropagationConfig(), last - first + 1 - len(prompted), progress)
+    seeds = [index for index in prompted if session.mask(label, SliceKey(axis, index)).any()]
+    if seeds:
+        stops = run.outwards(seeds[0], first, -1), run.outwards(seeds[-1], last, 1)
+    else:
+        stops = Stop(-1, prompted[0], _NO_SEED), Stop(1, prompted[-1], _NO_SEED)
     for a, b in itertools.pairwise(seeds):
         run.between(a, b)
-    edits = session.replace_propagated(label, axis, range(first, last + 1), run.found)
     report(progress, "propagate", run.total, run.total)
-    return PropagationResult(edits, stops)
-
-
-def _seed(session: VolumeSession, label: int, axis: str, index: int) -> bool:
-    return bool(session.mask(label, SliceKey(axis, index)).any())
+    return PropagationResult(session.replace_propagated(label, axis, range(first, last + 1), run.found), stops)
 
 
 class _Run:
@@ -119,12 +117,11 @@ class _Run:
         self.total = total
         self._progress = progress
 
-    def outwards(self, seed: int, indices: Iterable[int]) -> Stop:
-        """Predict slice after slice from `seed` on, each from the one before, until one is refused."""
+    def outwards(self, seed: int, end: int, direction: int) -> Stop:
+        """Predict slice after slice from `seed` to `end`, each from the one before, until one is refused."""
         before = self._given(seed)
-        mask, reached, direction = self._canonical(before), seed, 0
-        for index in indices:
-            direction = index - reached
+        mask, reached = self._canonical(before), seed
+        for index in range(seed + direction, end + direction, direction):
             prediction = self._predict(index, mask, before)
             found = self._canonical(prediction)
             reason = refusal(found, mask, prediction, self.config)

@@ -100,7 +100,7 @@ class SlicePredictor:
     ) -> SlicePrediction:
         """Predict the masks of `prompts`, all on the slice `key`; low_res_mask: (64, 64) logits to refine, if any."""
         frame = SliceFrame.of(self.volume.geometry, key.axis)
-        self._set_slice(key)
+        self._predictor.set_image_embedding(self.embed(key), (frame.height, frame.width))
         coords, labels, box = pixel_prompts(frame, prompts)
         masks, predicted_iou, low_res = self._predictor.predict(
             point_coords=coords,
@@ -112,7 +112,12 @@ class SlicePredictor:
         stored = np.stack([frame.to_storage(mask) for mask in masks])
         return SlicePrediction.of(stored, np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16))
 
-    def _set_slice(self, key: SliceKey) -> None:
+    def twin(self, predictor: Predictor) -> SlicePredictor:
+        """Another one for another thread: same volume, window and cache, its own `predictor` of the same model."""
+        return SlicePredictor(self.volume, predictor, self._model_digest, self.window, self._cache)
+
+    def embed(self, key: SliceKey) -> np.ndarray:
+        """Embedding of a slice: from the cache, or made now and put there."""
         image = self.image(key)
         content = self.embedding_key(image)
         embedding = self._cache.get(content)
@@ -122,7 +127,7 @@ class SlicePredictor:
             # Rounded as the cache rounds: a result must not depend on whether the cache still held the slice.
             embedding = self._predictor.get_image_embedding().astype(np.float16).astype(np.float32)
             self._cache.put(content, embedding)
-        self._predictor.set_image_embedding(embedding, image.shape)
+        return embedding
 
     def embedding_key(self, image: np.ndarray) -> tuple[str, str]:
         """Digests of a slice image (its pixels hold voxels and window) and of the model; never a place or file name."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .fields import SIZE, gaussian_blur, octaves
-from .randomness import Rng, constant
+from .randomness import Rng
 
 
 def acquire(rng: Rng, image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,40 +51,39 @@ def coarse_voxels(rng: Rng, image: Tensor, labels: Tensor) -> tuple[Tensor, Tens
     voxels = rng.log_uniform(count, 2, low=80, high=320)
     kind = rng.uniform(count)
     voxels = torch.where((kind < 0.2)[:, None], float(SIZE), voxels)
-    blocky = (kind > 0.6)[:, None, None, None]
+    blocky = (kind > 0.6)[:, None, None]
     step = SIZE / voxels
     blurred = gaussian_blur(image, 0.35 * (step.mean(1) - 0.8).clamp(min=0))
+    columns, rows = _resampling(voxels, blocky).unbind(1)
+    follow = (rng.coin(count, chance=0.7) & (kind >= 0.2))[:, None, None]
+    voxel, _ = _voxel_position(voxels, torch.ones_like(blocky))
+    pixel = torch.arange(SIZE, device=image.device)
+    x, y = torch.where(follow, _pixel_of(voxel, step), pixel).unbind(1)
+    moved = labels.gather(2, y[:, None, :, None].expand_as(labels)).gather(3, x[:, None, None].expand_as(labels))
+    return rows @ blurred @ columns.transpose(1, 2), moved
+
+
+def _resampling(voxels: Tensor, blocky: Tensor) -> Tensor:
+    """Matrices (B, 2, SIZE, SIZE) for x and y from pixels to pixels seen through `voxels` (B, 2) to a side."""
     low, weight = _voxel_position(voxels, blocky)
-    smooth = torch.zeros_like(image)
-    for dy in (0, 1):
-        for dx in (0, 1):
-            share = (weight[..., 0] if dx else 1 - weight[..., 0]) * (weight[..., 1] if dy else 1 - weight[..., 1])
-            place = _normalised(low + constant((float(dx), float(dy)), image.device), step)
-            smooth = (
-                smooth
-                + share
-                * F.grid_sample(blurred[:, None], place, mode="nearest", padding_mode="border", align_corners=False)[
-                    :, 0
-                ]
-            )
-    follow = (rng.coin(count, chance=0.7) & (kind >= 0.2))[:, None, None, None]
-    nearest = _normalised(_voxel_position(voxels, torch.ones_like(blocky))[0], step)
-    moved = F.grid_sample(labels.float(), nearest, mode="nearest", padding_mode="border", align_corners=False)
-    return smooth, torch.where(follow, moved.to(labels.dtype), labels)
+    step = SIZE / voxels
+    line = torch.arange(SIZE, device=voxels.device)
+    below, above = (_pixel_of(low + side, step)[..., None] == line for side in (0, 1))
+    return below * (1 - weight)[..., None] + above * weight[..., None]
 
 
 def _voxel_position(voxels: Tensor, blocky: Tensor) -> tuple[Tensor, Tensor]:
-    """Lower voxel index and linear weight (B, H, W, 2) of each pixel; blocky images have the weight 0."""
+    """Lower voxel index and linear weight (B, 2, SIZE) of each pixel; blocky images have the weight 0."""
     pixel = torch.arange(SIZE, device=voxels.device, dtype=torch.float32)
-    grid = torch.stack(torch.meshgrid(pixel, pixel, indexing="xy"), -1)
-    ratio = (voxels / SIZE)[:, None, None, :]
-    position = torch.where(blocky, grid * ratio + 1e-4, (grid + 0.5) * ratio - 0.5)
+    ratio = (voxels / SIZE)[..., None]
+    position = torch.where(blocky, pixel * ratio + 1e-4, (pixel + 0.5) * ratio - 0.5)
     low = position.floor()
     return low, torch.where(blocky, torch.zeros_like(low), position - low)
 
 
-def _normalised(voxel: Tensor, step: Tensor) -> Tensor:
-    return (voxel + 0.5) * step[:, None, None, :] * (2 / SIZE) - 1
+def _pixel_of(voxel: Tensor, step: Tensor) -> Tensor:
+    """The pixel (B, 2, SIZE) int64 in which the centre of each voxel lies."""
+    return ((voxel + 0.5) * step[..., None]).floor().long().clamp(0, SIZE - 1)
 
 
 def random_curve(rng: Rng, image: Tensor, chance: float) -> Tensor:

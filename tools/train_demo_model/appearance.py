@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .fields import SIZE, gaussian_blur, octaves, smooth_field
+from .fields import SIZE, gaussian_blur, octaves
 from .randomness import Rng
 
 LABELS = 256
@@ -46,4 +46,4 @@ def _textures(rng: Rng, count: int) -> list[Tensor]:
     grain = gaussian_blur(rng.normal(count, SIZE, SIZE), rng.uniform(count, low=0.5, high=2.0))
     grain = grain / grain.flatten(1).std(1)[:, None, None]
     stripes = torch.sin(octaves(rng, count, (2, 3)) * rng.uniform(count, 1, 1, low=8.0, high=40.0))
-    return [grain, smooth_field(rng, count, 40), octaves(rng, count, (6, 12, 24)), 0.5 * stripes]
+    return [grain, octaves(rng, count, (40,)), octaves(rng, count, (6, 12, 24)), 0.5 * stripes]

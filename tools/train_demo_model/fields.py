@@ -1,6 +1,11 @@
-"""Smooth random fields, blurring and random deformations, for whole batches at once."""
+"""Smooth random fields, blurring and random deformations, for whole batches at once.
+
+Everything is a product with a small matrix per axis: two tensor-core products replace dozens of small kernels.
+"""
 
 from __future__ import annotations
+
+import functools
 
 import torch
 import torch.nn.functional as F
@@ -11,46 +16,62 @@ from .randomness import Rng
 SIZE = 256
 
 
-def smooth_field(rng: Rng, count: int, cells: int) -> Tensor:
-    """Gaussian noise on a grid of `cells` x `cells`, interpolated to (count, SIZE, SIZE) float32; variance about 1."""
-    coarse = rng.normal(count, 1, cells + 2, cells + 2)
-    return F.interpolate(coarse, (SIZE, SIZE), mode="bicubic", align_corners=False)[:, 0]
-
-
 def octaves(rng: Rng, count: int, cells: tuple[int, ...]) -> Tensor:
-    """Sum of smooth fields of several finenesses with random weights, (count, SIZE, SIZE), variance about 1."""
+    """Sum of smooth fields of several finenesses with random weights, (count, SIZE, SIZE), variance about 1.
+
+    cells: side of the grid of Gaussian noise behind each field, which is interpolated by cubic splines.
+    """
+    matrix, owner = _spline_matrix(cells, rng.device)
     weights = rng.uniform(count, len(cells)) ** 2 + 1e-3
     weights = weights / weights.norm(dim=1, keepdim=True)
-    parts = [smooth_field(rng, count, c) * weights[:, i, None, None] for i, c in enumerate(cells)]
-    return torch.stack(parts).sum(0)
+    # One square of noise whose diagonal blocks are the grids: both axes of every octave in one product.
+    same = owner[:, None] == owner
+    coarse = rng.normal(count, len(owner), len(owner)) * (same * weights[:, owner, None])
+    return matrix @ coarse @ matrix.T
 
 
-def gaussian_blur(images: Tensor, sigma: Tensor, radius: int = 8) -> Tensor:
-    """Blur each image (B, H, W) with its own `sigma` (B,) in pixels; kernels are cut at `radius`."""
-    offset = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.exp(-0.5 * (offset / sigma.clamp(min=0.05)[:, None]) ** 2)
-    kernel = (kernel / kernel.sum(1, keepdim=True))[:, None]
-    count = len(images)
-    padded = F.pad(images[None], (radius, radius, radius, radius), mode="replicate")
-    rows = F.conv2d(padded, kernel[:, :, None, :], groups=count)
-    return F.conv2d(rows, kernel[:, :, :, None], groups=count)[0]
+@functools.cache
+def _spline_matrix(cells: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cubic interpolation from all grids side by side, (SIZE, K), and the number of the grid of each column (K,)."""
+    lines = []
+    for side in (count + 2 for count in cells):
+        unit = torch.eye(side)[:, None, :, None]
+        lines.append(F.interpolate(unit, (SIZE, 1), mode="bicubic", align_corners=False)[:, 0, :, 0].T)
+    owner = torch.repeat_interleave(torch.arange(len(cells)), torch.tensor([line.shape[1] for line in lines]))
+    return torch.cat(lines, 1).to(device), owner.to(device)
 
 
-def deformed_grid(rng: Rng, count: int, rotation: float, shear: float, elastic: float) -> Tensor:
-    """Canvas coordinates after a random in-plane deformation, (count, SIZE, SIZE, 2) as x, y; the canvas is [-1, 1].
+def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
+    """Blur each image (B, SIZE, SIZE) with its own `sigma` (B,) in pixels; weights are renormalised at the edges."""
+    kernel = (_squared_distance(images.device) * (-0.5 / sigma.clamp(min=0.05) ** 2)[:, None, None]).softmax(-1)
+    return kernel @ images @ kernel.transpose(1, 2)
 
-    rotation: standard deviation in radians. shear: standard deviation of shear and of log aspect.
-    elastic: largest mean displacement, in half canvases. A third of the images is mirrored.
+
+@functools.cache
+def _squared_distance(device: torch.device) -> Tensor:
+    line = torch.arange(SIZE, device=device, dtype=torch.float32)
+    return (line[:, None] - line) ** 2
+
+
+def deformed_grid(rng: Rng, rotation: Tensor, shear: Tensor, elastic: Tensor) -> Tensor:
+    """Canvas coordinates after random in-plane deformations, (B, SIZE, SIZE, 2) as x, y; the canvas is [-1, 1].
+
+    rotation (B,): standard deviation in radians. shear (B,): standard deviation of shear and of log aspect.
+    elastic (B,): largest mean displacement, in half canvases. A third of the images is mirrored.
     """
-    line = (torch.arange(SIZE, device=rng.device) + 0.5) * (2 / SIZE) - 1
-    base = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
-    angle = rng.normal(count, std=rotation)
-    aspect, skew = torch.exp(rng.normal(count, std=shear)), rng.normal(count, std=shear)
+    count = len(rotation)
+    angle = rng.normal(count) * rotation
+    aspect, skew = torch.exp(rng.normal(count) * shear), rng.normal(count) * shear
     flip = 1.0 - 2.0 * rng.coin(count, chance=0.33).float()
     cos, sin = torch.cos(angle), torch.sin(angle)
     turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
     stretch = torch.stack([torch.stack([aspect * flip, skew], -1), torch.stack([0 * skew, 1 / aspect], -1)], -2)
-    grid = torch.einsum("hwj,bij->bhwi", base, turn @ stretch)
-    strength = rng.uniform(count, 1, 1, high=elastic) * rng.coin(count, 1, 1, chance=0.7)
-    bump = torch.stack([octaves(rng, count, (2, 4, 8)) * strength for _ in range(2)], -1)
-    return grid + bump
+    grid = torch.einsum("hwj,bij->bhwi", _canvas(rng.device), turn @ stretch)
+    strength = rng.uniform(count, 1, 1) * rng.coin(count, 1, 1, chance=0.7) * elastic[:, None, None]
+    return grid + torch.stack([octaves(rng, count, (2, 4, 8)) * strength for _ in range(2)], -1)
+
+
+@functools.cache
+def _canvas(device: torch.device) -> Tensor:
+    line = (torch.arange(SIZE, device=device) + 0.5) * (2 / SIZE) - 1
+    return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)

@@ -46,7 +46,8 @@ def test_softmax_codes_follow_the_table() -> None:
     total = float(probability.sum())
     expected = [min(15, round(2 * math.log2(0.5 / (p / total)))) for p in probability[0].tolist()]
     assert softmax.codes(logits)[0, 0, 0].tolist() == expected
-    assert expected[-1] == 15 and float(softmax(logits)[..., -1]) == 0.0
+    assert expected[-1] == 15
+    assert float(softmax(logits)[..., -1]) == 0.0
 
 
 def test_four_bit_softmax_has_sixteen_values_with_zero_among_them() -> None:
@@ -55,7 +56,8 @@ def test_four_bit_softmax_has_sixteen_values_with_zero_among_them() -> None:
     log_probability = logits - logits.logsumexp(-1, keepdim=True)
     wide = LogSqrt2Softmax(torch.tensor([[[float(log_probability.max().exp())]]]), 4)
     assert len(softmax(logits).unique()) <= 16
-    assert wide(logits).unique().tolist()[0] == 0.0 and len(wide(logits).unique()) == 16
+    assert wide(logits).unique().tolist()[0] == 0.0
+    assert len(wide(logits).unique()) == 16
 
 
 @pytest.mark.parametrize("bits", [4, 6, 8])

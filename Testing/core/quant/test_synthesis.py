@@ -1,4 +1,4 @@
-"""Synthetic images: they get better, they come from the seed alone, and a stopped run goes on as if it never stopped."""
+"""Synthetic images get better and come from the seed alone, and a stopped run goes on as if it never stopped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dfqsam_core.quant.label_evolution import (  # noqa: E402
 )
 from dfqsam_core.quant.losses import segmentation_loss  # noqa: E402
 from dfqsam_core.quant.start_images import random_blobs, random_generator, start_image  # noqa: E402
-from dfqsam_core.quant.synthesis import SyntheticImage, Synthesizer, jitter, synthesize  # noqa: E402
+from dfqsam_core.quant.synthesis import Synthesizer, SyntheticImage, jitter, synthesize  # noqa: E402
 from dfqsam_core.quant.work_folder import WorkFolder  # noqa: E402
 from dfqsam_core.resources import resource_path  # noqa: E402
 from Testing.support.quantized import toy_checkpoint, toy_config  # noqa: E402
@@ -69,10 +69,16 @@ def judge(synthesizer: Synthesizer, image: SyntheticImage) -> tuple[float, float
     return float(segmentation_loss(masks, predicted[rows, best], image.labels.float())), float(predicted.amax(1).mean())
 
 
+def assert_same_images(images: list[SyntheticImage], others: list[SyntheticImage]) -> None:
+    for image, other in zip(images, others, strict=True):
+        assert torch.equal(image.pixels, other.pixels)
+        assert torch.equal(image.labels, other.labels)
+
+
 def test_images_depend_on_the_seed_and_not_on_the_threads(model: SamMed2D) -> None:
     one, two = (synthesize(model, config(iterations=3), 5, threads=n) for n in (1, 2))
     other = synthesize(model, config(iterations=3), 6)
-    assert all(torch.equal(a.pixels, b.pixels) and torch.equal(a.labels, b.labels) for a, b in zip(one, two))
+    assert_same_images(one, two)
     assert not torch.equal(one[0].pixels, other[0].pixels)
     assert not torch.equal(one[0].pixels, one[1].pixels)
 
@@ -88,9 +94,7 @@ def test_a_cancelled_run_goes_on_to_the_same_images(model: SamMed2D, tmp_path: P
         synthesize(model, config(), 1, work=WorkFolder(tmp_path, {"run": 1}, resume=False), progress=stop_at_22)
     assert list(tmp_path.glob("image_*.safetensors"))
     resumed = synthesize(model, config(), 1, work=WorkFolder(tmp_path, {"run": 1}, resume=True))
-    assert all(
-        torch.equal(a.pixels, b.pixels) and torch.equal(a.labels, b.labels) for a, b in zip(undisturbed, resumed)
-    )
+    assert_same_images(undisturbed, resumed)
 
 
 def test_the_model_stays_frozen(model: SamMed2D) -> None:
@@ -135,7 +139,8 @@ def test_only_sure_masks_of_sensible_size_are_pseudo_positive() -> None:
         ),
         EvolutionRules(least_area=0.005),
     )
-    assert len(found) == 1 and torch.equal(found[0], good)
+    assert len(found) == 1
+    assert torch.equal(found[0], good)
 
 
 def test_evolution_never_loses_the_last_label_and_respects_the_limit(model: SamMed2D) -> None:

@@ -103,6 +103,21 @@ def test_between_two_prompted_slices_the_shape_is_interpolated_where_the_model_f
     assert dice > 0.95
 
 
+def test_prompts_that_gave_no_mask_are_told_and_change_nothing():
+    session = a_session(a_cone())
+    session.add_prompt(1, PointPrompt((14, 13, 7), positive=False))
+    result = propagate(session, 1, "K", 0, 14)
+    assert result.edits == ()
+    assert {stop.reason for stop in result.stops} == {"the prompted slices have no mask"}
+
+
+def test_a_seed_at_the_end_of_the_range_still_says_its_direction():
+    session = a_session(a_cone())
+    session.add_prompt(1, PointPrompt((14, 13, 7)))
+    stops = propagate(session, 1, "K", 7, 7).stops
+    assert [(stop.direction, stop.last_index) for stop in stops] == [(-1, 7), (1, 7)]
+
+
 def test_cancelling_leaves_the_session_as_it_was():
     session = a_session(a_cone())
     session.add_prompt(1, PointPrompt((14, 13, 7)))
@@ -148,10 +163,10 @@ def test_a_sudden_change_of_area_stops():
 
 def test_what_cannot_be_propagated_is_refused():
     session = a_session(a_cone())
-    with pytest.raises(PromptError, match="no mask from prompts"):
+    with pytest.raises(PromptError, match="has no prompts"):
         propagate(session, 1, "K", 0, 14)
     session.add_prompt(1, PointPrompt((14, 13, 7)))
-    with pytest.raises(PromptError, match="no mask from prompts on the slices 9 to 12"):
+    with pytest.raises(PromptError, match="no prompts on the slices 9 to 12"):
         propagate(session, 1, "K", 9, 12)
     with pytest.raises(PromptError, match="no slices 5 to 15"):
         propagate(session, 1, "K", 5, 15)
