@@ -2,9 +2,9 @@
 
 Run: python tools/accuracy_models.py CHECKPOINT --real DIR --output FOLDER
 
-"W4A4 default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them; W8A8 and W6A6 are the default recipe with more
-bits. Two bounds show what the synthetic images are worth: "noise" calibrates the default recipe on Gaussian noise, "real" on
-labelled slices of DIR, which the product itself never does.
+"W4A4 default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them; W8A8 and W6A6 are the default recipe
+with more bits. Two bounds show what the synthetic images are worth: "noise" calibrates the default recipe on Gaussian
+noise, "real" on labelled slices of DIR, which the product itself never does.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def main() -> None:
     with single_threaded_kernels():
         shared = synthetic_pixels(checkpoint, default)
         for bits in (8, 6):
-            save(args.output / f"w{bits}a{bits}.safetensors", checkpoint, QuantConfig.from_recipe("default", bits=bits), shared)
+            config = QuantConfig.from_recipe("default", bits=bits)
+            save(args.output / f"w{bits}a{bits}.safetensors", checkpoint, config, shared)
         save(args.output / "default.safetensors", checkpoint, default, shared)
         save(args.output / "noise.safetensors", checkpoint, noise, synthetic_pixels(checkpoint, noise))
         real = real_pixels(args.real, default.synthesis.images, checkpoint.architecture.image_size)
@@ -64,14 +65,17 @@ def synthetic_pixels(checkpoint: Checkpoint, config: QuantConfig) -> Tensor:
 def real_pixels(folder: Path, count: int, size: int) -> Tensor:
     """At most `count` slices spread over the labelled scans of `folder`, windowed as `dfqsam verify` does."""
     slices = [item.image for case in find_cases(folder) for item in load_slices(case, Sampling())]
-    chosen = [slices[index] for index in np.linspace(0, len(slices) - 1, min(count, len(slices))).round().astype(int)]
+    even = np.linspace(0, len(slices) - 1, min(count, len(slices))).round().astype(int)
+    chosen = [slices[index] for index in even]
     return torch.stack([torch.tensor(resize_nearest(image, size, size)) for image in chosen])[:, None].float() / 255
 
 
 def save(path: Path, checkpoint: Checkpoint, config: QuantConfig, pixels: Tensor) -> None:
     """Calibrate on `pixels` and write the packed model, replacing an older one."""
     print(path.stem, file=sys.stderr)
-    write_model(path, pack(SamMed2D.from_checkpoint(checkpoint), checkpoint, pixels, config, usable_cores()), force=True)
+    write_model(
+        path, pack(SamMed2D.from_checkpoint(checkpoint), checkpoint, pixels, config, usable_cores()), force=True
+    )
 
 
 if __name__ == "__main__":

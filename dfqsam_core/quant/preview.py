@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from ..errors import OutputError
+
 PALETTE = np.array([[230, 75, 53], [77, 187, 213], [0, 160, 135], [243, 155, 127], [132, 145, 180], [145, 209, 194]])
 
 
@@ -20,9 +22,17 @@ def preview_image(pixels: Tensor, labels: Tensor) -> np.ndarray:
     return np.concatenate([plain, painted], axis=1)
 
 
-def write_preview(folder: Path, index: int, picture: np.ndarray) -> None:
-    """Write the picture of image `index` as a PNG into `folder`, which is made when missing."""
+def write_preview(folder: Path, index: int, steps: int, picture: np.ndarray) -> None:
+    """Write the picture of image `index` after `steps` as a PNG into `folder`, which is made when missing.
+
+    Raises OutputError when it cannot be written.
+    """
     from PIL import Image
 
-    folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(folder / f"synthetic_{index:03d}.png")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"image_{index:03d}_step_{steps:04d}.png")
+    except OSError as error:
+        raise OutputError(
+            f"The pictures cannot be written into {folder}: {error}. Choose another --preview."
+        ) from error

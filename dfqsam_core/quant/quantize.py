@@ -25,8 +25,7 @@ from .calibration import calibrate, place_quantizers
 from .config import QuantConfig
 from .export import export_tensors, layer_table, quantize_decoder_weights, round_position_tables
 from .layers import PixelQuantizer
-from .preview import preview_image, write_preview
-from .synthesis import SyntheticImage, synthesize
+from .synthesis import synthesize
 from .work_folder import WorkFolder
 
 
@@ -47,24 +46,24 @@ def quantize(
 
     config alone decides the result; the rest is how to get there. threads: images and range candidates worked on side
     by side (None: all cores this process may use). work_dir: folder for the state of the synthesis (None: beside the
-    output); resume: go on from what is there. preview_dir: folder for PNG pictures of the synthetic images.
+    output); resume: go on from what is there. preview_dir: folder for PNG pictures of the images and their labels on
+    the way.
 
     Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
     card, the seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
     Cancelled when `progress` does; then no output exists and the work folder can be resumed.
     """
     output = refuse_overwrite(output_path, force)
-    clock, place, workers = _Clock(), _device(device), threads or usable_cores()
+    clock, place, workers = _Clock(), _device(device), _workers(threads)
     report(progress, "read", 0, 1, "reading the checkpoint")
     checkpoint = read_checkpoint(checkpoint_path)
     model = SamMed2D.from_checkpoint(checkpoint).to(place)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
     work = WorkFolder(folder, _fingerprint(checkpoint, config), resume)
-    with single_threaded_kernels():
+    with single_threaded_kernels(), work.discarded_if_unused():
         side_by_side = workers if place.type == "cpu" else 1
-        images = synthesize(model, config.synthesis, config.seed, side_by_side, work, progress)
-        _write_previews(images, preview_dir)
+        images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
         packed = pack(model, checkpoint, torch.cat([image.pixels for image in images]), config, workers, progress)
         clock.lap("calibration")
@@ -75,6 +74,12 @@ def quantize(
     labels = [len(image.labels) for image in images]
     identity = FileSource.of(output).to_dict()
     return {"output": identity, "seconds": clock.laps, "labels_per_image": labels, "card": packed.card}
+
+
+def _workers(threads: int | None) -> int:
+    if threads is not None and threads < 1:
+        raise ConfigError(f"{threads} threads cannot work. Give a number from 1, or none for all cores.")
+    return threads or usable_cores()
 
 
 def usable_cores() -> int:
@@ -139,12 +144,6 @@ def _fingerprint(checkpoint: Checkpoint, config: QuantConfig) -> dict[str, Any]:
         "seed": config.seed,
         "torch": torch.__version__,
     }
-
-
-def _write_previews(images: list[SyntheticImage], folder: Path | None) -> None:
-    if folder is not None:
-        for index, image in enumerate(images):
-            write_preview(folder, index, preview_image(image.pixels, image.labels))
 
 
 class _Clock:

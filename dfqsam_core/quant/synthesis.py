@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -24,7 +25,7 @@ from .auxiliary import AuxiliarySegmenter
 from .config import SynthesisConfig
 from .label_evolution import EvolutionRules, evolve_labels, tight_boxes
 from .losses import patch_similarity_entropy, segmentation_loss, total_variation
-from .preview import preview_image
+from .preview import preview_image, write_preview
 from .start_images import random_blobs, random_generator, start_image
 from .work_folder import WorkFolder
 
@@ -157,17 +158,21 @@ def synthesize(
     seed: int,
     threads: int = 1,
     work: WorkFolder | None = None,
+    preview_dir: Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[SyntheticImage]:
     """All images of `config`, the same for any number of threads; finished ones and partial ones are taken from `work`.
+
+    preview_dir: folder for a picture of each image and its labels every few steps.
 
     Raises Cancelled when `progress` does; what `work` holds by then is continued next time.
     """
     synthesizer = Synthesizer(model, config, seed)
     planned = config.iterations if config.source == "synthetic" else 0
     ticks = _Ticks(config.images * planned, progress)
+    sinks = _Sinks(work, preview_dir, ticks)
     with synthesizer.tap, ThreadPoolExecutor(max(1, threads)) as pool:
-        jobs = [pool.submit(_run, synthesizer, index, planned, work, ticks) for index in range(config.images)]
+        jobs = [pool.submit(_run, synthesizer, index, planned, sinks) for index in range(config.images)]
         try:
             return [job.result() for job in jobs]
         except BaseException:
@@ -176,21 +181,33 @@ def synthesize(
             raise
 
 
-def _run(synthesizer: Synthesizer, index: int, planned: int, work: WorkFolder | None, ticks: _Ticks) -> SyntheticImage:
-    saved = work.load(index) if work else None
+@dataclass(frozen=True)
+class _Sinks:
+    """Where images go while they are made: state to resume from, pictures to look at, and the progress."""
+
+    work: WorkFolder | None
+    preview_dir: Path | None
+    ticks: _Ticks
+
+    def stepped(self, index: int, image: SyntheticImage, is_last: bool) -> None:
+        picture = None
+        if image.steps % SAVE_EVERY == 0 or is_last:
+            picture = preview_image(image.pixels, image.labels)
+            if self.work:
+                self.work.save(index, vars(image))
+            if self.preview_dir:
+                write_preview(self.preview_dir, index, image.steps, picture)
+        self.ticks.advance(1, picture, f"image {index + 1}, {len(image.labels)} labels")
+
+
+def _run(synthesizer: Synthesizer, index: int, planned: int, sinks: _Sinks) -> SyntheticImage:
+    saved = sinks.work.load(index) if sinks.work else None
     image = SyntheticImage(**saved) if saved else synthesizer.start(index)
-    ticks.advance(image.steps)
+    sinks.ticks.advance(image.steps)
     while image.steps < planned:
         image = synthesizer.step(index, image)
-        if work and (image.steps % SAVE_EVERY == 0 or image.steps == planned):
-            work.save(index, vars(image))
-        _announce(index, image, ticks)
+        sinks.stepped(index, image, image.steps == planned)
     return image
-
-
-def _announce(index: int, image: SyntheticImage, ticks: _Ticks) -> None:
-    picture = (lambda: preview_image(image.pixels, image.labels)) if image.steps % SAVE_EVERY == 0 else None
-    ticks.advance(1, picture, f"image {index + 1}, {len(image.labels)} labels")
 
 
 class _Ticks:
@@ -200,10 +217,10 @@ class _Ticks:
         self.total, self.progress, self.done = total, progress, 0
         self.lock, self.stop = threading.Lock(), threading.Event()
 
-    def advance(self, steps: int, preview: Callable[[], object] | None = None, message: str = "") -> None:
+    def advance(self, steps: int, preview: np.ndarray | None = None, message: str = "") -> None:
         if self.stop.is_set():
             raise Cancelled("synthesis was cancelled")
         with self.lock:
             self.done += steps
             if self.progress is not None:
-                report(self.progress, "synthesis", self.done, self.total, message, preview() if preview else None)
+                report(self.progress, "synthesis", self.done, self.total, message, preview)

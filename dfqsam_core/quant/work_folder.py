@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ class WorkFolder:
         Raises ConfigError when the folder holds another run's state or files that are not ours.
         """
         self.path = path
-        self._lock = threading.Lock()
-        path.mkdir(parents=True, exist_ok=True)
         marker = path / FINGERPRINT
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"The work folder {path} cannot be made: {error.strerror}. Choose --work-dir.") from error
         if not marker.exists() and any(path.iterdir()):
             raise ConfigError(
                 f"The work folder {path} holds other files. Choose an empty or new folder with --work-dir."
@@ -37,7 +40,10 @@ class WorkFolder:
             self._check(marker, fingerprint)
             return
         self._remove_images()
-        marker.write_text(json.dumps(fingerprint, sort_keys=True))
+        try:
+            marker.write_text(json.dumps(fingerprint, sort_keys=True))
+        except OSError as error:
+            raise OutputError(f"Nothing can be written into {path}: {error.strerror}. Choose --work-dir.") from error
 
     def _check(self, marker: Path, fingerprint: dict[str, Any]) -> None:
         try:
@@ -79,6 +85,16 @@ class WorkFolder:
             raise OutputError(
                 f"The state of the run cannot be saved in {self.path}: {error}. Free some space."
             ) from error
+
+    @contextlib.contextmanager
+    def discarded_if_unused(self) -> Iterator[None]:
+        """Leave no trace when the block fails before there is anything to resume from."""
+        try:
+            yield
+        except BaseException:
+            if not any(self.path.glob("image_*.safetensors")):
+                self.remove()
+            raise
 
     def remove(self) -> None:
         """Delete our files, and the folder when nothing else is in it."""

@@ -32,7 +32,7 @@ def pack_codes(codes: np.ndarray, bits: int) -> np.ndarray:
         return codes
     packed = np.zeros((len(codes), width), np.uint8)
     packed[:] = codes[:, 0::2]
-    packed[:, : codes.shape[1] // 2] |= codes[:, 1::2] << 4
+    packed[:, : codes.shape[1] // 2] |= np.left_shift(codes[:, 1::2], np.uint8(4))
     return packed
 
 

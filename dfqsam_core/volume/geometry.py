@@ -76,14 +76,15 @@ class VolumeGeometry:
 
     @cached_property
     def acquisition_axis(self) -> str:
-        """The axis of the largest spacing; of equal ones (within 5 %) the last, so K for isotropic volumes.
+        """The axis of the largest spacing; of equal ones (within 5 %) the closest to S-I, then to A-P.
 
+        Isotropic volumes are so cut into axial slices, in whatever order their axes are stored.
         A volume of one slice has only one sensible axis, whatever its spacing: the one across that slice.
         """
         single = [axis for axis in range(3) if self.shape_ijk[axis] == 1]
         largest = max(self.spacing_mm)
         tied = [axis for axis in range(3) if self.spacing_mm[axis] >= largest * (1 - _SAME_SPACING)]
-        return AXES[max(single or tied)]
+        return AXES[max(single or tied, key=lambda axis: self.anatomical_axes[axis])]
 
     def size_along(self, axis: str) -> int:
         """Number of slices perpendicular to `axis` ("I", "J" or "K")."""

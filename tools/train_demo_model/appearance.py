@@ -13,9 +13,12 @@ TEXTURES = 4
 
 
 def paint(rng: Rng, labels: Tensor) -> Tensor:
-    """Draw an image for each label map. labels: (B, H, W) long, 0..255. Returns (B, H, W) float32, mostly 0..1."""
+    """Draw an image for each label map.
+
+    labels: (B, SIZE, SIZE) whole numbers 0..255. Returns (B, SIZE, SIZE) float32, mostly 0..1.
+    """
     count = len(labels)
-    flat = labels.flatten(1)
+    flat = labels.flatten(1).long()
     image = _per_label(_means(rng, count), flat)
     for texture in _textures(rng, count):
         strength = rng.uniform(count, LABELS, high=1.0) ** 2 * rng.coin(count, LABELS, chance=0.6)

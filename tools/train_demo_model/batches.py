@@ -1,14 +1,15 @@
-"""A training batch: real slices, blends and procedural anatomies, with targets."""
+"""Prepared images, real, blended and procedural, and the targets chosen in them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .acquisition import acquire, random_curve
-from .anatomy import BODY, SKIN, folded_labels, organ_labels
+from .anatomy import BODY, LESIONS, SKIN, folded_labels, organ_labels
 from .appearance import paint
 from .bank import LABEL_CHANNELS, BankScan
 from .fields import deformed_grid
@@ -16,9 +17,27 @@ from .planes import DeviceScan, sample_slices, to_device, windowed
 from .randomness import Rng, constant
 from .targets import choose_targets
 
-# Shares of real slices, real label maps with painted appearance, procedural organs and folded tissue.
+# Shares of real slices, real label maps with painted appearance, procedural organs and folded tissue, and how much
+# each of them is deformed: see `deformed_grid`.
 MIX = (0.40, 0.20, 0.35, 0.05)
-SCANS_PER_BATCH = 6
+ROTATION, SHEAR, ELASTIC = (0.25, 0.25, 0.5, 0.5), (0.08, 0.08, 0.15, 0.2), (0.05, 0.12, 0.15, 0.1)
+REAL_SCANS, REPAINTED_SCANS = 6, 3
+BLENDED_SHARE = LESION_SHARE = 0.3
+
+Part = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Images with everything that is known about them.
+
+    pixels: (B, SIZE, SIZE) uint8. labels: (B, C, SIZE, SIZE) uint8. channels: (B, C) float32 weights of the label
+    channels when a target is chosen.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    channels: Tensor
 
 
 @dataclass(frozen=True)
@@ -31,9 +50,10 @@ class Batch:
 
 
 class BatchMaker:
-    """Makes batches on `device` from the bank; a batch depends on its `Rng` alone."""
+    """Prepares images on `device` from the bank; what it makes depends on its `Rng` alone."""
 
     def __init__(self, scans: list[BankScan], device: torch.device) -> None:
+        self.device = device
         self.scans = [to_device(scan, device) for scan in scans]
         weights = torch.tensor([scan.weight for scan in scans], dtype=torch.float64)
         self.chances = (weights / weights.sum()).numpy()
@@ -41,73 +61,88 @@ class BatchMaker:
         self.annotated_chances = (annotated / annotated.sum()).numpy()
 
     @torch.no_grad()
-    def make(self, rng: Rng, images: int, prompts: int) -> Batch:
-        """A batch of `images` images with `prompts` targets each."""
+    def prepare(self, rng: Rng, images: int) -> Prepared:
+        """`images` new images, grouped by what they were made of."""
+        counts = rng.split(images, MIX)
+        kind = torch.repeat_interleave(torch.arange(len(MIX)), torch.tensor(counts)).to(rng.device)
+        strengths = (constant(values, rng.device)[kind] for values in (ROTATION, SHEAR, ELASTIC))
+        canvases = deformed_grid(rng, *strengths).split(counts)
         makers = (self._real, self._repainted, _organs, _folded)
-        parts = [make(rng, count) for make, count in zip(makers, rng.split(images, MIX), strict=True) if count]
+        parts = [make(rng, canvas) for make, canvas in zip(makers, canvases, strict=True) if len(canvas)]
         image, labels, channels = (torch.cat(column) for column in zip(*parts, strict=True))
         pixels, labels = acquire(rng, image, labels)
-        masks, usable = choose_targets(rng, labels, channels, prompts)
-        return Batch(pixels, masks, usable)
+        return Prepared(pixels.to(torch.uint8), labels, channels)
 
-    def _draw(self, rng: Rng, count: int, chances: object, elastic: float) -> list[tuple[DeviceScan, Tensor, Tensor]]:
-        chosen = rng.host.choice(len(self.scans), SCANS_PER_BATCH, p=chances)
-        counts = rng.split(count, (1.0,) * SCANS_PER_BATCH)
-        drawn = []
-        for index, number in zip(chosen, counts, strict=True):
-            if number:
-                image, labels = sample_slices(rng, self.scans[index], number, elastic)
-                drawn.append((self.scans[index], image, labels))
-        return drawn
+    def _draw(
+        self, rng: Rng, canvas: Tensor, chances: np.ndarray, scans: int
+    ) -> list[tuple[DeviceScan, Tensor, Tensor]]:
+        chosen = rng.host.choice(len(self.scans), scans, p=chances)
+        parts = canvas.split(rng.split(len(canvas), (1.0,) * scans))
+        sources = [self.scans[index] for index in chosen]
+        return [
+            (source, *sample_slices(rng, source, part))
+            for source, part in zip(sources, parts, strict=True)
+            if len(part)
+        ]
 
-    def _real(self, rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Real slices; a third is blended with a painting of its own labels, a third gets small lesions."""
+    def _real(self, rng: Rng, canvas: Tensor) -> Part:
+        """Real slices; some are blended with a painting of their own labels, some get small lesions."""
         images, maps, channels = [], [], []
-        for source, raw, labels in self._draw(rng, count, self.chances, elastic=0.05):
+        for source, raw, labels in self._draw(rng, canvas, self.chances, REAL_SCANS):
             images.append(random_curve(rng, windowed(rng, raw, source.scan.modality), chance=0.3))
             maps.append(labels)
             channels.append(source.channels.expand(len(raw), -1))
         image, label_map, weights = torch.cat(images), torch.cat(maps), torch.cat(channels)
-        count = len(image)
-        share = rng.uniform(count, 1, 1, low=0.1, high=0.7) * rng.coin(count, 1, 1, chance=0.3)
-        image = image + share * (paint(rng, label_map[:, 0].long()) - image)
-        return _with_lesions(rng, image, label_map, weights)
+        blended = rng.some(len(image), BLENDED_SHARE)
+        share = rng.uniform(len(blended), 1, 1, low=0.1, high=0.7)
+        image[blended] = torch.lerp(image[blended], paint(rng, label_map[blended, 0]), share)
+        _add_lesions(rng, rng.some(len(image), LESION_SHARE), image, label_map, weights)
+        return image, label_map, weights
 
-    def _repainted(self, rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _repainted(self, rng: Rng, canvas: Tensor) -> Part:
         """Real label maps, strongly deformed, with a painted appearance."""
-        labels = torch.cat([part[2] for part in self._draw(rng, count, self.annotated_chances, elastic=0.12)])
-        classes = labels[:, 1].long()
-        backdrop = torch.where(labels[:, 0] > 0, labels[:, 0].long(), 200 + classes)
+        labels = torch.cat([part[2] for part in self._draw(rng, canvas, self.annotated_chances, REPAINTED_SCANS)])
+        backdrop = torch.where(labels[:, 0] > 0, labels[:, 0], 200 + labels[:, 1])
         weights = constant((0.9, 0.1, 0.0), rng.device).expand(len(labels), -1)
         return paint(rng, backdrop), labels, weights
 
 
-def _organs(rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    return _procedural(rng, organ_labels(rng, deformed_grid(rng, count, rotation=0.5, shear=0.15, elastic=0.15)))
+@torch.no_grad()
+def with_targets(rng: Rng, prepared: Prepared, prompts: int) -> Batch:
+    """Choose `prompts` targets in each image."""
+    masks, usable = choose_targets(rng, prepared.labels, prepared.channels, prompts)
+    return Batch(prepared.pixels.float(), masks, usable)
 
 
-def _folded(rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    return _procedural(rng, folded_labels(rng, deformed_grid(rng, count, rotation=0.5, shear=0.2, elastic=0.1)))
+def _organs(rng: Rng, canvas: Tensor) -> Part:
+    return _procedural(rng, organ_labels(rng, canvas))
 
 
-def _procedural(rng: Rng, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _folded(rng: Rng, canvas: Tensor) -> Part:
+    return _procedural(rng, folded_labels(rng, canvas))
+
+
+def _procedural(rng: Rng, labels: Tensor) -> Part:
     stack = torch.zeros(len(labels), LABEL_CHANNELS, *labels.shape[1:], dtype=torch.uint8, device=rng.device)
     stack[:, 0] = labels
     weights = constant((1.0, 0.0, 0.0), rng.device).expand(len(labels), -1)
     return paint(rng, labels), stack, weights
 
 
-def _with_lesions(rng: Rng, image: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Paint a few procedural blobs into a third of the slices; they replace the watershed channel there."""
-    count = len(image)
-    blobs = organ_labels(rng, 1.6 * deformed_grid(rng, count, rotation=0.5, shear=0.15, elastic=0.1))
+def _add_lesions(rng: Rng, chosen: Tensor, image: Tensor, labels: Tensor, weights: Tensor) -> None:
+    """Paint a few procedural blobs into the `chosen` slices; they replace the watershed channel there."""
+    count = len(chosen)
+    if not count:
+        return
+    spread = (torch.full((count,), value, device=rng.device) for value in (0.5, 0.15, 0.1))
+    blobs = organ_labels(rng, 1.6 * deformed_grid(rng, *spread), LESIONS)
     number = torch.arange(64, device=rng.device)
-    keep = (rng.uniform(count, 64) < 0.2) & (number > BODY) & (number < SKIN)
-    shown = torch.gather(keep, 1, blobs.flatten(1)).view_as(blobs) & (image > 0.04)
-    shown = shown & rng.coin(count, 1, 1, chance=0.33)
-    change = torch.gather(rng.normal(count, 64, std=0.2), 1, blobs.flatten(1)).view_as(blobs)
-    mixed = labels.clone()
+    keep = (rng.uniform(count, 64) < 0.5) & (number > BODY) & (number < SKIN)
+    place = blobs.flatten(1).long()
+    shown = torch.gather(keep, 1, place).view_as(blobs) & (image[chosen] > 0.04)
+    change = torch.gather(rng.normal(count, 64, std=0.2), 1, place).view_as(image[chosen])
+    image[chosen] += change * shown
     affected = shown.flatten(1).any(1)
-    mixed[:, 2] = torch.where(affected[:, None, None], (blobs * shown).to(torch.uint8), labels[:, 2])
+    labels[chosen, 2] = torch.where(affected[:, None, None], blobs * shown, labels[chosen, 2])
     lesion_weights = constant((0.5, 0.05, 0.45), rng.device)
-    return image + change * shown, mixed, torch.where(affected[:, None], lesion_weights, weights)
+    weights[chosen] = torch.where(affected[:, None], lesion_weights, weights[chosen])

@@ -1,4 +1,4 @@
-"""Times the parts of a training step, and the whole of it beside the project's plain attention."""
+"""Times the parts of a training step, and whole steps beside a plain implementation."""
 
 from __future__ import annotations
 
@@ -8,72 +8,104 @@ from pathlib import Path
 
 import torch
 
-from dfqsam_core.model.attention import Attention
-
 from .bank import load_bank
-from .batches import BatchMaker
+from .batches import BatchMaker, with_targets
 from .initial import start
-from .network import SlicedAttention, embed, mixed_precision
+from .network import embed, mixed_precision
 from .optimise import Optimiser
+from .pool import TURNS, Pool
 from .randomness import Rng
 from .step import step_loss
 from .train import set_up_arithmetic
 
-
-def benchmark(kind: str, images: int, prompts: int, bank: Path, device: str, repeats: int) -> None:
-    """Print the median milliseconds of each part and the images per second of a whole step."""
-    set_up_arithmetic()
-    place = torch.device(device)
-    maker = BatchMaker(load_bank(bank), place)
-    model = start(kind, None, 0).to(place)
-    optimiser = Optimiser(dict(model.named_parameters()), steps=1000)
-    batch = maker.make(Rng(place, 0), images, prompts)
-
-    def whole_step(number: int = 0) -> None:
-        rng = Rng(place, 0, number)
-        optimiser.step(step_loss(model, maker.make(rng, images, prompts), rng)[0], 0)
-
-    def encoder() -> None:
-        with mixed_precision(place):
-            embed(model, batch.pixels).float().square().mean().backward()
-
-    _print("make a batch", _milliseconds(lambda: maker.make(Rng(place, 0), images, prompts), place, repeats))
-    _print("encoder, forward and backward", _milliseconds(encoder, place, repeats))
-    fast = _milliseconds(whole_step, place, repeats)
-    _print(f"whole step, sliced attention ({images / fast * 1000:.0f} images/s)", fast)
-    _swap_attention(model, Attention)
-    _print("encoder, plain attention", _milliseconds(encoder, place, repeats))
-    slow = _milliseconds(whole_step, place, repeats)
-    _print(f"whole step, plain attention ({images / slow * 1000:.0f} images/s)", slow)
-    if place.type == "cuda":
-        print(f"{torch.cuda.get_device_name()}, peak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
-        _swap_attention(model, SlicedAttention)
-        begun = time.monotonic()
-        model.image_encoder.compile()
-        encoder()
-        torch.cuda.synchronize()
-        print(f"compiling the encoder took {time.monotonic() - begun:.0f} s")
-        fast = _milliseconds(whole_step, place, repeats)
-        _print(f"whole step, compiled encoder ({images / fast * 1000:.0f} images/s)", fast)
+REPEATS = 5
 
 
-def _swap_attention(model: torch.nn.Module, kind: type[Attention]) -> None:
-    for module in model.modules():
-        if isinstance(module, Attention):
-            module.__class__ = kind
+class Benchmark:
+    """A network, its data and the sizes of a batch; each method times one thing and prints it."""
 
+    def __init__(self, kind: str, images: int, prompts: int, bank: Path, device: str) -> None:
+        set_up_arithmetic()
+        self.device, self.images, self.prompts = torch.device(device), images, prompts
+        self.maker = BatchMaker(load_bank(bank), self.device)
+        self.model = start(kind, None)[0].to(self.device)
+        self.optimiser = Optimiser(dict(self.model.named_parameters()), steps=1000)
+        self.prepared = self.maker.prepare(Rng(self.device, 0), images)
+        self.batch = with_targets(Rng(self.device, 0), self.prepared, prompts)
 
-def _milliseconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    taken = []
-    for number in range(repeats + 1):
-        begun = time.perf_counter()
+    def parts(self) -> None:
+        """Print the median of each part of a step."""
+        self._report("prepare a batch", lambda: self.maker.prepare(Rng(self.device, 0), self.images))
+        self._report("choose targets", lambda: with_targets(Rng(self.device, 0), self.prepared, self.prompts))
+        self._report("encoder, forward and backward", self._encoder)
+        self._report("losses and gradients of a prepared batch", lambda: self._learn(0))
+
+    def steps(self, name: str, reuse: int) -> None:
+        """Print the mean of a whole round of the pool, in which every batch serves `reuse` steps."""
+        pool, number = Pool(self.maker, 0, self.images, reuse), TURNS * reuse
+        self._step(Pool(self.maker, 1, self.images, reuse), 0)
+        begun = self._now()
+        for step in range(number):
+            self._step(pool, step)
+        mean = 1000 * (self._now() - begun) / number
+        print(f"{f'{name}, {self.images / mean * 1000:.0f} images/s':55s} {mean:9.1f} ms", flush=True)
+
+    def compiled(self, reuse: int) -> None:
+        """Compile the encoder and time steps again."""
+        begun = self._now()
+        self.model.image_encoder.compile()
+        self._encoder()
+        print(f"compiling the encoder took {self._now() - begun:.0f} s", flush=True)
+        self.steps("whole step, compiled encoder", reuse)
+
+    def profile(self) -> None:
+        """Print the dearest operations of preparing a batch and of a step."""
+        from torch.profiler import profile
+
+        key = "self_cuda_time_total" if self.device.type == "cuda" else "self_cpu_time_total"
+        for work in (lambda: self.maker.prepare(Rng(self.device, 0), self.images), lambda: self._learn(0)):
+            with profile() as watched:
+                work()
+                self._now()
+            print(watched.key_averages().table(sort_by=key, row_limit=18, max_name_column_width=60), flush=True)
+
+    def _encoder(self) -> None:
+        with mixed_precision(self.device):
+            embed(self.model, self.batch.pixels).float().square().mean().backward()
+
+    def _learn(self, number: int) -> None:
+        self.optimiser.step(step_loss(self.model, self.batch, Rng(self.device, 0, number))[0], 0)
+
+    def _step(self, pool: Pool, number: int) -> None:
+        self.batch = with_targets(Rng(self.device, 0, number), pool.at(number), self.prompts)
+        self._learn(number)
+
+    def _report(self, name: str, work: Callable[[], object]) -> None:
         work()
-        if device.type == "cuda":
+        taken = []
+        for _ in range(REPEATS):
+            begun = self._now()
+            work()
+            taken.append(1000 * (self._now() - begun))
+        print(f"{name:55s} {sorted(taken)[REPEATS // 2]:9.1f} ms", flush=True)
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
             torch.cuda.synchronize()
-        if number:
-            taken.append(1000 * (time.perf_counter() - begun))
-    return sorted(taken)[len(taken) // 2]
+        return time.perf_counter()
 
 
-def _print(name: str, milliseconds: float) -> None:
-    print(f"{name:55s} {milliseconds:9.1f} ms", flush=True)
+def benchmark(
+    kind: str, images: int, prompts: int, bank: Path, device: str, reuse: int, compiled: bool, profile: bool
+) -> None:
+    """Print the time of each part of a step, and the images per second of whole steps with and without reuse."""
+    timed = Benchmark(kind, images, prompts, bank, device)
+    timed.parts()
+    timed.steps("whole step, a new batch each time", 1)
+    timed.steps(f"whole step, each batch in {reuse} steps", reuse)
+    if compiled:
+        timed.compiled(reuse)
+    if profile:
+        timed.profile()
+    if timed.device.type == "cuda":
+        print(f"{torch.cuda.get_device_name()}, peak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")

@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from dfqsam_core.errors import CheckpointError
+
 MIB = 2**20
 
 
@@ -43,10 +45,13 @@ def _shards(tensors: dict[str, Tensor], limit: int) -> list[dict[str, Tensor]]:
 
 
 def load_shards(folder: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
-    """Read what `save_shards` wrote; looks at the previous folder when a kill came between the two renames."""
+    """Read what `save_shards` wrote; looks at the previous folder when a kill came between the two renames.
+
+    Raises CheckpointError when there is neither.
+    """
     place = folder if folder.exists() else folder.with_name(folder.name + ".old")
     if not place.exists():
-        raise FileNotFoundError(f"There is no checkpoint in {folder}. Start without --resume, or give another folder.")
+        raise CheckpointError(f"There is no checkpoint in {folder}. Start without --resume, or give another folder.")
     tensors: dict[str, Tensor] = {}
     for part in sorted(place.glob("part*.safetensors")):
         tensors |= load_file(part)

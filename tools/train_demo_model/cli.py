@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from dfqsam_core.errors import DFQSAMError
 
 ROOM = Path(".train")
 
@@ -18,7 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_finalize(verbs.add_parser("finalize", help="checkpoint, tables and pictures from the averaged weights"))
     _add_benchmark(verbs.add_parser("benchmark", help="time the parts of a step"))
     given = parser.parse_args(arguments)
-    given.run(given)
+    try:
+        given.run(given)
+    except DFQSAMError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 
@@ -33,17 +40,17 @@ def _prepare(given: argparse.Namespace) -> None:
     from safetensors.torch import load_file
 
     from .bank import build_bank, save_bank
-    from .initial import from_compact, from_dinov2, from_sam, save_start
+    from .initial import COMPACT_LEAVES_OUT, DINOV2_LEAVES_OUT, from_compact, from_dinov2, from_sam
     from .validation import build_validation
+    from .weights import save_start
 
-    for part in ("data", "laboratory"):
-        (given.out / part).mkdir(parents=True, exist_ok=True)
+    (given.out / "data").mkdir(parents=True, exist_ok=True)
     save_bank(given.out / "data" / "bank.npz", build_bank(given.data))
     build_validation(given.data, given.out / "data" / "validation.npz")
-    save_start(from_compact(given.models), given.out / "data" / "compact.safetensors")
+    save_start(from_compact(given.models), COMPACT_LEAVES_OUT, given.out / "data" / "compact.safetensors")
     dinov2 = from_dinov2(load_file(given.models / "dinov2_vit_s14_fp16.safetensors"))
-    save_start(from_sam(given.models) | dinov2, given.out / "laboratory" / "dinov2.safetensors")
-    for path in sorted(given.out.glob("*/*")):
+    save_start(from_sam(given.models) | dinov2, DINOV2_LEAVES_OUT, given.out / "data" / "dinov2.safetensors")
+    for path in sorted((given.out / "data").iterdir()):
         print(f"{path} {path.stat().st_size / 2**20:.1f} MiB")
 
 
@@ -56,12 +63,14 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of this training")
     parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")
     parser.add_argument("--validation", type=Path, default=ROOM / "data" / "validation.npz")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--weights", type=Path, help="starting weights, or the folder average of another training")
+    source.add_argument("--random-start", dest="weights", action="store_const", const=None, help="start from noise")
+    parser.add_argument("--base", type=Path, help="the start of a laboratory average, which lacks what was not trained")
     parser.add_argument(
-        "--weights",
-        type=Path,
-        default=None,
-        help="starting weights, or the folder average of another training",
+        "--rate", type=float, default=1.0, help="scale of the learning rates; 0.5 to go on from an average"
     )
+    parser.add_argument("--reuse", type=int, default=2, help="steps that share a prepared batch, with new targets")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--time-limit", dest="time_limit_s", type=float, default=1e9, help="seconds, start-up included")
     parser.add_argument("--save-every", dest="save_every_s", type=float, default=240, help="seconds")
@@ -81,7 +90,7 @@ def _train(given: argparse.Namespace) -> None:
 
 def _add_finalize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("training", type=Path, help="folder of a training (its subfolder 'average' is read)")
-    parser.add_argument("--weights", type=Path, default=None, help="the starting weights the training had")
+    parser.add_argument("--base", type=Path, help="the starting weights of a laboratory training")
     parser.add_argument("--validation", type=Path, default=ROOM / "data" / "validation.npz")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, .safetensors")
     parser.add_argument("--repeats", type=int, default=5, help="draws of the clicks")
@@ -92,7 +101,7 @@ def _add_finalize(parser: argparse.ArgumentParser) -> None:
 def _finalize(given: argparse.Namespace) -> None:
     from .finalize import finalize
 
-    finalize(given.training, given.weights, given.validation, given.out, given.repeats, given.device)
+    finalize(given.training, given.base, given.validation, given.out, given.repeats, given.device)
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
@@ -101,11 +110,13 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=int, default=6)
     parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--reuse", type=int, default=2)
+    parser.add_argument("--compile", dest="compiled", action="store_true")
+    parser.add_argument("--profile", action="store_true", help="list the dearest operations")
     parser.set_defaults(run=_benchmark)
 
 
 def _benchmark(given: argparse.Namespace) -> None:
     from .benchmark import benchmark
 
-    benchmark(given.kind, given.images, given.prompts, given.bank, given.device, given.repeats)
+    benchmark(**{name: value for name, value in vars(given).items() if name != "run"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -18,19 +17,20 @@ from .initial import start
 from .norms import channel_spread
 from .pictures import draw_answers
 from .validation import PROTOCOLS, load_validation
+from .weights import sha256_of
 
 
-def finalize(training: Path, weights: Path | None, validation: Path, out: Path, repeats: int, device: str) -> None:
+def finalize(training: Path, base: Path | None, validation: Path, out: Path, repeats: int, device: str) -> None:
     """Write the float16 checkpoint `out`, and beside it NAME.report.md, NAME.report.json and pictures of answers."""
-    model, facts = averaged_model(training, weights)
+    model, facts = averaged_model(training, base)
     tensors = {name: value.to(torch.float16).contiguous() for name, value in model.state_dict().items()}
     with atomic_output(out, force=True) as path:
-        save_file(tensors, path, metadata={"format": "pt", "use": "demonstration only, not for clinical use"})
+        save_file(tensors, path, metadata=_metadata(facts))
     # What is measured is what was written: the rounded weights.
     model.load_state_dict({name: value.float() for name, value in tensors.items()})
     model.to(device).eval()
     report = dict(facts) | {
-        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
+        "sha256": sha256_of(out),
         "bytes": out.stat().st_size,
         "parameters": sum(value.numel() for value in tensors.values()),
     }
@@ -51,13 +51,15 @@ def finalize(training: Path, weights: Path | None, validation: Path, out: Path, 
     print("\n".join(text))
 
 
-def averaged_model(training: Path, weights: Path | None) -> tuple[SamMed2D, dict[str, object]]:
+def _metadata(facts: dict[str, object]) -> dict[str, str]:
+    return {"format": "pt", "use": "demonstration only, not for clinical use", "images": str(facts["images"])}
+
+
+def averaged_model(training: Path, base: Path | None) -> tuple[SamMed2D, dict[str, object]]:
     """The network of a training folder with its averaged weights, and the facts of the checkpoint.
 
-    weights: the starting weights; they supply what was not trained (the ViT of the laboratory model).
+    base: the file a laboratory training started from; it supplies what was not trained.
     """
-    tensors, facts = load_shards(training / "average")
-    model = start(str(facts["kind"]), weights, seed=0).eval()
-    own = model.state_dict()
-    model.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()}, strict=False)
-    return model, facts
+    _, facts = load_shards(training / "average")
+    model, _ = start(str(facts["kind"]), training / "average", base)
+    return model.eval(), facts

@@ -6,39 +6,38 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dfqsam_core.model.sam_med2d import SamMed2D
 
-from .checkpoints import load_shards
 from .network import build
+from .weights import Weights, fill, read_weights
 
-Weights = dict[str, Tensor]
+Tensors = dict[str, Tensor]
+# Parts of names that starting weights leave out on purpose: they begin at random, or at zero (relative positions).
+COMPACT_LEAVES_OUT = ("Adapter",)
+DINOV2_LEAVES_OUT = ("Adapter", "rel_pos", "image_encoder.neck.0.")
 
 
-def from_sam(models: Path) -> Weights:
-    """MobileSAM's prompt encoder, mask decoder and neck."""
+def from_sam(models: Path) -> Tensors:
+    """MobileSAM's prompt encoder, mask decoder and neck, whose first convolution has another width and stays out."""
     sam = load_file(models / "mobilesam.safetensors")
     return {name: value for name, value in sam.items() if _is_shared(name)}
 
 
-def from_compact(models: Path) -> Weights:
+def from_compact(models: Path) -> Tensors:
     """sam-med2d_t without its adapters, which learned next to nothing: the new ones start near zero instead."""
     compact = load_file(models / "sam-med2d_t.safetensors")
     return {name: value for name, value in compact.items() if "Adapter" not in name}
 
 
-def save_start(weights: Weights, target: Path) -> None:
-    """Write starting weights in float16."""
-    save_file({name: value.half().contiguous() for name, value in weights.items()}, target)
-
-
 def _is_shared(name: str) -> bool:
-    return not name.startswith("image_encoder.") or name.startswith("image_encoder.neck.")
+    neck = name.startswith("image_encoder.neck.") and not name.startswith("image_encoder.neck.0.")
+    return neck or not name.startswith("image_encoder.")
 
 
-def from_dinov2(source: Weights, grid: int = 16, patch: int = 16) -> Weights:
+def from_dinov2(source: Tensors, grid: int = 16, patch: int = 16) -> Tensors:
     """Rename and reshape a Hugging Face Dinov2 backbone: patch kernel and positions resampled, LayerScale folded in."""
     prefix = next(name for name in source if name.endswith("cls_token")).split("embeddings.")[0]
     own = {name.removeprefix(prefix): value.float() for name, value in source.items() if name.startswith(prefix)}
@@ -57,7 +56,7 @@ def from_dinov2(source: Weights, grid: int = 16, patch: int = 16) -> Weights:
     return weights
 
 
-def _dinov2_block(own: Weights, old: str, new: str) -> Weights:
+def _dinov2_block(own: Tensors, old: str, new: str) -> Tensors:
     attention = [f"{old}attention.attention.{part}" for part in ("query", "key", "value")]
     weights = {
         f"{new}attn.qkv.{kind}": torch.cat([own[f"{part}.{kind}"] for part in attention]) for kind in ("weight", "bias")
@@ -84,21 +83,20 @@ def resample_kernel(kernel: Tensor, patch: int) -> Tensor:
     return (kernel.flatten(2) @ torch.linalg.pinv(resize).T).unflatten(2, (patch, patch))
 
 
-def start(kind: str, weights: Path | None, seed: int) -> SamMed2D:
-    """Build a network and fill it: a random encoder with silent adapters, then what `weights` offers.
+def start(kind: str, weights: Path | None, base: Path | None = None, seed: int = 0) -> tuple[SamMed2D, Weights]:
+    """Build a network: a random encoder with silent adapters, then all that `weights` offers (None: nothing).
 
-    weights: a .safetensors file, or the folder "average" of an earlier training.
+    weights, base: as `read_weights` takes them. Returns the network and what filled it.
+    Raises CheckpointError when the weights are not complete.
     """
     torch.manual_seed(seed)
     model = build(kind)
     _random_encoder(model)
-    if weights is not None:
-        own = model.state_dict()
-        # The neck's first convolution is as wide as the encoder: MobileSAM's has another width and stays out.
-        tensors = load_shards(weights)[0] if weights.is_dir() else load_file(weights)
-        offered = {name: value.float() for name, value in tensors.items()}
-        model.load_state_dict({n: v for n, v in offered.items() if n in own and own[n].shape == v.shape}, strict=False)
-    return model
+    if weights is None:
+        return model, Weights({})
+    found = read_weights(weights, base)
+    fill(model, found, weights)
+    return model, found
 
 
 def _random_encoder(model: SamMed2D) -> None:

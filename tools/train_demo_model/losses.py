@@ -11,6 +11,8 @@ from torch import Tensor
 from dfqsam_core.interpolation import linear_resize_matrix
 
 FOCAL_WEIGHT = 20.0
+# Twice the side of the logits: a larger grid only repeats their bilinear interpolation, four times as dear.
+FINE_SIZE = 128
 
 
 def upsample(logits: Tensor, size: int) -> Tensor:
@@ -48,19 +50,20 @@ def prompt_loss(
     coarse = mask_loss(logits, small.expand_as(logits))
     best = coarse.detach().argmin(1)
     chosen = torch.gather(logits, 1, best[:, None, None, None].expand(-1, 1, *logits.shape[2:]))[:, 0]
-    fine = mask_loss(upsample(chosen, masks.shape[-1]), masks.float())
+    target = F.avg_pool2d(masks[:, None].float(), masks.shape[-1] // FINE_SIZE)[:, 0]
+    fine = mask_loss(upsample(chosen, FINE_SIZE), target)
     spread = torch.where(ambiguous, 0.05, 0.5)
-    true = overlap_with(logits.detach(), masks)
+    true = overlap_with(logits.detach(), target)
     error = ((quality - true) ** 2).mean(1)
     total = fine + spread * coarse.mean(1) + error
     return (total * usable).sum() / usable.sum().clamp(min=1), true
 
 
 @torch.no_grad()
-def overlap_with(logits: Tensor, masks: Tensor, size: int = 128) -> Tensor:
-    """IoU (N, 3) of three masks (N, 3, 64, 64 logits) with the target (N, 256, 256), on a grid of `size`."""
-    target = F.avg_pool2d(masks[:, None].float(), masks.shape[-1] // size) >= 0.5
-    answer = upsample(logits, size) > 0
+def overlap_with(logits: Tensor, share: Tensor) -> Tensor:
+    """IoU (N, 3) of three masks (N, 3, 64, 64 logits) with a target: its share (N, S, S) of each cell of a grid."""
+    target = share[:, None] >= 0.5
+    answer = upsample(logits, share.shape[-1]) > 0
     shared = (answer & target).sum((-2, -1)).float()
     return shared / (answer | target).sum((-2, -1)).clamp(min=1)
 

@@ -1,4 +1,4 @@
-"""The two networks, their decoder for many prompts at once, and an attention that trains fast."""
+"""The two networks, and their decoder for many prompts at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dfqsam_core.model.attention import Attention
 from dfqsam_core.model.sam_med2d import SamMed2D
 from dfqsam_core.store.architecture import Architecture
 
@@ -25,56 +24,8 @@ def architecture(kind: str) -> Architecture:
 
 
 def build(kind: str) -> SamMed2D:
-    """The float32 network of `architecture(kind)` in training form: same weights and results, faster gradients."""
-    model = SamMed2D(architecture(kind))
-    for module in model.modules():
-        if isinstance(module, Attention):
-            module.__class__ = SlicedAttention
-    return model
-
-
-class SlicedAttention(Attention):
-    """`Attention` without gathers, whose gradients are slow: windows are cut out of the token grid by slicing.
-
-    A constant added to the keys of a row does not change its softmax, and one added to the values passes through it.
-    So the key bias is left out, the value bias is added at the end, and padding tokens, which are nothing but those
-    biases, keep only their relative-position logits.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (B, grid, grid, dim) float. Returns the same shape."""
-        dim, grid, side = x.shape[-1], x.shape[1], self.windows[0].side
-        bias_q, _, bias_v = self.qkv.bias.chunk(3)
-        bias = torch.cat([bias_q, bias_q.new_zeros(2 * dim)])
-        q, k, v = F.linear(x, self.qkv.weight, bias).unflatten(-1, (3, self.num_heads, -1)).unbind(3)
-        table_h, table_w = (_rows(table, side) for table in (self.rel_pos_h, self.rel_pos_w))
-        strips = []
-        for top in range(0, grid, side):
-            cells = [
-                self._cell(*(part[:, top : top + side, left : left + side] for part in (q, k, v)), table_h, table_w)
-                for left in range(0, grid, side)
-            ]
-            strips.append(torch.cat(cells, 2))
-        return self.proj(torch.cat(strips, 1) + bias_v)
-
-    def _cell(self, q: Tensor, k: Tensor, v: Tensor, table_h: Tensor, table_w: Tensor) -> Tensor:
-        height, width = q.shape[1:3]
-        side = self.windows[0].side
-        along_h = torch.einsum("bhwnc,hkc->bnhwk", q, table_h[:height].to(q.dtype))
-        along_w = torch.einsum("bhwnc,wkc->bnhwk", q, table_w[:width].to(q.dtype))
-        q, k, v = (part.permute(0, 3, 1, 2, 4).flatten(2, 3) for part in (q * self.head_dim**-0.5, k, v))
-        logits = (q @ k.transpose(-1, -2)).unflatten(-1, (height, width))
-        logits = F.pad(logits, (0, side - width, 0, side - height))
-        logits = logits + (along_h[..., :, None] + along_w[..., None, :]).flatten(2, 3)
-        weights = logits.flatten(-2).softmax(-1).unflatten(-1, (side, side))
-        out = weights[..., :height, :width].flatten(-2).to(v.dtype) @ v
-        return out.unflatten(2, (height, width)).permute(0, 2, 3, 1, 4).flatten(3)
-
-
-def _rows(table: Tensor, side: int) -> Tensor:
-    """Relative-position vectors (side, side, head_dim) of every query and key: entry q, k is row q - k + side - 1."""
-    flipped = table.flip(0)
-    return torch.stack([flipped[side - 1 - query : 2 * side - 1 - query] for query in range(side)])
+    """The float32 network of `architecture(kind)`."""
+    return SamMed2D(architecture(kind))
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:

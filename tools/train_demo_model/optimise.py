@@ -22,15 +22,17 @@ def rate_factor(step: int, steps: int) -> float:
 class Optimiser:
     """AdamW on named parameters with a gradient clip and an exponential moving average of the weights."""
 
-    def __init__(self, parameters: dict[str, nn.Parameter], steps: int) -> None:
-        self.parameters, self.steps = parameters, steps
+    def __init__(self, parameters: dict[str, nn.Parameter], steps: int, rate: float = 1.0) -> None:
+        """rate: scale of all learning rates; below 1 to go on from weights that are trained already."""
+        self.parameters, self.steps, self.rate = parameters, steps, rate
         self.average = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         self.adam = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98), fused=True)
 
     def _groups(self) -> list[dict[str, object]]:
         groups = []
         for encoder in (True, False):
-            rate, decay = (ENCODER_RATE, ENCODER_DECAY) if encoder else (DECODER_RATE, DECODER_DECAY)
+            full, decay = (ENCODER_RATE, ENCODER_DECAY) if encoder else (DECODER_RATE, DECODER_DECAY)
+            rate = full * self.rate
             own = [p for name, p in self.parameters.items() if name.startswith("image_encoder.") == encoder]
             for matrix in (True, False):
                 chosen = [p for p in own if (p.ndim > 1) == matrix]

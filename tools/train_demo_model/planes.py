@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .bank import AIR_HU, BankScan
-from .fields import deformed_grid
+from .fields import SIZE
 from .randomness import Rng
 
 ANCHORS = 20_000
@@ -32,7 +32,8 @@ FRAMES = {
 class DeviceScan:
     """A scan of the bank on the device.
 
-    image: (D, H, W) float32. labels: (C, D, H, W) uint8. anchors: (N, 3) float32 voxels z, y, x worth looking at.
+    image: (D, H, W) float32. labels: (C, D, H, W) float32, as `grid_sample` wants them. anchors: (N, 3) float32 voxels
+    z, y, x worth looking at.
     frames: (A, 3, 3) float32, unit vectors of each slice axis. channels: (C,) float32 weights of the label channels.
     Everything lies on the device beforehand: a copy in the middle of a step would make the host wait for it.
     """
@@ -55,7 +56,7 @@ def to_device(scan: BankScan, device: torch.device) -> DeviceScan:
     return DeviceScan(
         scan,
         torch.from_numpy(scan.image.astype(np.float32)).to(device),
-        torch.from_numpy(scan.labels).to(device),
+        torch.from_numpy(scan.labels).to(device).float(),
         torch.from_numpy(places[np.sort(chosen)].astype(np.float32)).to(device),
         torch.tensor(scan.spacing_mm, device=device),
         torch.tensor(scan.image.shape, device=device),
@@ -64,24 +65,21 @@ def to_device(scan: BankScan, device: torch.device) -> DeviceScan:
     )
 
 
-def sample_slices(rng: Rng, source: DeviceScan, count: int, elastic: float) -> tuple[Tensor, Tensor]:
-    """Draw slices of one scan: images (count, 256, 256) float32 in bank units, labels (count, C, 256, 256) uint8."""
-    place = _places(rng, source, count, elastic)
-    grid = (place / (source.shape - 1).clamp(min=1) * 2 - 1).flip(-1)
-    image = F.grid_sample(source.image[None, None], grid[None], mode="bilinear", align_corners=True)[0, 0]
-    return image, _nearest(source, place)
+def sample_slices(rng: Rng, source: DeviceScan, canvas: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw slices of one scan: images (B, 256, 256) float32 in bank units, labels (B, C, 256, 256) uint8.
+
+    canvas: (B, 256, 256, 2), where on the slice each pixel looks, from `deformed_grid`. Outside the scan all is 0.
+    """
+    place = _places(rng, source, canvas)
+    grid = (place / (source.shape - 1).clamp(min=1) * 2 - 1).flip(-1)[None]
+    image = F.grid_sample(source.image[None, None], grid, mode="bilinear", align_corners=True)[0, 0]
+    labels = F.grid_sample(source.labels[None], grid, mode="nearest", align_corners=True)[0]
+    return image, labels.transpose(0, 1).to(torch.uint8)
 
 
-def _nearest(source: DeviceScan, place: Tensor) -> Tensor:
-    index = place.round().long()
-    inside = ((index >= 0) & (index < source.shape)).all(-1)
-    z, y, x = index.clamp(min=0).minimum(source.shape - 1).unbind(-1)
-    return (source.labels[:, z, y, x] * inside).transpose(0, 1)
-
-
-def _places(rng: Rng, source: DeviceScan, count: int, elastic: float) -> Tensor:
-    """Voxel positions (count, SIZE, SIZE, 3) of the pixels of random slices."""
-    flat = source.scan.flat
+def _places(rng: Rng, source: DeviceScan, canvas: Tensor) -> Tensor:
+    """Voxel positions (B, SIZE, SIZE, 3) of the pixels of random slices."""
+    count, flat = len(canvas), source.scan.flat
     chosen = source.frames[rng.integers(count, below=len(source.frames))]
     across, down, normal = chosen.unbind(1)
     tilt = rng.normal(count, 2, 1, std=0.0 if flat else 0.15)
@@ -91,15 +89,16 @@ def _places(rng: Rng, source: DeviceScan, count: int, elastic: float) -> Tensor:
     field = _field_of_view(rng, width, height)
     centre_mm = source.anchors[rng.integers(count, below=len(source.anchors))] * source.spacing_mm
     middle_mm = (size_mm - source.spacing_mm) / 2
-    pull = torch.where(rng.coin(count, 1, chance=0.5), rng.uniform(count, 1), torch.ones(count, 1, device=rng.device))
+    pull = torch.where(rng.coin(count, 1, chance=0.5), rng.uniform(count, 1), 1.0)
     in_plane = 1 - chosen[:, 2].abs()
     centre_mm = centre_mm + pull * in_plane * (middle_mm - centre_mm)
     shift = rng.normal(count, 2, std=0.12) * field
-    grid = deformed_grid(rng, count, rotation=0.25, shear=0.08, elastic=elastic)
     turned = rng.coin(count, chance=0.12)[:, None, None, None]
-    offset = torch.where(turned, grid.flip(-1), grid) * field[:, None, None] / 2 + shift[:, None, None]
-    plane = offset[..., :1] * across[:, None, None] + offset[..., 1:] * down[:, None, None]
-    return (centre_mm[:, None, None] + plane) / source.spacing_mm
+    centre_mm = centre_mm + shift[:, :1] * across + shift[:, 1:] * down
+    # Half the field of view along each axis of the slice, in voxels: one small product a pixel does the rest.
+    axes = torch.stack([field[:, :1] / 2 * across, field[:, 1:] / 2 * down], 1) / source.spacing_mm
+    offset = torch.where(turned, canvas.flip(-1), canvas).flatten(1, 2) @ axes
+    return (offset + (centre_mm / source.spacing_mm)[:, None]).view(count, SIZE, SIZE, 3)
 
 
 def _field_of_view(rng: Rng, width: Tensor, height: Tensor) -> Tensor:

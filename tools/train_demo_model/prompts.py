@@ -50,13 +50,19 @@ def first_prompts(rng: Rng, masks: Tensor, box_share: float) -> tuple[Tensor, Te
     count, size = len(masks), masks.shape[-1]
     corners = loosened(rng, tight_boxes(masks), size).view(count, 2, 2)
     box_labels, click_labels = (constant(pair, masks.device) for pair in (BOX_LABELS, CLICK_LABELS))
-    central = F.avg_pool2d(masks[:, None].float(), 17, 1, 8)[:, 0] ** 4
+    central = _surrounded(masks) ** 4
     weight = torch.where(rng.coin(count, 1, 1, chance=0.3), central, torch.ones_like(central))
     click = pixel_xy(random_pixel(rng, masks, weight), size)
     is_box = rng.coin(count, chance=box_share)[:, None]
     clicked = torch.stack([click, torch.zeros_like(click)], 1)
     labels = torch.where(is_box, box_labels, click_labels)
     return torch.where(is_box[..., None], corners, clicked), labels
+
+
+def _surrounded(masks: Tensor) -> Tensor:
+    """Share (N, H, W) of the mask among the 17 x 17 pixels around each pixel."""
+    rows = F.avg_pool2d(masks[:, None].to(torch.bfloat16), (1, 17), 1, (0, 8))
+    return F.avg_pool2d(rows, (17, 1), 1, (8, 0))[:, 0].float()
 
 
 def correction_clicks(rng: Rng, predicted: Tensor, target: Tensor, clicks: int) -> tuple[Tensor, Tensor]:

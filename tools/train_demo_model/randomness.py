@@ -39,6 +39,10 @@ class Rng:
         """Int64 tensor of `shape`, uniform in 0..below - 1."""
         return torch.randint(below, shape, generator=self._generator, device=self.device)
 
+    def some(self, count: int, share: float) -> Tensor:
+        """Which of `count` items, int64 indices, make up `share` of them, rounded."""
+        return self.uniform(count).argsort()[: round(count * share)]
+
     def gumbel(self, *shape: int) -> Tensor:
         """Gumbel noise: argmax(log_weight + gumbel) draws an index with probability proportional to its weight."""
         return -torch.log(-torch.log(self.uniform(*shape).clamp(1e-9, 1 - 1e-7)))

@@ -50,7 +50,8 @@ def random_pixel(rng: Rng, masks: Tensor, weight: Tensor | None = None) -> Tenso
     """A random pixel of each mask (N, H, W) as a flat index (N,), uniform or in proportion to `weight` (N, H, W)."""
     score = rng.uniform(*masks.shape)
     if weight is not None:
-        score = torch.log(weight.clamp(min=1e-6)) - torch.log(-torch.log(score.clamp(1e-9, 1 - 1e-7)))
+        # The smallest of exponential draws divided by their weights: Efraimidis and Spirakis, 2006.
+        score = score.clamp(min=1e-9).log() / weight.clamp(min=1e-6)
     return torch.where(masks, score, -torch.inf).flatten(1).argmax(1)
 
 
@@ -65,8 +66,12 @@ def connected_part(masks: Tensor, seed: Tensor) -> Tensor:
     place = (seed // width // 2) * (width // 2) + seed % width // 2
     part.view(len(part), -1).scatter_(1, place[:, None], 1.0)
     for _ in range(FILL_STEPS):
-        part = F.max_pool2d(part, 3, 1, 1) * small
-    grown = F.max_pool2d(part, 3, 1, 1) * small
-    done = (grown == part).flatten(1).all(1)[:, None, None]
+        part = _grown(part, small)
+    done = (_grown(part, small) == part).flatten(1).all(1)[:, None, None]
     full = F.interpolate(part, scale_factor=2.0, mode="nearest")[:, 0] > 0
     return torch.where(done, full & masks, masks)
+
+
+def _grown(part: Tensor, within: Tensor) -> Tensor:
+    # A sum over neighbours, cut at one: max_pool2d would write an int64 index beside every pixel.
+    return torch.minimum(F.avg_pool2d(part, 3, 1, 1, divisor_override=1), within)

@@ -15,15 +15,17 @@ from torch import Tensor
 from dfqsam_core.model.sam_med2d import SamMed2D
 
 from .bank import load_bank
-from .batches import BatchMaker
+from .batches import BatchMaker, with_targets
 from .checkpoints import half, load_shards, save_shards
 from .evaluate import evaluate, summary
 from .initial import start
-from .network import trainable
+from .network import build, trainable
 from .optimise import Optimiser, rate_factor
+from .pool import Pool
 from .randomness import Rng
 from .step import step_loss
 from .validation import load_validation
+from .weights import Weights, sha256_of
 
 LOG_EVERY = 50
 COLUMNS = ("step", "images", "seconds", "rate", "loss", "box", "point", "last", "norm")
@@ -42,6 +44,9 @@ class Plan:
     bank: Path
     validation: Path | None
     weights: Path | None
+    base: Path | None
+    rate: float
+    reuse: int
     device: str
     time_limit_s: float
     save_every_s: float
@@ -56,11 +61,13 @@ class Training:
     def __init__(self, plan: Plan, resume: bool) -> None:
         self.plan, self.device = plan, torch.device(plan.device)
         set_up_arithmetic()
-        self.model = start(plan.kind, plan.weights, plan.seed).to(self.device)
+        model, self.source = start(plan.kind, plan.weights, plan.base, plan.seed)
+        self.base_sha256 = _base_sha256(plan, self.source)
+        self.model = model.to(self.device)
         chosen = trainable(self.model, plan.kind)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name in chosen)
-        self.optimiser = Optimiser(chosen, plan.steps)
+        self.optimiser = Optimiser(chosen, plan.steps, plan.rate)
         self.done = 0
         if resume:
             tensors, facts = load_shards(plan.out / "state")
@@ -68,29 +75,45 @@ class Training:
             self.done = int(str(facts["step"]))
         if plan.compile:
             self.model.image_encoder.compile()
-        self.maker = BatchMaker(load_bank(plan.bank), self.device)
+        self.pool = Pool(BatchMaker(load_bank(plan.bank), self.device), plan.seed, plan.images, plan.reuse)
+
+    @property
+    def images(self) -> int:
+        """Training images so far, those of the starting weights included."""
+        return self.source.images + self.done * self.plan.images
 
     def step(self) -> dict[str, Tensor]:
         """One update; what it did depends on the seed and its number alone."""
-        rng = Rng(self.device, self.plan.seed, self.done)
-        batch = self.maker.make(rng, self.plan.images, self.plan.prompts)
+        rng = Rng(self.device, self.plan.seed, 0, self.done)
+        batch = with_targets(rng, self.pool.at(self.done), self.plan.prompts)
         loss, log = step_loss(self.model, batch, rng)
         log["norm"] = self.optimiser.step(loss, self.done)
         self.done += 1
         return log
 
     def averaged(self) -> SamMed2D:
-        """A copy of the network with the averaged weights, for validation and export."""
-        copy = start(self.plan.kind, self.plan.weights, self.plan.seed).to(self.device).eval()
-        copy.load_state_dict(self.optimiser.average, strict=False)
+        """A copy of the network with the averaged weights, for validation."""
+        copy = build(self.plan.kind).to(self.device).eval()
+        copy.load_state_dict(self.model.state_dict() | self.optimiser.average)
         return copy
 
     def save(self) -> None:
-        """Write the resumable state and, in float16, the averaged weights that were trained."""
-        plan, images = self.plan, self.done * self.plan.images
-        facts: dict[str, object] = {"kind": plan.kind, "step": self.done, "steps": plan.steps, "images": images}
-        save_shards(self.plan.out / "state", self.optimiser.state(), facts, 1024)
-        save_shards(self.plan.out / "average", half(self.optimiser.average), facts, self.plan.shard_mib)
+        """Write the resumable state and, in float16, the averaged network."""
+        plan, average = self.plan, self.optimiser.average
+        facts: dict[str, object] = {"kind": plan.kind, "step": self.done, "steps": plan.steps, "images": self.images}
+        save_shards(plan.out / "state", self.optimiser.state(), facts, 1024)
+        if self.base_sha256 is None:
+            average = self.model.state_dict() | average
+        else:
+            facts["base_sha256"] = self.base_sha256
+        save_shards(plan.out / "average", half(average), facts, plan.shard_mib)
+
+
+def _base_sha256(plan: Plan, source: Weights) -> str | None:
+    # The frozen ViT of the laboratory model is most of its file: an average names that file instead of repeating it.
+    if plan.kind == "laboratory" and plan.weights is not None and plan.weights.is_file():
+        return sha256_of(plan.weights)
+    return source.base_sha256
 
 
 def train(plan: Plan, resume: bool = False) -> None:
@@ -127,17 +150,16 @@ def validate(training: Training) -> None:
     scores = summary(evaluate(training.averaged(), load_validation(training.plan.validation, "squashed")))
     rounded = {name: round(value, 4) for name, value in scores.items()}
     _Log(training.plan.out / "validation.csv", ("step", "images", *rounded)).add(
-        [training.done, training.done * training.plan.images, *rounded.values()]
+        [training.done, training.images, *rounded.values()]
     )
     print(f"validation at step {training.done}: {rounded}", flush=True)
 
 
 def _report(training: Training, log: _Log, waiting: Sequence[dict[str, Tensor]], seconds: float, steps: int) -> None:
     means = {name: torch.stack([entry[name].float() for entry in waiting]).mean().item() for name in waiting[0]}
-    images = training.done * training.plan.images
-    rate = rate_factor(training.done - 1, training.plan.steps)
+    rate = training.plan.rate * rate_factor(training.done - 1, training.plan.steps)
     row = [round(seconds, 2), round(rate, 4), *(round(means[name], 4) for name in COLUMNS[4:])]
-    log.add([training.done, images, *row])
+    log.add([training.done, training.images, *row])
     speed = steps * training.plan.images / seconds
     memory = torch.cuda.max_memory_allocated() / 2**30 if training.device.type == "cuda" else 0.0
     listed = " ".join(f"{name} {value:.3f}" for name, value in means.items())

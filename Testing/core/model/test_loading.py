@@ -11,11 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.numpy import save_file  # noqa: E402
+
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.quant.quantize import pack  # noqa: E402
-from dfqsam_core.store.random_weights import random_tensors  # noqa: E402
 from dfqsam_core.store.architecture import Architecture  # noqa: E402
-from safetensors.numpy import save_file  # noqa: E402
+from dfqsam_core.store.random_weights import random_tensors  # noqa: E402
 from Testing.support.quantized import toy_checkpoint, toy_config, toy_pixels  # noqa: E402
 
 MEASURE = """
@@ -35,7 +36,11 @@ def test_loading_takes_less_than_one_and_a_third_of_the_weights(tmp_path: Path) 
     path = tmp_path / "large.safetensors"
     save_file({k: np.ascontiguousarray(v, np.float32) for k, v in random_tensors(architecture, 0).items()}, path)
     run = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
+        [sys.executable, "-c", MEASURE, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
     )
     assert float(run.stdout) < 1.3
 

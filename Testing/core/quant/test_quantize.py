@@ -109,12 +109,14 @@ def test_only_the_checkpoint_and_own_outputs_are_opened_and_no_socket(tmp_path: 
 
 
 def test_cancelling_leaves_no_output_and_a_folder_to_resume_from(tmp_path: Path) -> None:
-    def stop(progress: Progress) -> None:
-        if progress.stage == "synthesis" and progress.done >= 1:
-            raise Cancelled("stop")
-
     with pytest.raises(Cancelled):
-        quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config(), progress=stop)
+        quantize(
+            toy_checkpoint_file(tmp_path),
+            tmp_path / "m.safetensors",
+            toy_config(iterations=30),
+            threads=1,
+            progress=_stop_in_synthesis,
+        )
     assert not (tmp_path / "m.safetensors").exists()
     assert (tmp_path / "m.safetensors.work").is_dir()
 
@@ -128,9 +130,15 @@ def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
 
 def test_a_work_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     checkpoint = toy_checkpoint_file(tmp_path)
+    long = toy_config(iterations=30)
     with pytest.raises(Cancelled):
         quantize(
-            checkpoint, tmp_path / "m.safetensors", toy_config(), work_dir=tmp_path / "w", progress=_stop_in_synthesis
+            checkpoint,
+            tmp_path / "m.safetensors",
+            long,
+            threads=1,
+            work_dir=tmp_path / "w",
+            progress=_stop_in_synthesis,
         )
     with pytest.raises(ConfigError, match="another checkpoint, recipe, seed"):
         quantize(checkpoint, tmp_path / "m.safetensors", toy_config(iterations=3), work_dir=tmp_path / "w", resume=True)
@@ -142,7 +150,7 @@ def test_a_work_folder_of_another_run_is_refused(tmp_path: Path) -> None:
 
 
 def _stop_in_synthesis(progress: Progress) -> None:
-    if progress.stage == "synthesis" and progress.done >= 1:
+    if progress.stage == "synthesis" and progress.done >= 22:
         raise Cancelled("stop")
 
 
@@ -198,3 +206,29 @@ def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, monkeypatch:
     with pytest.raises(OutputError, match="No space left"):
         quantize(checkpoint, tmp_path / "m.safetensors", toy_config(), work_dir=tmp_path / "w")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["toy.safetensors", "w"]
+
+
+def test_a_run_that_fails_at_once_leaves_no_work_folder(tmp_path: Path) -> None:
+    checkpoint = toy_checkpoint_file(tmp_path)
+    config = QuantConfig.from_recipe("fast", auxiliary=str(checkpoint))
+    with pytest.raises(ConfigError, match="no TorchScript file"):
+        quantize(checkpoint, tmp_path / "m.safetensors", config)
+    assert [p.name for p in tmp_path.iterdir()] == ["toy.safetensors"]
+
+
+def test_previews_show_the_images_on_the_way(tmp_path: Path) -> None:
+    quantize(
+        toy_checkpoint_file(tmp_path),
+        tmp_path / "m.safetensors",
+        toy_config(images=1, iterations=25),
+        preview_dir=tmp_path / "p",
+    )
+    assert sorted(p.name for p in (tmp_path / "p").iterdir()) == [
+        "image_000_step_0020.png",
+        "image_000_step_0025.png",
+    ]
+
+
+def test_no_threads_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="0 threads"):
+        quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config(), threads=0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import nibabel
 import numpy as np
 import pytest
@@ -80,8 +82,20 @@ def test_inside_reaches_to_the_outer_borders_of_the_outer_voxels():
         ((1, 5, 1), (9, 9, 1), "K"),
     ],
 )
-def test_acquisition_axis_is_the_coarse_one_and_k_when_equal(spacing, shape, axis):
+def test_acquisition_axis_is_the_coarse_one_and_s_when_equal(spacing, shape, axis):
     assert VolumeGeometry(np.diag([*spacing, 1.0]), shape).acquisition_axis == axis
+
+
+@pytest.mark.parametrize(
+    ("spacing_ras", "shape_ras", "expected"),
+    [((1, 1, 1), (9, 9, 9), "S"), ((3, 3, 1), (9, 9, 9), "A"), ((1, 1, 3), (9, 1, 1), "S"), ((3, 1, 1), (9, 9, 9), "R")],
+)
+@pytest.mark.parametrize("order", permutations(range(3)))
+def test_the_acquisition_axis_is_one_of_the_patient_not_of_the_file(order, spacing_ras, shape_ras, expected):
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.diag(spacing_ras)[:, order]
+    geometry = VolumeGeometry(matrix, tuple(shape_ras[a] for a in order))
+    assert geometry.orientation["IJK".index(geometry.acquisition_axis)] == expected
 
 
 def test_a_sheared_grid_is_refused_with_its_angle():
