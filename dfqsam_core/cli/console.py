@@ -20,8 +20,16 @@ from .interrupt import cancel_on_signals
 DONE, WRONG_INPUT, FAILED_CHECK, CANCELLED = 0, 2, 3, 130
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers() returns
 
-# Modules of the extra `quantize`; segmenting works without them.
-_QUANTIZE_MODULES = {"torch", "segment_anything", "matplotlib"}
+# Modules that only an extra of the package brings; segmenting works without them.
+_EXTRA_OF_MODULE = {
+    "torch": "quantize",
+    "segment_anything": "quantize",
+    "matplotlib": "quantize",
+    "joblib": "batch",
+    "dask": "batch",
+    "distributed": "batch",
+    "highdicom": "dicomseg",
+}
 
 
 def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
@@ -50,10 +58,10 @@ def _environment_sentence(error: BaseException) -> str | None:
     """Say what the machine lacks, or None when `error` is a defect that deserves its traceback."""
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error).lower():
         return "The machine ran out of memory. Close other programs, or lower --images and --threads."
-    if isinstance(error, ModuleNotFoundError) and error.name in _QUANTIZE_MODULES:
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRA_OF_MODULE:
         return (
             f"This command needs {error.name}, which is not installed here. "
-            "Install the extra: pip install 'dfqsam[quantize]'."
+            f"Install the extra: pip install 'dfqsam[{_EXTRA_OF_MODULE[error.name]}]'."
         )
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

@@ -23,7 +23,7 @@ def add_parser(verbs: Subparsers) -> None:
         "segment",
         help="segment a CT or MR volume from prompts",
         description="Segment a volume from points and boxes. The result lies on exactly the volume's grid "
-        "(.nii.gz, .nii, .nrrd, .mha or .seg.nrrd).",
+        "(.nii.gz, .nii, .nrrd, .mha or .seg.nrrd; .dcm writes DICOM SEG for a DICOM series).",
     )
     parser.add_argument("volume", metavar="VOLUME", help="NIfTI, NRRD, MHA, or a DICOM file or folder")
     parser.add_argument("prompts", metavar="PROMPTS", help="prompts file (JSON), or markups of 3D Slicer (.mrk.json)")
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from ..outputs import refuse_overwrite
     from ..runtime import load_model
     from ..volume.files import read_volume
-    from ..volume.label_maps import label_suffix, write_label_map
+    from ..volume.label_maps import check_label_output, label_suffix, write_label_map
     from ..volume.prompt_reader import read_prompts
     from ..volume.segment import segment_volume
     from ..volume.window import choose_window
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_overwrite(args.output, args.force)
     check_report(args)
     volume = read_volume(args.volume, args.frame, args.series)
+    check_label_output(args.output, volume)
     prompts = read_prompts(args.prompts, volume.geometry)
     window = choose_window(args.window, volume.voxels_kji, volume.modality)
     model = load_model(args.model, threads=args.threads)

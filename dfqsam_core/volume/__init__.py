@@ -10,7 +10,14 @@ from .label_maps import write_label_map
 from .prefetch import Prefetcher
 from .prompt_reader import read_prompts
 from .prompts import BoxPrompt, PointPrompt, SegmentPrompts
-from .propagation import PropagationConfig, PropagationResult, Stop, propagate
+from .propagation import (
+    PropagationConfig,
+    PropagationPlan,
+    PropagationResult,
+    Stop,
+    plan_propagation,
+    propagate,
+)
 from .segment import SegmentationResult, segment_volume
 from .session import SliceEdit, VolumeSession
 from .session_file import restore_session, save_session
@@ -25,6 +32,7 @@ __all__ = [
     "PointPrompt",
     "Prefetcher",
     "PropagationConfig",
+    "PropagationPlan",
     "PropagationResult",
     "SegmentPrompts",
     "SegmentationResult",
@@ -38,6 +46,7 @@ __all__ = [
     "WindowLevel",
     "auto_window",
     "choose_window",
+    "plan_propagation",
     "propagate",
     "read_prompts",
     "read_volume",

@@ -26,7 +26,8 @@ def read_dicom(path: Path, series: str | None = None) -> Volume:
     frames = frames_in_folder(path) if path.is_dir() else frames_in_file(path)
     chosen = sort_frames(choose_series(path, frames, series))
     geometry = stack_geometry(path, chosen)
-    return Volume(read_frames(chosen), geometry, modality=chosen[0].modality or None, source=str(path))
+    modality = chosen[0].modality or None
+    return Volume(read_frames(chosen), geometry, modality, source=str(path), dicom_frames=tuple(chosen))
 
 
 def choose_series(path: Path, frames: list[Frame], series: str | None) -> list[Frame]:

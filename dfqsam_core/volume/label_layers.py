@@ -32,11 +32,19 @@ def repaint(
     canvas = stored_plane(labels_kji, key)
     canvas[...] = 0
     for segment in segments:
-        region = np.zeros(canvas.shape, bool)
-        for (label, other), mask in masks.items():
-            if label == segment.label:
-                _add(region, key, mask, other)
+        region = segment_region(canvas.shape, segment.label, key, masks)
         canvas[region if segment.overwrite else region & (canvas == 0)] = segment.label
+
+
+def segment_region(
+    shape: tuple[int, ...], label: int, key: SliceKey, masks: Mapping[tuple[int, SliceKey], np.ndarray]
+) -> np.ndarray:
+    """New bool plane of `shape`: what the masks of one segment, of any axes, cover on slice `key`."""
+    region = np.zeros(shape, bool)
+    for (owner, other), mask in masks.items():
+        if owner == label:
+            _add(region, key, mask, other)
+    return region
 
 
 def _add(region: np.ndarray, key: SliceKey, mask: np.ndarray, other: SliceKey) -> None:

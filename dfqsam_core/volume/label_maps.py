@@ -11,10 +11,11 @@ import numpy as np
 
 from ..errors import OutputError
 from ..outputs import atomic_output
+from . import dicom_seg
 from .itk_files import image_of
 from .volume import Volume
 
-LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", dicom_seg.SUFFIX)
 
 
 def write_label_map(
@@ -26,21 +27,32 @@ def write_label_map(
 ) -> None:
     """Write `labels_kji` (K, J, I), whole numbers 0..65535, on the grid of `volume`; uint8 where that holds them.
 
-    names: label to segment name, used by .seg.nrrd, which 3D Slicer opens as a segmentation.
-    A NIfTI result of a NIfTI volume repeats its sform and qform. Raises OutputError for another ending, an existing
-    file (unless `force`) or a full disk; nothing half-written is left.
+    names: label to segment name, used by .seg.nrrd, which 3D Slicer opens as a segmentation, and by .dcm (DICOM SEG,
+    only for a volume from a DICOM series). A NIfTI result of a NIfTI volume repeats its sform and qform.
+    Raises OutputError as `check_label_output`, and for an existing file (unless `force`) or a full disk; nothing
+    half-written is left.
     """
     target = Path(path)
-    suffix = label_suffix(target)
+    suffix = check_label_output(target, volume)
     if labels_kji.shape != volume.voxels_kji.shape:
         raise OutputError(f"Labels of the shape {labels_kji.shape} do not fit the volume {volume.voxels_kji.shape}.")
     array = labels_kji.astype(np.uint8 if labels_kji.max(initial=0) <= 255 else np.uint16)
     with atomic_output(target, force) as temporary:
         if suffix in (".nii.gz", ".nii"):
             _write_nifti(temporary, array, volume)
+        elif suffix == dicom_seg.SUFFIX:
+            dicom_seg.write_dicom_seg(temporary, array, volume, names or {})
         else:
             metadata = _segment_metadata(array, names or {}) if suffix == ".seg.nrrd" else {}
             _write_itk(temporary, array, volume, metadata)
+
+
+def check_label_output(path: Path, volume: Volume) -> str:
+    """Ending of a label map's name; raises OutputError for another one, or one that `volume` cannot be written as."""
+    suffix = label_suffix(path)
+    if suffix == dicom_seg.SUFFIX:
+        dicom_seg.check_dicom_seg(path, volume)
+    return suffix
 
 
 def label_suffix(path: Path) -> str:

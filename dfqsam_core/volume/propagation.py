@@ -64,6 +64,26 @@ class PropagationResult:
     stops: tuple[Stop, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class PropagationPlan:
+    """What a propagation found, before the session has it.
+
+    label, axis, first, last: as given to `plan_propagation`. found: predictions by slice index. stops: as in the result.
+    """
+
+    label: int
+    axis: str
+    first: int
+    last: int
+    found: dict[int, SlicePrediction]
+    stops: tuple[Stop, ...]
+
+    def apply(self, session: VolumeSession) -> PropagationResult:
+        """Put the predictions into the session, in one undo step; slices with prompts of their own stay."""
+        indices = range(self.first, self.last + 1)
+        return PropagationResult(session.replace_propagated(self.label, self.axis, indices, self.found), self.stops)
+
+
 def propagate(
     session: VolumeSession,
     label: int,
@@ -80,6 +100,19 @@ def propagate(
     range are replaced. One undo step; Cancelled raised by `progress` leaves the session as it was.
     Raises PromptError where the range is not in the volume or holds no prompted slice.
     """
+    return plan_propagation(session, label, axis, first, last, config, progress).apply(session)
+
+
+def plan_propagation(
+    session: VolumeSession,
+    label: int,
+    axis: str,
+    first: int,
+    last: int,
+    config: PropagationConfig | None = None,
+    progress: ProgressCallback | None = None,
+) -> PropagationPlan:
+    """What `propagate` would do, without a change to the session: it may run in a thread while others read that."""
     if not 0 <= first <= last < session.volume.geometry.size_along(axis):
         raise PromptError(f"The volume has no slices {first} to {last} along {axis}.")
     prompted = [index for index in session.prompted_slices(label, axis) if first <= index <= last]
@@ -96,7 +129,7 @@ def propagate(
     for a, b in itertools.pairwise(seeds):
         run.between(a, b)
     report(progress, "propagate", run.total, run.total)
-    return PropagationResult(session.replace_propagated(label, axis, range(first, last + 1), run.found), stops)
+    return PropagationPlan(label, axis, first, last, run.found, stops)
 
 
 class _Run:

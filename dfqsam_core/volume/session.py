@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import PromptError
 from ..runtime.embedding_cache import EmbeddingCache
-from .label_layers import Segment, repaint
+from .label_layers import Segment, repaint, segment_region
 from .prompts import MAX_LABEL, BoxPrompt, PointPrompt, Prompt, can_predict
 from .slice_predictor import Predictor, SlicePrediction, SlicePredictor, predictor_for
 from .slices import SliceKey, stored_plane
@@ -134,6 +134,10 @@ class VolumeSession:
         found = self._masks.get((label, key))
         return np.zeros(stored_plane(self._labels_kji, key).shape, bool) if found is None else found.copy()
 
+    def region(self, label: int, key: SliceKey) -> np.ndarray:
+        """(rows, columns) bool in storage order: what the segment covers on a slice, by its masks of all three axes."""
+        return segment_region(stored_plane(self._labels_kji, key).shape, label, key, self._masks)
+
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
         """Add a prompt to a segment and predict its slice anew; a box replaces the slice's earlier box.
 
@@ -163,6 +167,13 @@ class VolumeSession:
         low_res = None if present is None else present.low_res_masks[present.chosen]
         possible = can_predict(prompts) or (present is not None and bool(prompts))
         prediction = self.slices.predict(key, prompts, low_res) if possible else None
+        return self._do({(label, key): SliceState(prompts, prediction)})[0]
+
+    def accept(
+        self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], prediction: SlicePrediction | None
+    ) -> SliceEdit:
+        """Give a segment prompts on a slice together with the prediction that was made of them elsewhere."""
+        self._check(label, key, prompts)
         return self._do({(label, key): SliceState(prompts, prediction)})[0]
 
     def slices_of(self, label: int) -> list[SliceKey]:

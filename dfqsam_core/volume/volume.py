@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import VolumeError
+from .dicom_frames import Frame
 from .geometry import VolumeGeometry
 
 
@@ -20,6 +21,7 @@ class Volume:
     modality: DICOM's word ("CT", "MR"...), None where the file does not say.
     source: the file or folder it came from, for reports.
     nifti_header: nibabel's header of a NIfTI source, so that results repeat its sform and qform bit for bit.
+    dicom_frames: the image planes of a DICOM source in the order of K, so that a DICOM SEG can refer to them.
     """
 
     voxels_kji: np.ndarray
@@ -27,6 +29,7 @@ class Volume:
     modality: str | None = None
     source: str = ""
     nifti_header: Any = None
+    dicom_frames: tuple[Frame, ...] = ()
 
     def __post_init__(self) -> None:
         voxels = self.voxels_kji.view()

@@ -93,10 +93,12 @@ class BatchMaker:
             maps.append(labels)
             channels.append(source.channels.expand(len(raw), -1))
         image, label_map, weights = torch.cat(images), torch.cat(maps), torch.cat(channels)
-        blended = rng.some(len(image), BLENDED_SHARE)
-        share = rng.uniform(len(blended), 1, 1, low=0.1, high=0.7)
-        image[blended] = torch.lerp(image[blended], paint(rng, label_map[blended, 0]), share)
-        _add_lesions(rng, rng.some(len(image), LESION_SHARE), image, label_map, weights)
+        blended, diseased = rng.some(len(image), BLENDED_SHARE), rng.some(len(image), LESION_SHARE)
+        if len(blended):
+            share = rng.uniform(len(blended), 1, 1, low=0.1, high=0.7)
+            image[blended] = torch.lerp(image[blended], paint(rng, label_map[blended, 0]), share)
+        if len(diseased):
+            _add_lesions(rng, diseased, image, label_map, weights)
         return image, label_map, weights
 
     def _repainted(self, rng: Rng, canvas: Tensor) -> Part:
@@ -132,8 +134,6 @@ def _procedural(rng: Rng, labels: Tensor) -> Part:
 def _add_lesions(rng: Rng, chosen: Tensor, image: Tensor, labels: Tensor, weights: Tensor) -> None:
     """Paint a few procedural blobs into the `chosen` slices; they replace the watershed channel there."""
     count = len(chosen)
-    if not count:
-        return
     spread = (torch.full((count,), value, device=rng.device) for value in (0.5, 0.15, 0.1))
     blobs = organ_labels(rng, 1.6 * deformed_grid(rng, *spread), LESIONS)
     number = torch.arange(64, device=rng.device)

@@ -10,6 +10,7 @@ from pathlib import Path
 from dfqsam_core.errors import DFQSAMError
 
 ROOM = Path(".train")
+KINDS = ("demonstration", "laboratory", "tiny")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,7 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(required=True)
     _add_prepare(verbs.add_parser("prepare", help="make bank, validation slices and starting weights from the data"))
     _add_train(verbs.add_parser("train", help="train a model, or go on with it"))
-    _add_finalize(verbs.add_parser("finalize", help="checkpoint, tables and pictures from the averaged weights"))
+    _add_finalize(verbs.add_parser("finalize", help="write the checkpoint of a training, and report on it"))
+    _add_report(verbs.add_parser("report", help="tables and pictures of a checkpoint file"))
+    _add_curves(verbs.add_parser("curves", help="learning curves of trainings that went on from one another"))
     _add_benchmark(verbs.add_parser("benchmark", help="time the parts of a step"))
     given = parser.parse_args(arguments)
     try:
@@ -55,7 +58,7 @@ def _prepare(given: argparse.Namespace) -> None:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=("demonstration", "laboratory", "tiny"))
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--steps", type=int, required=True, help="length of the schedule in steps")
     parser.add_argument("--images", type=int, default=128, help="images a step")
     parser.add_argument("--prompts", type=int, default=6, help="targets an image")
@@ -77,6 +80,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validate-every", dest="validate_every_s", type=float, default=120, help="seconds")
     parser.add_argument("--shard-mib", type=float, default=15.0)
     parser.add_argument("--compile", action="store_true", help="compile the image encoder (about a minute)")
+    parser.add_argument("--fast", action="store_true", help="fastest kernels: a resumed run is no longer bit-identical")
     parser.add_argument("--resume", action="store_true")
     parser.set_defaults(run=_train)
 
@@ -91,21 +95,52 @@ def _train(given: argparse.Namespace) -> None:
 def _add_finalize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("training", type=Path, help="folder of a training (its subfolder 'average' is read)")
     parser.add_argument("--base", type=Path, help="the starting weights of a laboratory training")
-    parser.add_argument("--validation", type=Path, default=ROOM / "data" / "validation.npz")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, .safetensors")
-    parser.add_argument("--repeats", type=int, default=5, help="draws of the clicks")
-    parser.add_argument("--device", default="cpu")
+    _add_measurement(parser)
     parser.set_defaults(run=_finalize)
 
 
-def _finalize(given: argparse.Namespace) -> None:
-    from .finalize import finalize
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, help="a complete .safetensors file")
+    parser.add_argument("--kind", choices=KINDS, default="demonstration")
+    parser.add_argument("--out", type=Path, required=True, help="folder for tables and pictures")
+    _add_measurement(parser)
+    parser.set_defaults(run=_report)
 
-    finalize(given.training, given.base, given.validation, given.out, given.repeats, given.device)
+
+def _add_measurement(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--validation", type=Path, default=ROOM / "data" / "validation.npz")
+    parser.add_argument("--repeats", type=int, default=5, help="draws of the clicks")
+    parser.add_argument("--device", default="cpu")
+
+
+def _finalize(given: argparse.Namespace) -> None:
+    from .finalize import finalize, report
+
+    kind = finalize(given.training, given.base, given.out)
+    report(given.out, kind, given.validation, given.out.parent, given.repeats, given.device)
+
+
+def _report(given: argparse.Namespace) -> None:
+    from .finalize import report
+
+    report(given.checkpoint, given.kind, given.validation, given.out, given.repeats, given.device)
+
+
+def _add_curves(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("trainings", type=Path, nargs="+", help="folders of trainings, in their order")
+    parser.add_argument("--out", type=Path, required=True, help="picture to write, .png")
+    parser.set_defaults(run=_curves)
+
+
+def _curves(given: argparse.Namespace) -> None:
+    from .curves import draw_curves
+
+    draw_curves(given.trainings, given.out)
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=("demonstration", "laboratory", "tiny"))
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--prompts", type=int, default=6)
     parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def draw_curves(folder: Path) -> None:
-    """Draw log.csv and validation.csv of a training folder into curve.png."""
+def draw_curves(folders: Sequence[Path], target: Path) -> None:
+    """Draw log.csv and validation.csv of trainings that went on from one another into one picture."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
-    training = _columns(folder / "log.csv")
-    for name in ("box", "point", "last"):
-        left.plot(training["images"], training[name], label=f"IoU, {name}", linewidth=0.8)
-    left.set(xlabel="training images", ylabel="IoU on training targets", title="Training")
-    left.legend()
-    if (folder / "validation.csv").exists():
-        scores = _columns(folder / "validation.csv")
-        for name in ("all ellipse", "all box", "all 1pt", "all 3pt"):
-            right.plot(scores["images"], scores[name], marker=".", label=name.removeprefix("all "))
-        right.legend()
-    right.set(xlabel="training images", ylabel="Dice", title="Validation subjects")
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+    shown = (
+        (axes[0], "log.csv", {"box": "box", "point": "1 point", "last": "last pass"}, "IoU of training targets"),
+        (axes[1], "validation.csv", {f"all {p}": p for p in ("ellipse", "box", "1pt", "3pt")}, "Dice of validation"),
+    )
+    for axis, name, columns, title in shown:
+        tables = [_columns(folder / name) for folder in folders if (folder / name).exists()]
+        for number, (column, label) in enumerate(columns.items()):
+            for order, table in enumerate(tables):
+                shown_label = label if order == 0 else None
+                axis.plot(table["images"], table[column], marker=".", color=f"C{number}", label=shown_label)
+        axis.set(xlabel="training images", title=title)
+        axis.grid(alpha=0.3)
+        axis.legend()
     figure.tight_layout()
-    figure.savefig(folder / "curve.png", dpi=110)
+    figure.savefig(target, dpi=90)
     plt.close(figure)
 
 

@@ -1,4 +1,4 @@
-"""From a training folder to a checkpoint file, its tables and its pictures."""
+"""From a training folder to a checkpoint file, and from a checkpoint file to its tables and pictures."""
 
 from __future__ import annotations
 
@@ -20,46 +20,51 @@ from .validation import PROTOCOLS, load_validation
 from .weights import sha256_of
 
 
-def finalize(training: Path, base: Path | None, validation: Path, out: Path, repeats: int, device: str) -> None:
-    """Write the float16 checkpoint `out`, and beside it NAME.report.md, NAME.report.json and pictures of answers."""
-    model, facts = averaged_model(training, base)
-    tensors = {name: value.to(torch.float16).contiguous() for name, value in model.state_dict().items()}
-    with atomic_output(out, force=True) as path:
-        save_file(tensors, path, metadata=_metadata(facts))
-    # What is measured is what was written: the rounded weights.
-    model.load_state_dict({name: value.float() for name, value in tensors.items()})
-    model.to(device).eval()
-    report = dict(facts) | {
-        "sha256": sha256_of(out),
-        "bytes": out.stat().st_size,
-        "parameters": sum(value.numel() for value in tensors.values()),
-    }
-    text = [f"# {out.stem}", "", "```json", json.dumps(report, indent=1), "```"]
-    for protocol in PROTOCOLS:
-        cases = load_validation(validation, protocol)
-        answers = evaluate(model, cases, repeats=repeats)
-        report[protocol] = summary(answers)
-        text += ["", f"## Validation Dice, slices {protocol}", "", table(answers)]
-        for prompt in ("box", "1pt"):
-            draw_answers(out.with_name(f"{out.stem}_{protocol}_{prompt}.png"), cases, answers, prompt)
-    spread = channel_spread(model, load_validation(validation, PROTOCOLS[0]))
-    report["layer_norm_spread"] = spread
-    heading = "## LayerNorm outputs: largest over median channel range"
-    text += ["", heading, "", "```json", json.dumps(spread, indent=1), "```"]
-    out.with_name(f"{out.stem}.report.json").write_text(json.dumps(report, indent=1))
-    out.with_name(f"{out.stem}.report.md").write_text("\n".join(text) + "\n")
-    print("\n".join(text))
-
-
-def _metadata(facts: dict[str, object]) -> dict[str, str]:
-    return {"format": "pt", "use": "demonstration only, not for clinical use", "images": str(facts["images"])}
-
-
-def averaged_model(training: Path, base: Path | None) -> tuple[SamMed2D, dict[str, object]]:
-    """The network of a training folder with its averaged weights, and the facts of the checkpoint.
+def finalize(training: Path, base: Path | None, out: Path) -> str:
+    """Write the float16 checkpoint `out` from the averaged weights of a training folder; returns the kind of network.
 
     base: the file a laboratory training started from; it supplies what was not trained.
     """
     _, facts = load_shards(training / "average")
-    model, _ = start(str(facts["kind"]), training / "average", base)
-    return model.eval(), facts
+    kind = str(facts["kind"])
+    model, weights = start(kind, training / "average", base)
+    tensors = {name: value.to(torch.float16).contiguous() for name, value in model.state_dict().items()}
+    said = {"format": "pt", "use": "demonstration only, not for clinical use", "images": str(weights.images)}
+    with atomic_output(out, force=True) as path:
+        save_file(tensors, path, metadata=said)
+    return kind
+
+
+def report(checkpoint: Path, kind: str, validation: Path, out: Path, repeats: int, device: str) -> None:
+    """Measure a checkpoint file; writes NAME.report.md, NAME.report.json and pictures of answers into folder `out`."""
+    model, weights = start(kind, checkpoint)
+    model.to(device).eval()
+    out.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, object] = {
+        "kind": kind,
+        "images": weights.images,
+        "sha256": sha256_of(checkpoint),
+        "bytes": checkpoint.stat().st_size,
+        "parameters": sum(value.numel() for value in weights.tensors.values()),
+    }
+    text = [f"# {checkpoint.stem}", "", "```json", json.dumps(facts, indent=1), "```"]
+    for protocol in PROTOCOLS:
+        facts[protocol], lines = _measured(model, protocol, validation, out / checkpoint.stem, repeats)
+        text += ["", f"## Validation Dice, slices {protocol}", "", lines]
+    spread = channel_spread(model, load_validation(validation, PROTOCOLS[0]))
+    facts["layer_norm_spread"] = spread
+    heading = "## LayerNorm outputs: largest over median channel range"
+    text += ["", heading, "", "```json", json.dumps(spread, indent=1), "```"]
+    (out / f"{checkpoint.stem}.report.json").write_text(json.dumps(facts, indent=1))
+    (out / f"{checkpoint.stem}.report.md").write_text("\n".join(text) + "\n")
+    print("\n".join(text))
+
+
+def _measured(
+    model: SamMed2D, protocol: str, validation: Path, prefix: Path, repeats: int
+) -> tuple[dict[str, float], str]:
+    cases = load_validation(validation, protocol)
+    answers = evaluate(model, cases, repeats=repeats)
+    for prompt in ("box", "1pt"):
+        draw_answers(prefix.with_name(f"{prefix.name}_{protocol}_{prompt}.png"), cases, answers, prompt)
+    return summary(answers), table(answers)

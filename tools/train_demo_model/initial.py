@@ -111,9 +111,6 @@ def _random_encoder(model: SamMed2D) -> None:
             nn.init.constant_(module.weight, 0.05)
         if name.endswith("Adapter.spatial.2"):
             nn.init.normal_(module.weight, std=0.01)
-    for block in encoder.blocks:
-        nn.init.zeros_(block.attn.rel_pos_h)
-        nn.init.zeros_(block.attn.rel_pos_w)
     encoder.pos_embed.data[0] = 0.3 * _sinusoids(encoder.pos_embed.shape[1], encoder.pos_embed.shape[-1])
 
 

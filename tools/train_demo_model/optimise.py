@@ -69,10 +69,9 @@ class Optimiser:
         for name, parameter in self.parameters.items():
             parameter.copy_(named[f"weight/{name}"])
             self.average[name].copy_(named[f"average/{name}"])
-            moments = {key: named.get(f"adam.{key}/{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
-            if moments["step"] is not None:
+            if f"adam.step/{name}" in named:
+                moments = {key: named[f"adam.{key}/{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                moments["step"] = moments["step"].reshape(())
                 self.adam.state[parameter] = {
-                    "step": moments["step"].reshape(()).to(parameter.device, copy=True),
-                    "exp_avg": moments["exp_avg"].to(parameter.device, copy=True),
-                    "exp_avg_sq": moments["exp_avg_sq"].to(parameter.device, copy=True),
+                    key: value.to(parameter.device, copy=True) for key, value in moments.items()
                 }

@@ -13,13 +13,16 @@ from .validation import Case
 
 TARGET_COLOUR, ANSWER_COLOUR = (60, 255, 60), (255, 70, 70)
 COLOURS = ((255, 70, 70), (60, 255, 60), (80, 160, 255), (255, 255, 60), (255, 80, 255), (80, 255, 255))
-COLUMNS = 8
+LINES = np.array(sorted({TARGET_COLOUR, ANSWER_COLOUR, *COLOURS}), np.uint8)
+COLUMNS = 6
+GRAYS = 48
 
 
-def draw_answers(path: Path, cases: list[Case], answers: list[Answer], prompt: str, number: int = 40) -> None:
-    """Draw `number` answers from the worst to the best Dice, zoomed on the target: target green, answer red."""
+def draw_answers(path: Path, cases: list[Case], answers: list[Answer], prompt: str, number: int = 12) -> None:
+    """Draw `number` answers from the worst to the best Dice, most of them bad ones: target green, answer red."""
     ordered = sorted(answers, key=lambda answer: answer.dice[prompt])
-    chosen = [ordered[int(place)] for place in np.linspace(0, len(ordered) - 1, min(number, len(ordered)))]
+    places = np.linspace(0, 1, min(number, len(ordered))) ** 2 * (len(ordered) - 1)
+    chosen = [ordered[int(place)] for place in places]
     _save_sheet(path, [_answer_tile(cases[answer.case], answer, prompt) for answer in chosen])
 
 
@@ -58,4 +61,8 @@ def _save_sheet(path: Path, tiles: list[np.ndarray]) -> None:
     blank = np.zeros_like(tiles[0])
     tiles = tiles + [blank] * (-len(tiles) % COLUMNS)
     rows = [np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)]
-    Image.fromarray(np.vstack(rows)).save(path)
+    # A palette of grays and the colours of the lines: a third of the bytes, and the lines stay bright.
+    palette = np.concatenate([np.linspace(0, 255, GRAYS)[:, None].repeat(3, 1).round().astype(np.uint8), LINES])
+    table = Image.new("P", (1, 1))
+    table.putpalette(palette.tobytes())
+    Image.fromarray(np.vstack(rows)).quantize(palette=table, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -28,7 +28,6 @@ class Pool:
         first = step // (TURNS * self.reuse) * TURNS
         number, use = first + step % TURNS, step // TURNS % self.reuse
         device = self.maker.device
-        self._kept = {other: batch for other, batch in self._kept.items() if other >= first}
         if number not in self._kept:
             self._kept[number] = self.maker.prepare(Rng(device, self.seed, 1, number), self.images)
         kept = self._kept[number] if use < self.reuse - 1 else self._kept.pop(number)

@@ -30,7 +30,7 @@ def step_loss(model: SamMed2D, batch: Batch, rng: Rng) -> tuple[Tensor, dict[str
     previous: Tensor | None = None
     total, weight, log = points.new_zeros(()), 1.0, {}
     for clicks in (0, *CLICK_PLANS[rng.host.integers(len(CLICK_PLANS))]):
-        if clicks:
+        if clicks and previous is not None:
             where, kind = correction_clicks(rng, upsample(previous, batch.masks.shape[-1]) > 0, batch.masks, clicks)
             points, labels = torch.cat([points, where], 1), torch.cat([labels, kind], 1)
         with mixed_precision(rng.device):

@@ -53,6 +53,7 @@ class Plan:
     validate_every_s: float
     shard_mib: float
     compile: bool
+    fast: bool
 
 
 class Training:
@@ -60,7 +61,7 @@ class Training:
 
     def __init__(self, plan: Plan, resume: bool) -> None:
         self.plan, self.device = plan, torch.device(plan.device)
-        set_up_arithmetic()
+        set_up_arithmetic(plan.fast)
         model, self.source = start(plan.kind, plan.weights, plan.base, plan.seed)
         self.base_sha256 = _base_sha256(plan, self.source)
         self.model = model.to(self.device)
@@ -140,7 +141,7 @@ def train(plan: Plan, resume: bool = False) -> None:
     validate(training)
     from .curves import draw_curves
 
-    draw_curves(plan.out)
+    draw_curves([plan.out], plan.out / "curve.png")
 
 
 def validate(training: Training) -> None:
@@ -179,11 +180,11 @@ class _Log:
             csv.writer(stream).writerow(row)
 
 
-def set_up_arithmetic() -> None:
-    """Reproducible kernels, and tensor cores for float32 products."""
+def set_up_arithmetic(fast: bool) -> None:
+    """Reproducible kernels, or the fastest ones, and tensor cores for float32 products."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.use_deterministic_algorithms(not fast, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.benchmark = fast

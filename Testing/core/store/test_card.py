@@ -133,3 +133,12 @@ def test_layers_are_listed_in_one_order() -> None:
     entries = entries_of_everything(4)
     tensors = {"x": np.zeros(1, np.float32)}
     assert card_of(VIT_B, entries, tensors) == card_of(VIT_B, entries[::-1], tensors)
+
+
+def test_attention_codes_that_the_engine_multiplies_in_float_are_told_apart(toy: PackedModel) -> None:
+    operations = toy.card["bit_operations"]
+    listed = operations["codes_multiplied_in_float32"]
+    assert len(listed) == 2 * toy.architecture.depth
+    extra = sum(listed.values()) * (32 * 32 - 4 * 4)
+    assert operations["as_computed"] == operations["total"] + extra
+    assert operations["ratio_to_float32_as_computed"] < operations["ratio_to_float32"]

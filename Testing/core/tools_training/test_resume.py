@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
+from dfqsam_core.errors import CheckpointError  # noqa: E402
+from tools.train_demo_model import pool  # noqa: E402
 from tools.train_demo_model.bank import BankScan, load_bank, save_bank  # noqa: E402
 from tools.train_demo_model.checkpoints import load_shards, save_shards  # noqa: E402
 from tools.train_demo_model.train import Plan, train  # noqa: E402
@@ -23,11 +27,13 @@ def a_bank(tmp_path):
     return path
 
 
-def a_plan(bank, out, time_limit_s=1e9, steps=3):
-    return Plan(
-        kind="tiny", steps=steps, images=3, prompts=2, seed=5, out=out, bank=bank, validation=None, weights=None,
-        device="cpu", time_limit_s=time_limit_s, save_every_s=0.0, validate_every_s=1e9, shard_mib=2.0, compile=False,
+def a_plan(bank, out, **changed):
+    plan = Plan(
+        kind="tiny", steps=3, images=3, prompts=2, seed=5, out=out, bank=bank, validation=None, weights=None, base=None,
+        rate=1.0, reuse=2, device="cpu", time_limit_s=1e9, save_every_s=0.0, validate_every_s=1e9, shard_mib=2.0,
+        compile=False, fast=False,
     )  # fmt: skip
+    return replace(plan, **changed)
 
 
 def test_a_bank_is_read_as_it_was_saved(a_bank):
@@ -38,16 +44,27 @@ def test_a_bank_is_read_as_it_was_saved(a_bank):
 
 
 def test_a_killed_training_goes_on_bit_for_bit(a_bank, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "TURNS", 1)  # the step after the kill uses a batch that was prepared before it
     train(a_plan(a_bank, tmp_path / "whole"))
-    stop_after_two_steps(monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        train(a_plan(a_bank, tmp_path / "killed"))
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        stop_after_two_steps(patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(a_plan(a_bank, tmp_path / "killed"))
     assert load_shards(tmp_path / "killed" / "state")[1]["step"] == 1
     train(a_plan(a_bank, tmp_path / "killed"), resume=True)
     whole, resumed = (load_shards(tmp_path / name / "state")[0] for name in ("whole", "killed"))
     assert set(whole) == set(resumed)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_training_goes_on_from_an_average_which_holds_the_complete_network(a_bank, tmp_path):
+    first, second = (a_plan(a_bank, tmp_path / name, steps=1) for name in ("first", "second"))
+    train(first)
+    train(replace(second, weights=tmp_path / "first" / "average", rate=0.5))
+    averages = [load_shards(tmp_path / name / "average") for name in ("first", "second")]
+    fixed = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
+    assert torch.equal(averages[0][0][fixed], averages[1][0][fixed])
+    assert [facts["images"] for _, facts in averages] == [3, 6]
 
 
 def stop_after_two_steps(monkeypatch):
@@ -77,5 +94,5 @@ def test_shards_stay_below_their_limit_and_are_replaced_as_a_whole(tmp_path):
 
 
 def test_a_missing_checkpoint_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="without --resume"):
+    with pytest.raises(CheckpointError, match="without --resume"):
         load_shards(tmp_path / "nothing")

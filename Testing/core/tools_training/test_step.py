@@ -21,7 +21,7 @@ def a_batch():
 
 def test_mixed_precision_gives_finite_gradients(a_batch, monkeypatch):
     monkeypatch.setattr(step, "mixed_precision", lambda device: torch.autocast("cpu", torch.bfloat16))
-    model = start("tiny", None, seed=0)
+    model = start("tiny", None)[0]
     loss, _ = step.step_loss(model, a_batch, Rng("cpu", 0))
     loss.backward()
     gradients = [parameter.grad for parameter in model.image_encoder.parameters()]
@@ -30,7 +30,7 @@ def test_mixed_precision_gives_finite_gradients(a_batch, monkeypatch):
 
 
 def test_a_few_steps_lower_the_loss(a_batch):
-    model = start("tiny", None, seed=0)
+    model = start("tiny", None)[0]
     optimiser = Optimiser(dict(model.named_parameters()), steps=40)
     losses = []
     for number in range(12):
@@ -51,6 +51,14 @@ def test_an_unknown_gpu_is_not_needed_for_evaluation(a_batch):
     from tools.train_demo_model.validation import Case
 
     case = Case("CT", "squashed", a_batch.pixels[0].numpy().astype("uint8"), a_batch.masks[:1].numpy())
-    (answer,) = evaluate.evaluate(start("tiny", None, seed=0).eval(), [case])
+    (answer,) = evaluate.evaluate(start("tiny", None)[0].eval(), [case])
     assert set(answer.dice) == {"box", "1pt", "3pt", "5pt", "best of 3", "ellipse"}
     assert 0.85 < answer.dice["ellipse"] < 0.9
+
+
+def test_the_rate_scales_every_learning_rate():
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    full, half = (
+        Optimiser({"weight": weight}, steps=10, rate=rate).adam.param_groups[0]["base"] for rate in (1.0, 0.5)
+    )
+    assert half == full / 2

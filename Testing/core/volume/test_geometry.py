@@ -88,9 +88,14 @@ def test_acquisition_axis_is_the_coarse_one_and_s_when_equal(spacing, shape, axi
 
 @pytest.mark.parametrize(
     ("spacing_ras", "shape_ras", "expected"),
-    [((1, 1, 1), (9, 9, 9), "S"), ((3, 3, 1), (9, 9, 9), "A"), ((1, 1, 3), (9, 1, 1), "S"), ((3, 1, 1), (9, 9, 9), "R")],
+    [
+        ((1, 1, 1), (9, 9, 9), "S"),
+        ((3, 3, 1), (9, 9, 9), "A"),
+        ((1, 1, 3), (9, 1, 1), "S"),
+        ((3, 1, 1), (9, 9, 9), "R"),
+    ],
 )
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_the_acquisition_axis_is_one_of_the_patient_not_of_the_file(order, spacing_ras, shape_ras, expected):
     matrix = np.eye(4)
     matrix[:3, :3] = np.diag(spacing_ras)[:, order]

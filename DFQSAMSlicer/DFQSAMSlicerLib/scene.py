@@ -1,0 +1,231 @@
+"""The only file that touches segments: reads and writes one slice of one segment, as Slicer's Segment Editor would.
+
+Nothing here deletes or renames a node, changes a display, or writes to a volume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from dfqsam_core.errors import VolumeError
+from dfqsam_core.volume import SliceKey, VolumeGeometry
+
+from .segment_editor import SegmentEditor
+from .volume_node import SceneError, ijk_to_ras, matrix_array
+
+_AXES = "IJK"
+# Share of a voxel by which two grids may differ and still be one.
+_SAME_GRID = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentChange:
+    """What one segment had on one slice before and after: (rows, columns) bool in storage order."""
+
+    segment_id: str
+    slice: SliceKey
+    before: np.ndarray
+    after: np.ndarray
+
+
+def new_segmentation(volume_node: Any, name: str) -> Any:
+    """Add a segmentation node on the grid of a volume, beside it under the same parent transform."""
+    node = volume_node.GetScene().AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    # The parent comes first: the reference geometry is computed in the node's own frame at the time of the call, and
+    # the other order makes saving resample the segments.
+    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+    return node
+
+
+class SegmentScene:
+    """One segmentation node as seen from the grid of one volume.
+
+    Raises SceneError when the segmentation cannot hold voxels of that grid exactly.
+    """
+
+    def __init__(self, volume_node: Any, segmentation_node: Any) -> None:
+        self.volume_node = volume_node
+        self.node = segmentation_node
+        self._check_presence()
+        self._name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+        if self.node.GetSegmentation().GetSourceRepresentationName() != self._name:
+            raise SceneError(
+                f"The segmentation {self.node.GetName()!r} is made of surfaces or contours. Open it once in the "
+                "Segment Editor, which offers to convert it to binary labelmaps, or make a new segmentation."
+            )
+        self.grid = VolumeGeometry(self._grid_matrix(), volume_node.GetImageData().GetDimensions())
+        self._check_labelmaps()
+        if not self.node.GetSegmentation().GetNumberOfSegments():
+            self.node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+        self._editor = SegmentEditor(volume_node, segmentation_node)
+
+    @property
+    def segment_ids(self) -> tuple[str, ...]:
+        """Segment IDs in the order of the segmentation."""
+        return tuple(self.node.GetSegmentation().GetSegmentIDs())
+
+    def segment_name(self, segment_id: str) -> str:
+        """What people call a segment."""
+        return self._segment(segment_id).GetName()
+
+    def add_segment(self, name: str) -> str:
+        """Add an empty segment and return its ID."""
+        return self.node.GetSegmentation().AddEmptySegment("", name)
+
+    def read(self, segment_id: str, key: SliceKey) -> np.ndarray:
+        """(rows, columns) bool in storage order: what a segment covers on a slice now; a new array."""
+        self.check()
+        plane = np.zeros([n for a, n in zip(_AXES, self.grid.shape_ijk, strict=True) if a != key.axis][::-1], bool)
+        labelmap, value = self._labelmap(segment_id)
+        if labelmap is None:
+            return plane
+        low, high = self._bounds(labelmap)
+        first, last = np.maximum(low, 0), np.minimum(high, np.array(self.grid.shape_ijk) - 1)
+        normal = _AXES.index(key.axis)
+        if not first[normal] <= key.index <= last[normal] or (first > last).any():
+            return plane
+        first[normal] = last[normal] = key.index
+        source = tuple(slice(a, b + 1) for a, b in zip((first - low)[::-1], (last - low)[::-1], strict=True))
+        stored = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape((high - low + 1)[::-1])[source]
+        target = tuple(slice(a, b + 1) for n, (a, b) in enumerate(zip(first, last, strict=True)) if n != normal)[::-1]
+        plane[target] = stored.squeeze(axis=2 - normal) == value
+        return plane
+
+    def write(
+        self, segment_id: str, key: SliceKey, mask: np.ndarray, protect_others: bool = True
+    ) -> tuple[SegmentChange, ...]:
+        """Make a segment cover `mask` on one slice, as far as the Segment Editor's settings allow.
+
+        mask: (rows, columns) bool in storage order. Masking and intensity range of the Segment Editor hold, so that
+        voxels outside them keep what they have. protect_others: no other segment changes; where the overwrite mode
+        says that segments do not overlap, their voxels are left out. Otherwise the overwrite mode decides.
+        Returns every change that this made, this segment's first.
+        """
+        self._segment(segment_id)
+        self.check()
+        before = {other: self.read(other, key) for other in self.segment_ids}
+        wanted = mask.astype(bool)
+        self._editor.use_settings_of_slicer(segment_id)
+        if protect_others:
+            wanted = wanted & ~self._exclusive(segment_id, before)
+            self._editor.allow_overlap()
+        self._replace(segment_id, key, before[segment_id], wanted)
+        return self._changes(segment_id, key, before)
+
+    def restore(self, segment_id: str, key: SliceKey, mask: np.ndarray) -> None:
+        """Make a segment cover exactly `mask` on one slice, whatever the settings; no other segment changes."""
+        present = self.read(segment_id, key)
+        self._editor.use_no_settings(segment_id)
+        self._replace(segment_id, key, present, mask.astype(bool))
+
+    def _replace(self, segment_id: str, key: SliceKey, present: np.ndarray, wanted: np.ndarray) -> None:
+        """Remove and add only what differs: often one of the two is nothing, and the work on the rest is smaller."""
+        for voxels, modify in ((present & ~wanted, self._editor.remove), (wanted & ~present, self._editor.add)):
+            if voxels.any():
+                modify(segment_id, self._oriented_image(key, voxels))
+
+    def _changes(self, segment_id: str, key: SliceKey, before: dict[str, np.ndarray]) -> tuple[SegmentChange, ...]:
+        order = (segment_id, *(other for other in before if other != segment_id))
+        changes = (SegmentChange(other, key, before[other], self.read(other, key)) for other in order)
+        return tuple(change for change in changes if (change.before != change.after).any())
+
+    def _exclusive(self, segment_id: str, planes: dict[str, np.ndarray]) -> np.ndarray:
+        """Where other segments are that the overwrite mode would not let this one overlap with."""
+        taken = np.zeros_like(planes[segment_id])
+        for other, plane in planes.items():
+            if other != segment_id and self._editor.overwrites(other):
+                taken |= plane
+        return taken
+
+    def _oriented_image(self, key: SliceKey, voxels: np.ndarray) -> Any:
+        """vtkOrientedImageData (uint8) of a plane's bounding box; voxels: (rows, columns) bool, not empty."""
+        spans = [np.flatnonzero(voxels.any(axis=axis))[[0, -1]] for axis in (0, 1)]
+        normal = _AXES.index(key.axis)
+        extent = [extreme for span in spans for extreme in span.tolist()]
+        extent[2 * normal : 2 * normal] = [key.index, key.index]
+        (column_0, column_1), (row_0, row_1) = spans
+        cropped = np.ascontiguousarray(voxels[row_0 : row_1 + 1, column_0 : column_1 + 1], np.uint8)
+        image = slicer.vtkOrientedImageData()
+        image.SetExtent(extent)
+        image.GetPointData().SetScalars(numpy_to_vtk(cropped.ravel(), deep=True))
+        matrix = vtk.vtkMatrix4x4()
+        matrix.DeepCopy(self.grid.ijk_to_ras.ravel().tolist())
+        image.SetGeometryFromImageToWorldMatrix(matrix)
+        return image
+
+    def check(self) -> None:
+        """Raise SceneError when a node is gone, or the two have moved against each other since this was made."""
+        self._check_presence()
+        if np.abs(self._grid_matrix() - self.grid.ijk_to_ras).max() > _SAME_GRID:
+            raise SceneError(
+                f"The volume {self.volume_node.GetName()!r} or the segmentation {self.node.GetName()!r} has moved. "
+                "Move it back, or choose both again to continue where they are now."
+            )
+
+    def _check_presence(self) -> None:
+        if self.volume_node is None or self.volume_node.GetScene() is None:
+            raise SceneError("There is no volume any more. Load it again, or choose another one.")
+        if self.node is None or self.node.GetScene() is None:
+            raise SceneError("There is no segmentation. Choose one, or make a new one.")
+
+    def _segment(self, segment_id: str) -> Any:
+        segment = self.node.GetSegmentation().GetSegment(segment_id)
+        if segment is None:
+            raise SceneError(
+                f"The segmentation {self.node.GetName()!r} has no segment {segment_id!r} any more. Choose another one."
+            )
+        return segment
+
+    def _labelmap(self, segment_id: str) -> tuple[Any, int]:
+        """A segment's labelmap (None while it is empty), shared with other segments, and its value in there."""
+        segment = self._segment(segment_id)
+        labelmap = segment.GetRepresentation(self._name)
+        empty = labelmap is None or labelmap.IsEmpty() or labelmap.GetPointData().GetScalars() is None
+        return (None if empty else labelmap), segment.GetLabelValue()
+
+    def _bounds(self, labelmap: Any) -> tuple[np.ndarray, np.ndarray]:
+        """First and last voxel (3,) of a labelmap on the volume's grid; raises SceneError for another grid."""
+        matrix = vtk.vtkMatrix4x4()
+        labelmap.GetImageToWorldMatrix(matrix)
+        relative = np.linalg.solve(self.grid.ijk_to_ras, matrix_array(matrix))
+        extent = np.array(labelmap.GetExtent()).reshape(3, 2)
+        corners = relative[:3, :3] @ extent + relative[:3, 3:]
+        shift = np.rint(relative[:3, 3]).astype(int)
+        if np.abs(corners - extent - shift[:, None]).max() > _SAME_GRID:
+            raise SceneError(
+                f"The segmentation {self.node.GetName()!r} is drawn on another grid than the volume "
+                f"{self.volume_node.GetName()!r}. Choose the volume that it was made on, or make a new segmentation."
+            )
+        return extent[:, 0] + shift, extent[:, 1] + shift
+
+    def _check_labelmaps(self) -> None:
+        for segment_id in self.segment_ids:
+            labelmap, _ = self._labelmap(segment_id)
+            if labelmap is not None:
+                self._bounds(labelmap)
+
+    def _grid_matrix(self) -> np.ndarray:
+        """(4, 4): from the volume's voxels to the segmentation's own frame."""
+        source, target = self.volume_node.GetParentTransformNode(), self.node.GetParentTransformNode()
+        if source is target:
+            return ijk_to_ras(self.volume_node)
+        if not all(node is None or node.IsTransformToWorldLinear() for node in (source, target)):
+            raise SceneError(
+                f"The volume {self.volume_node.GetName()!r} and the segmentation {self.node.GetName()!r} are under "
+                "different transforms, one of them not linear. Put both under the same one (module Transforms)."
+            )
+        between = vtk.vtkMatrix4x4()
+        slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(source, target, between)
+        matrix = matrix_array(between) @ ijk_to_ras(self.volume_node)
+        try:
+            return VolumeGeometry(matrix, self.volume_node.GetImageData().GetDimensions()).ijk_to_ras
+        except VolumeError as error:
+            raise SceneError(f"The segmentation's transform does not fit the volume's. {error}") from error

@@ -1,0 +1,90 @@
+"""Slicer's Segment Editor without its panel: modifies a segment under the settings that the user made there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+
+_OWN_TAG = "DFQSAMSlicer"
+# The tag of the node that Slicer's own Segment Editor module keeps its settings in.
+_SLICER_TAG = "SegmentEditor"
+_CLASS = "vtkMRMLSegmentEditorNode"
+
+
+class SegmentEditor:
+    """vtkSlicerSegmentEditorLogic on a settings node of our own, hidden and not saved.
+
+    What is selected in Slicer's Segment Editor stays as it is: its settings are copied before each use, never changed.
+    """
+
+    def __init__(self, volume_node: Any, segmentation_node: Any) -> None:
+        self._volume_node = volume_node
+        self._segmentation_node = segmentation_node
+        self._settings = _own_settings_node(segmentation_node.GetScene())
+        self._logic = slicer.vtkSlicerSegmentEditorLogic()
+        self._logic.SetMRMLScene(segmentation_node.GetScene())
+        self._logic.SetSegmentEditorNode(self._settings)
+
+    def use_settings_of_slicer(self, segment_id: str) -> None:
+        """Take over masking, intensity range and overwrite mode from Slicer's Segment Editor (or its defaults)."""
+        theirs = self._segmentation_node.GetScene().GetSingletonNode(_SLICER_TAG, _CLASS)
+        self._use(segment_id, theirs or slicer.vtkMRMLSegmentEditorNode())
+
+    def use_no_settings(self, segment_id: str) -> None:
+        """Edit everywhere and overwrite nothing."""
+        self._use(segment_id, slicer.vtkMRMLSegmentEditorNode())
+        self.allow_overlap()
+
+    def allow_overlap(self) -> None:
+        """Overwrite no other segment in what follows."""
+        self._settings.SetOverwriteMode(self._settings.OverwriteNone)
+
+    def overwrites(self, other_id: str) -> bool:
+        """Whether the overwrite mode lets an edit take voxels of the segment `other_id`."""
+        mode, display = self._settings.GetOverwriteMode(), self._segmentation_node.GetDisplayNode()
+        if mode == self._settings.OverwriteVisibleSegments:
+            return display is not None and display.GetSegmentVisibility(other_id)
+        return mode != self._settings.OverwriteNone
+
+    def add(self, segment_id: str, image: Any) -> None:
+        """Add the voxels of a vtkOrientedImageData to a segment."""
+        self._modify(segment_id, image, self._logic.ModificationModeAdd)
+
+    def remove(self, segment_id: str, image: Any) -> None:
+        """Take the voxels of a vtkOrientedImageData from a segment."""
+        self._modify(segment_id, image, self._logic.ModificationModeRemove)
+
+    def _modify(self, segment_id: str, image: Any, mode: int) -> None:
+        masked = self._settings.GetMaskMode() != slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
+        if masked or self._settings.GetSourceVolumeIntensityMask():
+            # Masks are computed on this geometry, which the logic does not follow by itself.
+            self._logic.UpdateReferenceGeometryImage()
+        extent = image.GetExtent()
+        self._logic.ModifySegmentByLabelmap(self._segmentation_node, segment_id, image, mode, extent, False, False)
+
+    def _use(self, segment_id: str, source: Any) -> None:
+        own = self._settings
+        own.SetAndObserveSegmentationNode(self._segmentation_node)
+        own.SetAndObserveSourceVolumeNode(source.GetSourceVolumeNode() or self._volume_node)
+        own.SetSelectedSegmentID(segment_id)
+        own.SetOverwriteMode(source.GetOverwriteMode())
+        own.SetMaskMode(source.GetMaskMode())
+        own.SetMaskSegmentID(source.GetMaskSegmentID())
+        own.SetSourceVolumeIntensityMask(source.GetSourceVolumeIntensityMask())
+        own.SetSourceVolumeIntensityMaskRange(source.GetSourceVolumeIntensityMaskRange())
+        self._logic.SetSegmentationNode(self._segmentation_node)
+        self._logic.SetSourceVolumeNode(own.GetSourceVolumeNode())
+
+
+def _own_settings_node(scene: Any) -> Any:
+    found = scene.GetSingletonNode(_OWN_TAG, _CLASS)
+    if found is None:
+        found = scene.CreateNodeByClass(_CLASS)
+        found.UnRegister(None)
+        found.SetSingletonTag(_OWN_TAG)
+        found.SetName(_OWN_TAG)
+        found.SetHideFromEditors(True)
+        found.SetSaveWithScene(False)
+        scene.AddNode(found)
+    return found

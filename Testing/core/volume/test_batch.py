@@ -1,0 +1,173 @@
+"""A batch on real processes: of this machine, and of a dask cluster that loses a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from dfqsam_core.cli.main import main
+from dfqsam_core.errors import ConfigError
+from dfqsam_core.progress import Cancelled
+from dfqsam_core.store.model_file import write_model
+from dfqsam_core.volume import batch
+from dfqsam_core.volume.batch import run_batch
+from dfqsam_core.volume.batch_row import BatchWork, RowResult, run_row
+from dfqsam_core.volume.batch_table import BatchRow, read_table
+from Testing.support.packed import packed_toy
+
+PROMPTS = {
+    "coordinate_system": "IJK",
+    "segments": [{"name": "organ", "label": 7, "prompts": [{"type": "box", "corners": [[2, 2, 1], [9, 8, 1]]}]}],
+}
+
+
+def a_table(folder: Path, count: int) -> Path:
+    """`count` volumes with one prompts file, a model, and the table that names them."""
+    for n in range(count):
+        voxels = np.random.default_rng(n).integers(0, 200, (12, 10, 3)).astype(np.int16)
+        nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1, 1, 3, 1])), folder / f"{n}.nii")
+    (folder / "prompts.json").write_text(json.dumps(PROMPTS))
+    write_model(folder / "m.safetensors", packed_toy())
+    rows = "".join(f"{n}.nii, prompts.json, {n}.labels.nii.gz\n" for n in range(count))
+    (folder / "table.csv").write_text("volume,prompts,output\n" + rows)
+    return folder / "table.csv"
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    return a_table(tmp_path, 3)
+
+
+def work(folder: Path, **options) -> BatchWork:
+    from dfqsam_core.store.file_identity import FileSource
+
+    model = folder / "m.safetensors"
+    return BatchWork(str(model), FileSource.of(model).sha256, **options)
+
+
+def run_here(table: Path, **options) -> list[RowResult]:
+    """Every row in this process: what a worker does, without a worker."""
+    return [run_row(row, work(table.parent, **options)) for row in read_table(table)]
+
+
+def test_finished_rows_are_skipped_and_changed_inputs_are_not(table):
+    folder = table.parent
+    assert [result.status for result in run_here(table)] == ["done"] * 3
+    record = json.loads((folder / "0.labels.nii.gz.batch.json").read_text())
+    assert record["report"]["segments"][0]["name"] == "organ"
+    first = (folder / "0.labels.nii.gz").read_bytes()
+    assert [result.status for result in run_here(table)] == ["skipped"] * 3
+    (folder / "1.nii").write_bytes((folder / "2.nii").read_bytes())
+    results = run_here(table)
+    assert [result.status for result in results] == ["skipped", "failed", "skipped"]
+    assert "--force" in results[1].reason
+    assert [result.status for result in run_here(table, force=True)] == ["skipped", "done", "skipped"]
+    assert [result.status for result in run_here(table, window="50,50", force=True)] == ["done"] * 3
+    assert (folder / "0.labels.nii.gz").read_bytes() != first
+
+
+def test_an_output_changed_by_hand_is_not_taken_for_the_batchs_own(table):
+    run_here(table)
+    (table.parent / "0.labels.nii.gz").write_bytes(b"edited")
+    assert [result.status for result in run_here(table)] == ["failed", "skipped", "skipped"]
+    assert (table.parent / "0.labels.nii.gz").read_bytes() == b"edited"
+
+
+def test_a_record_without_its_output_is_done_again(table):
+    """What a worker leaves that is killed after the record and before the output."""
+    run_here(table)
+    (table.parent / "2.labels.nii.gz").unlink()
+    assert [result.status for result in run_here(table)] == ["skipped", "skipped", "done"]
+
+
+def test_a_record_never_replaces_a_file_of_another_kind(table):
+    precious = table.parent / "0.labels.nii.gz.batch.json"
+    precious.write_text("{}")
+    assert run_here(table)[0].status == "failed"
+    assert precious.read_text() == "{}"
+    assert not (table.parent / "0.labels.nii.gz").exists()
+
+
+def test_another_model_under_the_name_is_noticed(table):
+    stale = BatchWork(str(table.parent / "m.safetensors"), "0" * 64)
+    assert "another file than when the batch began" in run_row(read_table(table)[0], stale).reason
+
+
+def test_the_verb_keeps_what_succeeds_and_exits_2_for_the_rest(table, tmp_path, capsys):
+    with table.open("a") as file:
+        file.write("none.nii,prompts.json,none.labels.nii.gz\n")
+    line = ["batch", str(table), "-m", str(tmp_path / "m.safetensors"), "--workers", "2", "--progress", "none"]
+    assert main([*line, "--report", str(tmp_path / "r.json")]) == 2
+    printed = capsys.readouterr().out
+    assert "line 5" in printed
+    assert "none.nii does not exist" in printed
+    assert "3 done, 0 finished before, 1 failed." in printed
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert [row["status"] for row in report["rows"]] == ["done", "done", "done", "failed"]
+    assert nibabel.load(tmp_path / "2.labels.nii.gz").shape == (12, 10, 3)
+
+
+def test_a_row_that_kills_its_process_fails_alone(table, monkeypatch):
+    def deadly(row: BatchRow, work: BatchWork) -> RowResult:
+        if row.line == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return RowResult(row.line, str(row.output), "done")
+
+    monkeypatch.setattr(batch, "run_row", deadly)
+    results = run_batch(read_table(table), table.parent / "m.safetensors", workers=2)
+    assert [result.status for result in results] == ["done", "failed", "done"]
+    assert "was killed" in results[1].reason
+
+
+def test_a_cluster_that_loses_a_worker_loses_no_row(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    rows = read_table(a_table(tmp_path, 8))
+    killed = []
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.Client(cluster, set_as_default=False) as watcher,
+    ):
+        pids = watcher.run(os.getpid)
+
+        def kill_one(progress):
+            busy = [state.address for state in cluster.scheduler.workers.values() if state.processing]
+            if not killed and busy:
+                killed.append(busy[-1])
+                os.kill(pids[busy[-1]], signal.SIGKILL)
+
+        address = cluster.scheduler_address
+        results = run_batch(rows, tmp_path / "m.safetensors", scheduler=address, progress=kill_one)
+        assert len(killed) == 1
+        assert [(result.line, result.status) for result in results if result.status == "failed"] == []
+        assert all(nibabel.load(row.output).shape == (12, 10, 3) for row in rows)
+        again = run_batch(rows, tmp_path / "m.safetensors", scheduler=address)
+        assert {result.status for result in again} == {"skipped"}
+    assert not list(tmp_path.glob("*.partial*"))
+
+
+def test_cancelling_keeps_what_is_finished(table):
+    def cancel(progress):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run_batch(read_table(table), table.parent / "m.safetensors", workers=1, progress=cancel)
+    assert "skipped" in {result.status for result in run_here(table)}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"workers": 0}, "workers is 0"),
+        ({"workers": 2, "scheduler": "tcp://127.0.0.1:1"}, "its own workers"),
+        ({"scheduler": "nowhere at all"}, "No dask scheduler answers"),
+    ],
+)
+def test_wrong_settings_are_refused_before_any_row(table, options, words):
+    with pytest.raises(ConfigError, match=words):
+        run_batch(read_table(table), table.parent / "m.safetensors", **options)

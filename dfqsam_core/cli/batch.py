@@ -1,0 +1,66 @@
+"""`dfqsam batch`: label maps of many volumes, by a table."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from .console import (
+    DONE,
+    WRONG_INPUT,
+    Subparsers,
+    add_progress_option,
+    add_report_options,
+    check_report,
+    progress_callback,
+    write_report,
+)
+
+
+def add_parser(verbs: Subparsers) -> None:
+    """Add the verb `batch`."""
+    parser = verbs.add_parser(
+        "batch",
+        help="segment many volumes by a table, on one machine or on a dask cluster",
+        description="Segment every row of a CSV table with the columns volume, prompts, output (and, where wanted, "
+        "frame, series). Finished rows are skipped when the batch is started again. Exit code 2 when any row was refused; "
+        "the others are kept.",
+    )
+    parser.add_argument("table", type=Path, metavar="TABLE.csv", help="paths are relative to the table's folder")
+    parser.add_argument("-m", "--model", required=True, metavar="MODEL", help="packed model or float checkpoint")
+    parser.add_argument("--window", default="auto", help="auto (default), a preset (liver, lung, ...) or WIDTH,LEVEL")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: by the cores)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler, such as tcp://head:8786")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of the model a worker (default 1)")
+    add_progress_option(parser)
+    add_report_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the table; refused rows are told with their reasons."""
+    from ..volume.batch import run_batch
+    from ..volume.batch_table import read_table
+
+    check_report(args)
+    rows = read_table(args.table)
+    with progress_callback(args) as progress:
+        results = run_batch(
+            rows,
+            args.model,
+            window=args.window,
+            workers=args.workers,
+            scheduler=args.scheduler,
+            threads=args.threads,
+            force=args.force,
+            progress=progress,
+        )
+    counts = Counter(result.status for result in results)
+    write_report(args, {"counts": dict(counts), "rows": [asdict(result) for result in results]})
+    for result in results:
+        if result.status == "failed":
+            print(f"line {result.line}, {result.output}: {result.reason}")
+    print(f"{counts['done']} done, {counts['skipped']} finished before, {counts['failed']} failed.")
+    return WRONG_INPUT if counts["failed"] else DONE
