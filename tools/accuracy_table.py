@@ -18,12 +18,13 @@ from dfqsam_core.cli.bars import progress_bars
 from dfqsam_core.evaluate import Sampling, compare_models
 from dfqsam_core.outputs import atomic_output
 
-PROMPTS = ("box", "1pt", "3pt")
+PROMPTS = ("box", "1pt", "3pt", "5pt")
 INTRODUCTION = """# Accuracy, as measured
 
 Mean Dice over objects on slices of the subjects listed below, and the drop against the float reference in Dice points
 with its 95 % bootstrap interval (paired by object; positive is worse). Box: the label's tight box. 1pt: one random
-pixel of the label. 3pt: two corrections more. The last row needs no model: the ellipse inscribed in the box.
+pixel of the label. 3pt, 5pt: two or four corrections more, each a random pixel of the largest region that the model's own
+answer gets wrong. The last row needs no model: the ellipse inscribed in the box.
 
 These numbers belong to the small demonstration model, not to SAM-Med2D ViT-B, and to very few subjects: differences of
 a few tenths of a point mean nothing, and objects of one slice are not independent.

@@ -43,7 +43,9 @@ def add_parser(verbs: Subparsers) -> None:
         metavar="DIR",
         help="folder with labelled images, repeatable (default: the sample)",
     )
-    parser.add_argument("--prompts", default="box,1pt,3pt", metavar="LIST", help="of box, 1pt, 3pt (default: all)")
+    parser.add_argument(
+        "--prompts", default="box,1pt,3pt", metavar="LIST", help="of box, 1pt, 3pt, 5pt (default %(default)s)"
+    )
     parser.add_argument("--every", type=int, default=2, metavar="N", help="each n-th labelled slice (default 2)")
     parser.add_argument(
         "--max-drop", type=float, default=2.0, metavar="POINTS", help="allowed loss in Dice points (default 2.0)"

@@ -54,8 +54,8 @@ def compare_models(
     """Segment the same objects with two models and return the paired comparison as JSON-ready values.
 
     model_path, reference_path: packed models or float checkpoints. data: folders as `find_cases` searches them; None is
-    the embedded sample. prompts: of "box" (tight box of the label), "1pt" (one random pixel of it) and "3pt" (two
-    corrections more, each model correcting its own answer). Random choices depend on sampling.seed alone.
+    the embedded sample. prompts: of "box" (tight box of the label), "1pt" (one random pixel of it), "3pt" and "5pt"
+    (two or four corrections more, each model correcting its own answer). Random choices depend on sampling.seed alone.
     The result holds `rows` (per modality and prompt: means with 95 % bootstrap intervals over objects),
     `measurements`, the protocol, and the cases that could not be read with the reason.
     Raises DFQSAMError for unusable files, unknown prompts, or data without a single object to measure, and CheckFailed
@@ -115,7 +115,7 @@ def _measure(
     for number, (name, target) in enumerate(slice_.masks.items()):
         ellipse = dice(inscribed_ellipse(tight_box(target), target.shape), target)
         for kind in kinds:
-            # One stream for both models and all kinds: "3pt" begins with the point of "1pt".
+            # One stream for both models and all kinds: "3pt" and "5pt" begin with the point of "1pt".
             streams = [np.random.default_rng([seed, slice_.index, number]) for _ in range(2)]
             ours = PROMPT_KINDS[kind](model, target, streams[0])
             theirs = PROMPT_KINDS[kind](reference, target, streams[1])

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import ConfigError
+from .dataset import largest_component
 
 
 class Predictor(Protocol):
@@ -49,16 +50,21 @@ def predict_three_points(predictor: Predictor, target: np.ndarray, rng: np.rando
     return predict_clicks(predictor, target, rng, clicks=3)
 
 
-def predict_clicks(predictor: Predictor, target: np.ndarray, rng: np.random.Generator, clicks: int) -> np.ndarray:
-    """Return the mask after `clicks` clicks: the first inside `target`, each next one in the region still wrong.
+def predict_five_points(predictor: Predictor, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the mask (H, W) bool after one random pixel of `target` and four corrections."""
+    return predict_clicks(predictor, target, rng, clicks=5)
 
-    A missed pixel is a positive click, a wrongly covered one a negative click; points accumulate and the previous
+
+def predict_clicks(predictor: Predictor, target: np.ndarray, rng: np.random.Generator, clicks: int) -> np.ndarray:
+    """Return the mask after `clicks` clicks: a random pixel of `target`, then of the largest region still wrong.
+
+    In a missed region the click is positive, in a wrongly covered one negative; points accumulate and the previous
     low-resolution logits are fed back, as in SAM-Med2D's interactive evaluation. Stops early when nothing is wrong.
     """
     points, labels = [_random_pixel(target, rng)], [1]
     mask, low_res = _best(*predictor.predict(np.array(points, np.float32), np.array(labels)))
     while len(points) < clicks and (mask != target).any():
-        x, y = _random_pixel(mask != target, rng)
+        x, y = _random_pixel(_largest_error(mask, target), rng)
         points.append((x, y))
         labels.append(int(target[y, x]))
         mask, low_res = _best(
@@ -71,6 +77,7 @@ PROMPT_KINDS: dict[str, Callable[[Predictor, np.ndarray, np.random.Generator], n
     "box": predict_box,
     "1pt": predict_one_point,
     "3pt": predict_three_points,
+    "5pt": predict_five_points,
 }
 
 
@@ -81,6 +88,12 @@ def parse_prompt_kinds(text: str) -> tuple[str, ...]:
     if unknown or not kinds:
         raise ConfigError(f"Unknown prompt kinds {unknown or repr(text)}. Choose from {', '.join(PROMPT_KINDS)}.")
     return kinds
+
+
+def _largest_error(mask: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The largest component of what `mask` misses or of what it wrongly covers; of equal ones the missed."""
+    missed, covered = largest_component(target & ~mask), largest_component(mask & ~target)
+    return missed if np.count_nonzero(missed) >= np.count_nonzero(covered) else covered
 
 
 def _random_pixel(mask: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -51,10 +52,15 @@ class NotDicomError(VolumeError):
     """The file is no DICOM file at all, so that a folder may pass over it."""
 
 
+class DamagedDicomError(VolumeError):
+    """The file is a broken DICOM file, perhaps a slice of the series, so that a folder may not pass over it."""
+
+
 def frames_in_folder(folder: Path) -> list[Frame]:
     """Frames of every DICOM image below `folder`; other files, reports and plans are passed over.
 
-    Raises VolumeError when there is none, with the reason of the last image that was refused.
+    Raises VolumeError when there is none, with the reason of the last image that was refused, and for a damaged file:
+    a volume must not lose its last slice in silence.
     """
     frames: list[Frame] = []
     reason = "it holds no DICOM file"
@@ -63,6 +69,8 @@ def frames_in_folder(folder: Path) -> list[Frame]:
             frames += frames_in_file(path)
         except NotDicomError:
             continue
+        except DamagedDicomError:
+            raise
         except VolumeError as error:
             reason = str(error)
     if not frames:
@@ -89,7 +97,7 @@ def frames_in_file(path: Path) -> list[Frame]:
     except VolumeError:
         raise
     except Exception as error:  # pydicom raises nearly anything for values that break the standard
-        raise VolumeError(f"{path} has a damaged header: {error}. Export it again.") from error
+        raise DamagedDicomError(f"{path} has a damaged header: {error}. Export it again.") from error
 
 
 def _frames(path: Path, dataset: Any) -> list[Frame]:
@@ -107,13 +115,10 @@ def _frames(path: Path, dataset: Any) -> list[Frame]:
 
 
 def _header(path: Path) -> Any:
-    import pydicom
     from pydicom.errors import InvalidDicomError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return pydicom.dcmread(path, stop_before_pixels=True)
+        return parse_file(path, stop_before_pixels=True)
     except InvalidDicomError as error:
         raise NotDicomError(
             f"{path} is not a volume: it is neither NIfTI (.nii, .nii.gz), .nrrd, .mha nor a DICOM file. "
@@ -122,7 +127,29 @@ def _header(path: Path) -> Any:
     except OSError as error:
         raise VolumeError(f"{path} cannot be opened: {error.strerror or error}. Check the path.") from error
     except Exception as error:  # pydicom raises nearly anything for bytes that break the standard
-        raise VolumeError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
+        raise DamagedDicomError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
+
+
+def parse_file(path: Path, stop_before_pixels: bool = False) -> Any:
+    """pydicom's data set of a file, without its warnings; raises whatever pydicom raises."""
+    import pydicom
+
+    with warnings.catch_warnings(), _BoundedReader(path) as file:
+        warnings.simplefilter("ignore")
+        return pydicom.dcmread(file, stop_before_pixels=stop_before_pixels)
+
+
+class _BoundedReader(io.BufferedReader):
+    """A file that takes no more memory than it has bytes, whatever length a damaged header makes pydicom ask for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most `size` bytes, all that are left where it is negative or None."""
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 def _enhanced_frame(path: Path, dataset: Any, group: Any, number: int) -> Frame:

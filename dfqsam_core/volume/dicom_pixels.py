@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import VolumeError
-from .dicom_frames import Frame
+from .dicom_frames import Frame, parse_file
 from .headers import MAX_VOXEL_BYTES
 
 _CLEAN_TAGS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
@@ -43,12 +43,8 @@ def read_frames(frames: list[Frame]) -> np.ndarray:
 
 
 def _open(path: Path) -> Any:
-    import pydicom
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return pydicom.dcmread(path)
+        return parse_file(path)
     except Exception as error:  # pydicom raises nearly anything for bytes that break the standard
         raise VolumeError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
 

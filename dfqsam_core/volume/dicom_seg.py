@@ -111,14 +111,26 @@ def _header(file: Path) -> Any:
     # Present but empty is what anonymizers leave of it, and no character set.
     if not dataset.get("SpecificCharacterSet"):
         dataset.pop("SpecificCharacterSet", None)
+    if "PerFrameFunctionalGroupsSequence" in dataset:
+        _share_measures(dataset)
     return dataset
+
+
+def _share_measures(dataset: Any) -> None:
+    """Put what all frames have alike where highdicom looks for it; files may keep it frame by frame."""
+    import pydicom
+
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+    for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+        if name not in shared:
+            setattr(shared, name, dataset.PerFrameFunctionalGroupsSequence[0][name].value)
+    dataset.SharedFunctionalGroupsSequence = [shared]
 
 
 def _segmentation(volume: Volume, numbers_kji: np.ndarray, segments: list[Any]) -> Any:
     """DICOM object of segment numbers (K, J, I) in the order of the series' files, or of the frames of its one file."""
     import highdicom as hd
 
-    first = volume.dicom_frames[0]
     files = list(dict.fromkeys(frame.path for frame in volume.dicom_frames))
     segmentation = hd.seg.Segmentation(
         source_images=[_header(file) for file in files],
@@ -132,11 +144,6 @@ def _segmentation(volume: Volume, numbers_kji: np.ndarray, segments: list[Any]) 
         manufacturer=_MANUFACTURER,
         manufacturer_model_name=_PRODUCT,
         software_versions=__version__,
-        # Given, because multi-frame files may keep them frame by frame, where highdicom does not look.
-        pixel_measures=hd.PixelMeasuresSequence(
-            pixel_spacing=first.spacing_mm[::-1], slice_thickness=volume.geometry.spacing_mm[2]
-        ),
-        plane_orientation=hd.PlaneOrientationSequence("PATIENT", first.directions_lps.T.ravel().tolist()),
         # Type 1 in the standard, and software has no serial number.
         device_serial_number="0",
         content_label="SEGMENTATION",

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 from ..errors import VolumeError
-from . import itk_files, nifti
+from . import itk_files, metaimage, nifti
 from .dicom import read_dicom
 from .headers import check_readable
 from .itk_files import read_itk
+from .metaimage import read_metaimage
 from .nifti import read_nifti
 from .volume import Volume
 
@@ -29,6 +30,8 @@ def read_volume(path: str | os.PathLike, frame: int | None = None, series: str |
             return read_nifti(source, frame)
         if name.endswith(itk_files.SUFFIXES):
             return read_itk(source)
+        if name.endswith(metaimage.SUFFIXES):
+            return read_metaimage(source)
         return read_dicom(source, series)
     except MemoryError as error:
         raise VolumeError(f"{source} does not fit into memory. Crop or resample it first.") from error

@@ -1,4 +1,4 @@
-"""NRRD and MetaImage volumes through SimpleITK, and the grid of a SimpleITK image."""
+"""NRRD volumes through SimpleITK, and the grid of a SimpleITK image."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from ..errors import VolumeError
 from .geometry import VolumeGeometry
-from .headers import check_metaimage, check_nrrd
+from .headers import check_nrrd
 from .nifti import native_voxels
 from .volume import Volume
 
-SUFFIXES = (".nrrd", ".mha")
+SUFFIXES = (".nrrd",)
 
 
 def read_itk(path: Path) -> Volume:
-    """Read a .nrrd or .mha file that holds one real number per voxel; raises VolumeError for anything else."""
+    """Read a .nrrd file that holds one real number per voxel; raises VolumeError for anything else."""
     import SimpleITK
 
-    (check_nrrd if path.name.lower().endswith(".nrrd") else check_metaimage)(path)
+    check_nrrd(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:

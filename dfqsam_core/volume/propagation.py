@@ -68,7 +68,7 @@ class PropagationResult:
 class PropagationPlan:
     """What a propagation found, before the session has it.
 
-    label, axis, first, last: as given to `plan_propagation`. found: predictions by slice index. stops: as in the result.
+    label, axis, first, last: as given to `plan_propagation`. found: predictions by slice index. stops: the result's.
     """
 
     label: int

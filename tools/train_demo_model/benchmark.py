@@ -11,7 +11,7 @@ import torch
 from .bank import load_bank
 from .batches import BatchMaker, with_targets
 from .initial import start
-from .network import embed, mixed_precision
+from .network import compile_parts, embed, mixed_precision
 from .optimise import Optimiser
 from .pool import TURNS, Pool
 from .randomness import Rng
@@ -57,12 +57,13 @@ class Benchmark:
         self.steps("whole step, fastest kernels", reuse)
 
     def compiled(self, reuse: int) -> None:
-        """Compile the encoder and time steps again."""
+        """Compile encoder and transformer, and time steps again."""
         begun = self._now()
-        self.model.image_encoder.compile()
-        self._encoder()
-        print(f"compiling the encoder took {self._now() - begun:.0f} s", flush=True)
-        self.steps("whole step, compiled encoder and fastest kernels", reuse)
+        compile_parts(self.model)
+        for number in range(TURNS):
+            self._learn(number)
+        print(f"compiling took {self._now() - begun:.0f} s", flush=True)
+        self.steps("whole step, compiled and fastest kernels", reuse)
 
     def profile(self) -> None:
         """Print the dearest operations of preparing a batch and of a step."""

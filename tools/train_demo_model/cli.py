@@ -79,7 +79,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-every", dest="save_every_s", type=float, default=240, help="seconds")
     parser.add_argument("--validate-every", dest="validate_every_s", type=float, default=120, help="seconds")
     parser.add_argument("--shard-mib", type=float, default=15.0)
-    parser.add_argument("--compile", action="store_true", help="compile the image encoder (about a minute)")
+    parser.add_argument("--compile", action="store_true", help="fuse small operations (a minute or two at the start)")
     parser.add_argument("--fast", action="store_true", help="fastest kernels: a resumed run is no longer bit-identical")
     parser.add_argument("--resume", action="store_true")
     parser.set_defaults(run=_train)

@@ -27,7 +27,8 @@ def draw_curves(folders: Sequence[Path], target: Path) -> None:
                 axis.plot(table["images"], table[column], marker=".", color=f"C{number}", label=shown_label)
         axis.set(xlabel="training images", title=title)
         axis.grid(alpha=0.3)
-        axis.legend()
+        if tables:
+            axis.legend()
     figure.tight_layout()
     figure.savefig(target, dpi=90)
     plt.close(figure)

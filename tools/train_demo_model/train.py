@@ -19,7 +19,7 @@ from .batches import BatchMaker, with_targets
 from .checkpoints import half, load_shards, save_shards
 from .evaluate import evaluate, summary
 from .initial import start
-from .network import build, trainable
+from .network import build, compile_parts, trainable
 from .optimise import Optimiser, rate_factor
 from .pool import Pool
 from .randomness import Rng
@@ -75,7 +75,7 @@ class Training:
             self.optimiser.restore(tensors)
             self.done = int(str(facts["step"]))
         if plan.compile:
-            self.model.image_encoder.compile()
+            compile_parts(self.model)
         self.pool = Pool(BatchMaker(load_bank(plan.bank), self.device), plan.seed, plan.images, plan.reuse)
 
     @property

@@ -77,6 +77,35 @@ def test_a_wrongly_covered_pixel_becomes_a_negative_click() -> None:
     assert not TARGET[y, x]
 
 
+def test_corrections_go_to_the_largest_region_that_is_wrong() -> None:
+    """A small missed region, a larger missed one, and the largest: wrongly covered."""
+    target, answer = np.zeros((12, 12), bool), np.zeros((12, 12), bool)
+    target[0, 0:2] = target[4:6, 0:3] = True
+    answer[8:12, 4:12] = True
+
+    class Stubborn(Painter):
+        def predict(self, *args: object, **kwargs: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            self.calls.append({"coords": args[0], "labels": args[1]})  # type: ignore[dict-item]
+            return np.stack([answer] * 3), np.array([0.1, 0.9, 0.5]), np.zeros((3, 64, 64), np.float32)
+
+    painter = Stubborn()
+    predict_clicks(painter, target, np.random.default_rng(4), clicks=3)
+    assert painter.calls[2]["labels"][1:].tolist() == [0, 0]
+    answer[8:12, 4:12] = False
+    painter = Stubborn()
+    predict_clicks(painter, target, np.random.default_rng(4), clicks=5)
+    assert painter.calls[4]["labels"].tolist() == [1] * 5
+    assert all(4 <= y < 6 for _, y in painter.calls[4]["coords"][1:])
+
+
+def test_five_points_begin_with_the_three() -> None:
+    three, five = Painter(), Painter()
+    PROMPT_KINDS["3pt"](three, TARGET, np.random.default_rng(1))
+    PROMPT_KINDS["5pt"](five, TARGET, np.random.default_rng(1))
+    assert [len(call["coords"]) for call in five.calls] == [1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(three.calls[2]["coords"], five.calls[2]["coords"])
+
+
 def test_clicks_stop_when_nothing_is_wrong() -> None:
     painter, pixel = Painter(), np.zeros((8, 8), bool)
     pixel[4, 4] = True
@@ -87,7 +116,7 @@ def test_clicks_stop_when_nothing_is_wrong() -> None:
 
 @pytest.mark.parametrize("text", ["", "circle", "box,circle", " , "])
 def test_unknown_prompt_kinds_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="Choose from box, 1pt, 3pt"):
+    with pytest.raises(ConfigError, match="Choose from box, 1pt, 3pt, 5pt"):
         parse_prompt_kinds(text)
 
 

@@ -155,6 +155,19 @@ def test_a_missing_slice_is_found(shared, tmp_path):
         read_volume(tmp_path)
 
 
+def test_a_damaged_slice_is_not_passed_over(shared, tmp_path):
+    """Without its last slice the stack would still be even."""
+    for path in sorted((shared / "data/ct/ts_liver_dicom/dicom").iterdir()):
+        shutil.copy(path, tmp_path)
+    last = max(tmp_path.iterdir())
+    dataset = pydicom.dcmread(last)
+    dataset.PixelSpacing = [0.9, 0.9]
+    dataset.save_as(last)
+    last.write_bytes(last.read_bytes().replace(b"0.9\\0.9", b"0.x\\0.9"))
+    with pytest.raises(VolumeError, match=rf"{last.name}.*damaged"):
+        read_volume(tmp_path)
+
+
 def test_several_series_are_listed_and_one_can_be_chosen(shared, tmp_path):
     for name in ("ct/rt_breast_slice/dicom/0000.dcm", "robust_dicom/odd_files/CT_small.dcm"):
         shutil.copy(shared / "data" / name, tmp_path)

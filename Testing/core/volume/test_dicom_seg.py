@@ -64,9 +64,10 @@ def test_each_slice_names_the_image_it_was_drawn_on(shared, tmp_path):
     assert written.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.4"
 
 
-def test_frames_of_a_multi_frame_file_keep_their_order(shared, tmp_path):
+@pytest.mark.parametrize("name", ["enhanced_mr_philips", "enhanced_mr_siemens"])
+def test_frames_of_a_multi_frame_file_keep_their_order(shared, tmp_path, name):
     path = tmp_path / "enhanced.dcm"
-    dataset = pydicom.dcmread(next((shared / "data/robust_dicom/enhanced_mr_philips").iterdir()))
+    dataset = pydicom.dcmread(next((shared / "data/robust_dicom" / name).iterdir()))
     dataset.FrameOfReferenceUID = "1.2.3.4"
     # The reader sorts frames along the normal; the file need not.
     groups = list(dataset.PerFrameFunctionalGroupsSequence)

@@ -1,0 +1,160 @@
+"""Keeps the segments of the scene in step with a session: what is predicted is written, and what people drew stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import numpy as np
+
+from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.volume import PropagationPlan, SliceEdit, SliceKey, VolumeSession
+from dfqsam_core.volume.prompts import Prompt
+from dfqsam_core.volume.slice_predictor import SlicePrediction
+
+
+class Change(Protocol):
+    """What one segment had on one slice before and after a write."""
+
+    segment_id: str
+    slice: SliceKey
+    before: np.ndarray
+    after: np.ndarray
+
+
+class Segments(Protocol):
+    """The part of `scene.SegmentScene` that is needed here."""
+
+    def check(self) -> None:
+        """Raise when the nodes are gone or have moved."""
+
+    def segment_name(self, segment_id: str) -> str:
+        """Name of a segment; raises when it is gone."""
+
+    def read(self, segment_id: str, key: SliceKey) -> np.ndarray:
+        """What a segment covers on a slice now."""
+
+    def write(
+        self, segment_id: str, key: SliceKey, mask: np.ndarray, protect_others: bool = True
+    ) -> tuple[Change, ...]:
+        """Make a segment cover a mask as far as the settings allow; returns all changes."""
+
+    def restore(self, segment_id: str, key: SliceKey, mask: np.ndarray) -> None:
+        """Make a segment cover exactly a mask."""
+
+
+class Canvas:
+    """One session and the segments that it is drawn into, with one history for both.
+
+    protect_others: whether writing a segment leaves all others as they are.
+    """
+
+    def __init__(self, session: VolumeSession, segments: Segments) -> None:
+        self.session = session
+        self.segments = segments
+        self.protect_others = True
+        self._labels: dict[str, int] = {}
+        # What the settings or other segments did not grant is no removal by hand.
+        self._refused: dict[tuple[str, SliceKey], np.ndarray] = {}
+        self._done: list[tuple[Change, ...]] = []
+        self._undone: list[tuple[Change, ...]] = []
+
+    def label(self, segment_id: str) -> int:
+        """The session's label of a segment, which is added there when it is new; raises when the segment is gone."""
+        name = self.segments.segment_name(segment_id)
+        if segment_id not in self._labels:
+            self._labels[segment_id] = len(self._labels) + 1
+            self.session.add_segment(self._labels[segment_id], name)
+        return self._labels[segment_id]
+
+    def prompts(self) -> dict[tuple[str, SliceKey], tuple[Prompt, ...]]:
+        """All prompts by segment and slice, segments and slices in order."""
+        return {
+            (segment_id, key): prompts
+            for segment_id, label in self._labels.items()
+            for key in self.session.slices_of(label)
+            if (prompts := self.session.prompts(label, key))
+        }
+
+    def accept(
+        self, segment_id: str, key: SliceKey, prompts: tuple[Prompt, ...], prediction: SlicePrediction | None
+    ) -> None:
+        """Give a segment prompts and their prediction on a slice, and write it; one undo step."""
+        label = self.label(segment_id)
+        self._commit(segment_id, [key], lambda: (self.session.accept(label, key, prompts, prediction),))
+
+    def accept_plan(self, segment_id: str, plan: PropagationPlan) -> None:
+        """Give a segment the slices that a propagation found, and write them; one undo step."""
+        keys = [SliceKey(plan.axis, index) for index in range(plan.first, plan.last + 1)]
+        self._commit(segment_id, keys, lambda: plan.apply(self.session).edits)
+
+    def choose_mask(self, segment_id: str, key: SliceKey, candidate: int) -> None:
+        """Use another candidate of the last prediction, and write it; one undo step."""
+        label = self.label(segment_id)
+        self._commit(segment_id, [key], lambda: (self.session.choose_mask(label, key, candidate),))
+
+    def undo(self) -> bool:
+        """Take the last action back, in the session and in the segments; False when there is none."""
+        return self._step(self._done, self._undone, self.session.undo, forwards=False)
+
+    def redo(self) -> bool:
+        """Repeat the action undone last; False when there is none."""
+        return self._step(self._undone, self._done, self.session.redo, forwards=True)
+
+    def _commit(self, segment_id: str, keys: Iterable[SliceKey], change: Callable[[], tuple[SliceEdit, ...]]) -> None:
+        self.segments.check()
+        label = self.label(segment_id)
+        before = {key: self.session.region(label, key) for key in keys}
+        edits = change()
+        if not edits:
+            return
+        self._undone.clear()
+        changes: list[Change] = []
+        try:
+            for edit in edits:
+                changes += self._write(segment_id, edit.slice, before[edit.slice])
+        except DFQSAMError:
+            self.session.undo()
+            for done in reversed(changes):
+                self.segments.restore(done.segment_id, done.slice, done.before)
+            raise
+        self._done.append(tuple(changes))
+
+    def _write(self, segment_id: str, key: SliceKey, before: np.ndarray) -> tuple[Change, ...]:
+        present = self.segments.read(segment_id, key)
+        refused = self._refused.get((segment_id, key), np.zeros_like(present))
+        predicted = self.session.region(self.label(segment_id), key)
+        wanted = with_hand_edits(predicted, before & ~refused, present)
+        changes = self.segments.write(segment_id, key, wanted, self.protect_others)
+        self._refused[segment_id, key] = wanted & ~self.segments.read(segment_id, key)
+        return changes
+
+    def _step(
+        self,
+        source: list[tuple[Change, ...]],
+        target: list[tuple[Change, ...]],
+        move_session: Callable[[], tuple[SliceEdit, ...]],
+        forwards: bool,
+    ) -> bool:
+        if not source:
+            return False
+        self.segments.check()
+        for change in source[-1]:
+            self.segments.segment_name(change.segment_id)
+        move_session()
+        changes = source.pop()
+        target.append(changes)
+        for change in changes if forwards else reversed(changes):
+            old, new = (change.before, change.after) if forwards else (change.after, change.before)
+            present = self.segments.read(change.segment_id, change.slice)
+            self.segments.restore(change.segment_id, change.slice, with_hand_edits(new, old, present))
+        return True
+
+
+def with_hand_edits(new: np.ndarray, old: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """`new` with what was drawn by hand since `old` was written: additions stay, removals stay away.
+
+    All (rows, columns) bool. present: what is there now. An emptied slice is a fresh start, no removal of all to come.
+    """
+    removed = old & ~present if present.any() else np.zeros_like(old)
+    return (new | (present & ~old)) & ~removed

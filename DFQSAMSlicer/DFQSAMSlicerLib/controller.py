@@ -1,0 +1,289 @@
+"""Prompts in, segments out, without a panel: the Slicer module and the browser viewer both drive this."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from dfqsam_core.errors import DFQSAMError, PromptError
+from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
+from dfqsam_core.volume import BoxPrompt, PropagationConfig, PropagationPlan, SliceKey, Stop, plan_propagation
+from dfqsam_core.volume.prompts import Prompt, can_predict
+from dfqsam_core.volume.slice_predictor import SlicePrediction
+
+from .canvas import Canvas
+from .worker import Job, Worker
+
+Prompts = tuple[Prompt, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """A prediction that is shown and not yet written; prediction: None where the prompts select nothing."""
+
+    segment_id: str
+    key: SliceKey
+    prompts: Prompts
+    prediction: SlicePrediction | None
+
+
+class PreviewLayer(Protocol):
+    """Shows a mask that is in no segment yet."""
+
+    def show(self, preview: Preview | None) -> None:
+        """Show this one instead of what was shown; None for nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    segment_id: str
+    key: SliceKey
+    change: Callable[[Prompts], Prompts]
+
+
+class Controller:
+    """What a person does on one volume and one segmentation; all methods are for the main thread.
+
+    changed: called after each change of what is public here. auto_accept: write predictions at once, without preview.
+    refine: start each prediction from the slice's present mask. message: one sentence about the last thing that
+    happened; is_error: whether that was a refusal or failure. progress: of what runs now. seconds: how long the last
+    prediction took, encoding included. stops: where the last propagation ended.
+    """
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        worker: Worker,
+        changed: Callable[[], None] = lambda: None,
+        preview_layer: PreviewLayer | None = None,
+    ) -> None:
+        self.canvas = canvas
+        self.auto_accept = True
+        self.refine = False
+        self.message, self.is_error = "", False
+        self.progress: Progress | None = None
+        self.seconds: float | None = None
+        self.stops: tuple[Stop, ...] = ()
+        self.preview: Preview | None = None
+        self._worker = worker
+        self._changed = changed
+        self._preview_layer = preview_layer
+        self._requests: deque[_Request] = deque()
+        self._current: _Request | None = None
+        self._job: Job | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a prompt or a propagation is being worked on, or waits for that."""
+        return self._job is not None or bool(self._requests)
+
+    def all_prompts(self) -> dict[tuple[str, SliceKey], Prompts]:
+        """All prompts by segment and slice as a person sees them: those that are still worked on are there already."""
+        found = self.canvas.prompts()
+        if self.preview is not None:
+            found[self.preview.segment_id, self.preview.key] = self.preview.prompts
+        for request in ([] if self._current is None else [self._current]) + list(self._requests):
+            with contextlib.suppress(PromptError):
+                found[request.segment_id, request.key] = request.change(
+                    found.get((request.segment_id, request.key), ())
+                )
+        return {place: prompts for place, prompts in found.items() if prompts}
+
+    def prompts(self, segment_id: str, key: SliceKey) -> Prompts:
+        """The prompts of a segment on a slice, those of a preview included."""
+        if self._is_previewed(segment_id, key):
+            assert self.preview is not None
+            return self.preview.prompts
+        return self.canvas.session.prompts(self.canvas.label(segment_id), key)
+
+    def prediction(self, segment_id: str, key: SliceKey) -> SlicePrediction | None:
+        """Candidates and the model's own estimates of a segment on a slice, those of a preview first."""
+        if self._is_previewed(segment_id, key):
+            assert self.preview is not None
+            return self.preview.prediction
+        return self.canvas.session.prediction(self.canvas.label(segment_id), key)
+
+    def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
+        """Add a point or a box to a segment; a box replaces the slice's earlier box."""
+
+        def change(prompts: Prompts) -> Prompts:
+            kept = (p for p in prompts if not (isinstance(prompt, BoxPrompt) and isinstance(p, BoxPrompt)))
+            return (*kept, prompt)
+
+        self._ask(_Request(segment_id, prompt.slice, change))
+
+    def remove_prompt(self, segment_id: str, prompt: Prompt) -> None:
+        """Take one prompt back and predict its slice anew."""
+
+        def change(prompts: Prompts) -> Prompts:
+            if prompt not in prompts:
+                raise PromptError(f"The segment has no such prompt on its slice: {prompt}.")
+            place = prompts.index(prompt)
+            return prompts[:place] + prompts[place + 1 :]
+
+        self._ask(_Request(segment_id, prompt.slice, change))
+
+    def clear_slice(self, segment_id: str, key: SliceKey) -> None:
+        """Take back all prompts of a segment on a slice and what was predicted there; hand-drawn voxels stay."""
+        self._ask(_Request(segment_id, key, lambda _: ()))
+
+    def choose_candidate(self, segment_id: str, key: SliceKey, candidate: int) -> None:
+        """Use candidate 0, 1 or 2 of a slice's prediction."""
+        if self._is_previewed(segment_id, key) and self.preview is not None and self.preview.prediction is not None:
+            self._show(replace(self.preview, prediction=self.preview.prediction.with_choice(candidate)))
+        else:
+            self._do(lambda: self.canvas.choose_mask(segment_id, key, candidate))
+
+    def accept_preview(self) -> None:
+        """Write the preview into its segment."""
+        preview, self.preview = self.preview, None
+        if preview is not None:
+            self._show(None)
+            self._do(lambda: self.canvas.accept(preview.segment_id, preview.key, preview.prompts, preview.prediction))
+
+    def discard_preview(self) -> None:
+        """Forget the preview and its prompts."""
+        self._show(None)
+
+    def undo(self) -> None:
+        """Take the last action back: what is still worked on, else the preview, else the last edit."""
+        if self.is_busy:
+            self.cancel()
+        elif self.preview is not None:
+            self.discard_preview()
+        else:
+            self._do(lambda: None if self.canvas.undo() else self._say("There is nothing to undo."))
+
+    def redo(self) -> None:
+        """Repeat the action undone last."""
+        self._do(lambda: None if self.canvas.redo() else self._say("There is nothing to redo."))
+
+    def propagate(
+        self, segment_id: str, axis: str, first: int, last: int, config: PropagationConfig | None = None
+    ) -> None:
+        """Carry a segment from its prompted slices to the slices `first` to `last`, both included; one undo step."""
+        self.accept_preview()
+        self._do(lambda: self._start_propagation(segment_id, axis, first, last, config))
+
+    def cancel(self) -> None:
+        """Stop what is worked on and forget what waits; segments stay as they are."""
+        self._drop_work()
+        self._say("Cancelled.")
+
+    def deliver(self) -> None:
+        """Take over what the worker finished; to be called often while `is_busy`."""
+        self._worker.deliver()
+
+    def close(self) -> None:
+        """Forget everything that is not written; the scene or one of the nodes is going away."""
+        self._drop_work()
+        self.preview = None
+
+    def _drop_work(self) -> None:
+        self._requests.clear()
+        if self._job is not None:
+            self._job.cancelled.set()
+        self._job = self.progress = self._current = None
+
+    def _ask(self, request: _Request) -> None:
+        self._requests.append(request)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Begin the next request; only one at a time, so that each starts from what the one before it left."""
+        while self._requests and self._job is None:
+            request = self._requests.popleft()
+            self._do(lambda request=request: self._begin(request))
+
+    def _begin(self, request: _Request) -> None:
+        if self.preview is not None and not self._is_previewed(request.segment_id, request.key):
+            self.accept_preview()
+        prompts = request.change(self.prompts(request.segment_id, request.key))
+        present = self.prediction(request.segment_id, request.key) if self.refine else None
+        if not can_predict(prompts):
+            self._take(request, prompts, None)
+            return
+        low_res = None if present is None else present.low_res_masks[present.chosen]
+        slices, started = self.canvas.session.slices, time.perf_counter()
+        self._current = request
+
+        def done(prediction: SlicePrediction) -> None:
+            self.seconds = time.perf_counter() - started
+            self._take(request, prompts, prediction)
+
+        self._start(lambda _: slices.predict(request.key, prompts, low_res), done)
+
+    def _take(self, request: _Request, prompts: Prompts, prediction: SlicePrediction | None) -> None:
+        if self.auto_accept:
+            self._show(None)
+            self.canvas.accept(request.segment_id, request.key, prompts, prediction)
+        else:
+            self._show(Preview(request.segment_id, request.key, prompts, prediction))
+
+    def _start_propagation(
+        self, segment_id: str, axis: str, first: int, last: int, config: PropagationConfig | None
+    ) -> None:
+        self._require_idle()
+        session, label = self.canvas.session, self.canvas.label(segment_id)
+
+        def done(plan: PropagationPlan) -> None:
+            self.canvas.accept_plan(segment_id, plan)
+            self.stops = plan.stops
+            self._say("; ".join(f"Slice {axis} {stop.last_index}: {stop.reason}" for stop in plan.stops))
+
+        self._start(lambda report: plan_propagation(session, label, axis, first, last, config, report), done)
+
+    def _start(self, work: Callable[[ProgressCallback], Any], done: Callable[[Any], None]) -> None:
+        def finished(result: Any) -> None:
+            self._job = self.progress = self._current = None
+            self._do(lambda: done(result))
+            self._advance()
+
+        def failed(error: BaseException) -> None:
+            # A cancelled job was forgotten when that happened; what waits now was asked for later.
+            if not isinstance(error, Cancelled):
+                self._drop_work()
+                self._refuse(error)
+
+        def progressed(progress: Progress) -> None:
+            self.progress = progress
+            self._changed()
+
+        self._job = self._worker.submit(Job(work, finished, failed, progressed))
+        self._changed()
+
+    def _do(self, action: Callable[[], None]) -> None:
+        """Run an action; what it refuses becomes the message."""
+        self.message, self.is_error = "", False
+        try:
+            action()
+        except DFQSAMError as error:
+            self._refuse(error)
+        self._changed()
+
+    def _refuse(self, error: BaseException) -> None:
+        if isinstance(error, DFQSAMError):
+            self._say(str(error), is_error=True)
+        else:
+            self._say(f"This failed unexpectedly ({type(error).__name__}): {error}. Please report it.", is_error=True)
+
+    def _say(self, message: str, is_error: bool = False) -> None:
+        self.message, self.is_error = message, is_error
+        self._changed()
+
+    def _show(self, preview: Preview | None) -> None:
+        self.preview = preview
+        if self._preview_layer is not None:
+            self._preview_layer.show(preview)
+        self._changed()
+
+    def _is_previewed(self, segment_id: str, key: SliceKey) -> bool:
+        return self.preview is not None and (self.preview.segment_id, self.preview.key) == (segment_id, key)
+
+    def _require_idle(self) -> None:
+        if self._job is not None:
+            raise PromptError("Another prompt is being worked on. Wait for it, or cancel it.")

@@ -1,0 +1,229 @@
+"""Prompts as markups of the scene: placing, moving or removing a control point gives, moves or takes back a prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+
+from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.volume import BoxPrompt, PointPrompt, VolumeGeometry
+from dfqsam_core.volume.prompts import Prompt
+
+from .volume_node import ijk_from_world, ijk_to_ras, view_axis, world_from_ijk
+
+_ROLE = "DFQSAMSlicer.role"
+# name in the scene, class, colour
+_ROLES = {
+    "positive": ("SAM points +", "vtkMRMLMarkupsFiducialNode", (0.1, 0.85, 0.2)),
+    "negative": ("SAM points -", "vtkMRMLMarkupsFiducialNode", (0.9, 0.1, 0.1)),
+    "box": ("SAM box", "vtkMRMLMarkupsLineNode", (0.2, 0.5, 1.0)),
+}
+
+
+@dataclass
+class PromptEvents:
+    """What the markups tell a panel.
+
+    added: a person placed this; returns the segment that it goes to, None where there is none. removed: a person took
+    this prompt of a segment away. refused: what was done cannot be a prompt, and why.
+    """
+
+    added: Callable[[Prompt], str | None]
+    removed: Callable[[str, Prompt], None]
+    refused: Callable[[DFQSAMError], None]
+
+
+class PromptMarkups:
+    """Three markups nodes on one volume: positive points, negative points, and the diagonal of the box being drawn.
+
+    Each prompt is one control point on its voxel's centre, whose description says which segment and axis it belongs
+    to. The nodes are saved with the scene and found again by their attribute.
+    """
+
+    def __init__(self, volume_node: Any, events: PromptEvents) -> None:
+        self._volume_node = volume_node
+        self._geometry = VolumeGeometry(ijk_to_ras(volume_node), volume_node.GetImageData().GetDimensions())
+        self._events = events
+        self._shown: dict[str, dict[str, tuple[str, Prompt]]] = {"positive": {}, "negative": {}}
+        self._quiet = False
+        self.nodes = {role: self._node(role) for role in _ROLES}
+        self._tags = [(node, tag) for role, node in self.nodes.items() for tag in self._observe(role, node)]
+
+    def close(self) -> None:
+        """Stop listening; the nodes stay in the scene."""
+        for node, tag in self._tags:
+            node.RemoveObserver(tag)
+        self._tags = []
+
+    def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
+        """Make the control points these (segment ID, prompt) pairs; boxes are shown by the panel's list only."""
+        prompts = list(prompts)
+        self._quiet = True
+        try:
+            for role in self._shown:
+                points: list[tuple[str, Prompt]] = [
+                    (segment_id, prompt)
+                    for segment_id, prompt in prompts
+                    if isinstance(prompt, PointPrompt) and prompt.positive == (role == "positive")
+                ]
+                self._show_points(role, points)
+        finally:
+            self._quiet = False
+
+    def saved(self) -> list[tuple[str, Prompt]]:
+        """(segment ID, prompt) of the control points in the scene that say what they belong to, as after loading."""
+        found: list[tuple[str, Prompt]] = []
+        for role in self._shown:
+            node = self.nodes[role]
+            for n in range(node.GetNumberOfControlPoints()):
+                try:
+                    place = json.loads(node.GetNthControlPointDescription(n))
+                    prompt = self._point(node, n, role, str(place["axis"]))
+                    found.append((str(place["segment"]), prompt))
+                except (ValueError, TypeError, KeyError):
+                    # Not one of ours, or outside this volume: it is left alone.
+                    continue
+        return found
+
+    def _show_points(self, role: str, points: list[tuple[str, Prompt]]) -> None:
+        """Remove what is not wanted and add what is missing: a point in the middle of being placed is not touched."""
+        node, shown = self.nodes[role], self._shown[role]
+        missing = list(points)
+        for point_id, pair in list(shown.items()):
+            if pair in missing:
+                missing.remove(pair)
+            else:
+                del shown[point_id]
+                node.RemoveNthControlPoint(node.GetNthControlPointIndexByID(point_id))
+        for segment_id, prompt in missing:
+            position = world_from_ijk(self._volume_node, prompt.ijk).tolist()
+            self._adopt(role, node.AddControlPointWorld(position, ""), segment_id, prompt)
+
+    def _adopt(self, role: str, n: int, segment_id: str, prompt: Prompt) -> None:
+        """Make a control point stand for a prompt: on its voxel's centre, with its place in the description."""
+        node = self.nodes[role]
+        node.SetNthControlPointPositionWorld(n, world_from_ijk(self._volume_node, prompt.ijk).tolist())
+        node.SetNthControlPointDescription(n, json.dumps({"segment": segment_id, "axis": prompt.axis}))
+        self._shown[role][node.GetNthControlPointID(n)] = (segment_id, prompt)
+
+    def _node(self, role: str) -> Any:
+        scene = self._volume_node.GetScene()
+        name, class_name, color = _ROLES[role]
+        for n in range(scene.GetNumberOfNodesByClass(class_name)):
+            node = scene.GetNthNodeByClass(n, class_name)
+            if node.GetAttribute(_ROLE) == role:
+                break
+        else:
+            node = scene.AddNewNodeByClass(class_name, name)
+            node.SetAttribute(_ROLE, role)
+            node.CreateDefaultDisplayNodes()
+            node.GetDisplayNode().SetSelectedColor(*color)
+            node.GetDisplayNode().SetPropertiesLabelVisibility(False)
+        # A registration then moves the prompts with the volume.
+        node.SetAndObserveTransformNodeID(self._volume_node.GetTransformNodeID())
+        return node
+
+    def _observe(self, role: str, node: Any) -> list[int]:
+        events = slicer.vtkMRMLMarkupsNode
+        if role == "box":
+            return [node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._box_placed))]
+        return [
+            node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(lambda: self._changed(role))),
+            node.AddObserver(events.PointRemovedEvent, lambda *_: self._guard(lambda: self._changed(role))),
+            node.AddObserver(events.PointEndInteractionEvent, lambda *_: self._guard(lambda: self._moved(role))),
+        ]
+
+    def _guard(self, react: Callable[[], None]) -> None:
+        if self._quiet:
+            return
+        try:
+            react()
+        except DFQSAMError as error:
+            self._events.refused(error)
+
+    def _changed(self, role: str) -> None:
+        """Tell which control points are new and which are gone since `show`."""
+        node, shown = self.nodes[role], self._shown[role]
+        present = {node.GetNthControlPointID(n): n for n in self._defined(node)}
+        for point_id in [known for known in shown if known not in present]:
+            self._events.removed(*shown.pop(point_id))
+        for point_id, n in present.items():
+            if point_id not in shown:
+                self._take(node, n, role)
+                return
+
+    def _take(self, node: Any, n: int, role: str) -> None:
+        """Offer a new control point as a prompt; one that is none, or that nobody takes, is removed again."""
+        self._quiet = True
+        try:
+            prompt = self._point(node, n, role, self._axis(node, n))
+            segment_id = self._events.added(prompt)
+            if segment_id is None:
+                node.RemoveNthControlPoint(n)
+            elif (segment_id, prompt) not in self._shown[role].values():
+                self._adopt(role, n, segment_id, prompt)
+        except DFQSAMError:
+            node.RemoveNthControlPoint(n)
+            raise
+        finally:
+            self._quiet = False
+
+    def _moved(self, role: str) -> None:
+        node, shown = self.nodes[role], self._shown[role]
+        for n in self._defined(node):
+            point_id = node.GetNthControlPointID(n)
+            if point_id in shown:
+                segment_id, old = shown[point_id]
+                new = self._point(node, n, role, self._axis(node, n))
+                if new != old:
+                    del shown[point_id]
+                    self._events.removed(segment_id, old)
+                    self._take(node, n, role)
+                    return
+
+    def _box_placed(self) -> None:
+        node = self.nodes["box"]
+        if len(self._defined(node)) < 2:
+            return
+        axis = self._axis(node, 1)
+        corners = [self._voxel(node, n) for n in (0, 1)]
+        self._quiet = True
+        node.RemoveAllControlPoints()
+        self._quiet = False
+        # Both clicks were on one view; rounding across it may differ by a slice where the view is oblique.
+        corners[0]["IJK".index(axis)] = corners[1]["IJK".index(axis)]
+        box = BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
+        self._events.added(box)
+
+    def _point(self, node: Any, n: int, role: str, axis: str) -> PointPrompt:
+        return PointPrompt.at(self._geometry, self._voxel(node, n), "IJK", role == "positive", axis)
+
+    def _voxel(self, node: Any, n: int) -> np.ndarray:
+        position = [0.0, 0.0, 0.0]
+        node.GetNthControlPointPositionWorld(n, position)
+        return ijk_from_world(self._volume_node, position)
+
+    def _axis(self, node: Any, n: int) -> str:
+        """The axis of the slice view that the mouse is in; elsewhere, for instance in 3D, the acquisition axis."""
+        crosshair = node.GetScene().GetFirstNodeByClass("vtkMRMLCrosshairNode")
+        view = None if crosshair is None else crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0])
+        if view is None:
+            return self._geometry.acquisition_axis
+        position = [0.0, 0.0, 0.0]
+        node.GetNthControlPointPositionWorld(n, position)
+        return view_axis(self._volume_node, view, position)
+
+    def _remove_quietly(self, node: Any, n: int) -> None:
+        self._quiet = True
+        node.RemoveNthControlPoint(n)
+        self._quiet = False
+
+    @staticmethod
+    def _defined(node: Any) -> list[int]:
+        count = range(node.GetNumberOfControlPoints())
+        return [n for n in count if node.GetNthControlPointPositionStatus(n) == node.PositionDefined]

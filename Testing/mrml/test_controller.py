@@ -1,0 +1,334 @@
+"""A person's actions on a real scene, with a model simple enough to predict by eye."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
+
+import slicer
+from DFQSAMSlicerLib.canvas import Canvas
+from DFQSAMSlicerLib.controller import Controller
+from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
+from DFQSAMSlicerLib.volume_node import read_volume_node
+from DFQSAMSlicerLib.worker import Worker
+
+from dfqsam_core.runtime import EmbeddingCache
+from dfqsam_core.volume import (
+    BoxPrompt,
+    PointPrompt,
+    PropagationConfig,
+    SliceKey,
+    VolumeSession,
+    WindowLevel,
+    propagate,
+)
+from Testing.core.volume.conftest import MODEL, GreyPredictor
+
+WINDOW = WindowLevel(600, 200)
+K4 = SliceKey("K", 4)
+INSIDE, OUTSIDE = PointPrompt((7, 5, 4)), PointPrompt((0, 0, 4))
+ANYWHERE = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
+
+
+class GatedPredictor(GreyPredictor):
+    """Predicts only while its gate is open, and says when it has begun."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
+
+    def predict(self, *args, **kwargs):
+        self.begun.set()
+        assert self.gate.wait(10)
+        return super().predict(*args, **kwargs)
+
+
+@pytest.fixture
+def predictor():
+    found = GatedPredictor()
+    yield found
+    found.gate.set()
+
+
+@pytest.fixture
+def worker():
+    found = Worker()
+    yield found
+    found.close()
+
+
+def a_session(volume_node, predictor):
+    return VolumeSession(read_volume_node(volume_node), MODEL, WINDOW, cache=EmbeddingCache(), predictor=predictor)
+
+
+@pytest.fixture
+def segments(a_volume_node):
+    found = SegmentScene(a_volume_node, new_segmentation(a_volume_node, "Organs"))
+    found.add_segment("liver")
+    found.add_segment("spleen")
+    return found
+
+
+@pytest.fixture
+def controller(a_volume_node, segments, worker, predictor):
+    return Controller(Canvas(a_session(a_volume_node, predictor), segments), worker)
+
+
+@pytest.fixture
+def liver(segments):
+    return segments.segment_ids[0]
+
+
+@pytest.fixture
+def spleen(segments):
+    return segments.segment_ids[1]
+
+
+def settle(controller, worker):
+    """Let all work end, as the panel's timer does."""
+    while controller.is_busy:
+        assert worker.wait(10)
+        controller.deliver()
+
+
+def act(controller, worker, *actions):
+    for action in actions:
+        action()
+        settle(controller, worker)
+
+
+def everything(segments, segment_id):
+    """(K, J, I) bool of a segment, slice by slice."""
+    return np.stack([segments.read(segment_id, SliceKey("K", index)) for index in range(9)])
+
+
+def expected_plane(volume_node, *prompts):
+    """What the headless core predicts for prompts on one slice."""
+    session = a_session(volume_node, GreyPredictor())
+    session.add_segment(1, "x")
+    return session.set_prompts(1, prompts[0].slice, prompts).after
+
+
+def test_a_click_writes_what_the_core_predicts_on_that_slice_only(controller, worker, segments, liver, a_volume_node):
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    found = everything(segments, liver)
+    assert 0 < found[4].sum() < found[4].size
+    np.testing.assert_array_equal(found[4], expected_plane(a_volume_node, INSIDE))
+    assert not np.delete(found, 4, axis=0).any()
+    assert controller.prediction(liver, K4).chosen_iou == 0.75
+    assert controller.seconds > 0
+    assert (controller.message, controller.is_error) == ("", False)
+
+
+def test_undo_takes_one_prompt_back_and_restores_the_slice_and_redo_repeats_it(
+    controller, worker, segments, liver, a_volume_node
+):
+    box = BoxPrompt((5, 3, 4), (9, 8, 4))
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE), lambda: controller.add_prompt(liver, box))
+    np.testing.assert_array_equal(segments.read(liver, K4), expected_plane(a_volume_node, INSIDE, box))
+    controller.undo()
+    assert controller.prompts(liver, K4) == (INSIDE,)
+    np.testing.assert_array_equal(segments.read(liver, K4), expected_plane(a_volume_node, INSIDE))
+    controller.undo()
+    assert not everything(segments, liver).any()
+    controller.undo()
+    assert controller.message == "There is nothing to undo."
+    controller.redo()
+    controller.redo()
+    assert controller.prompts(liver, K4) == (INSIDE, box)
+    np.testing.assert_array_equal(segments.read(liver, K4), expected_plane(a_volume_node, INSIDE, box))
+
+
+def test_clicks_faster_than_the_model_all_count_and_each_is_one_undo_step(
+    controller, worker, predictor, segments, liver, a_volume_node
+):
+    predictor.gate.clear()
+    boxes = [BoxPrompt((5, 3, 4), (high, 8, 4)) for high in (7, 8, 9)]
+    for prompt in (INSIDE, *boxes):
+        controller.add_prompt(liver, prompt)
+    assert controller.all_prompts() == {(liver, K4): (INSIDE, boxes[-1])}
+    predictor.gate.set()
+    settle(controller, worker)
+    assert controller.all_prompts() == {(liver, K4): (INSIDE, boxes[-1])}
+    assert controller.prompts(liver, K4) == (INSIDE, boxes[-1])
+    np.testing.assert_array_equal(segments.read(liver, K4), expected_plane(a_volume_node, INSIDE, boxes[-1]))
+    controller.undo()
+    assert controller.prompts(liver, K4) == (INSIDE, boxes[1])
+    assert len(predictor.encoded) == 1
+
+
+def test_removing_a_prompt_and_clearing_the_slice(controller, worker, segments, liver, a_volume_node):
+    box = BoxPrompt((5, 3, 4), (9, 8, 4))
+    act(
+        controller,
+        worker,
+        lambda: controller.add_prompt(liver, INSIDE),
+        lambda: controller.add_prompt(liver, box),
+        lambda: controller.remove_prompt(liver, INSIDE),
+    )
+    np.testing.assert_array_equal(segments.read(liver, K4), expected_plane(a_volume_node, box))
+    act(controller, worker, lambda: controller.remove_prompt(liver, OUTSIDE))
+    assert controller.is_error
+    assert "no such prompt" in controller.message
+    act(controller, worker, lambda: controller.clear_slice(liver, K4))
+    assert controller.prompts(liver, K4) == ()
+    assert not segments.read(liver, K4).any()
+    controller.undo()
+    np.testing.assert_array_equal(segments.read(liver, K4), expected_plane(a_volume_node, box))
+
+
+def test_another_candidate_is_written_and_taken_back(controller, worker, segments, liver):
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    chosen = segments.read(liver, K4)
+    controller.choose_candidate(liver, K4, 2)
+    assert segments.read(liver, K4).all()
+    controller.undo()
+    np.testing.assert_array_equal(segments.read(liver, K4), chosen)
+    controller.choose_candidate(liver, K4, 3)
+    assert controller.is_error
+
+
+def test_what_was_drawn_by_hand_stays(controller, worker, segments, liver, a_volume_node):
+    drawn = np.zeros((12, 14), bool)
+    drawn[10:, 10:] = True
+    segments.restore(liver, K4, drawn)
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    predicted = expected_plane(a_volume_node, INSIDE)
+    np.testing.assert_array_equal(segments.read(liver, K4), predicted | drawn)
+    erased = np.zeros_like(drawn)
+    erased[5, 7] = True
+    segments.restore(liver, K4, (predicted | drawn) & ~erased)
+    box = BoxPrompt((5, 3, 4), (9, 8, 4))
+    act(controller, worker, lambda: controller.add_prompt(liver, box))
+    boxed = expected_plane(a_volume_node, INSIDE, box)
+    assert boxed[5, 7]
+    np.testing.assert_array_equal(segments.read(liver, K4), (boxed | drawn) & ~erased)
+    controller.undo()
+    controller.undo()
+    np.testing.assert_array_equal(segments.read(liver, K4), drawn)
+
+
+def test_what_the_mask_refused_comes_when_the_mask_allows_it(controller, worker, segments, liver, world, a_volume_node):
+    editor = slicer.vtkMRMLSegmentEditorNode()
+    editor.SetSingletonTag("SegmentEditor")
+    editor = world.scene.AddNode(editor)
+    editor.SourceVolumeIntensityMaskOn()
+    editor.SetSourceVolumeIntensityMaskRange(300, 400)
+    predicted = expected_plane(a_volume_node, INSIDE)
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    assert 0 < segments.read(liver, K4).sum() < predicted.sum()
+    editor.SourceVolumeIntensityMaskOff()
+    act(controller, worker, lambda: controller.add_prompt(liver, PointPrompt((0, 0, 4), positive=False)))
+    np.testing.assert_array_equal(segments.read(liver, K4), predicted)
+
+
+def test_a_preview_is_written_when_it_is_accepted_or_work_goes_on_elsewhere(controller, worker, segments, liver):
+    controller.auto_accept = False
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    assert controller.preview.prediction.mask.any()
+    assert not everything(segments, liver).any()
+    controller.choose_candidate(liver, K4, 2)
+    controller.accept_preview()
+    assert segments.read(liver, K4).all()
+    act(controller, worker, lambda: controller.add_prompt(liver, PointPrompt((7, 5, 3))))
+    assert not segments.read(liver, SliceKey("K", 3)).any()
+    act(controller, worker, lambda: controller.add_prompt(liver, PointPrompt((7, 5, 5))))
+    assert segments.read(liver, SliceKey("K", 3)).any()
+    controller.undo()
+    assert controller.preview is None
+    assert controller.prompts(liver, SliceKey("K", 5)) == ()
+    assert segments.read(liver, SliceKey("K", 3)).any()
+
+
+def test_cancel_leaves_everything_as_it_was_and_the_next_click_works(controller, worker, predictor, segments, liver):
+    predictor.gate.clear()
+    controller.add_prompt(liver, INSIDE)
+    controller.add_prompt(liver, PointPrompt((7, 5, 5)))
+    assert predictor.begun.wait(10)
+    controller.cancel()
+    assert (controller.is_busy, controller.message) == (False, "Cancelled.")
+    controller.add_prompt(liver, PointPrompt((7, 5, 3)))
+    predictor.gate.set()
+    settle(controller, worker)
+    assert [index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()] == [3]
+    assert controller.prompts(liver, K4) == ()
+
+
+def test_propagation_is_one_undo_step_and_says_where_it_stopped(controller, worker, segments, liver, a_volume_node):
+    act(
+        controller,
+        worker,
+        lambda: controller.add_prompt(liver, INSIDE),
+        lambda: controller.propagate(liver, "K", 2, 6, ANYWHERE),
+    )
+    headless = a_session(a_volume_node, GreyPredictor())
+    headless.add_segment(1, "liver")
+    headless.add_prompt(1, INSIDE)
+    stops = propagate(headless, 1, "K", 2, 6, ANYWHERE).stops
+    np.testing.assert_array_equal(everything(segments, liver), headless.labels_kji == 1)
+    assert everything(segments, liver)[2:7].any(axis=(1, 2)).all()
+    assert controller.stops == stops
+    assert controller.message == "Slice K 2: end of the range; Slice K 6: end of the range"
+    controller.undo()
+    assert [index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()] == [4]
+    act(controller, worker, lambda: controller.propagate(liver, "K", 7, 8))
+    assert controller.is_error
+    assert "no prompts on the slices 7 to 8" in controller.message
+
+
+def test_a_cancelled_propagation_changes_nothing(controller, worker, predictor, segments, liver):
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    before = everything(segments, liver)
+    predictor.gate.clear()
+    predictor.begun.clear()
+    controller.propagate(liver, "K", 0, 8, ANYWHERE)
+    assert predictor.begun.wait(10)
+    controller.cancel()
+    predictor.gate.set()
+    assert worker.wait(10)
+    controller.deliver()
+    np.testing.assert_array_equal(everything(segments, liver), before)
+    assert not controller.is_busy
+
+
+@pytest.mark.parametrize("loss", ["segment", "segmentation", "volume", "scene"])
+def test_what_disappears_during_a_job_is_a_message_and_nothing_else_is_lost(
+    controller, worker, predictor, segments, liver, spleen, world, a_volume_node, loss
+):
+    act(controller, worker, lambda: controller.add_prompt(spleen, OUTSIDE))
+    kept = segments.read(spleen, K4)
+    predictor.gate.clear()
+    predictor.begun.clear()
+    controller.add_prompt(liver, INSIDE)
+    assert predictor.begun.wait(10)
+    {
+        "segment": lambda: segments.node.GetSegmentation().RemoveSegment(liver),
+        "segmentation": lambda: world.scene.RemoveNode(segments.node),
+        "volume": lambda: world.scene.RemoveNode(a_volume_node),
+        "scene": lambda: world.scene.Clear(0),
+    }[loss]()
+    predictor.gate.set()
+    settle(controller, worker)
+    assert controller.is_error
+    assert {"segment": "any more", "segmentation": "no segmentation"}.get(loss, "no volume") in controller.message
+    controller.undo()
+    if loss == "segment":
+        assert not segments.read(spleen, K4).any()
+        controller.redo()
+        np.testing.assert_array_equal(segments.read(spleen, K4), kept)
+    else:
+        assert controller.is_error
+
+
+def test_a_failing_model_is_a_message(controller, worker, predictor, segments, liver, monkeypatch):
+    monkeypatch.setattr(predictor, "set_image", lambda image: 1 / 0)
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    assert controller.is_error
+    assert "ZeroDivisionError" in controller.message
+    assert not everything(segments, liver).any()
+    assert controller.prompts(liver, K4) == ()

@@ -1,0 +1,137 @@
+"""The worker needs no scene: its tests run everywhere."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from DFQSAMSlicerLib.worker import Job, Worker
+
+from dfqsam_core.progress import Cancelled, Progress
+
+
+@pytest.fixture
+def worker():
+    found = Worker()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def gate():
+    """Opens at the latest when the test ends, so that no thread stays behind."""
+    found = threading.Event()
+    yield found
+    found.set()
+
+
+def finish(worker):
+    """Let all jobs end and deliver what they said."""
+    assert worker.wait(10)
+    worker.deliver()
+
+
+def blocked(gate, started, value=None):
+    """Work that begins, waits for the gate, and then reports once."""
+
+    def work(progress):
+        started.set()
+        assert gate.wait(10)
+        progress(Progress("work", 1, 2))
+        return value
+
+    return work
+
+
+def test_work_runs_in_one_other_thread_and_its_results_come_in_this_one(worker):
+    seen = []
+    for n in range(5):
+        worker.submit(
+            Job(
+                lambda _, n=n: (n, threading.get_ident()),
+                lambda result: seen.append((*result, threading.get_ident())),
+            )
+        )
+    assert not seen
+    finish(worker)
+    here = threading.get_ident()
+    assert [n for n, _, _ in seen] == [0, 1, 2, 3, 4]
+    assert {delivered for _, _, delivered in seen} == {here}
+    assert len({ran for _, ran, _ in seen}) == 1
+    assert here not in {ran for _, ran, _ in seen}
+    assert not worker.is_busy
+
+
+def test_an_error_is_delivered_and_the_thread_lives_on(worker):
+    seen = []
+    worker.submit(Job(lambda _: 1 / 0, seen.append, seen.append))
+    worker.submit(Job(lambda _: "fine", seen.append))
+    finish(worker)
+    assert [type(item) for item in seen] == [ZeroDivisionError, str]
+
+
+def test_the_latest_of_a_topic_wins(worker, gate):
+    started, done, failed = threading.Event(), [], []
+    worker.submit(Job(blocked(gate, started, "first"), done.append, failed.append, topic="preview"))
+    assert started.wait(10)
+    worker.submit(Job(lambda _: "second", done.append, failed.append, topic="preview"))
+    worker.submit(Job(lambda _: "other", done.append, failed.append))
+    worker.submit(Job(lambda _: "third", done.append, failed.append, topic="preview"))
+    gate.set()
+    finish(worker)
+    assert done == ["other", "third"]
+    assert [type(error) for error in failed] == [Cancelled, Cancelled]
+
+
+def test_cancel_stops_the_running_job_at_its_next_report_and_drops_the_waiting_ones(worker, gate):
+    started, seen, failed = threading.Event(), [], []
+    worker.submit(Job(blocked(gate, started), seen.append, failed.append, seen.append))
+    worker.submit(Job(lambda _: seen.append("ran"), seen.append, failed.append))
+    assert started.wait(10)
+    worker.cancel()
+    gate.set()
+    finish(worker)
+    assert seen == []
+    assert [type(error) for error in failed] == [Cancelled, Cancelled]
+
+
+def test_a_result_that_came_before_the_cancel_was_seen_is_thrown_away(worker):
+    seen, failed = [], []
+    job = worker.submit(Job(lambda _: "late", seen.append, failed.append))
+    assert worker.wait(10)
+    job.cancelled.set()
+    worker.deliver()
+    assert (seen, [type(error) for error in failed]) == ([], [Cancelled])
+
+
+def test_of_many_reports_the_latest_is_delivered(worker, gate):
+    reports, reported = [], threading.Event()
+
+    def work(progress):
+        for n in range(100):
+            progress(Progress("work", n, 100))
+        reported.set()
+        assert gate.wait(10)
+
+    worker.submit(Job(work, progress=reports.append))
+    assert reported.wait(10)
+    worker.deliver()
+    assert [report.done for report in reports] == [99]
+    assert worker.is_busy
+    gate.set()
+    finish(worker)
+    assert not worker.is_busy
+
+
+def test_a_closed_worker_delivers_nothing_more_and_takes_nothing(worker, gate):
+    started, seen = threading.Event(), []
+    worker.submit(Job(blocked(gate, started), seen.append, seen.append))
+    assert started.wait(10)
+    worker.close()
+    worker.close()
+    gate.set()
+    with pytest.raises(RuntimeError, match="closed"):
+        worker.submit(Job(lambda _: None))
+    assert worker.wait(10)
+    worker.deliver()
+    assert seen == []
