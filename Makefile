@@ -1,24 +1,34 @@
 # make demo   quantize the embedded model without data and segment the embedded CT slab (results in demo-output/)
 # make test   run the tests
+# make test-slicer   run the tests on Slicer's real scene (PyPI's slicer-core), in Python 3.12 with Slicer 5.12's versions
 PYTHON ?= python3
 VENV ?= .venv
 # A plain `torch` brings gigabytes of CUDA libraries that nothing here needs; 2.13.0 resolves to a CPU build where one is
 # offered. Any torch >= 2.4 works: make env TORCH="torch --index-url ..."
 TORCH ?= torch==2.13.0
 OUTPUT ?= demo-output
+# Slicer 5.12 runs Python 3.12; another one that slicer-core has wheels for (3.10 to 3.13) serves where that is absent.
+SLICER_PYTHON ?= $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12*/bin/python $(PYTHON); do \
+	$$p -c "" 2>/dev/null && echo $$p && break; done)
+SLICER_VENV ?= .venv-slicer
 # pytest-xdist workers; one thread each, so that workers do not fight for the cores.
 WORKERS ?= auto
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
+SLICER_STAMP := $(SLICER_VENV)/.up-to-date
+CONSTRAINTS := Resources/slicer-5.12-constraints.txt
 
-.PHONY: demo test lint env clean
+.PHONY: demo test test-slicer lint env clean
 
 demo: env
 	$(BIN)/dfqsam demo --output $(OUTPUT) --force
 
 test: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+test-slicer: $(SLICER_STAMP)
+	OMP_NUM_THREADS=1 $(SLICER_VENV)/bin/python -m pytest Testing/mrml
 
 lint: env
 	$(BIN)/pre-commit run --all-files
@@ -33,5 +43,12 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[quantize,test]'
 	touch $@
 
+# No torch here, as in Slicer. The import proves that the tests below will run and not be skipped.
+$(SLICER_STAMP): pyproject.toml $(CONSTRAINTS)
+	test -x $(SLICER_VENV)/bin/python || $(SLICER_PYTHON) -m venv $(SLICER_VENV)
+	$(SLICER_VENV)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[slicer-test]'
+	$(SLICER_VENV)/bin/python -c 'import slicer; slicer.vtkMRMLScene()'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(OUTPUT) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SLICER_VENV) $(OUTPUT) .mypy_cache .pytest_cache .ruff_cache

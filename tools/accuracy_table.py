@@ -23,8 +23,8 @@ INTRODUCTION = """# Accuracy, as measured
 
 Mean Dice over objects on slices of the subjects listed below, and the drop against the float reference in Dice points
 with its 95 % bootstrap interval (paired by object; positive is worse). Box: the label's tight box. 1pt: one random
-pixel of the label. 3pt, 5pt: two or four corrections more, each a random pixel of the largest region that the model's own
-answer gets wrong. The last row needs no model: the ellipse inscribed in the box.
+pixel of the label. 3pt, 5pt: two or four corrections more, each a random pixel of the largest region that the model's
+own answer gets wrong. The last row needs no model: the ellipse inscribed in the box.
 
 These numbers belong to the small demonstration model, not to SAM-Med2D ViT-B, and to very few subjects: differences of
 a few tenths of a point mean nothing, and objects of one slice are not independent.
@@ -39,7 +39,13 @@ def main() -> None:
         print(name, file=sys.stderr)
         with progress_bars() as progress:
             results[name] = compare_models(
-                file, args.reference, args.data, PROMPTS, sampling=Sampling(every=args.every), progress=progress
+                file,
+                args.reference,
+                args.data,
+                PROMPTS,
+                sampling=Sampling(every=args.every),
+                threads=args.threads,
+                progress=progress,
             )
     with atomic_output(args.output, force=True) as temporary:
         temporary.write_text(document(results, shlex.join(sys.argv)), encoding="utf-8")
@@ -52,6 +58,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--output", type=Path, default=Path("docs/accuracy.md"))
     return parser.parse_args()
 

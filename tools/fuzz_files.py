@@ -78,7 +78,20 @@ def one_process(args: argparse.Namespace, name: str, first: int, count: int) -> 
         folder = Path(parent, "work")
         folder.mkdir()
         Path(parent, OUTSIDE_NAME).write_bytes(bytes([OUTSIDE_VALUE]) * 4096)
-        line = [sys.executable, __file__, "--child", folder, "--format", name, "--first", first, "--count", count]
+        line = [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            __file__,
+            "--child",
+            folder,
+            "--format",
+            name,
+            "--first",
+            first,
+            "--count",
+            count,
+        ]
         line += ["--seed", args.seed, *(["--samples", args.samples] if args.samples else [])]
         environment = os.environ | {"TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
         ended = subprocess.run(list(map(str, line)), env=environment, capture_output=True, text=True, check=False)
@@ -89,7 +102,7 @@ def one_process(args: argparse.Namespace, name: str, first: int, count: int) -> 
         if args.keep:
             shutil.copy(folder / file_name, args.keep)
         left = sorted(path.name for path in Path(parent).iterdir())
-        reason = "" if ended.returncode == 0 else f"exit code {ended.returncode}: {ended.stderr.strip()[-2000:]}"
+        reason = "" if ended.returncode == 0 else f"exit code {ended.returncode}: {ended.stderr.strip()[-800:]}"
         if left != [OUTSIDE_NAME, "work"]:
             reason = f"left {left} outside the folder. {reason}"
         return Counter(outcomes), number + 1, reason

@@ -10,6 +10,7 @@ import numpy as np
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.volume import PropagationPlan, SliceEdit, SliceKey, VolumeSession
 from dfqsam_core.volume.prompts import Prompt
+from dfqsam_core.volume.session import SliceState
 from dfqsam_core.volume.slice_predictor import SlicePrediction
 
 
@@ -53,7 +54,8 @@ class Canvas:
         self.session = session
         self.segments = segments
         self.protect_others = True
-        self._labels: dict[str, int] = {}
+        # IDs are unique and stay when a person renames a segment; so the session knows segments by them.
+        self._labels = {segment.name: segment.label for segment in session.segments}
         # What the settings or other segments did not grant is no removal by hand.
         self._refused: dict[tuple[str, SliceKey], np.ndarray] = {}
         self._done: list[tuple[Change, ...]] = []
@@ -61,10 +63,10 @@ class Canvas:
 
     def label(self, segment_id: str) -> int:
         """The session's label of a segment, which is added there when it is new; raises when the segment is gone."""
-        name = self.segments.segment_name(segment_id)
+        self.segments.segment_name(segment_id)
         if segment_id not in self._labels:
             self._labels[segment_id] = len(self._labels) + 1
-            self.session.add_segment(self._labels[segment_id], name)
+            self.session.add_segment(self._labels[segment_id], segment_id)
         return self._labels[segment_id]
 
     def prompts(self) -> dict[tuple[str, SliceKey], tuple[Prompt, ...]]:
@@ -75,6 +77,12 @@ class Canvas:
             for key in self.session.slices_of(label)
             if (prompts := self.session.prompts(label, key))
         }
+
+    def remember(self, segment_id: str, prompt: Prompt) -> None:
+        """Give a segment a prompt without a prediction, which follows with the next prompt on that slice; no undo."""
+        label = self.label(segment_id)
+        prompts = (*self.session.prompts(label, prompt.slice), prompt)
+        self.session.restore_state(label, prompt.slice, SliceState(prompts))
 
     def accept(
         self, segment_id: str, key: SliceKey, prompts: tuple[Prompt, ...], prediction: SlicePrediction | None

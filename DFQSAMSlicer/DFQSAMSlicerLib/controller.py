@@ -108,10 +108,11 @@ class Controller:
         return self.canvas.session.prediction(self.canvas.label(segment_id), key)
 
     def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
-        """Add a point or a box to a segment; a box replaces the slice's earlier box."""
+        """Add a point or a box to a segment; a box replaces the slice's earlier box, a point an equal one."""
 
         def change(prompts: Prompts) -> Prompts:
-            kept = (p for p in prompts if not (isinstance(prompt, BoxPrompt) and isinstance(p, BoxPrompt)))
+            replaced = BoxPrompt if isinstance(prompt, BoxPrompt) else ()
+            kept = (p for p in prompts if not isinstance(p, replaced) and p != prompt)
             return (*kept, prompt)
 
         self._ask(_Request(segment_id, prompt.slice, change))
@@ -247,7 +248,7 @@ class Controller:
             # A cancelled job was forgotten when that happened; what waits now was asked for later.
             if not isinstance(error, Cancelled):
                 self._drop_work()
-                self._refuse(error)
+                self.refuse(error)
 
         def progressed(progress: Progress) -> None:
             self.progress = progress
@@ -262,10 +263,11 @@ class Controller:
         try:
             action()
         except DFQSAMError as error:
-            self._refuse(error)
+            self.refuse(error)
         self._changed()
 
-    def _refuse(self, error: BaseException) -> None:
+    def refuse(self, error: BaseException) -> None:
+        """Make an error the message: one of ours as it is, any other with its kind."""
         if isinstance(error, DFQSAMError):
             self._say(str(error), is_error=True)
         else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +30,12 @@ _ROLES = {
 class PromptEvents:
     """What the markups tell a panel.
 
-    added: a person placed this; returns the segment that it goes to, None where there is none. removed: a person took
-    this prompt of a segment away. refused: what was done cannot be a prompt, and why.
+    segment: the segment that new prompts go to; raises PromptError where none is chosen. added: a person placed this
+    prompt of a segment. removed: a person took it away. refused: what was done cannot be a prompt, and why.
     """
 
-    added: Callable[[Prompt], str | None]
+    segment: Callable[[], str]
+    added: Callable[[str, Prompt], None]
     removed: Callable[[str, Prompt], None]
     refused: Callable[[DFQSAMError], None]
 
@@ -52,6 +54,8 @@ class PromptMarkups:
         self._shown: dict[str, dict[str, tuple[str, Prompt]]] = {"positive": {}, "negative": {}}
         self._quiet = False
         self.nodes = {role: self._node(role) for role in _ROLES}
+        for role in self._shown:
+            self._find_saved(role)
         self._tags = [(node, tag) for role, node in self.nodes.items() for tag in self._observe(role, node)]
 
     def close(self) -> None:
@@ -63,8 +67,7 @@ class PromptMarkups:
     def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
         """Make the control points these (segment ID, prompt) pairs; boxes are shown by the panel's list only."""
         prompts = list(prompts)
-        self._quiet = True
-        try:
+        with self._silence():
             for role in self._shown:
                 points: list[tuple[str, Prompt]] = [
                     (segment_id, prompt)
@@ -72,23 +75,19 @@ class PromptMarkups:
                     if isinstance(prompt, PointPrompt) and prompt.positive == (role == "positive")
                 ]
                 self._show_points(role, points)
-        finally:
-            self._quiet = False
 
-    def saved(self) -> list[tuple[str, Prompt]]:
-        """(segment ID, prompt) of the control points in the scene that say what they belong to, as after loading."""
-        found: list[tuple[str, Prompt]] = []
-        for role in self._shown:
-            node = self.nodes[role]
-            for n in range(node.GetNumberOfControlPoints()):
-                try:
-                    place = json.loads(node.GetNthControlPointDescription(n))
-                    prompt = self._point(node, n, role, str(place["axis"]))
-                    found.append((str(place["segment"]), prompt))
-                except (ValueError, TypeError, KeyError):
-                    # Not one of ours, or outside this volume: it is left alone.
-                    continue
-        return found
+    def shown(self) -> list[tuple[str, Prompt]]:
+        """(segment ID, prompt) of all control points that stand for one, those of a loaded scene included."""
+        return [pair for points in self._shown.values() for pair in points.values()]
+
+    def _find_saved(self, role: str) -> None:
+        """Know the control points that a loaded scene brought; any that is not ours or outside is left alone."""
+        node = self.nodes[role]
+        for n in self._defined(node):
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                place = json.loads(node.GetNthControlPointDescription(n))
+                prompt = self._point(node, n, role, str(place["axis"]))
+                self._shown[role][node.GetNthControlPointID(n)] = (str(place["segment"]), prompt)
 
     def _show_points(self, role: str, points: list[tuple[str, Prompt]]) -> None:
         """Remove what is not wanted and add what is missing: a point in the middle of being placed is not touched."""
@@ -158,20 +157,15 @@ class PromptMarkups:
                 return
 
     def _take(self, node: Any, n: int, role: str) -> None:
-        """Offer a new control point as a prompt; one that is none, or that nobody takes, is removed again."""
-        self._quiet = True
-        try:
-            prompt = self._point(node, n, role, self._axis(node, n))
-            segment_id = self._events.added(prompt)
-            if segment_id is None:
+        """Make a new control point a prompt; one that cannot be is removed again."""
+        with self._silence():
+            try:
+                prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
+            except DFQSAMError:
                 node.RemoveNthControlPoint(n)
-            elif (segment_id, prompt) not in self._shown[role].values():
-                self._adopt(role, n, segment_id, prompt)
-        except DFQSAMError:
-            node.RemoveNthControlPoint(n)
-            raise
-        finally:
-            self._quiet = False
+                raise
+            self._adopt(role, n, segment_id, prompt)
+        self._events.added(segment_id, prompt)
 
     def _moved(self, role: str) -> None:
         node, shown = self.nodes[role], self._shown[role]
@@ -192,13 +186,12 @@ class PromptMarkups:
             return
         axis = self._axis(node, 1)
         corners = [self._voxel(node, n) for n in (0, 1)]
-        self._quiet = True
-        node.RemoveAllControlPoints()
-        self._quiet = False
+        with self._silence():
+            node.RemoveAllControlPoints()
         # Both clicks were on one view; rounding across it may differ by a slice where the view is oblique.
         corners[0]["IJK".index(axis)] = corners[1]["IJK".index(axis)]
         box = BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
-        self._events.added(box)
+        self._events.added(self._events.segment(), box)
 
     def _point(self, node: Any, n: int, role: str, axis: str) -> PointPrompt:
         return PointPrompt.at(self._geometry, self._voxel(node, n), "IJK", role == "positive", axis)
@@ -218,10 +211,14 @@ class PromptMarkups:
         node.GetNthControlPointPositionWorld(n, position)
         return view_axis(self._volume_node, view, position)
 
-    def _remove_quietly(self, node: Any, n: int) -> None:
-        self._quiet = True
-        node.RemoveNthControlPoint(n)
-        self._quiet = False
+    @contextlib.contextmanager
+    def _silence(self) -> Iterator[None]:
+        """Hear nothing of what this object does to its nodes."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
 
     @staticmethod
     def _defined(node: Any) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+# In Slicer the scene outlives all Python objects. Here the garbage collector would take scene, logics and observers
+# apart in any order, which crashes VTK; so they live as long as the process.
+_WORLDS: list[Any] = []
 PARENT = np.array([[0.96, -0.28, 0.0, 5.0], [0.28, 0.96, 0.0, -7.5], [0.0, 0.0, 1.0, 11.25], [0, 0, 0, 1.0]])
 
 
@@ -30,11 +34,14 @@ def phantom_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world() -> Any:
-    """An empty scene."""
+def world() -> Iterator[Any]:
+    """An empty scene, closed at the end as Slicer does it."""
     from Testing.support.mrml_scene import MrmlWorld
 
-    return MrmlWorld()
+    found = MrmlWorld()
+    _WORLDS.append(found)
+    yield found
+    found.scene.Clear(1)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import slicer
 from DFQSAMSlicerLib.prompt_markups import PromptEvents, PromptMarkups
 from DFQSAMSlicerLib.volume_node import world_from_ijk
 
+from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt
 
 
@@ -19,12 +20,17 @@ class Heard:
 
     def __init__(self, volume_node):
         self.prompts, self.refusals, self.segment_id = [], [], "s"
-        self.markups = PromptMarkups(volume_node, PromptEvents(self.added, self.removed, self.refusals.append))
+        events = PromptEvents(self.segment, self.added, self.removed, self.refusals.append)
+        self.markups = PromptMarkups(volume_node, events)
 
-    def added(self, prompt):
-        if self.segment_id is not None:
-            self.prompts.append((self.segment_id, prompt))
+    def segment(self):
+        if self.segment_id is None:
+            raise PromptError("No segment is chosen.")
         return self.segment_id
+
+    def added(self, segment_id, prompt):
+        self.prompts.append((segment_id, prompt))
+        self.markups.show(self.prompts)
 
     def removed(self, segment_id, prompt):
         self.prompts.remove((segment_id, prompt))
@@ -118,7 +124,7 @@ def test_saved_prompts_are_found_again_in_the_same_nodes(heard, a_volume_node, w
     count = world.scene.GetNumberOfNodes()
     again = Heard(a_volume_node)
     assert world.scene.GetNumberOfNodes() == count
-    assert again.markups.saved() == prompts
+    assert again.markups.shown() == prompts
 
 
 def test_without_a_segment_the_point_is_removed_again(heard, a_volume_node):

@@ -25,8 +25,8 @@ def add_parser(verbs: Subparsers) -> None:
         "batch",
         help="segment many volumes by a table, on one machine or on a dask cluster",
         description="Segment every row of a CSV table with the columns volume, prompts, output (and, where wanted, "
-        "frame, series). Finished rows are skipped when the batch is started again. Exit code 2 when any row was refused; "
-        "the others are kept.",
+        "frame, series). Finished rows are skipped when the batch is started again. Exit code 2 when any row was "
+        "refused; the others are kept.",
     )
     parser.add_argument("table", type=Path, metavar="TABLE.csv", help="paths are relative to the table's folder")
     parser.add_argument("-m", "--model", required=True, metavar="MODEL", help="packed model or float checkpoint")

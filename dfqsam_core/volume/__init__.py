@@ -3,6 +3,8 @@
 Importing it is light: readers of file formats and the model's engine load when they are first used.
 """
 
+from .batch import run_batch
+from .batch_table import BatchRow, read_table
 from .disk_cache import DiskEmbeddingCache
 from .files import read_volume
 from .geometry import VolumeGeometry
@@ -27,6 +29,7 @@ from .window import WINDOW_PRESETS, WindowLevel, auto_window, choose_window
 
 __all__ = [
     "WINDOW_PRESETS",
+    "BatchRow",
     "BoxPrompt",
     "DiskEmbeddingCache",
     "PointPrompt",
@@ -49,8 +52,10 @@ __all__ = [
     "plan_propagation",
     "propagate",
     "read_prompts",
+    "read_table",
     "read_volume",
     "restore_session",
+    "run_batch",
     "save_session",
     "segment_volume",
     "write_label_map",

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import OutputError
+from .dicom_frames import parse_file
 from .volume import Volume
 
 SUFFIX = ".dcm"
@@ -102,9 +103,7 @@ def _description(number: int, label: int, names: Mapping[int, str]) -> Any:
 
 
 def _header(file: Path) -> Any:
-    import pydicom
-
-    dataset = pydicom.dcmread(file, stop_before_pixels=True)
+    dataset = parse_file(file, stop_before_pixels=True)
     for name in _MAY_BE_EMPTY:
         if name not in dataset:
             setattr(dataset, name, None)

@@ -16,7 +16,7 @@ from .volume import Volume
 SUFFIXES = (".mha",)
 _TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
-    "MET_LONG": "i8", "MET_ULONG": "u8", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8",
+    "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8",
     "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
 }  # fmt: skip
 
@@ -67,7 +67,7 @@ def _flag(path: Path, fields: Mapping[str, str], name: str, default: bool = Fals
 
 
 def _geometry(path: Path, fields: Mapping[str, str], rank: int, shape_ijk: tuple[int, ...]) -> VolumeGeometry:
-    """Grid by the format's own words; positions are LPS, and each row of TransformMatrix is the direction of one axis."""
+    """Grid by the format's own words: positions are LPS, a row of TransformMatrix is the direction of one axis."""
     directions, spacing, origin = np.eye(3), np.ones(3), np.zeros(3)
     one = [1.0] * rank
     identity = np.eye(rank).ravel().tolist()

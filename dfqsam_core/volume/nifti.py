@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import logging
 import warnings
 import zlib
@@ -14,10 +15,11 @@ import numpy as np
 
 from ..errors import VolumeError
 from .geometry import VolumeGeometry
-from .headers import check_promise
+from .headers import MAX_VOXEL_BYTES, check_promise
 from .volume import Volume
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
+_CHUNK_BYTES = 2**22
 
 
 def read_nifti(path: Path, frame: int | None = None) -> Volume:
@@ -63,6 +65,18 @@ def _check_data_size(path: Path, image: Any) -> None:
     compressed = data.name.lower().endswith((".gz", ".bz2", ".zst"))
     offset = 0 if compressed else int(image.dataobj.offset)
     check_promise(path, image.shape, image.get_data_dtype().itemsize, data.stat().st_size - offset, compressed)
+    if data.name.lower().endswith(".gz"):
+        _check_gzip(data)
+
+
+def _check_gzip(path: Path) -> None:
+    """Read a gzip stream to its end, where its checksum is compared: nibabel stops at the last voxel, before it."""
+    left = MAX_VOXEL_BYTES + _CHUNK_BYTES
+    with gzip.open(path) as file:
+        while left > 0 and (chunk := file.read(_CHUNK_BYTES)):
+            left -= len(chunk)
+    if left <= 0:
+        raise VolumeError(f"{path} unfolds to more than {MAX_VOXEL_BYTES / 2**30:.0f} GiB. Crop or resample it first.")
 
 
 def _spatial_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

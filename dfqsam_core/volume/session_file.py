@@ -26,6 +26,8 @@ from .window import WindowLevel
 _FORMAT = "dfqsam session 1"
 _TOP_KEYS = {"format", "volume", "model_digest", "window", "segments"}
 _MAX_FILE_BYTES = 2**30
+# NIfTI keeps single precision: half a micrometre at a metre from the origin.
+_ROUNDED_MM = 1e-3
 _MAX_CANDIDATES, _MAX_LOW_RES_SIDE = 4, 256
 
 
@@ -33,7 +35,11 @@ def save_session(path: str | os.PathLike, session: VolumeSession, force: bool = 
     """Write the state of `session` (not its undo history) as JSON; raises OutputError as `atomic_output` does."""
     content = {
         "format": _FORMAT,
-        "volume": {"source": session.volume.source, "digest": volume_digest(session.volume)},
+        "volume": {
+            "source": session.volume.source,
+            "digest": volume_digest(session.volume),
+            "ijk_to_ras": session.volume.geometry.ijk_to_ras.tolist(),
+        },
         "model_digest": session.model_digest,
         "window": {"width": session.window.width, "level": session.window.level, "source": session.window.source},
         "segments": [
@@ -56,8 +62,8 @@ def restore_session(
     top = json_object(read_json(Path(path), _MAX_FILE_BYTES), str(path), _TOP_KEYS, set())
     if top["format"] != _FORMAT:
         raise PromptError(f"{path} is no session file of this version: its format is {shown(top['format'])}.")
-    saved = json_object(top["volume"], "volume", {"digest", "source"}, set())
-    if saved["digest"] != volume_digest(volume):
+    saved = json_object(top["volume"], "volume", {"digest", "source", "ijk_to_ras"}, set())
+    if saved["digest"] != volume_digest(volume) or not _is_same_place(saved["ijk_to_ras"], volume):
         raise PromptError(f"The session {path} belongs to another volume, {shown(saved['source'])}. Open that one.")
     if top["model_digest"] != model.digest:
         raise PromptError(f"The session {path} belongs to another model. Load the one of {shown(top['model_digest'])}.")
@@ -68,12 +74,20 @@ def restore_session(
 
 
 def volume_digest(volume: Volume) -> str:
-    """SHA-256 of what a session depends on: voxels, their type and their place."""
+    """SHA-256 of the voxels of a volume, their type and their number along each axis."""
     digest = hashlib.sha256(f"{volume.voxels_kji.dtype.str} {volume.voxels_kji.shape}".encode())
-    digest.update(np.ascontiguousarray(volume.geometry.ijk_to_ras).tobytes())
     for plane in volume.voxels_kji:
         digest.update(np.ascontiguousarray(plane).tobytes())
     return digest.hexdigest()
+
+
+def _is_same_place(matrix: Any, volume: Volume) -> bool:
+    """Whether a matrix of a session file is that of the volume, but for what a volume's file format rounds."""
+    try:
+        found = np.array(matrix, np.float64)
+    except (TypeError, ValueError):
+        return False
+    return found.shape == (4, 4) and np.allclose(found, volume.geometry.ijk_to_ras, rtol=0, atol=_ROUNDED_MM)
 
 
 def _slice_json(session: VolumeSession, label: int, key: SliceKey) -> dict[str, Any]:

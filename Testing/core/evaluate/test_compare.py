@@ -39,9 +39,9 @@ def data(tmp_path: Path) -> Path:
 def test_a_model_compared_with_itself_loses_nothing(tmp_path: Path, data: Path) -> None:
     model = toy_checkpoint(tmp_path / "a.safetensors", 0)
     result = compare_models(model, model, [data], sampling=Sampling(every=1), threads=1)
-    assert len(result["measurements"]) == 2 * 3
-    assert [row["drop"]["mean"] for row in result["rows"]] == [0, 0, 0]
-    assert [row["agreement"]["mean"] for row in result["rows"]] == [1, 1, 1]
+    assert len(result["measurements"]) == 2 * 4
+    assert [row["drop"]["mean"] for row in result["rows"]] == [0] * 4
+    assert [row["agreement"]["mean"] for row in result["rows"]] == [1] * 4
     assert result["model"]["quantizers"] is None
 
 

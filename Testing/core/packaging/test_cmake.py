@@ -36,9 +36,12 @@ def test_every_python_file_of_the_core_is_installed(installed: Path) -> None:
     assert len(in_tree) > 20
 
 
-def test_the_module_its_icon_and_the_sample_are_installed(installed: Path) -> None:
-    assert (installed / "DFQSAMSlicer.py").is_file()
-    assert (installed / "Resources" / "Icons" / "DFQSAMSlicer.png").is_file()
+def test_the_module_and_the_sample_are_installed(installed: Path) -> None:
+    module = ROOT / "DFQSAMSlicer"
+    in_tree = {path.relative_to(module) for path in module.rglob("*") if path.suffix not in (".pyc", "")}
+    in_tree.remove(Path("CMakeLists.txt"))
+    assert {Path("DFQSAMSlicerLib/scene.py"), Path("Resources/requirements.txt")} < in_tree
+    assert not [path for path in in_tree if not (installed / path).is_file()]
     assert (installed / "dfqsam_core" / "_resources" / "SampleData" / "prompts.json").is_file()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
 
@@ -7,9 +8,13 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+from hypothesis import HealthCheck, given, settings
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import VolumeGeometry, read_volume
+from dfqsam_core.volume.itk_files import image_of
+
+from .strategies import geometries
 
 CODES = ("ALI", "ASL", "ASR", "IRA", "LAS", "LPI", "PIL", "RAS", "RPI", "SLP", "SPL", "SRA")
 # What every file of the reference sets must give: its shape, or a word of the reason why it is refused.
@@ -180,6 +185,84 @@ def test_a_truncated_itk_file_is_refused(tmp_path):
             path.write_bytes(path.read_bytes()[:-200])
             with pytest.raises(VolumeError):
                 read_volume(path)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha", ".nii.gz"])
+def test_damaged_compressed_voxels_are_never_taken_for_good(tmp_path, suffix):
+    """Every single byte of the end of the file: ITK alone would read most of them as other voxels."""
+    path = an_itk_file(tmp_path, suffix, compressed=True)
+    original, voxels = path.read_bytes(), read_volume(path).voxels_kji
+    for position in range(len(original) - 200, len(original)):
+        damaged = bytearray(original)
+        damaged[position] ^= 0x55
+        path.write_bytes(damaged)
+        with contextlib.suppress(VolumeError):
+            # Padding bits of the stream may change without any harm.
+            np.testing.assert_array_equal(read_volume(path).voxels_kji, voxels)
+    path.write_bytes(original[:-8] + bytes(8))
+    with pytest.raises(VolumeError):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32])
+@given(geometry=geometries())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_metaimage_is_what_simpleitk_wrote(tmp_path, dtype, geometry):
+    voxels = np.arange(np.prod(geometry.shape_ijk)).astype(dtype).reshape(geometry.shape_ijk[::-1])
+    for compressed in (False, True):
+        SimpleITK.WriteImage(image_of(voxels, geometry), str(tmp_path / "a.mha"), compressed)
+        volume = read_volume(tmp_path / "a.mha")
+        np.testing.assert_array_equal(volume.voxels_kji, voxels)
+        assert volume.voxels_kji.dtype == dtype
+        assert volume.geometry.is_close(geometry, 1e-5)
+
+
+META = {"ObjectType": "Image", "NDims": "3", "DimSize": "4 3 2", "ElementType": "MET_SHORT", "Offset": "1 2 3"}
+
+
+def a_metaimage(folder, dtype="<i2", **fields):
+    header = "".join(f"{name} = {value}\n" for name, value in (META | fields).items() if value is not None)
+    path = folder / "a.mha"
+    path.write_bytes(header.encode() + b"ElementDataFile = LOCAL\n" + np.arange(24).astype(dtype).tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "big", "dtype"),
+    [("MET_SHORT", True, ">i2"), ("MET_LONG", False, "<i4"), ("MET_ULONG", True, ">u4"), ("MET_DOUBLE", False, "<f8")],
+)
+def test_types_and_byte_orders_of_metaimages_are_itks(tmp_path, kind, big, dtype):
+    path = a_metaimage(tmp_path, dtype, ElementType=kind, BinaryDataByteOrderMSB=big)
+    np.testing.assert_array_equal(read_volume(path).voxels_kji, np.arange(24).reshape(2, 3, 4))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path))).ravel(), np.arange(24))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"NDims": "2"}, "dimensions"),
+        ({"NDims": None}, "dimensions"),
+        ({"DimSize": "4 3 2 1", "NDims": "4"}, "dimensions"),
+        ({"DimSize": "4 x 2"}, "whole numbers"),
+        ({"DimSize": "4 3 0"}, "at least 1"),
+        ({"DimSize": "4 3 3"}, "promises"),
+        ({"ElementType": "MET_STRING"}, "MET_STRING"),
+        ({"ElementNumberOfChannels": "3"}, "3 values per voxel"),
+        ({"BinaryData": "False"}, "as text"),
+        ({"HeaderSize": "-1"}, "Save it again"),
+        ({"CompressedData": "maybe"}, "neither True nor False"),
+        ({"CompressedData": "True"}, "compressed voxels"),
+        ({"ElementSpacing": "1 0 1"}, "spacing"),
+        ({"ElementSpacing": "1 1"}, "3 finite numbers"),
+        ({"Offset": "1 nan 1"}, "3 finite numbers"),
+        ({"TransformMatrix": "1 0 0 0 1 0 0 0 2"}, "lengths"),
+        ({"TransformMatrix": "1 0 0 1 0 0 0 0 1"}, "sheared"),
+    ],
+)
+def test_metaimages_that_are_no_volume_are_refused(tmp_path, fields, reason):
+    assert read_volume(a_metaimage(tmp_path)).geometry.shape_ijk == (4, 3, 2)
+    with pytest.raises(VolumeError, match=reason):
+        read_volume(a_metaimage(tmp_path, **fields))
 
 
 def test_a_bomb_of_zeros_is_refused_before_it_unfolds(tmp_path, monkeypatch):

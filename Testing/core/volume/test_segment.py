@@ -130,16 +130,28 @@ def test_a_volume_stored_in_twelve_ways_gives_one_mask_in_the_patient(shared, an
         np.testing.assert_array_equal(image, images[0])
 
 
-def test_the_files_of_twelve_orientations_show_the_model_the_same_slice(shared):
+@pytest.mark.parametrize("axis_given", [True, False])
+def test_the_files_of_twelve_orientations_show_the_model_the_same_slice(shared, axis_given):
     """As the files come, each with its own rounding of the header: images equal, masks on the same voxels."""
     masks = []
     for code in CODES:
         volume = read_volume(shared / f"data/robust_nifti/orientation/{code}.nii.gz")
         axis = "IJK"[volume.geometry.anatomical_axes.index(2)]
-        point = {"type": "point", "position": [3.0, 5.0, 7.0], "axis": axis}
+        point = {"type": "point", "position": [3.0, 5.0, 7.0]} | ({"axis": axis} if axis_given else {})
         prompts = prompts_of(volume, {"name": "x", "label": 1, "prompts": [point]}, system="RAS")
         result = segment_volume(volume, prompts, MODEL, "auto", cache=EmbeddingCache(), predictor=GreyPredictor())
         masks.append(restored(volume, result.labels_kji, "RAS"))
     dice = [2 * (mask & masks[0]).sum() / (mask.sum() + masks[0].sum()) for mask in masks]
     assert masks[0].any()
     assert min(dice) == 1.0
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.4, 3.0), (5.0, 0.5)])
+def test_unequal_pixel_sides_change_areas_in_mm2_and_nothing_else(a_volume, spacing):
+    """The model squashes each slice to a square whatever its spacing, so voxels alone decide what it sees."""
+    stretched = Volume(a_volume.voxels_kji, VolumeGeometry(np.diag([*spacing, 6.0, 1.0]), (6, 5, 4)))
+    reference = Volume(a_volume.voxels_kji, VolumeGeometry(np.diag([1.0, 1.0, 6.0, 1.0]), (6, 5, 4)))
+    result, expected = (run(volume, prompts_of(volume, LIVER)) for volume in (stretched, reference))
+    np.testing.assert_array_equal(result.labels_kji, expected.labels_kji)
+    areas, expected_areas = ([row["area_mm2"] for row in r.report["slices"]] for r in (result, expected))
+    np.testing.assert_allclose(areas, np.array(expected_areas) * spacing[0] * spacing[1])

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from dfqsam_core.volume.session_file import restore_session, save_session
 
 from dfqsam_core.errors import OutputError, PromptError
-from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, Volume, propagate
+from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, Volume, VolumeGeometry, propagate
+from dfqsam_core.volume.session_file import restore_session, save_session
 
 from .conftest import MODEL, GreyPredictor
 
@@ -94,3 +94,16 @@ def test_a_damaged_file_is_refused(saved, a_volume, damage):
     saved.write_text(json.dumps(content))
     with pytest.raises(PromptError):
         restore_session(saved, a_volume, MODEL, predictor=GreyPredictor())
+
+
+def test_a_grid_that_a_file_format_rounded_is_the_same_volume_and_a_moved_one_is_not(saved, a_session, a_volume):
+    for shift_mm, is_same in ((1e-5, True), (0.1, False)):
+        matrix = a_volume.geometry.ijk_to_ras.copy()
+        matrix[:3, 3] += shift_mm
+        moved = Volume(a_volume.voxels_kji, VolumeGeometry(matrix, a_volume.geometry.shape_ijk))
+        if is_same:
+            restored = restore_session(saved, moved, MODEL, predictor=GreyPredictor())
+            np.testing.assert_array_equal(restored.labels_kji, a_session.labels_kji)
+        else:
+            with pytest.raises(PromptError, match="another volume"):
+                restore_session(saved, moved, MODEL, predictor=GreyPredictor())
