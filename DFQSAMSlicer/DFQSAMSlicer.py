@@ -1,4 +1,4 @@
-"""The Slicer module DFQSAMSlicer: declares itself, and leaves the work to dfqsam_core."""
+"""The Slicer module DFQSAMSlicer: declares itself to Slicer, and leaves the work to DFQSAMSlicerLib and dfqsam_core."""
 
 from __future__ import annotations
 
@@ -43,22 +43,60 @@ class DFQSAMSlicer(ScriptedLoadableModule):
         parent.acknowledgementText = _(
             "Implements DFQ-SAM (arXiv 2410.01813) for SAM-Med2D (arXiv 2308.16184) from their published descriptions."
         )
+        import slicer
+
+        # Sample Data is a module of its own, which exists only when all modules have been loaded.
+        slicer.app.connect("startupCompleted()", _offer_sample_data)
+
+
+def _offer_sample_data() -> None:
+    import SampleData
+    from DFQSAMSlicerLib.sample_data import register_sample_data
+
+    register_sample_data(SampleData.SampleDataLogic)
 
 
 class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
-    """The panel; until it has its tools it says where they are."""
+    """The panel; until it has its tools it installs what they need and says how to segment meanwhile."""
 
     def setup(self) -> None:
-        """Build the panel."""
+        """Build the panel; nothing is installed or loaded here."""
         import qt
 
         ScriptedLoadableModuleWidget.setup(self)
-        note = qt.QLabel(
-            _("Segmenting from this panel is not available yet. Use the command line: dfqsam segment --help")
-        )
-        note.wordWrap = True
-        self.layout.addWidget(note)
+        self.note = qt.QLabel()
+        self.note.wordWrap = True
+        self.installButton = qt.QPushButton(_("Install…"))
+        self.installButton.connect("clicked()", self.onInstall)
+        self.layout.addWidget(self.note)
+        self.layout.addWidget(self.installButton)
         self.layout.addStretch(1)
+        self.refresh()
+
+    def onInstall(self) -> None:
+        """Ask, install what is missing, and say what came of it."""
+        import slicer
+        from DFQSAMSlicerLib import dependencies
+
+        with slicer.util.tryWithErrorDisplay(_("The packages could not be installed."), waitCursor=True):
+            dependencies.ensure(slicer.util.confirmOkCancelDisplay)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Say what is missing, or what can be done."""
+        from DFQSAMSlicerLib import dependencies
+
+        packages = dependencies.missing()
+        self.installButton.setVisible(bool(packages))
+        if packages:
+            self.note.setText(dependencies.explain(packages))
+        else:
+            self.note.setText(
+                _(
+                    "Segmenting with the mouse is not available in this panel yet. Use the Python console: "
+                    "DFQSAMSlicer.DFQSAMSlicerLogic().open(volumeNode, segmentationNode)"
+                )
+            )
 
 
 class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
@@ -70,12 +108,57 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
 
         return dfqsam_core.__version__
 
+    def open(self, volume_node, segmentation_node=None, model_path=None, window="auto", changed=lambda: None):
+        """Begin to prompt on a volume; returns a DFQSAMSlicerLib.workspace.Workspace.
+
+        segmentation_node: None for a new one. model_path: None for the embedded demonstration model.
+        Raises DFQSAMError (or a child) with a sentence for people when a node or the model cannot be used.
+        """
+        from DFQSAMSlicerLib.scene import new_segmentation
+        from DFQSAMSlicerLib.volume_node import read_volume_node
+        from DFQSAMSlicerLib.workspace import Workspace
+
+        from dfqsam_core import load_model
+        from dfqsam_core.resources import DEMO_MODEL, resource_path
+
+        read_volume_node(volume_node)
+        model = load_model(model_path or resource_path(DEMO_MODEL))
+        if segmentation_node is None:
+            segmentation_node = new_segmentation(volume_node, _("SAM segmentation"))
+        return Workspace(volume_node, segmentation_node, model, self._persistent_worker(), window, changed)
+
+    def _persistent_worker(self):
+        from DFQSAMSlicerLib.worker import Worker
+
+        if not hasattr(self, "_worker"):
+            self._worker = Worker()
+        return self._worker
+
 
 class DFQSAMSlicerTest(ScriptedLoadableModuleTest):
     """The self-test that Slicer runs from Reload and Test."""
 
     def runTest(self) -> None:
-        """Check that the core package is found beside the module."""
-        self.delayDisplay(_("Looking for dfqsam_core"))
-        self.assertRegex(DFQSAMSlicerLogic().version(), r"^\d+\.\d+")
-        self.delayDisplay(_("Found"))
+        """Segment one slice of the embedded CT with the embedded model, take it back, and repeat it."""
+        from DFQSAMSlicerLib.sample_data import load_sample
+
+        from dfqsam_core.volume import BoxPrompt
+
+        self.delayDisplay(_("Loading the sample"))
+        volume_node = load_sample()
+        workspace = DFQSAMSlicerLogic().open(volume_node)
+        segment_id = workspace.segment_id = workspace.segments.add_segment("liver")
+        prompt = BoxPrompt((20, 20, 15), (70, 70, 15))
+        before = workspace.segments.read(segment_id, prompt.slice)
+        self.delayDisplay(_("Segmenting one slice"))
+        workspace.controller.add_prompt(segment_id, prompt)
+        workspace.finish()
+        self.assertEqual(workspace.controller.message, "")
+        segmented = workspace.segments.read(segment_id, prompt.slice)
+        self.assertTrue(segmented.any())
+        workspace.controller.undo()
+        self.assertTrue((workspace.segments.read(segment_id, prompt.slice) == before).all())
+        workspace.controller.redo()
+        self.assertTrue((workspace.segments.read(segment_id, prompt.slice) == segmented).all())
+        workspace.close()
+        self.delayDisplay(_("Passed"))

@@ -31,7 +31,7 @@ from dfqsam_core.errors import DFQSAMError
 _SECONDS, _MEMORY_BYTES = 20, 4 * 2**30
 _MAX_SAMPLE_BYTES = 256 * 1024
 _HEADER_BYTES, _DIGIT_BYTES = 512, 4096
-_FORBIDDEN = ("socket.", "subprocess.", "shutil.", "pickle.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
+_FORBIDDEN = ("socket.", "subprocess.", "pickle.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
 _CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -170,6 +170,9 @@ def guard(folder: Path) -> Any:
         place = details[0]
         if isinstance(place, int):
             return
+        if event != "open" and isinstance(details[-1], int) and details[-1] >= 0:
+            # Relative to an open folder, as shutil.rmtree removes files.
+            place = os.path.join(os.readlink(f"/proc/self/fd/{details[-1]}"), os.fsdecode(place))
         path = os.path.realpath(os.fsdecode(place)) + os.sep
         writing = event != "open" or bool(details[2] & _WRITING)
         if not path.startswith(inside) and (writing or not path.startswith((*libraries, "/dev/", "/proc/"))):

@@ -17,10 +17,21 @@ from dfqsam_core.volume.slice_predictor import SlicePrediction
 class Change(Protocol):
     """What one segment had on one slice before and after a write."""
 
-    segment_id: str
-    slice: SliceKey
-    before: np.ndarray
-    after: np.ndarray
+    @property
+    def segment_id(self) -> str:
+        """The segment."""
+
+    @property
+    def slice(self) -> SliceKey:
+        """The slice."""
+
+    @property
+    def before(self) -> np.ndarray:
+        """(rows, columns) bool."""
+
+    @property
+    def after(self) -> np.ndarray:
+        """(rows, columns) bool."""
 
 
 class Segments(Protocol):

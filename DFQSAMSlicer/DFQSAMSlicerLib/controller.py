@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from dfqsam_core.errors import DFQSAMError, PromptError
@@ -198,7 +199,7 @@ class Controller:
         """Begin the next request; only one at a time, so that each starts from what the one before it left."""
         while self._requests and self._job is None:
             request = self._requests.popleft()
-            self._do(lambda request=request: self._begin(request))
+            self._do(partial(self._begin, request))
 
     def _begin(self, request: _Request) -> None:
         if self.preview is not None and not self._is_previewed(request.segment_id, request.key):

@@ -51,7 +51,7 @@ class PromptMarkups:
         self._volume_node = volume_node
         self._geometry = VolumeGeometry(ijk_to_ras(volume_node), volume_node.GetImageData().GetDimensions())
         self._events = events
-        self._shown: dict[str, dict[str, tuple[str, Prompt]]] = {"positive": {}, "negative": {}}
+        self._shown: dict[str, dict[str, tuple[str, PointPrompt]]] = {"positive": {}, "negative": {}}
         self._quiet = False
         self.nodes = {role: self._node(role) for role in _ROLES}
         for role in self._shown:
@@ -69,14 +69,14 @@ class PromptMarkups:
         prompts = list(prompts)
         with self._silence():
             for role in self._shown:
-                points: list[tuple[str, Prompt]] = [
+                points = [
                     (segment_id, prompt)
                     for segment_id, prompt in prompts
                     if isinstance(prompt, PointPrompt) and prompt.positive == (role == "positive")
                 ]
                 self._show_points(role, points)
 
-    def shown(self) -> list[tuple[str, Prompt]]:
+    def shown(self) -> list[tuple[str, PointPrompt]]:
         """(segment ID, prompt) of all control points that stand for one, those of a loaded scene included."""
         return [pair for points in self._shown.values() for pair in points.values()]
 
@@ -89,7 +89,7 @@ class PromptMarkups:
                 prompt = self._point(node, n, role, str(place["axis"]))
                 self._shown[role][node.GetNthControlPointID(n)] = (str(place["segment"]), prompt)
 
-    def _show_points(self, role: str, points: list[tuple[str, Prompt]]) -> None:
+    def _show_points(self, role: str, points: list[tuple[str, PointPrompt]]) -> None:
         """Remove what is not wanted and add what is missing: a point in the middle of being placed is not touched."""
         node, shown = self.nodes[role], self._shown[role]
         missing = list(points)
@@ -103,7 +103,7 @@ class PromptMarkups:
             position = world_from_ijk(self._volume_node, prompt.ijk).tolist()
             self._adopt(role, node.AddControlPointWorld(position, ""), segment_id, prompt)
 
-    def _adopt(self, role: str, n: int, segment_id: str, prompt: Prompt) -> None:
+    def _adopt(self, role: str, n: int, segment_id: str, prompt: PointPrompt) -> None:
         """Make a control point stand for a prompt: on its voxel's centre, with its place in the description."""
         node = self.nodes[role]
         node.SetNthControlPointPositionWorld(n, world_from_ijk(self._volume_node, prompt.ijk).tolist())

@@ -55,6 +55,7 @@ class SegmentScene:
         self.volume_node = volume_node
         self.node = segmentation_node
         self._check_presence()
+        self._image = volume_node.GetImageData()
         self._name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
         if self.node.GetSegmentation().GetSourceRepresentationName() != self._name:
             raise SceneError(
@@ -63,7 +64,8 @@ class SegmentScene:
             )
         self.grid = VolumeGeometry(self._grid_matrix(), volume_node.GetImageData().GetDimensions())
         self._check_labelmaps()
-        if not self.node.GetSegmentation().GetNumberOfSegments():
+        if all(self._labelmap(segment_id)[0] is None for segment_id in self.segment_ids):
+            # Masks and saved files of a segmentation without a voxel take this grid.
             self.node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
         self._editor = SegmentEditor(volume_node, segmentation_node)
 
@@ -162,8 +164,12 @@ class SegmentScene:
         return image
 
     def check(self) -> None:
-        """Raise SceneError when a node is gone, or the two have moved against each other since this was made."""
+        """Raise SceneError when a node is gone, has another image, or moved against the other since this was made."""
         self._check_presence()
+        if self.volume_node.GetImageData() is not self._image:
+            raise SceneError(
+                f"The volume {self.volume_node.GetName()!r} holds another image now. Choose it again to segment that."
+            )
         if np.abs(self._grid_matrix() - self.grid.ijk_to_ras).max() > _SAME_GRID:
             raise SceneError(
                 f"The volume {self.volume_node.GetName()!r} or the segmentation {self.node.GetName()!r} has moved. "

@@ -56,10 +56,6 @@ class SegmentEditor:
         self._modify(segment_id, image, self._logic.ModificationModeRemove)
 
     def _modify(self, segment_id: str, image: Any, mode: int) -> None:
-        masked = self._settings.GetMaskMode() != slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
-        if masked or self._settings.GetSourceVolumeIntensityMask():
-            # Masks are computed on this geometry, which the logic does not follow by itself.
-            self._logic.UpdateReferenceGeometryImage()
         extent = image.GetExtent()
         self._logic.ModifySegmentByLabelmap(self._segmentation_node, segment_id, image, mode, extent, False, False)
 

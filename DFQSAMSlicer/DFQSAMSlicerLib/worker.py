@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -117,7 +118,7 @@ class Worker:
     def _run(self) -> None:
         while (job := self._next()) is not None:
             try:
-                outcome = "done", job.work(lambda progress, job=job: self._report(job, progress))
+                outcome = "done", job.work(partial(self._report, job))
             except BaseException as error:  # noqa: BLE001 - handed to the main thread, which alone can tell a person
                 outcome = "failed", error
             with self._changed:

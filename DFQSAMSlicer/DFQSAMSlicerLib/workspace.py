@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,7 @@ class Workspace:
         is_continued = session is not None
         session = session or VolumeSession(volume, model, window, predictor=predictor)
         self._changed = changed
+        self._worker = worker
         self._scene = volume_node.GetScene()
         self._tags: list[int] = []
         self._preview = SegmentationPreview(volume_node)
@@ -68,6 +70,15 @@ class Workspace:
     def is_open(self) -> bool:
         """Whether prompts are still listened to: not after `close`, nor after the scene was closed."""
         return bool(self._tags)
+
+    def finish(self, timeout_seconds: float = 60.0) -> bool:
+        """Wait for all that is worked on, for scripts; False when the time ran out. A panel delivers by a timer."""
+        ends = time.monotonic() + timeout_seconds
+        while self.controller.is_busy:
+            if not self._worker.wait(max(ends - time.monotonic(), 0)):
+                return False
+            self.controller.deliver()
+        return True
 
     def close(self) -> None:
         """Stop listening and forget what is not written; what the scene holds stays. Calling it again does nothing."""

@@ -9,8 +9,15 @@ import SimpleITK as sitk
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 import slicer
+import vtk
 from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
-from DFQSAMSlicerLib.volume_node import SceneError, ijk_from_world, read_volume_node
+from DFQSAMSlicerLib.volume_node import (
+    SceneError,
+    ijk_from_world,
+    ijk_to_ras,
+    matrix_array,
+    read_volume_node,
+)
 from slicer.util import arrayFromSegmentBinaryLabelmap
 
 from dfqsam_core.volume import SliceKey
@@ -106,6 +113,18 @@ def test_a_saved_segmentation_holds_the_same_voxels_on_the_grid_of_the_volume(a_
             volume.TransformIndexToPhysicalPoint(corner),
             atol=1e-4,
         )
+
+
+def test_a_new_segmentation_has_the_reference_geometry_of_the_volume(a_volume_node):
+    # Made in the other order, under the parent last, it would be the grid as the world sees it, and saving resamples.
+    converter, image = slicer.vtkSegmentationConverter, slicer.vtkOrientedImageData()
+    node = new_segmentation(a_volume_node, "Organs")
+    text = node.GetSegmentation().GetConversionParameter(converter.GetReferenceImageGeometryParameterName())
+    assert converter.DeserializeImageGeometry(text, image, False)
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    np.testing.assert_allclose(matrix_array(matrix), ijk_to_ras(a_volume_node), atol=1e-6)
+    assert image.GetExtent() == (0, 13, 0, 11, 0, 8)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -267,6 +286,15 @@ def test_a_moved_volume_is_noticed_before_anything_is_written(a_scene, a_volume_
     a_volume_node.SetOrigin(1, 2, 3)
     with pytest.raises(SceneError, match="moved"):
         a_scene.write(liver, key, ~mask)
+
+
+def test_another_image_in_the_volume_is_noticed_before_anything_is_written(a_scene, a_volume_node):
+    liver, _ = a_scene.segment_ids
+    image = vtk.vtkImageData()
+    image.DeepCopy(a_volume_node.GetImageData())
+    a_volume_node.SetAndObserveImageData(image)
+    with pytest.raises(SceneError, match="'CT' holds another image now"):
+        a_scene.write(liver, SliceKey("K", 4), np.eye(12, 14, dtype=bool))
 
 
 def test_no_segmentation_a_removed_one_surfaces_and_a_deleted_segment_are_refused(world, a_volume_node, a_scene):

@@ -34,3 +34,16 @@ def test_the_icon_has_the_size_that_the_catalogue_asks_for() -> None:
     header = (MODULE.parent / "Resources" / "Icons" / "DFQSAMSlicer.png").read_bytes()[:24]
     assert header[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", header[16:]) == (128, 128)
+
+
+def test_the_library_keeps_to_its_side() -> None:
+    # No Qt, no engine and no torch anywhere at import; history, worker and controller know nothing of the scene either.
+    library = MODULE.parent / "DFQSAMSlicerLib"
+    for path in sorted(library.glob("*.py")):
+        nodes = ast.parse(path.read_text(encoding="utf-8")).body
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+        roots = {name.split(".")[0] for name in names}
+        assert not roots & {"qt", "ctk", "torch", "onnxruntime", "onnx", "PySide6"}, path
+        if path.stem in ("canvas", "controller", "worker", "dependencies"):
+            assert not roots & {"slicer", "vtk", "vtkmodules"}, path

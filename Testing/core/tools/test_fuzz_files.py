@@ -17,6 +17,7 @@ FAULTS = {
     "open('/etc/hosts').close()": "Touched: open",
     "open('../new', 'w')": "Touched: open",
     "os.remove('../outside.raw')": "Touched: os.remove",
+    "shutil.rmtree('../full')": "Touched: open",
     "pickle.loads(b'cbuiltins\\nlen\\n.')": "Touched: pickle.find_class",
     "socket.create_connection(('127.0.0.1', 9))": "Touched: socket",
     "bytearray(2**33)": "MemoryError",
@@ -25,7 +26,7 @@ FAULTS = {
     "os.abort()": "Aborted",
 }
 FAULTY = """
-import os, pickle, socket, sys, time
+import os, pickle, shutil, socket, sys, time
 sys.path.insert(0, {tools!r})
 import fuzz_files
 calls = []
@@ -35,7 +36,7 @@ def read(path):
         {fault}
 fuzz_files._SECONDS = 1
 fuzz_files.FORMATS["table"] = fuzz_files.Format(fuzz_files.FORMATS["table"].samples, (b"x",), read)
-sys.exit(fuzz_files.main(["--child", "work", "--format", "table", "--count", "1"]))
+sys.exit(fuzz_files.main(["--child", ".", "--format", "table", "--count", "1"]))
 """
 
 
@@ -67,13 +68,20 @@ def test_the_same_number_gives_the_same_file(tmp_path: Path) -> None:
 def test_a_reader_that_does_wrong_is_found(fault: str, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "outside.raw").write_bytes(b"precious")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
     program = FAULTY.format(tools=str(ROOT / "tools"), fault=fault)
     ended = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-X", "faulthandler", "-c", program],
+        cwd=tmp_path / "work",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode != 0
     assert FAULTS[fault] in ended.stderr
     assert (tmp_path / "outside.raw").read_bytes() == b"precious"
+    assert (tmp_path / "full" / "file").exists()
     assert not (tmp_path / "new").exists()
 
 

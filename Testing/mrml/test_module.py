@@ -1,0 +1,59 @@
+"""The module's own logic and self-test on the real scene; Slicer's base classes are absent, unittest stands in."""
+
+from __future__ import annotations
+
+import unittest
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
+
+from DFQSAMSlicerLib.sample_data import load_sample, register_sample_data
+from DFQSAMSlicerLib.volume_node import SceneError, read_volume_node
+
+import DFQSAMSlicer
+from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.resources import DEMO_VOLUME, resource_path
+from dfqsam_core.volume import read_volume
+
+
+def test_the_self_test_passes(world):
+    class SelfTest(DFQSAMSlicer.DFQSAMSlicerTest, unittest.TestCase):
+        def delayDisplay(self, text):
+            assert text
+
+    result = unittest.TestResult()
+    SelfTest().run(result)
+    assert result.testsRun == 1
+    assert result.wasSuccessful(), result.errors + result.failures
+
+
+def test_the_sample_is_the_file_that_comes_with_the_extension(world):
+    volume, expected = read_volume_node(load_sample()), read_volume(resource_path(DEMO_VOLUME))
+    np.testing.assert_array_equal(volume.voxels_kji, expected.voxels_kji)
+    assert volume.geometry.is_close(expected.geometry, 1e-3)
+
+
+def test_the_sample_needs_no_network(world):
+    offered = []
+
+    class SampleDataLogic:
+        @staticmethod
+        def registerCustomSampleDataSource(**source):
+            offered.append(source)
+
+    register_sample_data(SampleDataLogic)
+    assert offered[0]["uris"] == resource_path(DEMO_VOLUME).as_uri()
+    node = offered[0]["customDownloader"](None)
+    assert node.GetName() == offered[0]["nodeNames"]
+    assert node.GetImageData().GetDimensions() == (122, 101, 30)
+
+
+def test_bad_states_are_sentences(world, a_volume_node, tmp_path):
+    logic = DFQSAMSlicer.DFQSAMSlicerLogic()
+    with pytest.raises(SceneError, match="There is no volume"):
+        logic.open(None)
+    with pytest.raises(DFQSAMError, match=r"gone\.safetensors"):
+        logic.open(a_volume_node, model_path=tmp_path / "gone.safetensors")
+    assert world.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
