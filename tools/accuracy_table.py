@@ -24,9 +24,10 @@ INTRODUCTION = """# Accuracy, as measured
 Mean Dice over objects on slices of the subjects listed below, and the drop against the float reference in Dice points
 with its 95 % bootstrap interval (paired by object; positive is worse). Box: the label's tight box. 1pt: one random
 pixel of the label. 3pt, 5pt: two or four corrections more, each a random pixel of the largest region that the model's
-own answer gets wrong. The last row needs no model: the ellipse inscribed in the box. Every quantized row is a packed file run in
-integers by the engine; nothing is simulated. "noise" and "real slices" are bounds: the default recipe calibrated on Gaussian
-noise, and on labelled slices of another subject, which the product never does (`tools/accuracy_models.py` makes the files).
+own answer gets wrong. The last row needs no model: the ellipse inscribed in the box. Every quantized row is a packed
+file run in integers by the engine; nothing is simulated. "noise" and "real slices" are bounds: the recipe calibrated
+on Gaussian noise, and on labelled slices of another subject, which the product never does. `tools/accuracy_models.py`
+makes the files.
 
 These numbers belong to the small demonstration model, not to SAM-Med2D ViT-B, and to very few subjects: differences of
 a few tenths of a point mean nothing, and objects of one slice are not independent.
