@@ -30,7 +30,8 @@ on Gaussian noise, and on labelled slices of another subject, which the product 
 makes the files.
 
 These numbers belong to the small demonstration model, not to SAM-Med2D ViT-B, and to very few subjects: differences of
-a few tenths of a point mean nothing, and objects of one slice are not independent.
+a few tenths of a point mean nothing, and objects of one slice are not independent. Which subjects the model was trained
+on: docs/training.md and its card.
 """
 
 
