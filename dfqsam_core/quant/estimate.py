@@ -14,8 +14,7 @@ from ..store.layers import LayerSpec, decoder_layers, encoder_layers, encoder_ma
 from .config import QuantConfig
 from .quantize import single_threaded_kernels, usable_cores
 
-# How much longer a part takes than its products alone, measured on the compact model and on ViT-B
-# (tools/measure_estimate.py).
+# How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5
 STEP_PASSES = 3.5
 

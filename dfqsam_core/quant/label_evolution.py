@@ -6,6 +6,7 @@ and probability decide, as the paper's text describes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -112,12 +113,18 @@ def mask_iou(a: Tensor, b: Tensor) -> float:
 
 
 def evolve_labels(
-    model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int, rules: EvolutionRules
+    model: SamMed2D,
+    embedding: Tensor,
+    labels: Tensor,
+    grid_points: int,
+    rules: EvolutionRules,
+    extra: Iterable[Tensor] = (),
 ) -> Tensor:
     """One step of label evolution.
 
     labels: bool (N, S, S), at least one. A label that its own box no longer brings back (IoU under keep_iou) is
-    dropped, unless it is the last; sure masks that overlap no label by more than most_overlap are added.
+    dropped, unless it is the last; sure masks that overlap no label by more than most_overlap are added,
+    then, by the same rule, the masks `extra` of another segmenter.
     Returns the new labels, bool (M, S, S), 1 <= M <= most_instances.
     """
     size = labels.shape[-1]
@@ -128,7 +135,8 @@ def evolve_labels(
     kept = [label for label, iou in zip(labels, agreement, strict=True) if iou >= rules.keep_iou]
     if not kept:
         kept = [labels[max(range(len(agreement)), key=agreement.__getitem__)]]
-    for mask in pseudo_positive(sample_masks(model, embedding, labels, grid_points, rules), rules):
+    sure = pseudo_positive(sample_masks(model, embedding, labels, grid_points, rules), rules)
+    for mask in [*sure, *extra]:
         if len(kept) >= rules.most_instances:
             break
         if all(float((mask & label).sum() / mask.sum()) < rules.most_overlap for label in kept):

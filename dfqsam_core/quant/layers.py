@@ -71,7 +71,6 @@ class QuantizedLayer(nn.Module):
         folded into the weight.
         """
         super().__init__()
-        self.layer_type = type(layer)
         self.layer = [layer]  # in a list: its float weight is no part of this module
         self.input_quantizer = input_quantizer
         self.weight_bits = weight_bits

@@ -110,7 +110,7 @@ def pack(
         architecture=checkpoint.architecture,
         layers=table,
         source=checkpoint.source,
-        recipe=config.to_dict(),
+        recipe=_recipe(config),
         seed=config.seed,
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=library_versions("torch", "numpy", "scipy"),
@@ -135,6 +135,14 @@ def _device(name: str) -> torch.device:
     if name not in ("cpu", "cuda"):
         raise ConfigError(f"The device {name!r} is unknown. Choose cpu or cuda.")
     return torch.device(name)
+
+
+def _recipe(config: QuantConfig) -> dict[str, Any]:
+    """The config as the card shows it: an auxiliary segmenter by name and hash, not by its folder."""
+    recipe = config.to_dict()
+    if config.synthesis.auxiliary:
+        recipe["synthesis"]["auxiliary"] = FileSource.of(config.synthesis.auxiliary).to_dict()
+    return recipe
 
 
 def _fingerprint(checkpoint: Checkpoint, config: QuantConfig) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,11 @@ class Synthesizer:
         pixels = start_image("noise" if noise else self.config.start, labels, generator).to(self.device)
         return SyntheticImage(pixels, torch.zeros_like(pixels), torch.zeros_like(pixels), labels.to(self.device))
 
+    def restored(self, state: dict[str, Any]) -> SyntheticImage:
+        """An image from the state that a work folder kept."""
+        moved: dict[str, Any] = {k: v.to(self.device) if isinstance(v, Tensor) else v for k, v in state.items()}
+        return SyntheticImage(**moved)
+
     def step(self, index: int, image: SyntheticImage) -> SyntheticImage:
         """One step: labels evolve when it is their turn, then the pixels move."""
         if (
@@ -81,11 +87,8 @@ class Synthesizer:
     def _evolve(self, image: SyntheticImage) -> Tensor:
         with torch.no_grad():
             embedding = self.model.image_encoder(self.network_input(image.pixels))
-            labels = evolve_labels(self.model, embedding, image.labels, self.config.grid_points, self.rules)
-        if self.auxiliary is None:
-            return labels
-        extra = self.auxiliary.labels(image.pixels, self.rules.least_area)
-        return torch.cat([labels, extra])[: self.rules.most_instances]
+            extra = self.auxiliary.labels(image.pixels, self.rules.least_area) if self.auxiliary else ()
+            return evolve_labels(self.model, embedding, image.labels, self.config.grid_points, self.rules, extra)
 
     def network_input(self, pixels: Tensor) -> Tensor:
         """Normalised three-channel input of the encoder for gray pixels in 0..1."""
@@ -202,7 +205,7 @@ class _Sinks:
 
 def _run(synthesizer: Synthesizer, index: int, planned: int, sinks: _Sinks) -> SyntheticImage:
     saved = sinks.work.load(index) if sinks.work else None
-    image = SyntheticImage(**saved) if saved else synthesizer.start(index)
+    image = synthesizer.restored(saved) if saved else synthesizer.start(index)
     sinks.ticks.advance(image.steps)
     while image.steps < planned:
         image = synthesizer.step(index, image)

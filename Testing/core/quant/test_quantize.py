@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,13 @@ def test_previews_show_the_images_on_the_way(tmp_path: Path) -> None:
 def test_no_threads_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="0 threads"):
         quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config(), threads=0)
+
+
+def test_the_card_names_an_auxiliary_segmenter_without_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "segmenter.pt"
+    torch.jit.script(torch.nn.Conv2d(1, 3, 1)).save(str(path))
+    config = toy_config()
+    config = replace(config, synthesis=replace(config.synthesis, auxiliary=str(path)))
+    card = quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", config)["card"]
+    assert card["recipe"]["synthesis"]["auxiliary"]["file_name"] == "segmenter.pt"
+    assert str(tmp_path) not in str(card)

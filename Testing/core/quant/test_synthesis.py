@@ -183,3 +183,15 @@ def test_an_auxiliary_segmenter_adds_labels_and_a_loss(model: SamMed2D, tmp_path
     with_it = synthesize(model, config(iterations=2, auxiliary=str(path)), 0)
     without = synthesize(model, config(iterations=2), 0)
     assert not torch.equal(with_it[0].pixels, without[0].pixels)
+
+
+def test_extra_masks_join_by_the_rule_of_overlap_and_only_once(model: SamMed2D) -> None:
+    labels = torch.stack([disc(64, 20, 20, 8)])
+    far, near = disc(64, 50, 50, 6), disc(64, 21, 20, 8)
+    rules = EvolutionRules(keep_iou=0, least_iou=2.0)
+    with torch.no_grad():
+        embedding = model.image_encoder(torch.zeros(1, 3, 64, 64))
+        once = evolve_labels(model, embedding, labels, 2, rules, [far, near])
+        twice = evolve_labels(model, embedding, once, 2, rules, [far, near])
+    assert torch.equal(once, torch.stack([labels[0], far]))
+    assert torch.equal(twice, once)
