@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
     from ..quant import quantize
+    from ..runtime.machine import peak_memory_bytes
 
     refuse_overwrite(args.output, args.force)
     check_report(args)
@@ -92,7 +93,7 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
             force=args.force,
             progress=progress,
         )
-    write_report(args, result)
+    write_report(args, {**result, "peak_memory_bytes": peak_memory_bytes()})
     print(
         f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB"
     )
