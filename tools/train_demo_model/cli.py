@@ -73,7 +73,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=float, default=1.0, help="scale of the learning rates; 0.5 to go on from an average"
     )
-    parser.add_argument("--reuse", type=int, default=2, help="steps that share a prepared batch, with new targets")
+    parser.add_argument("--reuse", type=int, default=1, help="steps that share a prepared batch, with new targets")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--time-limit", dest="time_limit_s", type=float, default=1e9, help="seconds, start-up included")
     parser.add_argument("--save-every", dest="save_every_s", type=float, default=240, help="seconds")
