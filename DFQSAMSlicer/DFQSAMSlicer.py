@@ -47,6 +47,7 @@ class DFQSAMSlicer(ScriptedLoadableModule):
 
         # Sample Data is a module of its own, which exists only when all modules have been loaded.
         slicer.app.connect("startupCompleted()", _offer_sample_data)
+        slicer.app.connect("startupCompleted()", _offer_editor_effect)
 
 
 def _offer_sample_data() -> None:
@@ -56,47 +57,139 @@ def _offer_sample_data() -> None:
     register_sample_data(SampleData.SampleDataLogic)
 
 
+def _offer_editor_effect() -> None:
+    from DFQSAMSlicerLib.editor_effect_registration import register_editor_effect
+
+    register_editor_effect()
+
+
 class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
-    """The panel; until it has its tools it installs what they need and says how to segment meanwhile."""
+    """Loads the panel's file and ties it to Slicer's events; DFQSAMSlicerLib.segment_panel does the work."""
 
     def setup(self) -> None:
-        """Build the panel; nothing is installed or loaded here."""
+        """Build the panel; nothing is installed, loaded or computed here."""
         import qt
+        import slicer
 
         ScriptedLoadableModuleWidget.setup(self)
-        self.note = qt.QLabel()
-        self.note.wordWrap = True
-        self.installButton = qt.QPushButton(_("Install…"))
-        self.installButton.connect("clicked()", self.onInstall)
-        self.layout.addWidget(self.note)
-        self.layout.addWidget(self.installButton)
-        self.layout.addStretch(1)
-        self.refresh()
+        self._parameterTag = self._parameters = self._segmentPanel = self._modelPanel = None
+        self._tags = []
+        self._widget = slicer.util.loadUI(self.resourcePath("UI/DFQSAMSlicer.ui"))
+        self.layout.addWidget(self._widget)
+        self.ui = slicer.util.childWidgetVariables(self._widget)
+        self._widget.setMRMLScene(slicer.mrmlScene)
+        self.ui.installButton.connect("clicked()", self.onInstall)
+        self.ui.modeTabs.connect("currentChanged(int)", self.onTabChanged)
+        self._startPanel()
+        for event, react in (
+            (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),
+            (slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose),
+            (slicer.mrmlScene.EndImportEvent, self.onSceneEndClose),
+        ):
+            self._tags.append(slicer.mrmlScene.AddObserver(event, react))
+        # The worker's results are taken over by this timer: only the main thread may touch scene and widgets.
+        self._timer = qt.QTimer()
+        self._timer.setInterval(30)
+        self._timer.connect("timeout()", self.onTick)
+        self._timer.start()
+
+    def cleanup(self) -> None:
+        """Slicer closes, or the module is reloaded."""
+        import slicer
+
+        self._timer.stop()
+        for tag in self._tags:
+            slicer.mrmlScene.RemoveObserver(tag)
+        self._tags = []
+        self._forgetParameters()
+        for panel in (self._segmentPanel, self._modelPanel):
+            if panel is not None:
+                panel.cleanup()
+
+    def enter(self) -> None:
+        """The module is shown."""
+        self._followParameters()
+        if self._segmentPanel is not None:
+            self._segmentPanel.enter()
+
+    def exit(self) -> None:
+        """Another module is shown."""
+        if self._segmentPanel is not None:
+            self._segmentPanel.exit()
+
+    def onSceneStartClose(self, caller=None, event=None) -> None:
+        """The nodes are about to go."""
+        self._forgetParameters()
+
+    def onSceneEndClose(self, caller=None, event=None) -> None:
+        """Begin anew on an empty scene, or on the choices that a loaded one brought."""
+        self._followParameters()
+
+    def onTick(self) -> None:
+        """Do what is due, in the main thread."""
+        for panel in (self._segmentPanel, self._modelPanel):
+            if panel is not None:
+                panel.tick()
+
+    def onTabChanged(self, index: int) -> None:
+        """Build the Model panel when it is looked at first."""
+        if self._modelPanel is None and self.ui.modeTabs.currentWidget() == self.ui.modelTab:
+            from DFQSAMSlicerLib.model_panel import ModelPanel
+
+            self._modelPanel = ModelPanel(self.ui.modelPanelContainer, on_model_chosen=self.onModelChosen)
+
+    def onModelChosen(self, path: Path) -> None:
+        """Segment with a model of the Model panel."""
+        if self._segmentPanel is not None:
+            self._segmentPanel.use_model(path)
+            self.ui.modeTabs.setCurrentWidget(self.ui.segmentTab)
 
     def onInstall(self) -> None:
-        """Ask, install what is missing, and say what came of it."""
+        """Ask, install what is missing, and go on with what is there then."""
         import slicer
         from DFQSAMSlicerLib import dependencies
 
         with slicer.util.tryWithErrorDisplay(_("The packages could not be installed."), waitCursor=True):
             dependencies.ensure(slicer.util.confirmOkCancelDisplay)
-        self.refresh()
+        self._startPanel()
+        if self._segmentPanel is not None:
+            self._segmentPanel.enter()
 
-    def refresh(self) -> None:
-        """Say what is missing, or what can be done."""
+    def _startPanel(self) -> None:
+        """Start the Segment panel when all packages are there; say what is missing when they are not."""
         from DFQSAMSlicerLib import dependencies
 
         packages = dependencies.missing()
-        self.installButton.setVisible(bool(packages))
+        self.ui.installFrame.setVisible(bool(packages))
+        for part in (self.ui.modelSection, self.ui.windowSection, self.ui.promptSection, self.ui.propagateSection):
+            part.setEnabled(not packages)
         if packages:
-            self.note.setText(dependencies.explain(packages))
-        else:
-            self.note.setText(
-                _(
-                    "Segmenting with the mouse is not available in this panel yet. Use the Python console: "
-                    "DFQSAMSlicer.DFQSAMSlicerLogic().open(volumeNode, segmentationNode)"
-                )
-            )
+            self.ui.messageLabel.setText(_("Some packages are not installed yet."))
+            self.ui.installLabel.setText(dependencies.explain(packages))
+        elif self._segmentPanel is None:
+            import slicer
+            from DFQSAMSlicerLib.segment_panel import SegmentPanel
+
+            self._segmentPanel = SegmentPanel(self.ui, slicer.util.mainWindow() or self._widget)
+            self._followParameters()
+
+    def _followParameters(self) -> None:
+        import slicer
+
+        if self._segmentPanel is None or self._parameters is not None or slicer.mrmlScene.IsClosing():
+            return
+        from DFQSAMSlicerLib.parameter_node import PanelParameters
+
+        self._parameters = PanelParameters(DFQSAMSlicerLogic().getParameterNode())
+        self._parameterTag = self._parameters.connectGui(self.ui)
+        self._segmentPanel.set_parameters(self._parameters)
+
+    def _forgetParameters(self) -> None:
+        if self._parameters is None:
+            return
+        self._segmentPanel.set_parameters(None)
+        self._parameters.disconnectGui(self._parameterTag)
+        self._parameters = self._parameterTag = None
 
 
 class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):

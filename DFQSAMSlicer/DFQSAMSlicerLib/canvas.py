@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -58,19 +58,31 @@ class Segments(Protocol):
 class Canvas:
     """One session and the segments that it is drawn into, with one history for both.
 
-    protect_others: whether writing a segment leaves all others as they are.
+    protect_others: whether writing a segment leaves all others as they are. about_to_change: called once before each
+    action that changes segments, for an undo of somebody else's.
     """
 
     def __init__(self, session: VolumeSession, segments: Segments) -> None:
         self.session = session
         self.segments = segments
         self.protect_others = True
+        self.about_to_change: Callable[[], None] = lambda: None
         # IDs are unique and stay when a person renames a segment; so the session knows segments by them.
         self._labels = {segment.name: segment.label for segment in session.segments}
         # What the settings or other segments did not grant is no removal by hand.
         self._refused: dict[tuple[str, SliceKey], np.ndarray] = {}
         self._done: list[tuple[Change, ...]] = []
         self._undone: list[tuple[Change, ...]] = []
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an action to take back."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an undone action to repeat."""
+        return bool(self._undone)
 
     def label(self, segment_id: str) -> int:
         """The session's label of a segment, which is added there when it is new; raises when the segment is gone."""
@@ -79,6 +91,11 @@ class Canvas:
             self._labels[segment_id] = len(self._labels) + 1
             self.session.add_segment(self._labels[segment_id], segment_id)
         return self._labels[segment_id]
+
+    def prediction(self, segment_id: str, key: SliceKey) -> SlicePrediction | None:
+        """The candidates of a segment on a slice, None where it has none."""
+        label = self._labels.get(segment_id)
+        return None if label is None else self.session.prediction(label, key)
 
     def prompts(self) -> dict[tuple[str, SliceKey], tuple[Prompt, ...]]:
         """All prompts by segment and slice, segments and slices in order."""
@@ -100,27 +117,32 @@ class Canvas:
     ) -> None:
         """Give a segment prompts and their prediction on a slice, and write it; one undo step."""
         label = self.label(segment_id)
-        self._commit(segment_id, [key], lambda: (self.session.accept(label, key, prompts, prediction),))
+        _take_all(self._commit(segment_id, [key], lambda: (self.session.accept(label, key, prompts, prediction),)))
 
-    def accept_plan(self, segment_id: str, plan: PropagationPlan) -> None:
-        """Give a segment the slices that a propagation found, and write them; one undo step."""
+    def accept_plan(self, segment_id: str, plan: PropagationPlan) -> Iterator[None]:
+        """Give a segment the slices that a propagation found, and write them; one undo step.
+
+        Each step of the iterator writes a slice; one that fails takes those before it back.
+        """
         keys = [SliceKey(plan.axis, index) for index in range(plan.first, plan.last + 1)]
-        self._commit(segment_id, keys, lambda: plan.apply(self.session).edits)
+        return self._commit(segment_id, keys, lambda: plan.apply(self.session).edits)
 
     def choose_mask(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use another candidate of the last prediction, and write it; one undo step."""
         label = self.label(segment_id)
-        self._commit(segment_id, [key], lambda: (self.session.choose_mask(label, key, candidate),))
+        _take_all(self._commit(segment_id, [key], lambda: (self.session.choose_mask(label, key, candidate),)))
 
-    def undo(self) -> bool:
-        """Take the last action back, in the session and in the segments; False when there is none."""
+    def undo(self) -> Iterator[None]:
+        """Take the last action back, in the session and in the segments, slice by slice with the iterator's steps."""
         return self._step(self._done, self._undone, self.session.undo, forwards=False)
 
-    def redo(self) -> bool:
-        """Repeat the action undone last; False when there is none."""
+    def redo(self) -> Iterator[None]:
+        """Repeat the action undone last, slice by slice with the iterator's steps."""
         return self._step(self._undone, self._done, self.session.redo, forwards=True)
 
-    def _commit(self, segment_id: str, keys: Iterable[SliceKey], change: Callable[[], tuple[SliceEdit, ...]]) -> None:
+    def _commit(
+        self, segment_id: str, keys: Iterable[SliceKey], change: Callable[[], tuple[SliceEdit, ...]]
+    ) -> Iterator[None]:
         self.segments.check()
         label = self.label(segment_id)
         before = {key: self.session.region(label, key) for key in keys}
@@ -128,10 +150,12 @@ class Canvas:
         if not edits:
             return
         self._undone.clear()
+        self.about_to_change()
         changes: list[Change] = []
         try:
             for edit in edits:
                 changes += self._write(segment_id, edit.slice, before[edit.slice])
+                yield
         except DFQSAMError:
             self.session.undo()
             for done in reversed(changes):
@@ -154,12 +178,13 @@ class Canvas:
         target: list[tuple[Change, ...]],
         move_session: Callable[[], tuple[SliceEdit, ...]],
         forwards: bool,
-    ) -> bool:
+    ) -> Iterator[None]:
         if not source:
-            return False
+            return
         self.segments.check()
         for change in source[-1]:
             self.segments.segment_name(change.segment_id)
+        self.about_to_change()
         move_session()
         changes = source.pop()
         target.append(changes)
@@ -167,7 +192,13 @@ class Canvas:
             old, new = (change.before, change.after) if forwards else (change.after, change.before)
             present = self.segments.read(change.segment_id, change.slice)
             self.segments.restore(change.segment_id, change.slice, with_hand_edits(new, old, present))
-        return True
+            yield
+
+
+
+def _take_all(steps: Iterator[None]) -> None:
+    for _ in steps:
+        pass
 
 
 def with_hand_edits(new: np.ndarray, old: np.ndarray, present: np.ndarray) -> np.ndarray:

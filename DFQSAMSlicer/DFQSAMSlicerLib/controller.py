@@ -6,44 +6,23 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
-from dfqsam_core.volume import BoxPrompt, PropagationConfig, PropagationPlan, SliceKey, Stop, plan_propagation
+from dfqsam_core.volume import PropagationConfig, PropagationPlan, SliceKey, Stop, WindowLevel, plan_propagation
 from dfqsam_core.volume.prompts import Prompt, can_predict
 from dfqsam_core.volume.slice_predictor import SlicePrediction
 
 from .canvas import Canvas
+from .preview import Preview, PreviewLayer
+from .prompt_requests import Prompts, Request, with_prompt, without_prompt
 from .worker import Job, Worker
+from .writing import Writing
 
-Prompts = tuple[Prompt, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Preview:
-    """A prediction that is shown and not yet written; prediction: None where the prompts select nothing."""
-
-    segment_id: str
-    key: SliceKey
-    prompts: Prompts
-    prediction: SlicePrediction | None
-
-
-class PreviewLayer(Protocol):
-    """Shows a mask that is in no segment yet."""
-
-    def show(self, preview: Preview | None) -> None:
-        """Show this one instead of what was shown; None for nothing."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Request:
-    segment_id: str
-    key: SliceKey
-    change: Callable[[Prompts], Prompts]
+__all__ = ["Controller", "Preview", "PreviewLayer"]
 
 
 class Controller:
@@ -52,7 +31,8 @@ class Controller:
     changed: called after each change of what is public here. auto_accept: write predictions at once, without preview.
     refine: start each prediction from the slice's present mask. message: one sentence about the last thing that
     happened; is_error: whether that was a refusal or failure. progress: of what runs now. seconds: how long the last
-    prediction took, encoding included. stops: where the last propagation ended.
+    prediction took, encoding included; encoding_seconds, decoding_seconds: the last ones on a new slice and on one that
+    was encoded before, None until measured. stops: where the last propagation ended.
     """
 
     def __init__(
@@ -68,19 +48,32 @@ class Controller:
         self.message, self.is_error = "", False
         self.progress: Progress | None = None
         self.seconds: float | None = None
+        self.encoding_seconds: float | None = None
+        self.decoding_seconds: float | None = None
         self.stops: tuple[Stop, ...] = ()
         self.preview: Preview | None = None
         self._worker = worker
         self._changed = changed
         self._preview_layer = preview_layer
-        self._requests: deque[_Request] = deque()
-        self._current: _Request | None = None
+        self._requests: deque[Request] = deque()
+        self._current: Request | None = None
         self._job: Job | None = None
+        self._writing = Writing(worker, self._do)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a prompt or a propagation is being worked on, or waits for that."""
-        return self._job is not None or bool(self._requests)
+        """Whether a prompt or a propagation is being worked on or written, or waits for that."""
+        return self._job is not None or self._writing.is_going or bool(self._requests)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` has something to take back."""
+        return self.is_busy or self.preview is not None or self.canvas.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether `redo` has something to repeat."""
+        return self.canvas.can_redo
 
     def all_prompts(self) -> dict[tuple[str, SliceKey], Prompts]:
         """All prompts by segment and slice as a person sees them: those that are still worked on are there already."""
@@ -106,39 +99,26 @@ class Controller:
         if self._is_previewed(segment_id, key):
             assert self.preview is not None
             return self.preview.prediction
-        return self.canvas.session.prediction(self.canvas.label(segment_id), key)
+        return self.canvas.prediction(segment_id, key)
 
     def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Add a point or a box to a segment; a box replaces the slice's earlier box, a point an equal one."""
-
-        def change(prompts: Prompts) -> Prompts:
-            replaced = BoxPrompt if isinstance(prompt, BoxPrompt) else ()
-            kept = (p for p in prompts if not isinstance(p, replaced) and p != prompt)
-            return (*kept, prompt)
-
-        self._ask(_Request(segment_id, prompt.slice, change))
+        self._ask(Request(segment_id, prompt.slice, lambda prompts: with_prompt(prompts, prompt)))
 
     def remove_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Take one prompt back and predict its slice anew."""
-
-        def change(prompts: Prompts) -> Prompts:
-            if prompt not in prompts:
-                raise PromptError(f"The segment has no such prompt on its slice: {prompt}.")
-            place = prompts.index(prompt)
-            return prompts[:place] + prompts[place + 1 :]
-
-        self._ask(_Request(segment_id, prompt.slice, change))
+        self._ask(Request(segment_id, prompt.slice, lambda prompts: without_prompt(prompts, prompt)))
 
     def clear_slice(self, segment_id: str, key: SliceKey) -> None:
         """Take back all prompts of a segment on a slice and what was predicted there; hand-drawn voxels stay."""
-        self._ask(_Request(segment_id, key, lambda _: ()))
+        self._ask(Request(segment_id, key, lambda _: ()))
 
     def choose_candidate(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use candidate 0, 1 or 2 of a slice's prediction."""
         if self._is_previewed(segment_id, key) and self.preview is not None and self.preview.prediction is not None:
             self._show(replace(self.preview, prediction=self.preview.prediction.with_choice(candidate)))
         else:
-            self._do(lambda: self.canvas.choose_mask(segment_id, key, candidate))
+            self._do(lambda: self._choose(segment_id, key, candidate))
 
     def accept_preview(self) -> None:
         """Write the preview into its segment."""
@@ -158,11 +138,11 @@ class Controller:
         elif self.preview is not None:
             self.discard_preview()
         else:
-            self._do(lambda: None if self.canvas.undo() else self._say("There is nothing to undo."))
+            self._do(self._undo)
 
     def redo(self) -> None:
         """Repeat the action undone last."""
-        self._do(lambda: None if self.canvas.redo() else self._say("There is nothing to redo."))
+        self._do(self._redo)
 
     def propagate(
         self, segment_id: str, axis: str, first: int, last: int, config: PropagationConfig | None = None
@@ -171,10 +151,27 @@ class Controller:
         self.accept_preview()
         self._do(lambda: self._start_propagation(segment_id, axis, first, last, config))
 
+    def change_window(self, window: WindowLevel) -> None:
+        """Let the model see the volume through another window from now on; what was predicted before stays."""
+
+        def change() -> None:
+            self._require_idle()
+            self.canvas.session.slices.window = window
+
+        self._do(change)
+
     def cancel(self) -> None:
         """Stop what is worked on and forget what waits; segments stay as they are."""
+        if self._writing.is_going:
+            self._requests.clear()
+            self._say("The slices are being written already; undo takes them back.")
+            return
         self._drop_work()
         self._say("Cancelled.")
+
+    def finish_writing(self) -> None:
+        """Write all that is still to be written at once, before the scene is saved or left."""
+        self._writing.finish()
 
     def deliver(self) -> None:
         """Take over what the worker finished; to be called often while `is_busy`."""
@@ -182,6 +179,7 @@ class Controller:
 
     def close(self) -> None:
         """Forget everything that is not written; the scene or one of the nodes is going away."""
+        self._writing.forget()
         self._drop_work()
         self.preview = None
 
@@ -191,17 +189,17 @@ class Controller:
             self._job.cancelled.set()
         self._job = self.progress = self._current = None
 
-    def _ask(self, request: _Request) -> None:
+    def _ask(self, request: Request) -> None:
         self._requests.append(request)
         self._advance()
 
     def _advance(self) -> None:
         """Begin the next request; only one at a time, so that each starts from what the one before it left."""
-        while self._requests and self._job is None:
+        while self._requests and self._job is None and not self._writing.is_going:
             request = self._requests.popleft()
             self._do(partial(self._begin, request))
 
-    def _begin(self, request: _Request) -> None:
+    def _begin(self, request: Request) -> None:
         if self.preview is not None and not self._is_previewed(request.segment_id, request.key):
             self.accept_preview()
         prompts = request.change(self.prompts(request.segment_id, request.key))
@@ -211,15 +209,22 @@ class Controller:
             return
         low_res = None if present is None else present.low_res_masks[present.chosen]
         slices, started = self.canvas.session.slices, time.perf_counter()
-        self._current = request
+        encodings, self._current = slices.encodings, request
 
         def done(prediction: SlicePrediction) -> None:
-            self.seconds = time.perf_counter() - started
+            self._measured(time.perf_counter() - started, slices.encodings > encodings)
             self._take(request, prompts, prediction)
 
         self._start(lambda _: slices.predict(request.key, prompts, low_res), done)
 
-    def _take(self, request: _Request, prompts: Prompts, prediction: SlicePrediction | None) -> None:
+    def _measured(self, seconds: float, is_new_slice: bool) -> None:
+        self.seconds = seconds
+        if is_new_slice:
+            self.encoding_seconds = seconds
+        else:
+            self.decoding_seconds = seconds
+
+    def _take(self, request: Request, prompts: Prompts, prediction: SlicePrediction | None) -> None:
         if self.auto_accept:
             self._show(None)
             self.canvas.accept(request.segment_id, request.key, prompts, prediction)
@@ -233,11 +238,31 @@ class Controller:
         session, label = self.canvas.session, self.canvas.label(segment_id)
 
         def done(plan: PropagationPlan) -> None:
-            self.canvas.accept_plan(segment_id, plan)
-            self.stops = plan.stops
-            self._say("; ".join(f"Slice {axis} {stop.last_index}: {stop.reason}" for stop in plan.stops))
+            self._writing.start(self.canvas.accept_plan(segment_id, plan), lambda: self._tell_stops(axis, plan.stops))
 
         self._start(lambda report: plan_propagation(session, label, axis, first, last, config, report), done)
+
+    def _tell_stops(self, axis: str, stops: tuple[Stop, ...]) -> None:
+        self.stops = stops
+        self._say("; ".join(f"Slice {axis} {stop.last_index}: {stop.reason}" for stop in stops))
+        self._advance()
+
+    def _choose(self, segment_id: str, key: SliceKey, candidate: int) -> None:
+        self._writing.require_ended()
+        self.canvas.choose_mask(segment_id, key, candidate)
+
+    def _undo(self) -> None:
+        if self.canvas.can_undo:
+            self._writing.start(self.canvas.undo(), self._advance)
+        else:
+            self._say("There is nothing to undo.")
+
+    def _redo(self) -> None:
+        self._require_idle()
+        if self.canvas.can_redo:
+            self._writing.start(self.canvas.redo(), self._advance)
+        else:
+            self._say("There is nothing to redo.")
 
     def _start(self, work: Callable[[ProgressCallback], Any], done: Callable[[Any], None]) -> None:
         def finished(result: Any) -> None:
@@ -288,5 +313,6 @@ class Controller:
         return self.preview is not None and (self.preview.segment_id, self.preview.key) == (segment_id, key)
 
     def _require_idle(self) -> None:
+        self._writing.require_ended()
         if self._job is not None:
             raise PromptError("Another prompt is being worked on. Wait for it, or cancel it.")

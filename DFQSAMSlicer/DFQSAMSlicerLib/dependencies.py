@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "Resources" / "requirements.txt"
 _REQUESTER = "DFQSAMSlicer"
-# Unpacked on Linux with what they bring along (protobuf, flatbuffers, ml_dtypes): tools/package_sizes.py.
+# Unpacked on Linux with what they bring along: tools/package_sizes.py.
 UNPACKED_MB = 104
+_TO_SEGMENT = (
+    "To segment, these packages are needed in Slicer's Python:",
+    f"With what they bring along (protobuf, flatbuffers, ml_dtypes) they take about {UNPACKED_MB} MB of disk.",
+)
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,19 @@ def missing(requirements: Path = REQUIREMENTS) -> tuple[Requirement, ...]:
     return tuple(found)
 
 
-def explain(packages: tuple[Requirement, ...]) -> str:
-    """What would be installed, why, and how large it is, for a person to decide; packages: not empty."""
+def explain(packages: tuple[Requirement, ...], words: tuple[str, str] = _TO_SEGMENT) -> str:
+    """What would be installed, why, and how large it is, for a person to decide.
+
+    packages: not empty. words: sentences before and after the list.
+    """
     lines = [f"- {package.text}: {package.why}{_version_note(package)}" for package in packages]
-    return (
-        "To segment, these packages are needed in Slicer's Python:\n"
-        + "\n".join(lines)
-        + f"\nAll of them together take about {UNPACKED_MB} MB. Nothing that is installed already is changed: neither "
-        "Slicer's own packages nor those of other extensions."
+    return "\n".join(
+        [
+            words[0],
+            *lines,
+            words[1],
+            "Nothing that is installed already is changed: not Slicer's own packages, nor those of other extensions.",
+        ]
     )
 
 
@@ -62,12 +72,24 @@ def ensure(confirm: Callable[[str], bool], requirements: Path = REQUIREMENTS) ->
         return True
     if not confirm(explain(packages)):
         return False
+    install(packages)
+    return not missing(requirements)
+
+
+def install(packages: tuple[Requirement, ...]) -> None:
+    """Install `packages` now, with everything else held where it is. Raises what the installer raises."""
+    with held_packages(packages) as constraints:
+        _install([package.text for package in packages], constraints)
+    importlib.invalidate_caches()
+
+
+@contextlib.contextmanager
+def held_packages(packages: tuple[Requirement, ...]) -> Iterator[Path]:
+    """Yield a file of constraints that holds everything installed but `packages`."""
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "installed.txt"
         constraints.write_text("\n".join(installed_constraints(packages)) + "\n", encoding="utf-8")
-        _install([package.text for package in packages], constraints)
-    importlib.invalidate_caches()
-    return not missing(requirements)
+        yield constraints
 
 
 def installed_constraints(packages: tuple[Requirement, ...]) -> list[str]:

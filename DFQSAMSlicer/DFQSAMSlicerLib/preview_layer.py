@@ -8,7 +8,7 @@ import numpy as np
 
 from dfqsam_core.volume import SliceKey
 
-from .controller import Preview
+from .preview import Preview
 from .scene import SegmentScene, new_segmentation
 
 _COLOR = (1.0, 0.85, 0.1)

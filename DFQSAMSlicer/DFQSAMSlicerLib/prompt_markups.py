@@ -26,6 +26,16 @@ _ROLES = {
 }
 
 
+def role_of(node: Any) -> str | None:
+    """What a markups node is for: "positive", "negative", "box", or None where it is not ours."""
+    return None if node is None else node.GetAttribute(_ROLE)
+
+
+def role_color(role: str) -> tuple[float, float, float]:
+    """Red, green and blue 0..1 of the markups of a role."""
+    return _ROLES[role][2]
+
+
 @dataclass
 class PromptEvents:
     """What the markups tell a panel.
@@ -65,7 +75,7 @@ class PromptMarkups:
         self._tags = []
 
     def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
-        """Make the control points these (segment ID, prompt) pairs; boxes are shown by the panel's list only."""
+        """Make the control points these (segment ID, prompt) pairs; boxes are drawn by `BoxOutlines`."""
         prompts = list(prompts)
         with self._silence():
             for role in self._shown:
@@ -75,6 +85,11 @@ class PromptMarkups:
                     if isinstance(prompt, PointPrompt) and prompt.positive == (role == "positive")
                 ]
                 self._show_points(role, points)
+
+    def forget_corner(self) -> None:
+        """Take away the first corner of a box that nobody will finish; the next box begins with a corner of its own."""
+        with self._silence():
+            self.nodes["box"].RemoveAllControlPoints()
 
     def shown(self) -> list[tuple[str, PointPrompt]]:
         """(segment ID, prompt) of all control points that stand for one, those of a loaded scene included."""
@@ -123,6 +138,7 @@ class PromptMarkups:
             node.CreateDefaultDisplayNodes()
             node.GetDisplayNode().SetSelectedColor(*color)
             node.GetDisplayNode().SetPropertiesLabelVisibility(False)
+            node.GetDisplayNode().SetPointLabelsVisibility(False)
         # A registration then moves the prompts with the volume.
         node.SetAndObserveTransformNodeID(self._volume_node.GetTransformNodeID())
         return node

@@ -82,6 +82,10 @@ class SegmentScene:
         """Add an empty segment and return its ID."""
         return self.node.GetSegmentation().AddEmptySegment("", name)
 
+    def follow_settings(self, editor_node: Any) -> None:
+        """Take masking and overwrite mode from this vtkMRMLSegmentEditorNode instead of Slicer's Segment Editor's."""
+        self._editor.settings_node = editor_node
+
     def read(self, segment_id: str, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what a segment covers on a slice now; a new array."""
         self.check()

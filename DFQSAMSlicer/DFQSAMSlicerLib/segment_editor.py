@@ -6,6 +6,8 @@ from typing import Any
 
 import slicer
 
+from .volume_node import SceneError
+
 _OWN_TAG = "DFQSAMSlicer"
 # The tag of the node that Slicer's own Segment Editor module keeps its settings in.
 _SLICER_TAG = "SegmentEditor"
@@ -16,9 +18,11 @@ class SegmentEditor:
     """vtkSlicerSegmentEditorLogic on a settings node of our own, hidden and not saved.
 
     What is selected in Slicer's Segment Editor stays as it is: its settings are copied before each use, never changed.
+    settings_node: the vtkMRMLSegmentEditorNode to copy from; None for that of Slicer's Segment Editor module.
     """
 
     def __init__(self, volume_node: Any, segmentation_node: Any) -> None:
+        self.settings_node: Any = None
         self._volume_node = volume_node
         self._segmentation_node = segmentation_node
         self._settings = _own_settings_node(segmentation_node.GetScene())
@@ -28,7 +32,7 @@ class SegmentEditor:
 
     def use_settings_of_slicer(self, segment_id: str) -> None:
         """Take over masking, intensity range and overwrite mode from Slicer's Segment Editor (or its defaults)."""
-        theirs = self._segmentation_node.GetScene().GetSingletonNode(_SLICER_TAG, _CLASS)
+        theirs = self.settings_node or self._segmentation_node.GetScene().GetSingletonNode(_SLICER_TAG, _CLASS)
         self._use(segment_id, theirs or slicer.vtkMRMLSegmentEditorNode())
 
     def use_no_settings(self, segment_id: str) -> None:
@@ -56,8 +60,35 @@ class SegmentEditor:
         self._modify(segment_id, image, self._logic.ModificationModeRemove)
 
     def _modify(self, segment_id: str, image: Any, mode: int) -> None:
+        self._require_masks(image)
         extent = image.GetExtent()
         self._logic.ModifySegmentByLabelmap(self._segmentation_node, segment_id, image, mode, extent, False, False)
+
+    def _require_masks(self, image: Any) -> None:
+        """Raise SceneError where Slicer's logic cannot apply a mask: it would change nothing, or all, without a word."""
+        own, segmentation = self._settings, self._segmentation_node.GetSegmentation()
+        single = slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
+        if own.GetMaskMode() == single and segmentation.GetSegment(own.GetMaskSegmentID() or "") is None:
+            raise SceneError(
+                "The Segment Editor allows edits only inside a segment that is not there any more. "
+                "Choose another editable area there (Masking)."
+            )
+        if own.GetSourceVolumeIntensityMask() and not self._is_aligned(image):
+            raise SceneError(
+                f"The Segment Editor's intensity range cannot be applied: the volume {_name(own.GetSourceVolumeNode())} "
+                f"does not cover the geometry of the segmentation {_name(self._segmentation_node)}. Switch the range "
+                "off there (Masking), or choose the volume that the segmentation was made on as its source volume."
+            )
+
+    def _is_aligned(self, image: Any) -> bool:
+        """Whether the source volume, resampled by Slicer's logic, has an intensity for every voxel of the image."""
+        if not self._logic.UpdateAlignedSourceVolume():
+            return False
+        source = self._logic.GetAlignedSourceVolume()
+        inner, outer = image.GetExtent(), source.GetExtent()
+        return slicer.vtkOrientedImageDataResample.DoGeometriesMatch(image, source) and all(
+            outer[n] <= inner[n] and inner[n + 1] <= outer[n + 1] for n in (0, 2, 4)
+        )
 
     def _use(self, segment_id: str, source: Any) -> None:
         own = self._settings
@@ -84,3 +115,7 @@ def _own_settings_node(scene: Any) -> Any:
         found.SetSaveWithScene(False)
         scene.AddNode(found)
     return found
+
+
+def _name(node: Any) -> str:
+    return repr(node.GetName())

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
@@ -71,11 +71,11 @@ class Worker:
     def deliver(self) -> None:
         """Call the callbacks of everything that happened since the last call. Raises what a callback raises."""
         latest: dict[Job, Progress] = {}
-        while not self._closed:
-            try:
-                job, kind, content = self._messages.get_nowait()
-            except Empty:
+        # What a callback sets off waits for the next call, so that this one cannot go on and on.
+        for _ in range(self._messages.qsize()):
+            if self._closed:
                 break
+            job, kind, content = self._messages.get_nowait()
             if kind == "progress":
                 latest[job] = content
                 continue

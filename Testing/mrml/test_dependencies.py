@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import sys
 import types
 
 import pytest
-from DFQSAMSlicerLib import dependencies
+from DFQSAMSlicerLib import dependencies, torch_dependency
+
+from dfqsam_core.errors import DFQSAMError
 
 
 @pytest.fixture
@@ -82,5 +85,65 @@ def test_nobody_is_asked_when_all_is_there(tmp_path, pip):
 def test_our_own_requirements_have_lower_bounds_only_and_nothing_that_slicer_brings():
     lines = [line.split("#")[0].strip() for line in dependencies.REQUIREMENTS.read_text().splitlines()]
     texts = [line for line in lines if line]
-    assert [text.split(">=")[0] for text in texts] == ["onnxruntime", "onnx", "safetensors"]
+    assert [text.split(">=")[0] for text in texts] == ["onnxruntime", "onnx", "safetensors", "platformdirs"]
     assert all(">=" in text and not set(text) & set("<~!,") and "==" not in text for text in texts)
+
+
+@pytest.fixture
+def wanted_to_quantize(tmp_path, monkeypatch):
+    """torch and another package, both of versions that do not exist."""
+    path = tmp_path / "requirements-quantize.txt"
+    path.write_text("torch>=999  # gradients\nno-such-package-here>=1  # decodes\n")
+    monkeypatch.setattr(torch_dependency, "REQUIREMENTS", path)
+
+
+@pytest.fixture
+def pytorch_extension(monkeypatch):
+    """The extension PyTorch's utilities, as far as they are called; notes what they and pip are given."""
+    calls = []
+
+    class PyTorchUtilsLogic:
+        def installTorch(self, askConfirmation, torchVersionRequirement):
+            with open(os.environ["PIP_CONSTRAINT"]) as constraints:
+                calls.append((askConfirmation, torchVersionRequirement, constraints.read().splitlines()))
+
+    module = types.ModuleType("PyTorchUtils")
+    module.PyTorchUtilsLogic = PyTorchUtilsLogic
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", module)
+    monkeypatch.delenv("PIP_CONSTRAINT", raising=False)
+    return calls
+
+
+def test_torch_comes_from_the_extension_that_is_made_for_it_and_the_rest_from_pip(
+    wanted_to_quantize, pytorch_extension, pip
+):
+    asked = []
+    torch_dependency.ensure(lambda text: asked.append(text) or True)
+    assert "several GB" in asked[0]
+    [(asks_again, version, constraints)] = pytorch_extension
+    assert (asks_again, version) == (False, ">=999")
+    assert f"pytest=={importlib.metadata.version('pytest')}" in constraints
+    assert "PIP_CONSTRAINT" not in os.environ
+    assert [texts for texts, *_ in pip] == [["no-such-package-here>=1"]]
+
+
+def test_without_that_extension_nothing_is_installed_and_nobody_is_asked(wanted_to_quantize, pip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
+    with pytest.raises(DFQSAMError, match="Extensions Manager"):
+        torch_dependency.ensure(lambda text: pytest.fail("asked"))
+    assert pip == []
+
+
+def test_declining_torch_installs_nothing(wanted_to_quantize, pytorch_extension, pip):
+    assert torch_dependency.ensure(lambda text: False) is False
+    assert (pytorch_extension, pip) == ([], [])
+
+
+def test_all_bounds_are_those_of_the_package_itself():
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((dependencies.REQUIREMENTS.parents[2] / "pyproject.toml").read_text())["project"]
+    ours = {*project["dependencies"], *project["optional-dependencies"]["quantize"]}
+    for file in (dependencies.REQUIREMENTS, torch_dependency.REQUIREMENTS):
+        texts = {line.split("#")[0].strip() for line in file.read_text().splitlines()} - {""}
+        # Only the module itself needs platformdirs.
+        assert texts - {"platformdirs>=4.0"} <= ours

@@ -46,6 +46,7 @@ def packed_toy(seed: int = 0, architecture: Architecture | None = None) -> Packe
         for part in "qkv":
             tensors |= _quantizer(generator, f"{product.name}.{part}", architecture.num_heads, 4)
         tensors[f"{product.name}.softmax.scale"] = np.ones(architecture.num_heads, np.float32)
+        tensors[f"{product.name}.softmax.step"] = np.full(1, 0.4, np.float32)
         entries.append(
             {"name": product.name, "kind": "attention", "macs": product.macs, "input_bits": 4, "softmax_bits": 4}
         )

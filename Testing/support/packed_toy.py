@@ -101,6 +101,7 @@ def _quantize_attention(
             _store(tensors, f"{name}.{part}", *_min_max(values.reshape(len(values), -1).T, bits))
     if softmax_bits is not None:
         tensors[f"{name}.softmax.scale"] = _float32(inputs[f"{name}.softmax"].max((1, 2)))
+        tensors[f"{name}.softmax.step"] = _float32([0.4])
 
 
 def _min_max(x: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:

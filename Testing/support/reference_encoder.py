@@ -188,7 +188,8 @@ class ReferenceEncoder:
         if bits is None:
             return np.exp(logits - log_sum)
         delta = self.t(f"{name}.softmax.scale")[:, None, None]
+        step = self.t(f"{name}.softmax.step")
         distance = log_sum + np.log(delta) - logits
-        own = np.clip(np.round(distance / (math.log(2) / 2)), 0, 2**bits - 1).astype(np.int64)
+        own = np.clip(np.round(distance / step), 0, 2**bits - 1).astype(np.int64)
         codes = self.code_source(f"{name}.softmax", distance, own)
-        return np.where(codes < 2**bits - 1, delta * 2.0 ** (-codes / 2), 0)
+        return np.where(codes < 2**bits - 1, delta * np.exp(-codes * step), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import math
 import os
@@ -127,7 +128,8 @@ def progress_callback(args: argparse.Namespace) -> Iterator[ProgressCallback]:
 
 @contextlib.contextmanager
 def _display(kind: str) -> Iterator[ProgressCallback]:
-    if kind == "bars":
+    # 3D Slicer's Python has no rich: there the work goes on without bars.
+    if kind == "bars" and importlib.util.find_spec("rich") is not None:
         from .bars import progress_bars
 
         with progress_bars() as show:

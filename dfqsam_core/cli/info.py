@@ -31,17 +31,17 @@ def run(args: argparse.Namespace) -> int:
     from ..store.model_file import describe_file
 
     description = describe_file(args.file)
-    print(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(_outline(description)))
+    print(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(outline(description)))
     return DONE
 
 
-def _outline(values: dict[str, Any], indent: str = "") -> Iterator[str]:
-    """Lines "name: value", nested ones indented; what is long is only counted."""
+def outline(values: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield lines "name: value", nested ones indented; what is long is only counted."""
     for name, value in values.items():
         if isinstance(value, (dict, list)) and (len(value) > _LONG or any(isinstance(item, dict) for item in value)):
             yield f"{indent}{name}: {len(value)} entries (--json shows them)"
         elif isinstance(value, dict) and value:
             yield f"{indent}{name}:"
-            yield from _outline(value, indent + "  ")
+            yield from outline(value, indent + "  ")
         else:
             yield f"{indent}{name}: {'; '.join(map(str, value)) if isinstance(value, (list, dict)) else value}"

@@ -52,7 +52,9 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--resume", action="store_true", help="continue what --work-dir holds")
     parser.add_argument("--preview", type=Path, metavar="DIR", help="write synthetic images and their labels as PNG")
     parser.add_argument(
-        "--dry-run", action="store_true", help="print sizes and an estimated time per part, write nothing"
+        "--dry-run",
+        action="store_true",
+        help="print sizes and an estimated time per part, write no model (no torch needed)",
     )
     add_report_options(parser)
     add_progress_option(parser)
@@ -103,7 +105,10 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
 def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
     from ..quant import estimate
 
-    _print_estimate(estimate(args.checkpoint, config, args.threads))
+    check_report(args)
+    estimated = estimate(args.checkpoint, config, args.threads)
+    write_report(args, estimated)
+    _print_estimate(estimated)
     print("Nothing written (dry run).")
     return DONE
 

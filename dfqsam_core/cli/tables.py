@@ -13,11 +13,16 @@ def print_table(
 ) -> None:
     """Print rows of text under their headings; the first `text_columns` are aligned left, the numbers right.
 
-    No cell is ever cut or wrapped: where the terminal is too narrow, the lines are longer than it.
+    No cell is ever cut or wrapped: where the terminal is too narrow, the lines are longer than it. Without rich, which
+    3D Slicer's Python lacks, the cells are parted by tabs.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
+    try:
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+    except ModuleNotFoundError:
+        print("\n".join("\t".join(cells) for cells in (headings, *rows)), caption, sep="\n")
+        return
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for number, heading in enumerate(headings):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
+import numpy as np
 
 from ..store.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.layers import LayerSpec, decoder_layers, encoder_layers, encoder_macs
 from .config import QuantConfig
-from .quantize import single_threaded_kernels, usable_cores
+from .cores import usable_cores
 
 # How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5
@@ -60,12 +62,28 @@ def _codes_bytes(layer: LayerSpec, bits: int) -> int:
 
 
 def _products_per_second() -> float:
-    a, b = torch.rand(256, 768), torch.rand(768, 768)
+    """Operations of matrix products that one core does in a second."""
     operations = 2 * 256 * 768 * 768
-    with single_threaded_kernels():
-        a @ b
+    with _product() as (multiply, cores):
+        multiply()
         begin, count = time.perf_counter(), 0
         while time.perf_counter() - begin < 0.25:
-            a @ b
+            multiply()
             count += 1
-    return operations * count / (time.perf_counter() - begin)
+    return operations * count / (time.perf_counter() - begin) / cores
+
+
+@contextlib.contextmanager
+def _product() -> Iterator[tuple[Callable[[], Any], int]]:
+    """One matrix product, and the cores that it keeps busy: torch's on one, or NumPy's on all where torch is absent."""
+    a, b = np.ones((256, 768), np.float32), np.ones((768, 768), np.float32)
+    try:
+        import torch
+
+        from .quantize import single_threaded_kernels
+    except ModuleNotFoundError:
+        yield lambda: a @ b, usable_cores()
+        return
+    x, y = torch.from_numpy(a), torch.from_numpy(b)
+    with single_threaded_kernels():
+        yield lambda: x @ y, 1

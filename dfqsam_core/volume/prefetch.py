@@ -51,12 +51,13 @@ class Prefetcher:
             self._raise_error()
             return done
 
-    def close(self) -> None:
-        """End the thread after the slice in work; calling it again does nothing."""
+    def close(self, wait: bool = True) -> None:
+        """End the thread after the slice in work, and `wait` for that; calling it again does nothing."""
         with self._changed:
             self._closed, self._wanted = True, []
             self._changed.notify_all()
-        self._thread.join()
+        if wait:
+            self._thread.join()
 
     def _is_settled(self) -> bool:
         return self._error is not None or not (self._wanted or self._busy)

@@ -1,0 +1,136 @@
+"""`dfqsam` in a process of its own: it reports line by line, can be cancelled, and nothing here ever waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import dfqsam_core
+from dfqsam_core.progress import Progress
+
+# A cancelled child stops at its next report; one that does not report that long is killed.
+GRACE_SECONDS = 20.0
+_KEPT_LINES, _NICENESS = 200, 10
+
+
+def python_executable() -> str:
+    """The Python to start children with: PythonSlicer inside Slicer, whose own program is no Python, else this one."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+class ChildProcess:
+    """One run of `python -m dfqsam_core ARGUMENTS`; `poll` takes over what it said since the last call.
+
+    arguments: of `dfqsam`, with absolute paths and `--progress json`. python: None for `python_executable()`.
+    progress: its last report, None before the first. history: all reports of the last poll, oldest first.
+    lines: what else it printed. exit_code: as of `dfqsam`, None while it runs.
+    Raises OSError when Python cannot be started. When this process ends, the child ends at its next report.
+    """
+
+    def __init__(self, arguments: Sequence[str], python: str | None = None) -> None:
+        self.progress: Progress | None = None
+        self.history: list[Progress] = []
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.exit_code: int | None = None
+        self.is_cancelled = False
+        self._kill_at: float | None = None
+        self._messages: SimpleQueue[str | int] = SimpleQueue()
+        self._process = subprocess.Popen(
+            [python or python_executable(), "-m", "dfqsam_core", *arguments],
+            # `-m` looks for modules here: inside Slicer the package is in no place that Python knows by itself.
+            cwd=Path(dfqsam_core.__file__).resolve().parents[1],
+            # Unbuffered, so that its last line is the last thing that it said.
+            env=os.environ | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            **_own_group(),
+        )
+        _give_way(self._process)
+        threading.Thread(target=self._read, name="dfqsam-child", daemon=True).start()
+
+    @property
+    def message(self) -> str:
+        """Its last sentence: for an exit code other than 0, the reason."""
+        return next((line for line in reversed(self.lines) if line.strip()), "")
+
+    def poll(self) -> None:
+        """Take over what the child said, and kill it when it did not follow a cancellation in time."""
+        self.history = []
+        with contextlib.suppress(Empty):
+            while True:
+                self._take(self._messages.get_nowait())
+        if self._kill_at is not None and time.monotonic() > self._kill_at and self.exit_code is None:
+            _end_group(self._process, by_force=True)
+
+    def cancel(self) -> None:
+        """Ask the child to stop; asking again has no effect."""
+        if self.exit_code is None and not self.is_cancelled:
+            self.is_cancelled = True
+            self._kill_at = time.monotonic() + GRACE_SECONDS
+            _end_group(self._process, by_force=False)
+
+    def _take(self, message: str | int) -> None:
+        if isinstance(message, int):
+            self.exit_code = message
+        elif (progress := _progress(message)) is not None:
+            self.progress = progress
+            self.history.append(progress)
+        else:
+            self.lines.append(message.rstrip())
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._messages.put(line)
+        self._messages.put(self._process.wait())
+
+
+def _progress(line: str) -> Progress | None:
+    """The report in a line of `--progress json`; None for any other line."""
+    try:
+        fields = json.loads(line)
+        return Progress(str(fields["stage"]), int(fields["done"]), int(fields["total"]), str(fields["message"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _own_group() -> dict[str, Any]:
+    """Options that give the child a group of its own, to which PythonSlicer's real Python belongs, and no window."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
+    return {"start_new_session": True}
+
+
+def _give_way(process: subprocess.Popen[str]) -> None:
+    """Let Slicer's own threads go first: the child uses all cores. On Windows it was started so."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, process.pid, _NICENESS)
+
+
+def _end_group(process: subprocess.Popen[str], by_force: bool) -> None:
+    """End a child with its children: politely where the system can, which Windows cannot without a console."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        kill = ["taskkill", "/PID", str(process.pid), "/T", "/F"]
+        subprocess.Popen(kill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_own_group())
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)

@@ -1,0 +1,25 @@
+"""What the panel remembers in the scene: the choices of its selectors and switches, typed."""
+
+from __future__ import annotations
+
+import slicer
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+
+@parameterNodeWrapper
+class PanelParameters:
+    """The Segment panel's choices; fields are named as Slicer names parameters.
+
+    window: "auto", a preset's name, or "WIDTH,LEVEL". autoAccept: write each prediction at once instead
+    of showing it first. refine: start from the slice's present mask. protectOthers: leave all other segments as they
+    are. encodeAhead: prepare the slices around the present one while nothing else runs.
+    """
+
+    volume: slicer.vtkMRMLScalarVolumeNode
+    segmentation: slicer.vtkMRMLSegmentationNode
+    segmentId: str
+    window: str = "auto"
+    autoAccept: bool = False
+    refine: bool = False
+    protectOthers: bool = True
+    encodeAhead: bool = True

@@ -1,0 +1,35 @@
+"""What a person asks of one segment on one slice: how its prompts shall change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dfqsam_core.errors import PromptError
+from dfqsam_core.volume import BoxPrompt, SliceKey
+from dfqsam_core.volume.prompts import Prompt
+
+Prompts = tuple[Prompt, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A change of the prompts of a segment on a slice; it is made of those that are there when its turn comes."""
+
+    segment_id: str
+    key: SliceKey
+    change: Callable[[Prompts], Prompts]
+
+
+def with_prompt(prompts: Prompts, prompt: Prompt) -> Prompts:
+    """Prompts and one more: a box replaces the earlier box, a point an equal one."""
+    replaced = BoxPrompt if isinstance(prompt, BoxPrompt) else ()
+    return (*(p for p in prompts if not isinstance(p, replaced) and p != prompt), prompt)
+
+
+def without_prompt(prompts: Prompts, prompt: Prompt) -> Prompts:
+    """Prompts but one; raises PromptError when it is not among them."""
+    if prompt not in prompts:
+        raise PromptError(f"The segment has no such prompt on its slice: {prompt}.")
+    place = prompts.index(prompt)
+    return prompts[:place] + prompts[place + 1 :]

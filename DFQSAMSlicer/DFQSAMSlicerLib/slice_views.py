@@ -1,0 +1,96 @@
+"""Which slice of a volume a slice view shows, which view is looked at, and how to go to a slice."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dfqsam_core.volume import SliceKey, VolumeGeometry
+
+from .volume_node import ijk_from_world, ijk_to_ras, matrix_array, view_axis, world_from_ijk
+
+_AXES = "IJK"
+_PLANES = ("sagittal", "coronal", "axial")
+
+
+def plane_name(geometry: VolumeGeometry, axis: str) -> str:
+    """What radiologists call the slices perpendicular to `axis`: "axial", "coronal" or "sagittal" (the closest)."""
+    return _PLANES[geometry.anatomical_axes[_AXES.index(axis)]]
+
+
+def shown_slice(volume_node: Any, slice_node: Any) -> SliceKey | None:
+    """The slice of the volume that a vtkMRMLSliceNode cuts in the volume's middle; None beside the volume."""
+    shape = np.array(volume_node.GetImageData().GetDimensions())
+    plane = matrix_array(slice_node.GetSliceToRAS())
+    normal, centre = plane[:3, 2], world_from_ijk(volume_node, (shape - 1) / 2)
+    point = centre - normal * np.dot(normal, centre - plane[:3, 3])
+    axis = view_axis(volume_node, slice_node, point)
+    index = int(np.rint(ijk_from_world(volume_node, point)[_AXES.index(axis)]))
+    return SliceKey(axis, index) if 0 <= index < shape[_AXES.index(axis)] else None
+
+
+def show_slice(volume_node: Any, key: SliceKey) -> None:
+    """Move every slice view that shows slices of this axis to this one."""
+    middle = (np.array(volume_node.GetImageData().GetDimensions()) - 1) / 2
+    middle[_AXES.index(key.axis)] = key.index
+    point = world_from_ijk(volume_node, middle)
+    for slice_node in slice_nodes(volume_node.GetScene()):
+        if view_axis(volume_node, slice_node, point) == key.axis:
+            slice_node.JumpSliceByOffsetting(*point.tolist())
+
+
+def slice_nodes(scene: Any) -> list[Any]:
+    """The vtkMRMLSliceNodes of a scene; the first ones belong to the usual three views."""
+    count = scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")
+    return [scene.GetNthNodeByClass(n, "vtkMRMLSliceNode") for n in range(count)]
+
+
+class PresentSlice:
+    """The slice in the view that the mouse was in last, before that in the first view; all without a timer.
+
+    changed: called when another slice may be looked at; it is called often and should only take a note.
+    """
+
+    def __init__(self, scene: Any, changed: Callable[[], None]) -> None:
+        self._scene = scene
+        self._changed = changed
+        self._slice_node: Any = None
+        self._tags: list[tuple[Any, int]] = []
+        crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+        if crosshair is not None:
+            self._observe(crosshair, crosshair.CursorPositionModifiedEvent, lambda *_: self._mouse_moved(crosshair))
+        for node in slice_nodes(scene):
+            self._observe(node, "ModifiedEvent", lambda *_: self._changed())
+
+    def key(self, volume_node: Any) -> SliceKey | None:
+        """The slice of a volume that is looked at, None where no view shows one."""
+        if self._slice_node is None or self._slice_node.GetScene() is None:
+            self._slice_node = next(iter(slice_nodes(self._scene)), None)
+        if self._slice_node is None or volume_node is None or volume_node.GetImageData() is None:
+            return None
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return shown_slice(volume_node, self._slice_node)
+        return None
+
+    def close(self) -> None:
+        """Stop listening."""
+        for node, tag in self._tags:
+            node.RemoveObserver(tag)
+        self._tags = []
+
+    def _observe(self, node: Any, event: Any, react: Callable[..., None]) -> None:
+        self._tags.append((node, node.AddObserver(event, react)))
+
+    def _mouse_moved(self, crosshair: Any) -> None:
+        under_mouse = crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0])
+        if under_mouse is not None and under_mouse is not self._slice_node:
+            self._slice_node = under_mouse
+            self._changed()
+
+
+def prompt_geometry(volume_node: Any) -> VolumeGeometry:
+    """The grid of a volume node, before its parent transforms."""
+    return VolumeGeometry(ijk_to_ras(volume_node), volume_node.GetImageData().GetDimensions())

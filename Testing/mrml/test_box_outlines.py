@@ -1,0 +1,50 @@
+"""Boxes on the real scene: where they are drawn, under the transforms, and what is left of them afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
+
+from DFQSAMSlicerLib.box_outlines import BoxOutlines, corners_ijk
+from DFQSAMSlicerLib.volume_node import ijk_from_world
+
+from dfqsam_core.volume import BoxPrompt
+
+AXIAL, SAGITTAL = BoxPrompt((2, 3, 4), (9, 8, 4)), BoxPrompt((7, 1, 2), (7, 5, 6), "I")
+
+
+def curves(world):
+    scene = world.scene
+    kind = "vtkMRMLMarkupsClosedCurveNode"
+    return [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+
+
+def test_the_ring_runs_around_the_outer_voxels():
+    np.testing.assert_array_equal(corners_ijk(AXIAL), [[1.5, 2.5, 4], [9.5, 2.5, 4], [9.5, 8.5, 4], [1.5, 8.5, 4]])
+    np.testing.assert_array_equal(corners_ijk(SAGITTAL), [[7, 0.5, 1.5], [7, 5.5, 1.5], [7, 5.5, 6.5], [7, 0.5, 6.5]])
+
+
+def test_outlines_lie_on_their_voxels_through_all_transforms(world, a_volume_node):
+    BoxOutlines(a_volume_node).show([AXIAL, SAGITTAL])
+    for node, box in zip(curves(world), (AXIAL, SAGITTAL), strict=True):
+        drawn = np.zeros((4, 3))
+        for n in range(4):
+            node.GetNthControlPointPositionWorld(n, drawn[n])
+        np.testing.assert_allclose(ijk_from_world(a_volume_node, drawn), corners_ijk(box), atol=1e-6)
+
+
+def test_they_are_ours_alone_and_go_when_their_box_goes(world, a_volume_node):
+    outlines = BoxOutlines(a_volume_node)
+    outlines.show([AXIAL, SAGITTAL, AXIAL])
+    nodes = curves(world)
+    assert len(nodes) == 2
+    assert all(node.GetHideFromEditors() and node.GetLocked() and not node.GetSaveWithScene() for node in nodes)
+    outlines.show([SAGITTAL])
+    assert curves(world) == nodes[1:]
+    world.scene.RemoveNode(nodes[1])
+    outlines.show([SAGITTAL])
+    assert len(curves(world)) == 1
+    outlines.show([])
+    assert curves(world) == []

@@ -1,0 +1,185 @@
+"""The Segment Editor effect on the editor's real node and logic, with a tiny model, without Qt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
+
+import slicer
+from DFQSAMSlicerLib.editor_effect import EditorHost, EditorPrompting
+from DFQSAMSlicerLib.scene import new_segmentation
+from DFQSAMSlicerLib.volume_node import read_volume_node, world_from_ijk
+
+from dfqsam_core.errors import ModelFileError
+from dfqsam_core.store.model_file import write_model
+from dfqsam_core.volume import BoxPrompt, SliceKey
+from Testing.support.finished import wait_for
+from Testing.support.packed_toy import calibrated_toy
+from Testing.support.segment_editor_host import SegmentEditorHost
+
+K4 = SliceKey("K", 4)
+LOW, HIGH = (2, 2, 4), (12, 10, 4)
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "toy.safetensors"
+    write_model(path, calibrated_toy())
+    return path
+
+
+@pytest.fixture
+def editor(world, a_volume_node):
+    """A Segment Editor with two segments, the first one selected; Slicer's mouse mode nodes are there."""
+    for class_name in ("vtkMRMLInteractionNode", "vtkMRMLSelectionNode"):
+        if world.scene.GetFirstNodeByClass(class_name) is None:
+            world.scene.AddNewNodeByClass(class_name)
+    node = new_segmentation(a_volume_node, "Organs")
+    found = SegmentEditorHost(world.scene, node, a_volume_node)
+    for name in ("liver", "spleen"):
+        node.GetSegmentation().AddEmptySegment(name, name)
+    found.node.SetSelectedSegmentID("liver")
+    return found
+
+
+@pytest.fixture
+def prompting(editor, model_file):
+    found = EditorPrompting(EditorHost(editor.node, editor.save_state, lambda: model_file))
+    found.activate()
+    settle(found)
+    assert found.message == ("", False)
+    yield found
+    found.close()
+
+
+def settle(prompting):
+    """Let the effect's timer tick until nothing is worked on any more."""
+
+    def is_idle():
+        prompting.tick()
+        return not prompting.worker.is_busy
+
+    wait_for(is_idle, 30)
+
+
+def box(prompting, low=LOW, high=HIGH):
+    """Draw a box with the mouse mode that the effect began."""
+    prompting.choose_tool("box")
+    for corner in (low, high):
+        volume_node = prompting.workspace.segments.volume_node
+        prompting._placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
+    settle(prompting)
+
+
+def mask(prompting, segment_id, key=K4):
+    return prompting.workspace.segments.read(segment_id, key)
+
+
+def test_a_box_segments_the_selected_segment_and_the_editors_undo_and_redo_hold(prompting, editor):
+    box(prompting)
+    assert prompting.message == ("", False)
+    found = mask(prompting, "liver")
+    assert found.any()
+    assert not mask(prompting, "spleen").any()
+    assert prompting.workspace.controller.all_prompts() == {("liver", K4): (BoxPrompt(LOW, HIGH),)}
+    assert editor.saved_states == 1
+    editor.logic.Undo()
+    assert not mask(prompting, "liver").any()
+    editor.logic.Redo()
+    np.testing.assert_array_equal(mask(prompting, "liver"), found)
+
+
+def test_the_effect_goes_on_with_the_segment_that_is_selected_next_and_keeps_the_first(prompting, editor):
+    box(prompting)
+    liver = mask(prompting, "liver")
+    editor.node.SetSelectedSegmentID("spleen")
+    prompting.tick()
+    box(prompting, (0, 0, 4), (13, 11, 4))
+    np.testing.assert_array_equal(mask(prompting, "liver"), liver)
+    spleen = mask(prompting, "spleen")
+    assert not (spleen & liver).any()
+    prompting.workspace.controller.undo()
+    assert not mask(prompting, "spleen").any()
+    np.testing.assert_array_equal(mask(prompting, "liver"), liver)
+    assert editor.saved_states == 3
+
+
+def test_masking_of_this_editor_holds_and_that_of_slicers_module_does_not(prompting, editor, world, a_volume_node):
+    module = slicer.vtkMRMLSegmentEditorNode()
+    module.SetSingletonTag("SegmentEditor")
+    module = world.scene.AddNode(module)
+    module.SourceVolumeIntensityMaskOn()
+    module.SetSourceVolumeIntensityMaskRange(1e5, 1e6)
+    editor.node.SourceVolumeIntensityMaskOn()
+    editor.node.SetSourceVolumeIntensityMaskRange(0, 1e6)
+    box(prompting)
+    found = mask(prompting, "liver")
+    assert found.any()
+    assert (read_volume_node(a_volume_node).voxels_kji[4][found] >= 0).all()
+
+
+def test_without_protection_the_editors_overwrite_mode_decides(prompting, editor):
+    box(prompting)
+    editor.node.SetSelectedSegmentID("spleen")
+    editor.node.SetOverwriteMode(editor.node.OverwriteAllSegments)
+    prompting.protect_others = False
+    prompting.tick()
+    box(prompting)
+    assert mask(prompting, "spleen").any()
+    assert not mask(prompting, "liver").any()
+
+
+def test_another_effect_takes_the_mouse_back_and_the_prompts_are_there_again_afterwards(prompting, editor, world):
+    interaction = world.scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    box(prompting)
+    before = mask(prompting, "liver")
+    assert interaction.GetCurrentInteractionMode() == interaction.Place
+    prompting.deactivate()
+    assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+    assert (prompting.workspace, prompting.is_active) == (None, False)
+    prompting.activate()
+    settle(prompting)
+    assert prompting.workspace.controller.all_prompts() == {("liver", K4): (BoxPrompt(LOW, HIGH),)}
+    np.testing.assert_array_equal(mask(prompting, "liver"), before)
+
+
+def test_escape_puts_the_tool_down(prompting, world):
+    prompting.choose_tool("positive")
+    interaction = world.scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+    assert prompting.wanted is None
+    prompting.tick()
+    assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+
+
+def test_bad_states_are_sentences(prompting, editor, world):
+    prompting.choose_tool("positive")
+    editor.node.SetSelectedSegmentID(None)
+    prompting.tick()
+    prompting._placing.node.AddControlPointWorld([0.0, 0.0, 0.0])
+    settle(prompting)
+    assert prompting.message[1]
+    world.scene.RemoveNode(editor.node.GetSegmentationNode())
+    prompting.tick()
+    assert prompting.workspace is None
+    assert "segmentation" in prompting.message[0]
+    editor.node.SetAndObserveSourceVolumeNode(world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))
+    editor.node.SetAndObserveSegmentationNode(world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode"))
+    settle(prompting)
+    assert prompting.message == ("The volume 'Empty' is empty. Choose another one.", True)
+    world.scene.Clear(0)
+    prompting.tick()
+
+
+def test_without_a_model_the_effect_says_so(editor):
+    def no_model():
+        raise ModelFileError("The model is not in this copy.")
+
+    prompting = EditorPrompting(EditorHost(editor.node, editor.save_state, no_model))
+    prompting.activate()
+    assert prompting.message == ("The model is not in this copy.", True)
+    prompting.choose_tool("box")
+    prompting.tick()
+    prompting.close()

@@ -1,0 +1,200 @@
+"""The module's own .ui file and Widget class on PySide6 and a real scene (make test-panel)."""
+
+from __future__ import annotations
+
+import os
+import time
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfqsam_core.store.model_file import write_model
+from Testing.mrml.conftest import a_volume_node, phantom_file, world
+from Testing.support.packed_toy import calibrated_toy
+
+__all__ = ["a_volume_node", "phantom_file", "world"]
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(scope="session")
+def qt_application() -> Any:
+    """The application; `qt`, `ctk` and Slicer's base classes can be imported from now on."""
+    from PySide6 import QtWidgets
+
+    from Testing.support import pythonqt, slicer_bases, slicer_widgets
+
+    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
+    pythonqt.install(slicer_widgets.STAND_INS)
+    slicer_bases.install()
+    return application
+
+
+@pytest.fixture(scope="session")
+def model_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two packed models of random weights, 64-pixel images."""
+    folder = tmp_path_factory.mktemp("models")
+    for seed in (0, 1):
+        write_model(folder / f"toy{seed}.safetensors", calibrated_toy(seed=seed))
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def slicer_app(
+    qt_application: Any, world: Any, model_files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """What the module asks of Slicer's application; the first toy is the model that was used last."""
+    import slicer
+    from PySide6 import QtCore
+
+    settings = QtCore.QSettings(str(tmp_path / "Slicer.ini"), QtCore.QSettings.IniFormat)
+    settings.setValue("DFQSAMSlicer/ModelFile", str(model_files[0]))
+    app = types.SimpleNamespace(
+        applicationName="Slicer",
+        userSettings=lambda: settings,
+        testingEnabled=lambda: False,
+        setOverrideCursor=lambda cursor: None,
+        restoreOverrideCursor=lambda: None,
+    )
+    monkeypatch.setattr(slicer, "app", app, raising=False)
+    monkeypatch.setattr("slicer.util.mainWindow", lambda: None)
+    return app
+
+
+@dataclass
+class Views:
+    """The nodes of three slice views, and the node that knows in which of them the mouse is."""
+
+    red: Any
+    green: Any
+    yellow: Any
+    crosshair: Any
+
+    def move_mouse_to(self, view: Any) -> None:
+        """The mouse is in the middle of this view."""
+        self.crosshair.SetCursorPositionXYZ([0.0, 0.0, 0.0], view)
+
+
+@pytest.fixture
+def views(world: Any) -> Views:
+    """Axial, coronal and sagittal views at the origin, in Slicer's order."""
+    import slicer
+
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(world.scene)
+    nodes = []
+    for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        node = world.scene.CreateNodeByClass("vtkMRMLSliceNode")
+        node.UnRegister(None)
+        node.SetLayoutName(name)
+        node.SetSingletonTag(name)
+        node.SetOrientation(orientation)
+        nodes.append(world.scene.AddNode(node))
+    return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()))
+
+
+@pytest.fixture
+def new_widget(slicer_app: Any) -> Iterator[Callable[[], Any]]:
+    """Makes the module's Widget as Slicer does, without its timer; all are cleaned up at the end."""
+    from PySide6 import QtWidgets
+
+    import DFQSAMSlicer
+
+    made = []
+
+    def make() -> Any:
+        parent = QtWidgets.QWidget()
+        QtWidgets.QVBoxLayout(parent)
+        widget = DFQSAMSlicer.DFQSAMSlicerWidget(parent)
+        widget.setup()
+        made.append(widget)
+        return widget
+
+    yield make
+    for widget in made:
+        widget.cleanup()
+        widget.parent.deleteLater()
+
+
+class Person:
+    """Somebody in front of the panel: presses, chooses, clicks into slices, and waits for the answer."""
+
+    def __init__(self, widget: Any) -> None:
+        self.widget = widget
+        self.ui = widget.ui
+        widget.enter()
+        self.wait()
+
+    @property
+    def panel(self) -> Any:
+        """The Segment panel behind the widgets."""
+        return self.widget._segmentPanel
+
+    @property
+    def workspace(self) -> Any:
+        """The open workspace."""
+        return self.panel.workspace
+
+    @property
+    def message(self) -> str:
+        """The sentence on top of the panel."""
+        return self.ui.messageLabel.text
+
+    def wait(self) -> None:
+        """Let the timer tick until nothing is worked on any more."""
+        ends = time.monotonic() + 30
+        while True:
+            self.widget.onTick()
+            if not self.panel.worker.is_busy and not self.panel._is_due:
+                return
+            assert time.monotonic() < ends, "the panel is still busy"
+            self.panel.worker.wait(0.05)
+
+    def press(self, *names: str) -> None:
+        """Press buttons by name, waiting after each."""
+        for name in names:
+            button = getattr(self.ui, name)
+            assert button.isEnabled(), f"{name} cannot be pressed"
+            button.click()
+            self.wait()
+
+    def key(self, name: str) -> None:
+        """Press the key of an action."""
+        self.panel.shortcuts.by_name[name].activated.emit()
+        self.wait()
+
+    def choose(self, name: str, text: str) -> None:
+        """Choose an entry of a list."""
+        box = getattr(self.ui, name)
+        n = box.findText(text)
+        assert n >= 0, f"{name} has no {text!r}"
+        box.setCurrentIndex(n)
+        box.activated.emit(n)
+        self.wait()
+
+    def click(self, *places_ijk: tuple[float, float, float]) -> None:
+        """Click voxels with the tool that is down, as the view's place mode would."""
+        from DFQSAMSlicerLib.volume_node import world_from_ijk
+
+        node = self.panel.tools._placing.node
+        assert node is not None, "no tool is down"
+        for ijk in places_ijk:
+            node.AddControlPointWorld(world_from_ijk(self.workspace.segments.volume_node, ijk).tolist())
+        self.wait()
+
+
+@pytest.fixture
+def person(new_widget: Callable[[], Any], views: Views, a_volume_node: Any) -> Person:
+    """Somebody who chose the phantom and looks at its middle slice."""
+    from DFQSAMSlicerLib.slice_views import show_slice
+
+    from dfqsam_core.volume import SliceKey
+
+    show_slice(a_volume_node, SliceKey("K", 4))
+    found = Person(new_widget())
+    found.ui.volumeSelector.setCurrentNode(a_volume_node)
+    found.wait()
+    return found

@@ -1,0 +1,176 @@
+"""The Segment Editor effect's own file, run as Slicer runs it, with real Qt widgets on the editor's real node."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+
+import pytest
+
+pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel")
+
+from Testing.support.finished import wait_for
+
+
+@pytest.fixture
+def editor(slicer_app, world, a_volume_node):
+    from DFQSAMSlicerLib.scene import new_segmentation
+
+    from Testing.support.segment_editor_host import SegmentEditorHost
+
+    node = new_segmentation(a_volume_node, "Organs")
+    node.GetSegmentation().AddEmptySegment("liver", "liver")
+    found = SegmentEditorHost(world.scene, node, a_volume_node)
+    found.node.SetSelectedSegmentID("liver")
+    return found
+
+
+@pytest.fixture
+def effect_class(monkeypatch):
+    """The class as Slicer loads it: the file under its folder's name, on the base that Slicer has for effects."""
+    from DFQSAMSlicerLib.editor_effect_registration import SOURCE
+
+    class Base:
+        def __init__(self, scripted_effect):
+            self.scriptedEffect = scripted_effect
+
+    bases = types.ModuleType("SegmentEditorEffects")
+    bases.AbstractScriptedSegmentEditorEffect = Base
+    monkeypatch.setitem(sys.modules, "SegmentEditorEffects", bases)
+    spec = importlib.util.spec_from_file_location(SOURCE.parent.name, SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, SOURCE.parent.name, module)
+    spec.loader.exec_module(module)
+    # The editor makes the class's name from the file's.
+    return getattr(module, SOURCE.stem)
+
+
+@pytest.fixture
+def effect(editor, effect_class):
+    from Testing.support.segment_editor_host import ScriptedEffect
+
+    found = effect_class(ScriptedEffect(editor))
+    found.setMRMLDefaults()
+    found.setupOptionsFrame()
+    found.updateGUIFromMRML()
+    found.activate()
+    settle(found)
+    yield found
+    found.deactivate()
+    found.cleanup()
+
+
+def settle(effect):
+    """Let the effect's timer tick until nothing is worked on any more."""
+
+    def is_idle():
+        effect.onTick()
+        return not effect.prompting.worker.is_busy
+
+    wait_for(is_idle, 30)
+
+
+def draw_box(effect):
+    from DFQSAMSlicerLib.volume_node import world_from_ijk
+
+    effect.tools["box"].click()
+    for corner in ((2, 2, 4), (12, 10, 4)):
+        volume_node = effect.prompting.workspace.segments.volume_node
+        effect.prompting._placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
+    settle(effect)
+
+
+def covered(effect):
+    from dfqsam_core.volume import SliceKey
+
+    return effect.prompting.workspace.segments.read("liver", SliceKey("K", 4))
+
+
+def test_a_box_by_the_effects_button_segments_and_its_undo_button_takes_it_back(effect, editor):
+    assert (effect.scriptedEffect.name, effect.scriptedEffect.perSegment) == ("SAM 4-bit", True)
+    assert not effect.undo.isEnabled()
+    draw_box(effect)
+    assert covered(effect).any()
+    assert effect.tools["box"].isChecked()
+    assert effect.message.text == ""
+    assert editor.saved_states == 1
+    effect.undo.click()
+    assert not covered(effect).any()
+    effect.tools["box"].click()
+    assert not effect.tools["box"].isChecked()
+    assert effect.prompting.wanted is None
+
+
+def test_with_a_preview_nothing_is_written_before_it_is_accepted(effect):
+    effect.autoAccept.setChecked(False)
+    effect.onTick()
+    draw_box(effect)
+    assert effect.accept.isEnabled()
+    assert not covered(effect).any()
+    effect.accept.click()
+    assert covered(effect).any()
+    assert not effect.accept.isEnabled()
+
+
+def test_the_switches_are_kept_in_the_editors_node(effect, editor):
+    assert effect.protect.isChecked()
+    effect.protect.setChecked(False)
+    assert editor.node.GetAttribute("SAM 4-bit.ProtectOthers") == "0"
+    assert not effect.prompting.protect_others
+    editor.node.SetAttribute("SAM 4-bit.ProtectOthers", "1")
+    effect.updateGUIFromMRML()
+    assert effect.protect.isChecked()
+    assert effect.prompting.protect_others
+
+
+def test_placing_does_not_end_the_effect_and_leaving_it_ends_placing(effect, world):
+    interaction = world.scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    effect.tools["positive"].click()
+    assert interaction.GetCurrentInteractionMode() == interaction.Place
+    # Overridden, as the editor's own reaction is to deactivate the effect.
+    assert "interactionNodeModified" in vars(type(effect))
+    effect.interactionNodeModified(interaction)
+    assert effect.prompting.is_active
+    effect.deactivate()
+    assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+
+
+def test_missing_packages_are_a_sentence_and_nothing_is_loaded(editor, effect_class, monkeypatch):
+    from DFQSAMSlicerLib import dependencies
+
+    from Testing.support.segment_editor_host import ScriptedEffect
+
+    monkeypatch.setattr(dependencies, "missing", lambda: ("onnxruntime",))
+    found = effect_class(ScriptedEffect(editor))
+    found.setMRMLDefaults()
+    found.setupOptionsFrame()
+    found.activate()
+    assert "press Install" in found.message.text
+    assert found.prompting is None
+    found.onTool("box")
+    found.deactivate()
+    found.cleanup()
+
+
+def test_slicer_is_told_of_the_effect_once_by_its_file(effect_class, monkeypatch):
+    from DFQSAMSlicerLib.editor_effect_registration import SOURCE, register_editor_effect
+
+    calls = []
+
+    class Adaptor:
+        def __init__(self, parent):
+            calls.append(parent)
+
+        def setPythonSource(self, path):
+            calls.append(path)
+
+        def self(self):
+            return types.SimpleNamespace(register=lambda: calls.append("registered"))
+
+    effects = types.ModuleType("qSlicerSegmentationsEditorEffectsPythonQt")
+    effects.qSlicerSegmentEditorScriptedEffect = Adaptor
+    monkeypatch.setitem(sys.modules, effects.__name__, effects)
+    register_editor_effect()
+    assert calls == [None, SOURCE.as_posix(), "registered"]
+    assert SOURCE.parent.name not in ("DFQSAMSlicerLib", "DFQSAMSlicer")

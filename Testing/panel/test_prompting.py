@@ -1,0 +1,300 @@
+"""A radiologist's work at the panel, checked against the headless core with the same model."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-panel")
+pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel")
+
+from dfqsam_core import load_model
+from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, VolumeSession
+
+K4 = SliceKey("K", 4)
+POINT, BOX = PointPrompt((7, 5, 4)), BoxPrompt((2, 2, 4), (9, 8, 4))
+
+
+def headless(person, model_file, *prompts, window="auto"):
+    """The mask that the core alone gives."""
+    volume = person.workspace.controller.canvas.session.volume
+    session = VolumeSession(volume, load_model(model_file), window)
+    session.add_segment(1, "alone")
+    for prompt in prompts:
+        session.add_prompt(1, prompt)
+    return session.mask(1, prompts[-1].slice)
+
+
+def drawn(person, key=K4, segment_id=None):
+    return person.workspace.segments.read(segment_id or person.workspace.segment_id, key)
+
+
+def test_a_tool_a_click_and_accept_are_enough(person, world, model_files):
+    assert "Choose a tool" in person.message
+    person.press("positiveButton")
+    assert person.ui.segmentationSelector.currentNode().GetName() == "CT segmentation"
+    assert "Click inside" in person.message
+    person.click((7.2, 5.1, 4.3))
+    assert "not written yet" in person.message
+    assert not drawn(person).any()
+    person.press("acceptButton")
+    expected = headless(person, model_files[0], POINT)
+    assert expected.any()
+    np.testing.assert_array_equal(drawn(person), expected)
+    person.press("undoButton")
+    assert not drawn(person).any()
+    person.press("redoButton")
+    np.testing.assert_array_equal(drawn(person), expected)
+
+
+def test_every_key_does_what_its_button_does(person, model_files):
+    person.key("box")
+    assert person.ui.boxButton.checked
+    person.click((2, 2, 4), (9, 8, 4))
+    person.key("positive")
+    assert (person.ui.boxButton.checked, person.ui.positiveButton.checked) == (False, True)
+    person.click((7, 5, 4))
+    person.key("candidate 2")
+    preview = person.workspace.controller.preview
+    assert preview.prompts == (BOX, POINT)
+    assert preview.prediction.chosen == 1
+    person.key("accept")
+    np.testing.assert_array_equal(drawn(person), preview.prediction.mask)
+    person.key("undo")
+    assert not drawn(person).any()
+    person.key("redo")
+    person.key("negative")
+    person.click((3, 3, 4))
+    person.key("discard")
+    assert person.workspace.prompts_on(K4) == (BOX, POINT)
+    person.key("cancel")
+    assert not person.ui.negativeButton.checked
+
+
+def test_keys_are_left_to_other_modules(person):
+    assert all(shortcut.enabled for shortcut in person.panel.shortcuts.by_name.values())
+    person.press("positiveButton")
+    person.widget.exit()
+    assert not any(shortcut.enabled for shortcut in person.panel.shortcuts.by_name.values())
+    assert person.panel.tools._placing.node is None
+
+
+def test_escape_in_a_view_puts_the_tool_up(person, world):
+    person.press("negativeButton")
+    interaction = world.scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+    assert not person.ui.negativeButton.checked
+
+
+def test_half_a_box_is_forgotten_with_its_tool(person):
+    person.press("boxButton")
+    person.click((0, 0, 4))
+    person.press("positiveButton", "boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    assert person.workspace.prompts_on(K4) == (BOX,)
+
+
+def test_estimates_and_candidates_are_the_models(person):
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    prediction = person.workspace.controller.preview.prediction
+    buttons = [person.ui.candidateButton1, person.ui.candidateButton2, person.ui.candidateButton3]
+    assert [b.text for b in buttons] == [f"{n + 1}: {iou:.2f}" for n, iou in enumerate(prediction.predicted_iou)]
+    assert [b.checked for b in buttons].index(True) == prediction.chosen
+    assert "own estimate" in person.ui.candidateLabel.text
+
+
+def test_accepting_at_once_and_a_second_segment_that_is_protected(person, model_files):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    first, before = person.workspace.segment_id, drawn(person)
+    assert before.any()
+    person.press("addSegmentButton")
+    assert person.workspace.segment_id != first
+    person.click((6, 5, 4))
+    np.testing.assert_array_equal(drawn(person, segment_id=first), before)
+    assert not (drawn(person) & before).any()
+    person.choose("segmentBox", person.ui.segmentBox.itemText(0))
+    assert person.workspace.segment_id == first
+
+
+def test_the_list_shows_goes_to_and_removes_prompts(person, views, a_volume_node):
+    from DFQSAMSlicerLib.slice_views import shown_slice
+
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    person.click((7, 5, 6))
+    table = person.ui.promptTable
+    texts = [[table.item(row, column).text() for column in range(3)] for row in range(table.rowCount)]
+    assert [row[2] for row in texts] == ["Point + (7, 5, 4)", "Point + (7, 5, 6)"]
+    assert [row[1].split()[:2] for row in texts] == [["K", "4"], ["K", "6"]]
+    table.selectRow(1)
+    person.wait()
+    assert shown_slice(a_volume_node, views.red) == SliceKey("K", 6)
+    person.press("removePromptButton")
+    assert table.rowCount == 1
+    assert not person.ui.removePromptButton.isEnabled()
+
+
+def test_clearing_a_slice_takes_only_its_prompts(person):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("positiveButton")
+    person.click((7, 5, 6))
+    person.click((7, 5, 4))
+    other = drawn(person, SliceKey("K", 6))
+    person.press("clearSliceButton")
+    assert not drawn(person).any()
+    np.testing.assert_array_equal(drawn(person, SliceKey("K", 6)), other)
+
+
+def test_the_slice_under_the_mouse_counts(person, views, a_volume_node):
+    from DFQSAMSlicerLib.slice_views import show_slice, shown_slice
+
+    person.press("positiveButton")
+    show_slice(a_volume_node, SliceKey("I", 7))
+    views.move_mouse_to(views.yellow)
+    person.wait()
+    assert shown_slice(a_volume_node, views.yellow) == SliceKey("I", 7)
+    assert person.ui.modelViewNote.text == "I 7 sagittal, 64 x 64 pixels"
+    person.click((7, 5, 4))
+    assert person.workspace.controller.preview.key == SliceKey("I", 7)
+
+
+def test_another_window_is_shown_and_used(person, model_files):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    automatic = person.ui.modelViewLabel.pixmap.toImage()
+    person.choose("windowBox", "lung")
+    assert (person.ui.windowWidthBox.value, person.ui.windowLevelBox.value) == (1500, -600)
+    assert person.ui.modelViewLabel.pixmap.toImage() != automatic
+    person.click((2, 2, 4), (9, 8, 4))
+    np.testing.assert_array_equal(drawn(person), headless(person, model_files[0], BOX, window="lung"))
+    person.ui.windowWidthBox.setValue(700)
+    person.wait()
+    assert person.workspace.window.width == 700
+    assert person.ui.windowBox.currentText == "Own numbers"
+
+
+def test_the_window_of_the_display_can_be_taken(person, a_volume_node):
+    a_volume_node.CreateDefaultDisplayNodes()
+    display = a_volume_node.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(333, 44)
+    person.press("positiveButton")
+    person.choose("windowBox", "Take from display")
+    assert person.workspace.window.bounds == (44 - 166.5, 44 + 166.5)
+    assert (display.GetWindow(), display.GetLevel()) == (333, 44)
+
+
+def test_the_picture_is_what_the_model_gets(person):
+    from DFQSAMSlicerLib.segment_panel.window_choice import seen_by_model
+
+    person.press("positiveButton")
+    session = person.workspace.controller.canvas.session
+    expected = seen_by_model(session.volume, K4, session.window, 64)
+    picture = person.ui.modelViewLabel.pixmap.toImage()
+    shown = [[picture.pixelColor(x, y).red() for x in range(64)] for y in range(64)]
+    np.testing.assert_array_equal(shown, expected)
+
+
+def test_another_model_keeps_masks_and_prompts(person, model_files):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    before = drawn(person)
+    person.widget.onModelChosen(model_files[1])
+    person.wait()
+    assert person.workspace.model.digest == load_model(model_files[1]).digest
+    assert person.workspace.prompts_on(K4) == (BOX,)
+    np.testing.assert_array_equal(drawn(person), before)
+    assert model_files[1].name == person.ui.modelBox.currentText
+    assert load_model(model_files[1]).digest[:16] in person.ui.modelCardLabel.text
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    assert drawn(person)[before].all()
+
+
+def test_propagation_says_where_it_stopped_and_is_one_step(person):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    person.ui.firstSliceBox.setValue(3)
+    person.ui.lastSliceBox.setValue(6)
+    before = [drawn(person, SliceKey("K", k)) for k in range(9)]
+    person.press("propagateButton")
+    assert "Downwards to slice" in person.ui.stopsLabel.text
+    assert "Upwards to slice" in person.ui.stopsLabel.text
+    assert not any(drawn(person, SliceKey("K", k)).any() for k in (0, 1, 2, 7, 8))
+    if person.workspace.controller.canvas.session.can_redo:
+        person.press("undoButton")
+    person.press("undoButton")
+    for k in range(9):
+        assert not (drawn(person, SliceKey("K", k)) & ~before[k]).any()
+
+
+def test_a_propagation_can_be_cancelled_and_changes_nothing(person, monkeypatch):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    before = drawn(person)
+    slices, begun, gate = person.workspace.controller.canvas.session.slices, threading.Event(), threading.Event()
+    predict = slices.predict
+
+    def slow_predict(*args):
+        begun.set()
+        assert gate.wait(30)
+        return predict(*args)
+
+    monkeypatch.setattr(slices, "predict", slow_predict)
+    person.ui.propagateButton.click()
+    assert begun.wait(30)
+    person.widget.onTick()
+    assert person.ui.cancelButton.isEnabled()
+    assert not person.ui.propagateButton.isEnabled()
+    assert not person.ui.progressBar.isHidden()
+    person.ui.cancelButton.click()
+    gate.set()
+    person.wait()
+    assert person.message == "Cancelled."
+    assert person.ui.progressBar.isHidden()
+    np.testing.assert_array_equal(drawn(person), before)
+    assert not any(drawn(person, SliceKey("K", k)).any() for k in range(9) if k != 4)
+
+
+def test_seconds_are_measured_and_a_prepared_slice_needs_no_encoding(person):
+    from DFQSAMSlicerLib.segment_panel.status import _time
+
+    assert "with the first one" in person.ui.secondsLabel.text
+    person.press("positiveButton")
+    assert person.workspace._idle.wait(30)
+    person.click((7, 5, 4))
+    controller = person.workspace.controller
+    assert controller.canvas.session.slices.encodings == 0
+    assert controller.encoding_seconds is None
+    assert f"prepared slice {_time(controller.decoding_seconds)}" in person.ui.secondsLabel.text
+    person.ui.encodeAheadBox.setChecked(False)
+    person.wait()
+    person.click((7, 5, 0))
+    assert f"first click on a slice {_time(controller.encoding_seconds)}" in person.ui.secondsLabel.text
+
+
+def test_a_segment_made_by_hand_is_continued(person, a_volume_node):
+    from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
+
+    node = new_segmentation(a_volume_node, "By hand")
+    scene = SegmentScene(a_volume_node, node)
+    by_hand = np.zeros((12, 14), bool)
+    by_hand[0:2, 0:3] = True
+    scene.restore(scene.add_segment("liver"), K4, by_hand)
+    person.ui.segmentationSelector.setCurrentNode(node)
+    person.wait()
+    assert person.ui.segmentBox.currentText == "liver"
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    assert drawn(person)[by_hand].all()
+    person.press("undoButton")
+    np.testing.assert_array_equal(drawn(person), by_hand)

@@ -1,0 +1,238 @@
+"""Bad states at the panel: each gives a sentence, loses nothing, and raises nothing."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-panel")
+pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel")
+
+import slicer
+
+from dfqsam_core.volume import PointPrompt, SliceKey
+
+from .conftest import Person
+
+K4 = SliceKey("K", 4)
+POINT = PointPrompt((7, 5, 4))
+
+
+@pytest.fixture
+def prompted(person):
+    """A person who has drawn something."""
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("positiveButton")
+    person.click(POINT.ijk)
+    assert drawn(person).any()
+    return person
+
+
+def drawn(person):
+    return person.workspace.segments.read(person.workspace.segment_id, K4)
+
+
+def test_building_the_panel_loads_and_adds_nothing(new_widget, world, views, a_volume_node, monkeypatch):
+    monkeypatch.setattr("dfqsam_core.load_model", lambda *_: pytest.fail("a model was loaded"))
+    before = world.scene.GetNumberOfNodes()
+    widget = new_widget()
+    widget.onTick()
+    # The parameter node is Slicer's own custom.
+    assert world.scene.GetNumberOfNodes() == before + 1
+    assert "Choose a volume" in widget.ui.messageLabel.text
+    assert not widget.ui.positiveButton.isEnabled()
+
+
+def test_without_packages_the_panel_explains_itself_and_installs_on_request(new_widget, monkeypatch):
+    from DFQSAMSlicerLib import dependencies
+
+    missing = [dependencies.Requirement("onnxruntime>=1.19", "runs the model", None)]
+    monkeypatch.setattr(dependencies, "missing", lambda: tuple(missing))
+    monkeypatch.setattr(dependencies, "ensure", lambda confirm: missing.clear())
+    widget = new_widget()
+    widget.enter()
+    widget.onTick()
+    assert "onnxruntime>=1.19: runs the model" in widget.ui.installLabel.text
+    assert not widget.ui.installFrame.isHidden()
+    assert not widget.ui.promptSection.isEnabled()
+    widget.ui.installButton.click()
+    widget.onTick()
+    assert widget.ui.installFrame.isHidden()
+    assert widget.ui.promptSection.isEnabled()
+
+
+def test_no_volume(new_widget, views):
+    person = Person(new_widget())
+    assert "Choose a volume" in person.message
+    person.key("positive")
+    person.key("undo")
+    assert person.ui.segmentationSelector.currentNode() is None
+
+
+def test_a_volume_with_several_values_per_voxel_is_refused(person, world):
+    node = world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Perfusion")
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(4, 4, 4)
+    image.AllocateScalars(4, 3)
+    node.SetAndObserveImageData(image)
+    person.ui.volumeSelector.setCurrentNode(node)
+    person.wait()
+    person.press("positiveButton")
+    assert "3 values per voxel" in person.message
+
+
+def test_an_empty_volume_is_refused(person, world):
+    person.ui.volumeSelector.setCurrentNode(world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Nothing"))
+    person.wait()
+    person.press("positiveButton")
+    assert "is empty" in person.message
+
+
+def test_a_volume_removed_during_a_job_leaves_what_was_written(prompted, world, a_volume_node):
+    segmentation, segment_id = prompted.workspace.segments.node, prompted.workspace.segment_id
+    prompted.panel.tools._placing.node.AddControlPointWorld([-31.0, 22.0, 101.0])
+    world.scene.RemoveNode(a_volume_node)
+    prompted.wait()
+    assert "volume was removed" in prompted.message
+    assert not segmentation.GetSegmentation().GetSegment(segment_id).GetRepresentation("Binary labelmap").IsEmpty()
+    assert not prompted.ui.positiveButton.isEnabled()
+
+
+def test_a_model_stays_in_use_when_its_file_is_removed(person, model_files, tmp_path):
+    copy = tmp_path / "mine.safetensors"
+    shutil.copy(model_files[0], copy)
+    person.widget.onModelChosen(copy)
+    person.press("positiveButton")
+    copy.unlink()
+    person.click(POINT.ijk)
+    assert person.workspace.controller.preview is not None
+    person.choose("windowBox", "bone")
+    assert person.workspace.window.width == 1800
+
+
+def test_a_model_that_is_gone_or_broken_is_told_and_the_present_one_stays(prompted, tmp_path):
+    before, digest = drawn(prompted), prompted.workspace.model.digest
+    prompted.widget.onModelChosen(tmp_path / "gone.safetensors")
+    prompted.wait()
+    assert "gone.safetensors does not exist" in prompted.message
+    (tmp_path / "broken.safetensors").write_bytes(b"no model at all")
+    prompted.widget.onModelChosen(tmp_path / "broken.safetensors")
+    prompted.wait()
+    assert "broken.safetensors" in prompted.message
+    assert prompted.workspace.model.digest == digest
+    np.testing.assert_array_equal(drawn(prompted), before)
+
+
+def test_a_renamed_segmentation_and_segment_are_followed(prompted):
+    segmentation = prompted.workspace.segments.node
+    segmentation.SetName("Renamed")
+    segmentation.GetSegmentation().GetSegment(prompted.workspace.segment_id).SetName("spleen")
+    prompted.wait()
+    assert prompted.ui.segmentBox.currentText == "spleen"
+    assert prompted.ui.promptTable.item(0, 0).text() == "spleen"
+    prompted.press("undoButton")
+    assert not drawn(prompted).any()
+
+
+def test_a_removed_segmentation_is_told_and_a_tool_begins_a_new_one(prompted, world):
+    world.scene.RemoveNode(prompted.workspace.segments.node)
+    prompted.wait()
+    assert "segmentation was removed" in prompted.message
+    prompted.panel.tools.put_down()
+    prompted.press("positiveButton")
+    prompted.click(POINT.ijk)
+    assert drawn(prompted).any()
+
+
+def test_a_removed_segment_takes_its_prompts_along(prompted):
+    workspace, removed = prompted.workspace, prompted.workspace.segment_id
+    workspace.segments.node.GetSegmentation().RemoveSegment(removed)
+    prompted.wait()
+    assert prompted.ui.promptTable.rowCount == 0
+    assert workspace.markups.nodes["positive"].GetNumberOfControlPoints() == 0
+    prompted.click(POINT.ijk)
+    assert "No segment is chosen" in prompted.message
+    prompted.press("addSegmentButton")
+    prompted.click(POINT.ijk)
+    assert drawn(prompted).any()
+
+
+def test_going_to_another_segmentation_and_back_continues(prompted, a_volume_node):
+    from DFQSAMSlicerLib.scene import new_segmentation
+
+    first, before = prompted.workspace.segments.node, drawn(prompted)
+    prompted.ui.segmentationSelector.setCurrentNode(new_segmentation(a_volume_node, "Other"))
+    prompted.wait()
+    assert prompted.ui.promptTable.rowCount == 0
+    prompted.ui.segmentationSelector.setCurrentNode(first)
+    prompted.wait()
+    assert prompted.workspace.prompts_on(K4) == (POINT,)
+    np.testing.assert_array_equal(drawn(prompted), before)
+
+
+def test_of_two_panels_the_one_that_took_a_tool_last_prompts(prompted, new_widget):
+    other = Person(new_widget())
+    other.press("positiveButton")
+    prompted.wait()
+    assert prompted.workspace is None
+    assert "another panel" in prompted.message
+    assert other.workspace.prompts_on(K4) == (POINT,)
+    other.click((3, 5, 4))
+    assert len(other.workspace.prompts_on(K4)) == 2
+    prompted.press("positiveButton")
+    other.wait()
+    assert other.workspace is None
+    assert len(prompted.workspace.prompts_on(K4)) == 2
+
+
+def test_closing_the_scene_empties_the_panel(prompted, world):
+    prompted.panel.tools._placing.node.AddControlPointWorld([-31.0, 22.0, 101.0])
+    world.scene.Clear(0)
+    prompted.wait()
+    assert "Choose a volume" in prompted.message
+    assert prompted.ui.promptTable.rowCount == 0
+    assert prompted.workspace is None
+
+
+def test_a_saved_scene_continues_where_it_was(prompted, world, tmp_path):
+    before = drawn(prompted)
+    storages = []
+    segments = prompted.workspace.segments
+    for node, name in ((segments.volume_node, "ct.nrrd"), (segments.node, "organs.seg.nrrd")):
+        node.AddDefaultStorageNode()
+        storages.append(node.GetStorageNode())
+        storages[-1].SetFileName(str(tmp_path / name))
+        assert storages[-1].WriteData(node)
+    world.scene.SetURL(str(tmp_path / "scene.mrml"))
+    world.scene.StartState(world.scene.SaveState)
+    world.scene.EndState(world.scene.SaveState)
+    world.scene.Commit()
+    world.scene.Clear(0)
+    prompted.wait()
+    world.scene.Import()
+    prompted.wait()
+    assert prompted.ui.volumeSelector.currentNode().GetName() == "CT"
+    assert prompted.ui.promptTable.rowCount == 1
+    np.testing.assert_array_equal(drawn(prompted), before)
+
+
+def test_after_cleanup_nothing_listens(prompted, world, a_volume_node):
+    observed = prompted.workspace.markups.nodes["positive"]
+    prompted.widget.cleanup()
+    observed.AddControlPointWorld([0.0, 0.0, 0.0])
+    a_volume_node.Modified()
+    assert prompted.workspace is None
+    assert not prompted.widget._timer.isActive()
+
+
+def test_the_model_tab_is_built_when_it_is_looked_at_and_its_model_is_used(person, model_files, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert person.widget._modelPanel is None
+    person.ui.modeTabs.setCurrentIndex(1)
+    person.wait()
+    assert person.ui.modelPanelContainer.children()
+    person.widget._modelPanel._chosen(model_files[1])
+    assert person.ui.modeTabs.currentIndex == 0
+    assert person.ui.modelBox.currentText == model_files[1].name

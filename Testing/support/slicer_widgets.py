@@ -1,0 +1,126 @@
+"""Stand-ins for the few widgets of CTK and Slicer that our .ui files name, on the real scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6 import QtCore, QtWidgets
+
+from .pythonqt import ByName
+
+
+class ctkCollapsibleButton(ByName, QtWidgets.QWidget):
+    """A titled section that folds away: here a button above whatever layout the section has."""
+
+    contentsCollapsed = QtCore.Signal(bool)
+
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent)
+        self._button = QtWidgets.QToolButton(self)
+        self._button.setToolButtonStyle(QtCore.Qt.ToolButtonTextBesideIcon)
+        self._button.setCheckable(True)
+        self._button.setChecked(True)
+        self._button.setSizePolicy(QtWidgets.QSizePolicy.Expanding, QtWidgets.QSizePolicy.Fixed)
+        self._button.toggled.connect(lambda on: self._fold(not on))
+        self._height = self._button.sizeHint().height()
+        self.setContentsMargins(0, self._height, 0, 0)
+        self._fold(False)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Keep the button on top."""
+        self._button.setGeometry(0, 0, event.size().width(), self._height)
+
+    def _fold(self, is_folded: bool) -> None:
+        self._button.setArrowType(QtCore.Qt.RightArrow if is_folded else QtCore.Qt.DownArrow)
+        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindDirectChildrenOnly):
+            if child is not self._button:
+                child.setVisible(not is_folded)
+        self.setMaximumHeight(self._height if is_folded else 16777215)
+        self.contentsCollapsed.emit(is_folded)
+
+    text = QtCore.Property(
+        str, lambda self: self._button.property("text"), lambda self, text: self._button.setText(text)
+    )
+    collapsed = QtCore.Property(
+        bool, lambda self: not self._button.isChecked(), lambda self, on: self._button.setChecked(not on)
+    )
+
+
+class qMRMLWidget(ByName, QtWidgets.QWidget):
+    """Hands the scene on to the widgets inside it."""
+
+    # A .ui file connects this signal to its selectors. Python cannot emit a C++ pointer, so the scene goes by hand.
+    scene_changed = QtCore.Signal("vtkMRMLScene*", name="mrmlSceneChanged")
+
+    def setMRMLScene(self, scene: Any) -> None:
+        """Give every selector inside this scene."""
+        for widget in self.findChildren(qMRMLNodeComboBox):
+            widget.setMRMLScene(scene)
+
+
+class qMRMLNodeComboBox(ByName, QtWidgets.QComboBox):
+    """Lists nodes of a scene as they come, go and are renamed; what is chosen and removed becomes None."""
+
+    currentNodeChanged = QtCore.Signal(object)
+    nodeTypes: Any = QtCore.Property("QStringList", lambda self: self._types, lambda self, v: self._set_types(v))
+
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent)
+        self._types: list[str] = []
+        self._ids: list[str] = [""]
+        self._scene: Any = None
+        self._tags: list[int] = []
+        self._last = ""
+        self.activated.connect(lambda n: self._tell(self._ids[n]))
+
+    @QtCore.Slot("vtkMRMLScene*")
+    def setMRMLScene(self, scene: Any) -> None:
+        """Follow this scene."""
+        for tag in self._tags:
+            self._scene.RemoveObserver(tag)
+        self._scene = scene
+        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent)
+        self._tags = [scene.AddObserver(event, lambda *_: self._fill()) for event in events]
+        self._fill()
+
+    def currentNode(self) -> Any:
+        """The chosen node, or None."""
+        return self._scene.GetNodeByID(self._last) if self._scene is not None and self._last else None
+
+    def setCurrentNode(self, node: Any) -> None:
+        """Choose a node; None for none."""
+        self._fill()
+        self._tell(node.GetID() if node is not None and node.GetID() in self._ids else "")
+
+    def _set_types(self, types: list[str]) -> None:
+        self._types = list(types)
+        self._fill()
+
+    def _fill(self) -> None:
+        if self._scene is None:
+            return
+        nodes = [self._scene.GetNthNode(n) for n in range(self._scene.GetNumberOfNodes())]
+        shown = [node for node in nodes if node.GetClassName() in self._types and not node.GetHideFromEditors()]
+        self._ids = ["", *(node.GetID() for node in shown)]
+        self.clear()
+        self.addItems(["None", *(node.GetName() for node in shown)])
+        self._tell(self._last if self._last in self._ids else "")
+
+    def _tell(self, node_id: str) -> None:
+        self.setCurrentIndex(self._ids.index(node_id))
+        if node_id != self._last:
+            self._last = node_id
+            self.currentNodeChanged.emit(self.currentNode())
+
+
+for _name, _kind in {
+    "noneEnabled": bool,
+    "addEnabled": bool,
+    "removeEnabled": bool,
+    "renameEnabled": bool,
+    "showChildNodeTypes": bool,
+}.items():
+    # What these switch is Slicer's business; a .ui file may set them.
+    setattr(qMRMLNodeComboBox, _name, property(lambda self: None, lambda self, value: None))
+
+STAND_INS = {cls.__name__: cls for cls in (ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox)}
