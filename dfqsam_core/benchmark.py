@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
+import math
 import os
 import statistics
 import time
@@ -13,13 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .benchmark_start import measure_start
 from .errors import ConfigError
+from .pose import is_posing
 from .progress import ProgressCallback, report
 from .runtime import Model, SamPredictor, load_model, machine
+from .store.layers import encoder_macs
 
 # A CT slice of the usual size; speed does not depend on what it shows.
 _SLICE_SHAPE = (512, 512)
 _BOX_XYXY = (100, 120, 300, 280)
+# Rows, inner size and columns of the integer product whose rate the encoder is held against: ViT-B's lin1, in cache.
+_PRODUCT_SHAPE = (256, 768, 3072)
+_BOX_CORNERS = np.array([[2, 3]])
 
 Task = Callable[[], Any]
 # Whose task it is ("model" or "reference"), and its name.
@@ -37,17 +43,20 @@ def run_benchmark(
     threads: int | None = None,
     runs: int = 20,
     progress: ProgressCallback | None = None,
+    starts: bool = False,
 ) -> dict[str, Any]:
     """Measure a model, and a reference where one is given; JSON-ready.
 
-    threads: threads of every engine; None for one on each physical core. runs: timed repetitions of each task.
+    threads: threads of every engine; None for one on each physical core. runs: timed repetitions of each task. starts:
+    measure processes of their own as well, whose time to the first click and peak memory become `starts`.
     `timings` holds medians and minima in milliseconds of wall and process CPU time of each task of "model" and
-    "reference": "encoder" embeds one image, "first click" embeds a 512 x 512 slice and answers a box on it, "next
-    click" answers another box on the same slice. A float reference also runs as published, with padding tokens computed
-    ("encoder, padded"), and in torch, where that is installed, with them skipped ("encoder, torch").
+    "reference": "encoder" embeds one image, "decoder" answers a box on an embedding, "first click" embeds a 512 x 512
+    slice and answers a box on it, "next click" answers another box on the same slice. With more threads than one the
+    model's "encoder, 1 thread" is timed as well. A float reference also has the tasks of `reference_tasks`.
     `ratios` says how many times longer a task of the reference took than the model's own: the median over the runs,
     each of which times all tasks one after the other.
-    `memory` is measured before the reference is loaded; its peak is that of the whole process so far.
+    `integer_products`: see `integer_rates`; the product is one of 8-bit integers with both sides in cache.
+    `memory` is that of this process before the reference is loaded.
     Raises ConfigError for less than one run, ModelFileError or CheckpointError for files that cannot be used.
     """
     if runs < 1:
@@ -57,18 +66,27 @@ def run_benchmark(
     tasks = {("model", name): task for name, task in _tasks(model).items()}
     tasks["model", "first click"]()
     result = {"machine": _machine(), "threads": model.threads, "runs": runs, "model": about_model, "memory": _memory()}
+    if starts:
+        result["starts"] = measure_start(model_path, model.threads)
+    tasks["model", "integer product"] = _integer_product(model.threads)
+    if model.threads > 1:
+        one_thread, pixels = load_model(model_path, 1), _pixels(model)
+        tasks["model", "encoder, 1 thread"] = lambda: one_thread.encode(pixels)
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
         reference, result["reference"] = _loaded(reference_path, threads)
-        extra = {} if reference.is_quantized else _float_tasks(reference_path, model.threads)
+        extra = {} if reference.is_quantized else _float_tasks(reference_path, model)
         tasks |= {("reference", name): task for name, task in (_tasks(reference) | extra).items()}
     seconds = _measure(tasks, runs, progress)
-    return result | {"timings": _timings(seconds), "ratios": _ratios(seconds)}
+    timings = _timings(seconds)
+    rates = integer_rates(encoder_macs(model.architecture) / 1e9, timings["model"])
+    return result | {"timings": timings, "ratios": _ratios(seconds), "integer_products": rates}
 
 
 def _loaded(path: str | os.PathLike[str], threads: int | None) -> tuple[Model, dict[str, Any]]:
     start = time.perf_counter()
-    model = load_model(path, threads)
+    # What a pose unpacks is for another processor than this one.
+    model = load_model(path, threads, None if is_posing() else "user")
     return model, {
         "file_name": Path(path).name,
         "bytes": os.path.getsize(path),
@@ -80,10 +98,10 @@ def _loaded(path: str | os.PathLike[str], threads: int | None) -> tuple[Model, d
 
 
 def _tasks(model: Model) -> dict[str, Task]:
-    slice_pixels = _random_image(*_SLICE_SHAPE)
-    pixels = _random_image(model.image_size, model.image_size, 3)
+    slice_pixels, pixels, corners = _random_image(*_SLICE_SHAPE), _pixels(model), _network_box(model).reshape(1, 2, 2)
     predictor, same_slice = SamPredictor(model), SamPredictor(model)
     same_slice.set_image(slice_pixels)
+    embedding = same_slice.get_image_embedding()
 
     def first_click() -> None:
         predictor.set_image(slice_pixels)
@@ -91,43 +109,43 @@ def _tasks(model: Model) -> dict[str, Task]:
 
     return {
         "encoder": lambda: model.encode(pixels),
+        "decoder": lambda: model.decode(embedding, corners, _BOX_CORNERS),
         "first click": first_click,
         "next click": lambda: same_slice.predict(box=_BOX_XYXY),
     }
 
 
-def _float_tasks(path: str | os.PathLike[str], threads: int) -> dict[str, Task]:
-    """The encoder of a float checkpoint as published, and in torch where that is installed."""
-    from .runtime.encoder_graph import build_encoder
+def _float_tasks(path: str | os.PathLike[str], model: Model) -> dict[str, Task]:
+    from .benchmark_references import reference_tasks
+
+    return reference_tasks(path, model.threads, _pixels(model), _network_box(model))
+
+
+def _integer_product(threads: int) -> Task:
     from .runtime.engine import create_session
-    from .runtime.session import float_network
-    from .store.checkpoint import read_checkpoint
+    from .runtime.onnx_builder import GraphBuilder
 
-    checkpoint = read_checkpoint(path)
-    network = float_network(checkpoint.architecture, checkpoint.tensors)
-    pixels = _random_image(1, network.architecture.image_size, network.architecture.image_size, 3)
-    session = create_session(build_encoder(network, skip_pads=False), threads)
-    tasks = {"encoder, padded": lambda: session.run(None, {"pixels": pixels})}
-    if importlib.util.find_spec("torch") is not None:
-        tasks["encoder, torch"] = _torch_task(checkpoint, pixels, threads)
-    machine.release_memory()
-    return tasks
+    rows, inner, columns = _PRODUCT_SHAPE
+    graph, random = GraphBuilder(), np.random.default_rng(0)
+    x = graph.input("x", np.uint8, (rows, inner))
+    graph.output("y", graph.op("MatMulInteger", x, graph.weight(random.integers(-15, 16, (inner, columns), np.int8))))
+    session, codes = create_session(graph.finish(), threads), random.integers(0, 16, (rows, inner), np.uint8)
+    return lambda: session.run(None, {"x": codes})
 
 
-def _torch_task(checkpoint: Any, pixels: np.ndarray, threads: int) -> Task:
-    import torch
+def integer_rates(giga_macs: float, timings: dict[str, dict[str, float]]) -> dict[str, float]:
+    """What one core does in a second of its own time, from the median CPU times of "encoder" and "integer product".
 
-    from .model.sam_med2d import SamMed2D
-
-    torch.set_num_threads(threads)
-    network = SamMed2D.from_checkpoint(checkpoint)
-    image = network.normalize(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
-
-    def encode() -> None:
-        with torch.inference_mode():
-            network.image_encoder(image)
-
-    return encode
+    giga_macs: multiplications of the encoder in billions; each counts as two operations, with its addition.
+    """
+    product = 2 * math.prod(_PRODUCT_SHAPE) / 1e6 / max(timings["integer product"]["cpu_ms"], 1e-6)
+    encoder = 2000 * giga_macs / max(timings["encoder"]["cpu_ms"], 1e-6)
+    return {
+        "encoder_giga_macs": round(giga_macs, 4),
+        "product_giga_operations_per_second": round(product, 1),
+        "encoder_giga_operations_per_second": round(encoder, 1),
+        "encoder_share": round(encoder / product, 3),
+    }
 
 
 def _measure(tasks: dict[Key, Task], runs: int, progress: ProgressCallback | None) -> dict[Key, _Seconds]:
@@ -162,7 +180,7 @@ def _ratios(seconds: dict[Key, _Seconds]) -> dict[str, dict[str, float]]:
     """Reference over model, run by run; a variant such as "encoder, padded" is compared with the plain task."""
     ratios = {}
     for (whose, task), reference in seconds.items():
-        if whose == "reference":
+        if whose == "reference" or task == "encoder, 1 thread":
             model = seconds["model", task.split(",")[0]]
             clocks = {"wall": (reference.wall, model.wall), "cpu": (reference.cpu, model.cpu)}
             ratios[task] = {clock: _median_ratio(*pair) for clock, pair in clocks.items()}
@@ -179,11 +197,20 @@ def _machine() -> dict[str, Any]:
         "cpu": machine.cpu_name(),
         "instruction_set": machine.instruction_set(),
         "physical_cores": machine.physical_cores(),
+        "load": machine.load_average(),
     }
 
 
 def _memory() -> dict[str, int | None]:
     return {"resident_bytes": machine.resident_memory_bytes(), "peak_bytes": machine.peak_memory_bytes()}
+
+
+def _pixels(model: Model) -> np.ndarray:
+    return _random_image(model.image_size, model.image_size, 3)
+
+
+def _network_box(model: Model) -> np.ndarray:
+    return np.array([0.2, 0.25, 0.6, 0.55], np.float32) * model.image_size
 
 
 def _random_image(*shape: int) -> np.ndarray:

@@ -7,8 +7,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from dfqsam_core.benchmark import run_benchmark
+from dfqsam_core.benchmark_start import measure_start
 from dfqsam_core.errors import CheckpointError, ConfigError
 from dfqsam_core.progress import Cancelled, Progress
+from dfqsam_core.store.layers import encoder_macs
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy, float_toy
 
@@ -25,7 +27,12 @@ def test_a_model_alone(files: tuple[Path, Path]) -> None:
     result = run_benchmark(files[0], threads=1, runs=2)
     assert json.loads(json.dumps(result)) == result
     assert (result["threads"], result["runs"], result["ratios"]) == (1, 2, {})
-    assert set(result["timings"]["model"]) == {"encoder", "first click", "next click"}
+    assert set(result["timings"]["model"]) == {"encoder", "decoder", "first click", "next click", "integer product"}
+    assert result["integer_products"]["encoder_giga_macs"] == round(
+        encoder_macs(calibrated_toy().architecture) / 1e9, 4
+    )
+    assert result["integer_products"]["encoder_share"] > 0
+    assert "starts" not in result
     assert result["model"]["bytes"] == files[0].stat().st_size
     assert result["model"]["is_quantized"]
     assert result["machine"]["cpu"]
@@ -34,8 +41,8 @@ def test_a_model_alone(files: tuple[Path, Path]) -> None:
 def test_a_model_beside_its_reference(files: tuple[Path, Path]) -> None:
     steps: list[Progress] = []
     result = run_benchmark(*files, threads=1, runs=2, progress=steps.append)
-    expected = {"encoder", "first click", "next click", "encoder, padded"}
-    assert expected <= set(result["ratios"]) <= expected | {"encoder, torch"}
+    expected = {"encoder", "decoder", "first click", "next click", "encoder, padded", "encoder, dynamic int8"}
+    assert expected <= set(result["ratios"]) <= expected | {"encoder, torch", "decoder, torch"}
     assert set(result["timings"]["reference"]) == set(result["ratios"])
     assert all(ratio > 0 for clocks in result["ratios"].values() for ratio in clocks.values())
     assert [(step.stage, step.done, step.total) for step in steps][-1] == ("measure", 2, 2)
@@ -62,3 +69,31 @@ def test_what_cannot_be_measured_is_refused(files: tuple[Path, Path], tmp_path: 
         run_benchmark(files[0], runs=0)
     with pytest.raises(CheckpointError, match="does not exist"):
         run_benchmark(tmp_path / "nothing.safetensors")
+
+
+def test_more_threads_are_compared_with_one(files: tuple[Path, Path]) -> None:
+    result = run_benchmark(files[0], threads=2, runs=1)
+    assert set(result["ratios"]) == {"encoder, 1 thread"}
+    assert "encoder, 1 thread" in result["timings"]["model"]
+
+
+def test_starts_are_measured_in_processes_of_their_own(files: tuple[Path, Path]) -> None:
+    starts = measure_start(files[0], threads=1)
+    assert set(starts) == {"first", "again"}
+    for start in starts.values():
+        assert start["ready_seconds"] > 0
+        assert start["click_seconds"] > 0
+        assert start["peak_bytes"] is None or start["peak_bytes"] > 10**6
+
+
+def test_the_references_compute_the_same_embedding(files: tuple[Path, Path]) -> None:
+    torch = pytest.importorskip("torch")
+    from dfqsam_core.model.published import published_form
+    from dfqsam_core.model.sam_med2d import SamMed2D
+    from dfqsam_core.store.checkpoint import read_checkpoint
+
+    checkpoint = read_checkpoint(files[1])
+    ours, published = SamMed2D.from_checkpoint(checkpoint), published_form(checkpoint)
+    image = torch.linspace(-2, 2, 3 * 64 * 64).reshape(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(published.image_encoder(image), ours.image_encoder(image), rtol=1e-4, atol=1e-4)

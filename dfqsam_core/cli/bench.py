@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..pose import POSES, is_posing, run_posing
 from .console import (
     DONE,
     Subparsers,
@@ -17,6 +19,8 @@ from .console import (
     write_report,
 )
 from .tables import print_table
+
+WHOSE = ("model", "reference")
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -29,8 +33,13 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="packed model or float checkpoint")
     parser.add_argument("--reference", type=Path, metavar="CHECKPOINT", help="what MODEL is compared with")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[None], metavar="N", help="threads; several are measured one by one"
+    )
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="timed runs of each part (default 20)")
+    parser.add_argument(
+        "--simulate", choices=POSES, help="pose as a lesser processor (Linux on x86 with a C compiler and binutils)"
+    )
     add_report_options(parser)
     add_progress_option(parser)
     parser.set_defaults(run=run)
@@ -41,28 +50,41 @@ def run(args: argparse.Namespace) -> int:
     from ..benchmark import run_benchmark
 
     check_report(args)
+    if args.simulate and not is_posing():
+        return run_posing(args.simulate, sys.argv[1:])
     with progress_callback(args) as progress:
-        result = run_benchmark(args.model, args.reference, threads=args.threads, runs=args.runs, progress=progress)
-    write_report(args, result)
-    print(f"{result['machine']['cpu']}, {result['threads']} threads, {result['runs']} runs")
-    print_table(("", "model", "reference", "ratio"), _rows(result))
+        results = [
+            run_benchmark(args.model, args.reference, threads, args.runs, progress, starts=threads == args.threads[0])
+            for threads in args.threads
+        ]
+    write_report(args, results[0] | {"simulated": args.simulate, "more_threads": results[1:]})
+    for result in results:
+        pose = f", posing as {args.simulate}" if args.simulate else ""
+        print(f"{result['machine']['cpu']}{pose}, {result['threads']} threads, {result['runs']} runs")
+        print_table(("", "model", "CPU", "reference", "CPU", "ratio", "CPU"), _rows(result))
     return DONE
 
 
-def _rows(result: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Sizes and loading, then the median time of each task; a ratio above 1 is in the model's favour."""
+def _rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Sizes and starts, then median times of each task; a ratio above 1 is in the model's favour."""
     model, reference = result["model"], result.get("reference")
     for name, key, scale in (("file, MB", "bytes", 1e6), ("load, s", "load_seconds", 1.0)):
         ours = model[key] / scale
         theirs = reference[key] / scale if reference else None
-        yield name, f"{ours:.1f}", _text(theirs, 1), _text(theirs / ours if theirs and ours else None, 2)
-    peak = result["memory"]["peak_bytes"]
-    yield "peak memory, MB", _text(peak / 1e6 if peak else None, 0), "", ""
+        yield name, _text(ours, 1), "", _text(theirs, 1), "", _text(theirs / ours if theirs and ours else None, 2), ""
+    for name, start in result.get("starts", {}).items():
+        yield f"ready to click, {name} start, s", _text(start["ready_seconds"], 2), "", "", "", "", ""
+        peak = start["peak_bytes"]
+        yield f"peak memory, {name} start, MB", _text(peak / 1e6 if peak else None, 0), "", "", "", "", ""
+    rates = result["integer_products"]
+    yield "integer product, GOP/s", _text(rates["product_giga_operations_per_second"], 0), "", "", "", "", ""
+    yield "encoder's share of it", f"{rates['encoder_share']:.0%}", "", "", "", "", ""
     timings = result["timings"]
-    for task in timings.get("reference", timings["model"]):
-        times = [timings.get(whose, {}).get(task, {}).get("wall_ms") for whose in ("model", "reference")]
-        ratio = result["ratios"].get(task, {}).get("wall")
-        yield f"{task}, ms", _text(times[0], 1), _text(times[1], 1), _text(ratio, 2)
+    tasks = {task: None for whose in ("model", "reference") for task in timings.get(whose, {})}
+    for task in tasks:
+        cells = [timings.get(whose, {}).get(task, {}).get(clock) for whose in WHOSE for clock in ("wall_ms", "cpu_ms")]
+        ratios = [result["ratios"].get(task, {}).get(clock) for clock in ("wall", "cpu")]
+        yield f"{task}, ms", *(_text(cell, 1) for cell in cells), *(_text(ratio, 2) for ratio in ratios)
 
 
 def _text(value: float | None, digits: int) -> str:

@@ -12,35 +12,44 @@ from ..windows import AttentionWindow, attention_windows
 
 @dataclass(frozen=True)
 class WindowGroup:
-    """Windows with equally many real tokens, which are computed together.
+    """Windows with equally many real rows and columns, which are computed together.
 
-    queries: int64 (windows, queries per window), flat token positions.
-    keys: int64 (windows, side * side); the position behind the last token stands for padding.
+    rows, columns: real tokens of each window; the queries are these, row by row.
+    keys: int64 (windows, side * side), positions in the order of `AttentionLayout.order`; the position behind the last
+    token stands for padding.
     """
 
-    queries: np.ndarray
+    rows: int
+    columns: int
     keys: np.ndarray
+
+    @property
+    def windows(self) -> int:
+        """How many windows."""
+        return len(self.keys)
+
+    @property
+    def queries(self) -> int:
+        """Queries of each window."""
+        return self.rows * self.columns
 
 
 @dataclass(frozen=True)
 class AttentionLayout:
-    """Tokens on a height x width image whose windows of side `side` start at multiples of it.
+    """Tokens of a grid x grid image in windows of side `side`: window group by window group, row by row in each window.
 
-    unfold: flat grid position of each token before the layer qkv, grid * grid for a zero token; None where the tokens
-    are the grid itself. fold: token of each grid position behind the layer proj; None likewise.
+    order: flat grid position of each token; grid * grid for a padding token that is computed.
     """
 
-    height: int
-    width: int
+    grid: int
     side: int
     groups: list[WindowGroup]
-    unfold: np.ndarray | None = None
-    fold: np.ndarray | None = None
+    order: np.ndarray
 
     @property
     def tokens(self) -> int:
         """Tokens that pass through qkv and proj."""
-        return self.height * self.width
+        return self.order.size
 
     @property
     def has_pads(self) -> bool:
@@ -48,10 +57,14 @@ class AttentionLayout:
         return any((group.keys == self.tokens).any() for group in self.groups)
 
     @property
-    def restore(self) -> np.ndarray | None:
-        """Index that puts the queries of all groups, one behind the other, into token order; None where they are."""
-        order = np.concatenate([group.queries.ravel() for group in self.groups])
-        return None if (order == np.arange(order.size)).all() else order.argsort()
+    def restore(self) -> np.ndarray:
+        """Token of each grid position."""
+        return self.order.argsort(kind="stable")[: self.grid**2]
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether the tokens are the grid, in its own order."""
+        return bool((self.order == np.arange(self.order.size)).all())
 
 
 def real_tokens(grid: int, window: int) -> AttentionLayout:
@@ -59,19 +72,17 @@ def real_tokens(grid: int, window: int) -> AttentionLayout:
     kinds: dict[tuple[int, int], list[AttentionWindow]] = defaultdict(list)
     for one in attention_windows(grid, window):
         kinds[len(one.rows), len(one.columns)].append(one)
-    groups = [
-        WindowGroup(np.stack([w.query_index for w in kind]), np.stack([w.key_index for w in kind]))
-        for kind in kinds.values()
-    ]
-    return AttentionLayout(grid, grid, window or grid, groups)
+    order = np.concatenate([w.query_index for kind in kinds.values() for w in kind])
+    # The padding position, behind the last token, stays where it is.
+    place = np.append(order.argsort(), order.size)
+    groups = [WindowGroup(*size, place[np.stack([w.key_index for w in kind])]) for size, kind in kinds.items()]
+    return AttentionLayout(grid, window or grid, groups, order)
 
 
 def padded_tokens(grid: int, window: int) -> AttentionLayout:
-    """Every window filled up with zero tokens, as published: windows lie one below the other, padding is computed."""
+    """Every window filled up with zero tokens, as published: padding is computed."""
     windows = attention_windows(grid, window)
     side = windows[0].side
-    unfold = np.concatenate([w.key_index for w in windows])
-    everything = np.arange(unfold.size).reshape(len(windows), -1)
-    group = WindowGroup(everything, everything)
-    fold = unfold.argsort(kind="stable")[: grid**2]
-    return AttentionLayout(len(windows) * side, side, side, [group], unfold, fold)
+    order = np.concatenate([w.key_index for w in windows])
+    everything = WindowGroup(side, side, np.arange(order.size).reshape(len(windows), -1))
+    return AttentionLayout(grid, side, [everything], order)

@@ -41,11 +41,6 @@ def build_mask_encoder(model: PackedModel) -> InferenceGraph:
     return graph.finish()
 
 
-def no_mask_embedding(model: PackedModel) -> np.ndarray:
-    """What takes the place of the dense embedding when there is no mask prompt, float32 (1, 1, C)."""
-    return np.array(model.tensors["prompt_encoder.no_mask_embed.weight"], np.float32).reshape(1, 1, -1)
-
-
 def _patch_layer(layers: LayerWriter, layer: str, norm: str, patches: str) -> str:
     """Convolution whose kernel is its stride, as a product over patches (..., taps * in), then norm and GELU."""
     x = layers.product(layer, layers.quantized(layer, patches), np.arange(4))

@@ -27,10 +27,19 @@ def build_encoder(model: PackedModel, taps: bool = False, skip_pads: bool = True
     """
     if not skip_pads and any(name.endswith(".codes") for name in model.tensors):
         raise ConfigError("A quantized model always skips padding. Give a float checkpoint to time the padded form.")
-    return _EncoderWriter(LayerWriter(GraphBuilder(taps), model), skip_pads).write()
+    return EncoderWriter(LayerWriter(GraphBuilder(taps), model), skip_pads).write(0, model.architecture.depth)
 
 
-class _EncoderWriter:
+def build_encoder_part(model: PackedModel, first: int, stop: int) -> InferenceGraph:
+    """The blocks `first` to `stop` - 1 of the encoder as a graph of their own, so that weights can pass one by one.
+
+    The first part takes `pixels` and the last one gives `image_embedding`, as `build_encoder` does; between two parts
+    go `tokens`, float32 (grid * grid, embed_dim).
+    """
+    return EncoderWriter(LayerWriter(GraphBuilder(), model), skip_pads=True).write(first, stop)
+
+
+class EncoderWriter:
     """Tokens are rows: every inner value is (grid * grid, channels)."""
 
     def __init__(self, layers: LayerWriter, skip_pads: bool) -> None:
@@ -38,16 +47,28 @@ class _EncoderWriter:
         self.architecture = layers.model.architecture
         self.skip_pads = skip_pads
 
-    def write(self) -> InferenceGraph:
+    def write(self, first: int, stop: int) -> InferenceGraph:
+        """Blocks `first` to `stop` - 1, with the patch embedding before the first and the neck behind the last one."""
         graph, a = self.graph, self.architecture
-        pixels = graph.input("pixels", np.uint8, (1, a.image_size, a.image_size, 3))
-        position = self.layers.tensor("image_encoder.pos_embed").reshape(-1, a.embed_dim)
-        tokens = graph.op("Add", self._patches(pixels), graph.constant(position))
-        for block in range(a.depth):
+        tokens = self._embedded_patches() if first == 0 else graph.input("tokens", np.float32, self._tokens_shape)
+        for block in range(first, stop):
             tokens = self._block(block, tokens)
-        embedding = graph.transpose(self._neck(tokens), 1, 0)
-        graph.output("image_embedding", graph.reshape(embedding, 1, a.out_chans, a.grid, a.grid))
+        if stop < a.depth:
+            graph.output("tokens_out", tokens)
+        else:
+            embedding = graph.transpose(self._neck(tokens), 1, 0)
+            graph.output("image_embedding", graph.reshape(embedding, 1, a.out_chans, a.grid, a.grid))
         return graph.finish()
+
+    @property
+    def _tokens_shape(self) -> tuple[int, int]:
+        return self.architecture.grid**2, self.architecture.embed_dim
+
+    def _embedded_patches(self) -> str:
+        size = self.architecture.image_size
+        pixels = self.graph.input("pixels", np.uint8, (1, size, size, 3))
+        position = self.layers.tensor("image_encoder.pos_embed").reshape(self._tokens_shape)
+        return self.graph.op("Add", self._patches(pixels), self.graph.constant(position))
 
     def _patches(self, pixels: str) -> str:
         """Patch embedding; rows of pixels keep their order (y, x, channel) and the weight follows it."""
@@ -86,12 +107,15 @@ class _EncoderWriter:
         layout = (real_tokens if self.skip_pads else padded_tokens)(self.architecture.grid, window)
         qkv, proj = f"{name}.attn.qkv", f"{name}.attn.proj"
         x = self.layers.normed_input(f"{name}.norm1", qkv, tokens, _NORM_EPSILON)
-        if layout.unfold is not None:
-            zero = self.graph.constant(np.zeros((1, self.architecture.embed_dim), np.float32))
-            x = self.graph.gather(self.graph.concat(x, zero, axis=0), layout.unfold)
-        attended = AttentionWriter(self.layers, f"{name}.attn", layout).attend(self.layers.product(qkv, x))
-        out = self.layers.linear(proj, attended)
-        return out if layout.fold is None else self.graph.gather(out, layout.fold)
+        if not layout.is_grid:
+            if not self.skip_pads:
+                zero = self.graph.constant(np.zeros((1, self.architecture.embed_dim), np.float32))
+                x = self.graph.concat(x, zero, axis=0)
+            x = self.graph.gather(x, layout.order)
+        attended = AttentionWriter(self.layers, f"{name}.attn", layout).attend(x)
+        if not layout.is_grid:
+            attended = self.graph.gather(attended, layout.restore)
+        return self.layers.linear(proj, attended)
 
     def _adapter(self, name: str, x: str) -> str:
         """SAM-Med2D's adapter: a channel gate, a spatial path down and up again, a residual LayerNorm."""

@@ -9,6 +9,7 @@ import numpy as np
 from ..store.model_file import PackedModel
 from .convolution import TapTable
 from .onnx_builder import CONTRIB, GraphBuilder
+from .weights import code_weight, float_weight
 
 # Instruction sets before VNNI add two neighbouring products of an unsigned and a signed byte in 16 bits, saturating.
 _LARGEST_PAIR = 2**15 - 1
@@ -27,6 +28,14 @@ class _InputQuantizer:
         return self.scale.size > 1
 
 
+@dataclass(frozen=True)
+class OutputUnit:
+    """Makes a product emit y * factor + offset instead of y; both (out,)."""
+
+    factor: np.ndarray
+    offset: np.ndarray
+
+
 class LayerWriter:
     """Appends the layers of `model` to `graph`, by their names in the float state dict.
 
@@ -34,7 +43,8 @@ class LayerWriter:
     weight codes alone gets them as float32 weights; one without codes stays float.
 
     Where the graph keeps taps, an integer layer L gives `L.input`, the float values before its quantizer (in units of
-    codes for attn.qkv and mlp.lin1, whose quantizer is folded into the LayerNorm), `L.codes`, and `L.output`.
+    codes for attn.qkv and mlp.lin1, whose quantizer is folded into the LayerNorm), `L.codes`, and `L.output` (not
+    attn.qkv, whose output is in units of the codes of q, k and v).
     """
 
     def __init__(self, graph: GraphBuilder, model: PackedModel) -> None:
@@ -69,6 +79,11 @@ class LayerWriter:
         codes = self.graph.op("QuantizeLinear", x, *map(self.graph.constant, (scale, zero_point)), axis=axis)
         return self.graph.tap(f"{name}.codes", self.clamp(codes, bits))
 
+    def codes(self, x: str, bits: int) -> str:
+        """Codes of x in units of codes: rounded half to even and limited to 0 .. 2^bits - 1, uint8."""
+        one, zero = self.graph.floats(1), self.graph.constant(np.uint8(0))
+        return self.clamp(self.graph.op("QuantizeLinear", x, one, zero), bits)
+
     def clamp(self, codes: str, bits: int) -> str:
         """Codes, uint8, limited to 2^bits - 1."""
         # Not Min: onnxruntime 1.23, the newest for Python 3.10, has none for uint8.
@@ -94,7 +109,23 @@ class LayerWriter:
 
         taps: flat kernel elements in the order of x; None for all in their own order (only one in a linear layer).
         """
-        return self.graph.tap(f"{layer}.output", self._product(layer, self._rows(layer), x, taps))
+        return self.graph.tap(f"{layer}.output", self._product(layer, self._weight(layer), x, taps))
+
+    def product_in_parts(self, layer: str, x: str, units: list[OutputUnit]) -> list[str]:
+        """A linear layer whose output channels are cut into equal parts, each in a unit of its own."""
+        columns = np.split(np.arange(self.model.layers[layer].out_channels), len(units))
+        weight, bias = self._weight(layer), self.bias(layer)
+        values = []
+        for part, unit in zip(columns, units, strict=True):
+            part_bias = (bias[part] * unit.factor + unit.offset).astype(np.float32)
+            if self.is_integer(layer):
+                scale = (self.tensor(f"{layer}.weight.scale")[part] * unit.factor).astype(np.float32)
+                values.append(self._integer_product(layer, weight[..., part], x, scale, part_bias))
+            else:
+                matrix = (weight[:, 0, part] * unit.factor).astype(np.float32)
+                product = self.graph.op("MatMul", x, self.graph.weight(matrix))
+                values.append(self.graph.op("Add", product, self.graph.constant(part_bias)))
+        return values
 
     def convolution(self, layer: str, x: str, table: TapTable) -> str:
         """A convolution on x (positions, in), gathered tap by tap; padding is exact zero."""
@@ -103,14 +134,14 @@ class LayerWriter:
 
     def transposed_convolution(self, layer: str, x: str, phases: list[TapTable]) -> str:
         """A transposed convolution on x (positions, in): (positions, phases * out), one product per output phase."""
-        codes, rows = self.quantized(layer, x), self._rows(layer)
-        parts = [self._product(layer, rows, self._gather(layer, codes, phase), phase.kernel) for phase in phases]
+        codes, weight = self.quantized(layer, x), self._weight(layer)
+        parts = [self._product(layer, weight, self._gather(layer, codes, phase), phase.kernel) for phase in phases]
         return self.graph.tap(f"{layer}.output", self.graph.concat(*parts, axis=1))
 
     def spread(self, layer: str, x: str) -> str:
         """A transposed convolution whose taps do not overlap, on x (..., in): (..., taps * out)."""
-        rows, codes = self._rows(layer), self.quantized(layer, x)
-        parts = [self._product(layer, rows, codes, np.array([tap])) for tap in range(rows.shape[2])]
+        weight, codes = self._weight(layer), self.quantized(layer, x)
+        parts = [self._product(layer, weight, codes, np.array([tap])) for tap in range(weight.shape[1])]
         return self.graph.tap(f"{layer}.output", self.graph.concat(*parts, axis=-1))
 
     def tensor(self, name: str) -> np.ndarray:
@@ -122,14 +153,9 @@ class LayerWriter:
         zeros = np.zeros(self.model.layers[layer].out_channels, np.float32)
         return self.model.tensors.get(f"{layer}.bias", zeros)
 
-    def _rows(self, layer: str) -> np.ndarray:
-        """Weight as (out, in, taps): int8 codes minus their zero point of an integer layer, else float32."""
-        spec = self.model.layers[layer]
-        if self.is_integer(layer):
-            return self.model.weight_codes(layer).astype(np.int8).reshape(spec.out_channels, spec.in_channels, -1)
-        weight = self.model.float_weight(layer)
-        weight = weight.swapaxes(0, 1) if spec.kind == "conv_transpose" else weight
-        return weight.reshape(spec.out_channels, spec.in_channels, -1)
+    def _weight(self, layer: str) -> np.ndarray:
+        """Weight (in, taps, out): int8 codes minus their zero point of an integer layer, else float32."""
+        return (code_weight if self.is_integer(layer) else float_weight)(self.model, layer)
 
     def _gather(self, layer: str, x: str, table: TapTable) -> str:
         """Rows (outputs, taps * in) of the inputs that each output sees; x: (positions, in)."""
@@ -140,45 +166,45 @@ class LayerWriter:
         padded = self.graph.concat(x, self.graph.constant(pad), axis=0)
         return self.graph.reshape(self.graph.gather(padded, table.positions), len(table.positions), -1)
 
-    def _product(self, layer: str, rows: np.ndarray, x: str, taps: np.ndarray | None) -> str:
+    def _product(self, layer: str, weight: np.ndarray, x: str, taps: np.ndarray | None) -> str:
         if taps is not None:
-            rows = rows[:, :, taps]
+            weight = weight[:, taps]
         if self.is_integer(layer):
-            return self._integer_product(layer, rows, x)
-        matrix = rows.transpose(2, 1, 0).reshape(-1, len(rows))
-        y = self.graph.op("MatMul", x, self.graph.weight(matrix))
+            return self._integer_product(layer, weight, x, self.tensor(f"{layer}.weight.scale"), self.bias(layer))
+        y = self.graph.op("MatMul", x, self.graph.weight(_matrix(weight)))
         has_bias = f"{layer}.bias" in self.model.tensors
         return self.graph.op("Add", y, self.graph.constant(self.bias(layer))) if has_bias else y
 
-    def _integer_product(self, layer: str, rows: np.ndarray, codes: str) -> str:
+    def _integer_product(
+        self, layer: str, weight: np.ndarray, codes: str, weight_scale: np.ndarray, bias: np.ndarray
+    ) -> str:
         """scale * sum (code - zero point) W + bias; zero points of single channels become part of the bias."""
         quantizer = self._quantizer(layer)
-        weight_scale, bias = self.tensor(f"{layer}.weight.scale"), self.bias(layer)
         input_scale, zero_point = np.array(1, np.float32), np.array(0, np.uint8)
         if quantizer.is_per_channel:
-            offset = np.einsum("oit,i->o", rows, quantizer.zero_point, dtype=np.int64)
+            offset = quantizer.zero_point.astype(np.int32) @ weight.sum(axis=1, dtype=np.int32)
             bias = (bias - weight_scale.astype(np.float64) * offset).astype(np.float32)
         else:
             input_scale, zero_point = quantizer.scale[0], quantizer.zero_point[0]
-        weight, weight_zero_point = self._integer_weight(layer, rows)
+        matrix, matrix_zero_point = self._integer_matrix(layer, weight)
         return self.graph.op(
             "MatMulIntegerToFloat",
             codes,
-            weight,
+            matrix,
             *map(self.graph.constant, (input_scale, weight_scale, zero_point)),
-            weight_zero_point,
+            matrix_zero_point,
             self.graph.constant(bias) if bias.any() else None,
             domain=CONTRIB,
         )
 
-    def _integer_weight(self, layer: str, rows: np.ndarray) -> tuple[str, str | None]:
+    def _integer_matrix(self, layer: str, weight: np.ndarray) -> tuple[str, str | None]:
         """Weight (taps * in, out) and its zero point: signed bytes where no product can saturate, else unsigned."""
         weight_bits, input_bits = self.model.weight_bits(layer) or 0, self._quantizer(layer).bits
         largest = (2 ** min(weight_bits, 7) - 1) * (2**input_bits - 1)
-        matrix = rows.transpose(2, 1, 0).reshape(-1, len(rows))
+        matrix = _matrix(weight)
         if 2 * largest <= _LARGEST_PAIR:
             return self.graph.weight(matrix), None
-        return self.graph.weight((matrix.astype(np.int16) + 128).astype(np.uint8)), self.graph.constant(np.uint8(128))
+        return self.graph.weight(matrix.view(np.uint8) + np.uint8(128)), self.graph.constant(np.uint8(128))
 
     def _layer_norm(self, x: str, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> str:
         affine = map(self.graph.constant, (gamma, beta))
@@ -187,3 +213,8 @@ class LayerWriter:
     def _quantizer(self, layer: str) -> _InputQuantizer:
         scale, zero_point = (self.model.tensors[f"{layer}.input.{part}"] for part in ("scale", "zero_point"))
         return _InputQuantizer(scale, zero_point, self.model.input_bits(layer) or 8)
+
+
+def _matrix(weight: np.ndarray) -> np.ndarray:
+    """The matrix (taps * in, out) of a weight (in, taps, out)."""
+    return np.ascontiguousarray(weight.swapaxes(0, 1)).reshape(-1, weight.shape[2])

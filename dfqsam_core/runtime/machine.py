@@ -43,8 +43,23 @@ def instruction_set() -> str:
     return next((name for flag, name in _INSTRUCTION_SETS.items() if flag in flags), platform.machine())
 
 
+def cpu_fingerprint() -> str:
+    """What tells this kind of processor from others, as far as the system says it; for the keys of caches."""
+    flags = _cpu_info("flags") or _cpu_info("Features")
+    return f"{platform.machine()} {cpu_name()} {flags}"
+
+
+def load_average() -> float:
+    """Processes that wanted a core in the last minute, on average; 0 where the system does not tell (Windows)."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
 def peak_memory_bytes() -> int | None:
     """Largest resident memory of this process so far; None where the system does not tell (Windows)."""
+    with contextlib.suppress(OSError, StopIteration):
+        # Not getrusage, where Linux counts what the process that started this one had.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
     try:
         import resource
     except ImportError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,18 +13,13 @@ from ..errors import ConfigError
 from ..store.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
-from ..store.model_file import PackedModel, is_packed_model, read_model
-from .engine import create_session
+from ..store.model_file import PackedModel, is_packed_model
 from .machine import physical_cores, release_memory
+from .network_parts import Sessions, encode, start_in_memory
+from .unpacked_cache import UnpackedCache, user_cache_folder
 
-
-class _Sessions(NamedTuple):
-    """The engine's sessions, and what replaces the mask encoder's result where there is no mask."""
-
-    encoder: Any
-    mask_encoder: Any
-    decoder: Any
-    no_mask: np.ndarray
+# Smaller models are unpacked faster than they are found.
+_LEAST_CACHED_BYTES = 32 * 2**20
 
 
 class Model:
@@ -36,13 +32,21 @@ class Model:
     """
 
     def __init__(
-        self, architecture: Architecture, card: Mapping[str, Any] | None, digest: str, threads: int, sessions: _Sessions
+        self,
+        architecture: Architecture,
+        card: Mapping[str, Any] | None,
+        digest: str,
+        threads: int,
+        sessions: Sessions,
+        no_mask: np.ndarray,
     ) -> None:
         self.architecture = architecture
         self.card = card
         self.digest = digest
         self.threads = threads
         self._sessions = sessions
+        # Replaces the mask encoder's result where there is no mask.
+        self._no_mask = no_mask
 
     @property
     def is_quantized(self) -> bool:
@@ -61,7 +65,7 @@ class Model:
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
         """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid)."""
-        return self._sessions.encoder.run(None, {"pixels": pixels[None]})[0]
+        return encode(self._sessions.encoder, pixels[None])
 
     def decode(
         self,
@@ -89,21 +93,26 @@ class Model:
 
     def _dense_embedding(self, mask_probabilities: np.ndarray | None) -> np.ndarray:
         if mask_probabilities is None:
-            return self._sessions.no_mask
+            return self._no_mask
         return self._sessions.mask_encoder.run(
             None, {"mask_probabilities": np.asarray(mask_probabilities, np.float32)}
         )[0]
 
 
-def load_model(path: str | os.PathLike, threads: int | None = None) -> Model:
+def load_model(
+    path: str | os.PathLike, threads: int | None = None, cache: UnpackedCache | Literal["user"] | None = "user"
+) -> Model:
     """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
 
     threads: threads per call; None for one on each physical core that the process may use.
+    cache: where a packed model's unpacked weights are kept, so that it loads faster and programs share their memory;
+    "user" for this user's cache folder and large models, None for nowhere. A read-only folder does no harm.
     Raises ModelFileError or CheckpointError when the file cannot be used, ConfigError for a thread count below 1.
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
-    model = _load(path, threads or physical_cores())
+    threads = threads or physical_cores()
+    model = _load_packed(Path(path), threads, cache) if is_packed_model(path) else _load_checkpoint(path, threads)
     release_memory()
     return model
 
@@ -113,23 +122,24 @@ def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray])
     return PackedModel(architecture, {"layers": []}, tensors)
 
 
-def _load(path: str | os.PathLike, threads: int) -> Model:
-    if is_packed_model(path):
-        packed = read_model(path)
-        return Model(packed.architecture, packed.card, FileSource.of(path).sha256, threads, _start(packed, threads))
+def _load_packed(path: Path, threads: int, cache: UnpackedCache | Literal["user"] | None) -> Model:
+    from .packed_start import start_packed
+
+    if cache == "user":
+        cache = UnpackedCache(user_cache_folder()) if path.stat().st_size >= _LEAST_CACHED_BYTES else None
+    digest = FileSource.of(path).sha256
+    network, sessions = start_packed(path, digest, threads, cache)
+    return _model(network, network.card, digest, threads, sessions)
+
+
+def _load_checkpoint(path: str | os.PathLike, threads: int) -> Model:
     checkpoint = read_checkpoint(path)
     network = float_network(checkpoint.architecture, checkpoint.tensors)
-    return Model(network.architecture, None, checkpoint.source.sha256, threads, _start(network, threads))
+    return _model(network, None, checkpoint.source.sha256, threads, start_in_memory(network, threads))
 
 
-def _start(network: PackedModel, threads: int) -> _Sessions:
-    # Importing the room is light; the package onnx and the engine are loaded with the first model.
-    from .decoder_graph import build_decoder, build_mask_encoder, no_mask_embedding
-    from .encoder_graph import build_encoder
-
-    return _Sessions(
-        create_session(build_encoder(network), threads),
-        create_session(build_mask_encoder(network), threads),
-        create_session(build_decoder(network), threads),
-        no_mask_embedding(network),
-    )
+def _model(
+    network: PackedModel, card: Mapping[str, Any] | None, digest: str, threads: int, sessions: Sessions
+) -> Model:
+    no_mask = np.array(network.tensors["prompt_encoder.no_mask_embed.weight"], np.float32).reshape(1, 1, -1)
+    return Model(network.architecture, card, digest, threads, sessions, no_mask)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfqsam_core.runtime.decoder_graph import build_decoder, build_mask_encoder, no_mask_embedding
+from dfqsam_core.runtime.decoder_graph import build_decoder, build_mask_encoder
 from dfqsam_core.runtime.engine import create_session
 from dfqsam_core.store.layers import decoder_layers
 from dfqsam_core.store.model_file import PackedModel
@@ -68,7 +68,7 @@ def decode(model: PackedModel) -> Callable[[Answer, np.ndarray | None], Answer]:
     mask_encoder = create_session(build_mask_encoder(model), threads=1)
 
     def run(points: Answer, mask: np.ndarray | None) -> Answer:
-        dense = no_mask_embedding(model)
+        dense = model.tensors["prompt_encoder.no_mask_embed.weight"].reshape(1, 1, -1)
         if mask is not None:
             dense = mask_encoder.run(None, {"mask_probabilities": mask})[0]
         inputs = {"point_coords": points[0], "point_labels": points[1].astype(np.int64)}

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from dfqsam_core.runtime.attention_layout import real_tokens
+from dfqsam_core.runtime.attention_layout import AttentionLayout, real_tokens
 from dfqsam_core.store.architecture import Architecture
 from dfqsam_core.store.layers import encoder_layers
 from dfqsam_core.store.model_file import PackedModel
@@ -53,7 +53,12 @@ class EngineCodes:
 
     def __call__(self, name: str, values: np.ndarray, own: np.ndarray) -> np.ndarray:
         self.seen.add(name)
-        engine_values, codes = (self._softmax if name.endswith("softmax") else self._plain)(name, values.shape)
+        if name.endswith("softmax"):
+            engine_values, codes = self._softmax(name, values.shape)
+        elif self._is_head(name):
+            engine_values, codes = self._by_head(name, values, own)
+        else:
+            engine_values, codes = self._plain(name, values.shape)
         tolerance = 1e-5 * max(1, np.abs(values).max())
         np.testing.assert_allclose(engine_values, values, atol=tolerance, err_msg=f"{name}: float input")
         # Where rounding was clear, the reference's code is the engine's.
@@ -71,13 +76,29 @@ class EngineCodes:
         if name.endswith("patch_embed.proj"):
             scale = np.float32(255 / (2**bits - 1))
         elif not name.endswith(("attn.qkv", "mlp.lin1")):
-            prefix = name if self._is_head(name) else f"{name}.input"
             scale, zero = (
-                self.model.tensors[f"{prefix}.{part}"].astype(np.float32) for part in ("scale", "zero_point")
+                self.model.tensors[f"{name}.input.{part}"].astype(np.float32) for part in ("scale", "zero_point")
             )
-            shape = (-1, 1, 1) if self._is_head(name) else (-1,)
-            scale, zero = scale.reshape(shape), zero.reshape(shape)
         return np.clip(np.round(values.astype(np.float32) / scale) + zero, 0, 2**bits - 1)
+
+    def _by_head(self, name: str, values: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """q, k or v as (heads, tokens, width) in the order of the grid; the product emits them in units of codes."""
+        steps, codes = self.taps[f"{name}.input"], self.taps[f"{name}.codes"].astype(np.int64)
+        expected = np.clip(np.round(steps), 0, 2 ** self._bits(name) - 1)
+        np.testing.assert_array_equal(codes[: len(steps)], expected, err_msg=f"{name}: not its quantizer")
+        restore = self._layout(name).restore
+        scale, zero = (self.model.tensors[f"{name}.{part}"].astype(float) for part in ("scale", "zero_point"))
+        tokens, width = len(restore), values.shape[2]
+        in_heads = steps[restore].reshape(tokens, -1, width).transpose(1, 0, 2)
+        engine_values = np.concatenate([(in_heads - zero[:, None, None]) * scale[:, None, None], values[:, tokens:]], 1)
+        # q has no row for padding, whose code nobody asks for.
+        by_head = codes[: len(steps)][restore].reshape(tokens, -1, width).transpose(1, 0, 2)
+        pads = codes[len(steps) :].reshape(-1, len(values), width).transpose(1, 0, 2)
+        return engine_values, np.concatenate([by_head, pads if pads.size else own[:, tokens:]], axis=1)
+
+    def _layout(self, name: str) -> AttentionLayout:
+        a = self.model.architecture
+        return real_tokens(a.grid, a.window_of(int(name.split(".")[2])))
 
     def _bits(self, name: str) -> int:
         return self.model.input_bits(name.rsplit(".", 1)[0] if self._is_head(name) else name)
@@ -88,17 +109,19 @@ class EngineCodes:
 
     def _softmax(self, name: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The windows' values and codes as (heads, tokens, keys)."""
-        a, attention = self.model.architecture, name.rsplit(".", 1)[0]
+        attention = name.rsplit(".", 1)[0]
         values, codes = np.empty(shape), np.empty(shape, np.int64)
-        block = int(attention.split(".")[2])
-        for number, group in enumerate(real_tokens(a.grid, a.window_of(block)).groups):
+        layout, start = self._layout(name), 0
+        for number, group in enumerate(layout.groups):
             distance = -self.taps[f"{name}.{number}.input"]
             bits = self.model.softmax_bits(attention)
-            expected = np.clip(np.round(distance / np.float32(math.log(2) / 2)), 0, 2**bits - 1)
+            expected = np.clip(np.round(distance / self.model.tensors[f"{attention}.softmax.step"]), 0, 2**bits - 1)
             np.testing.assert_array_equal(self.taps[f"{name}.{number}.codes"], expected)
-            for window, tokens in enumerate(group.queries):
+            for window in range(group.windows):
+                tokens = layout.order[start : start + group.queries]
                 values[:, tokens] = distance[:, window]
                 codes[:, tokens] = self.taps[f"{name}.{number}.codes"][:, window]
+                start += group.queries
         return values, codes
 
 
@@ -140,12 +163,31 @@ def test_every_integer_product_is_exact(encode, model) -> None:
         step = reference.finish(name, np.ones(layer.out_channels)) - reference.finish(
             name, np.zeros(layer.out_channels)
         )
-        output = taps[f"{name}.output"]
+        output = taps[f"{name}.output"] if not name.endswith("attn.qkv") else joined_qkv(model, taps, name, expected)
         if layer.kind == "conv_transpose":
             output = in_image_order(output, layer.out_channels)
         # A quarter of what one unit of the accumulator is worth: no integer can be off by one.
         assert (np.abs(output - expected) < step / 4).all(), name
     assert len(integer_layers) == len([name for name in model.tensors if name.endswith(".input.scale")])
+
+
+def joined_qkv(model: PackedModel, taps: Taps, name: str, expected: np.ndarray) -> np.ndarray:
+    """The three parts of the product behind each other, in the order of the grid and without the units of their codes.
+
+    Where q, k and v have no codes they are not tapped.
+    """
+    a, attention = model.architecture, name.removesuffix(".qkv")
+    if model.input_bits(attention) is None:
+        return expected
+    restore, parts = real_tokens(a.grid, a.window_of(int(name.split(".")[2]))).restore, []
+    for part in "qkv":
+        scale, zero = (
+            np.repeat(model.tensors[f"{attention}.{part}.{kind}"].astype(float), a.head_dim)
+            for kind in ("scale", "zero_point")
+        )
+        unscaled = a.head_dim**0.5 if part == "q" else 1.0
+        parts.append((taps[f"{attention}.{part}.input"][restore] - zero) * scale * unscaled)
+    return np.concatenate(parts, axis=1)
 
 
 def in_image_order(phases: np.ndarray, channels: int) -> np.ndarray:

@@ -1,0 +1,146 @@
+"""The cache of unpacked models: nothing in it can change a result, and nothing in it is needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfqsam_core.errors import ModelFileError
+from dfqsam_core.runtime import load_model, packed_start, unpacked_cache
+from dfqsam_core.runtime.unpacked_cache import UnpackedCache
+from dfqsam_core.store.model_file import write_model
+from Testing.support.packed_toy import calibrated_toy, random_pixels
+
+PIXELS = random_pixels(calibrated_toy().architecture)
+
+
+@pytest.fixture(scope="module")
+def packed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("packed") / "toy.safetensors"
+    write_model(path, calibrated_toy())
+    return path
+
+
+@pytest.fixture(scope="module")
+def filled(packed_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    load_model(packed_file, threads=1, cache=UnpackedCache(folder))
+    return folder
+
+
+def write_hello(folder: Path) -> None:
+    (folder / "a.bin").write_bytes(b"hello" * 1000)
+
+
+def never(folder: Path) -> None:
+    raise AssertionError("must not be asked")
+
+
+def test_a_cached_model_gives_the_same_bytes(packed_file: Path, filled: Path) -> None:
+    plain, cached = (load_model(packed_file, threads=1, cache=cache) for cache in (None, UnpackedCache(filled)))
+    np.testing.assert_array_equal(cached.encode(PIXELS), plain.encode(PIXELS))
+    assert (cached.digest, cached.card) == (plain.digest, plain.card)
+    assert len(list(filled.iterdir())) == 1
+
+
+def test_a_second_start_neither_reads_codes_nor_writes(
+    packed_file: Path, filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_start, "save_parts", never)
+    monkeypatch.setattr(packed_start, "read_model", never)
+    assert load_model(packed_file, threads=1, cache=UnpackedCache(filled)).encode(PIXELS).shape == (1, 256, 4, 4)
+
+
+@settings(deadline=None, max_examples=20)
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(1, 255))
+def test_any_changed_byte_is_noticed(filled: Path, place: float, value: int) -> None:
+    (entry,) = filled.iterdir()
+    files = [path for path in sorted(entry.iterdir()) if path.name != "manifest.json"]
+    path = files[int(place * len(files))]
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= value
+    damaged = filled.parent / "damaged" / entry.name
+    shutil.rmtree(damaged.parent, ignore_errors=True)
+    shutil.copytree(entry, damaged)
+    (damaged / path.name).write_bytes(content)
+    cache = UnpackedCache(damaged.parent)
+    assert cache.find(entry.name.removesuffix(".unpacked")) is None
+    assert not damaged.exists()
+
+
+@pytest.mark.parametrize("damage", ["missing file", "no manifest", "manifest of nonsense", "half a file"])
+def test_a_damaged_entry_is_made_again(packed_file: Path, filled: Path, tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "cache"
+    shutil.copytree(filled, folder)
+    (entry,) = folder.iterdir()
+    decoder, manifest = entry / "decoder.onnx", entry / "manifest.json"
+    {
+        "missing file": decoder.unlink,
+        "no manifest": manifest.unlink,
+        "manifest of nonsense": lambda: manifest.write_bytes(b"\xff["),
+        "half a file": lambda: os.truncate(decoder, 100),
+    }[damage]()
+    model = load_model(packed_file, threads=1, cache=UnpackedCache(folder))
+    np.testing.assert_array_equal(model.encode(PIXELS), load_model(packed_file, 1, cache=None).encode(PIXELS))
+    assert UnpackedCache(folder).find(entry.name.removesuffix(".unpacked")) == entry
+
+
+def test_what_the_engine_refuses_is_left_aside(
+    packed_file: Path, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cache"
+    shutil.copytree(filled, folder)
+    (entry,) = folder.iterdir()
+    (entry / "decoder.onnx").write_bytes(b"no graph")
+    monkeypatch.setattr(unpacked_cache, "_is_whole", lambda entry: True)
+    assert load_model(packed_file, 1, cache=UnpackedCache(folder)).encode(PIXELS).shape == (1, 256, 4, 4)
+
+
+def test_a_folder_that_cannot_be_written_does_no_harm(packed_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    model = load_model(packed_file, threads=1, cache=UnpackedCache(tmp_path / "file" / "cache"))
+    assert model.encode(PIXELS).shape == (1, 256, 4, 4)
+    assert UnpackedCache(tmp_path / "file").fill("key", write_hello) is None
+
+
+def test_a_damaged_model_is_refused_and_leaves_nothing(packed_file: Path, tmp_path: Path) -> None:
+    truncated = tmp_path / "truncated.safetensors"
+    truncated.write_bytes(packed_file.read_bytes()[:-1000])
+    with pytest.raises(ModelFileError):
+        load_model(truncated, cache=UnpackedCache(tmp_path / "cache"))
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_the_least_recently_used_entries_go_and_nothing_else(tmp_path: Path) -> None:
+    cache = UnpackedCache(tmp_path, max_bytes=12_000)
+    (tmp_path / "notes.txt").write_text("mine")
+    for age, key in ((300, "old"), (200, "older use"), (100, "new")):
+        entry = cache.fill(key, write_hello)
+        assert entry is not None
+        os.utime(entry / "manifest.json", (0, 1_000_000 - age))
+    assert cache.find("old") is None
+    assert cache.find("older use") is not None
+    os.utime(tmp_path / "new.unpacked" / "manifest.json", (0, 0))
+    cache.fill("newest", write_hello)
+    assert (cache.find("new"), cache.find("older use") is None, cache.find("newest") is None) == (None, False, False)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_key_depends_on_model_engine_and_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = packed_start.cache_key("a" * 64)
+    assert key == packed_start.cache_key("a" * 64)
+    assert key != packed_start.cache_key("b" * 64)
+    monkeypatch.setattr(packed_start.machine, "cpu_fingerprint", lambda: "another processor")
+    assert key != packed_start.cache_key("a" * 64)
+
+
+def test_small_models_are_not_kept(packed_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    load_model(packed_file, threads=1)
+    assert list(tmp_path.iterdir()) == []
