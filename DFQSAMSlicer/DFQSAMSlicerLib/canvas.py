@@ -122,7 +122,7 @@ class Canvas:
     def accept_plan(self, segment_id: str, plan: PropagationPlan) -> Iterator[None]:
         """Give a segment the slices that a propagation found, and write them; one undo step.
 
-        Each step of the iterator writes a slice; one that fails takes those before it back.
+        The iterator pauses between slices; one that fails takes those before it back.
         """
         keys = [SliceKey(plan.axis, index) for index in range(plan.first, plan.last + 1)]
         return self._commit(segment_id, keys, lambda: plan.apply(self.session).edits)
@@ -132,13 +132,13 @@ class Canvas:
         label = self.label(segment_id)
         _take_all(self._commit(segment_id, [key], lambda: (self.session.choose_mask(label, key, candidate),)))
 
-    def undo(self) -> Iterator[None]:
-        """Take the last action back, in the session and in the segments, slice by slice with the iterator's steps."""
-        return self._step(self._done, self._undone, self.session.undo, forwards=False)
+    def undo(self) -> Iterator[None] | None:
+        """Take the last action back in session and segments, with pauses between slices; None: there is none."""
+        return self._step(self._done, self._undone, self.session.undo, forwards=False) if self._done else None
 
-    def redo(self) -> Iterator[None]:
-        """Repeat the action undone last, slice by slice with the iterator's steps."""
-        return self._step(self._undone, self._done, self.session.redo, forwards=True)
+    def redo(self) -> Iterator[None] | None:
+        """Repeat the action undone last, with pauses between slices; None: there is none."""
+        return self._step(self._undone, self._done, self.session.redo, forwards=True) if self._undone else None
 
     def _commit(
         self, segment_id: str, keys: Iterable[SliceKey], change: Callable[[], tuple[SliceEdit, ...]]
@@ -153,9 +153,10 @@ class Canvas:
         self.about_to_change()
         changes: list[Change] = []
         try:
-            for edit in edits:
+            for n, edit in enumerate(edits):
+                if n:
+                    yield
                 changes += self._write(segment_id, edit.slice, before[edit.slice])
-                yield
         except DFQSAMError:
             self.session.undo()
             for done in reversed(changes):
@@ -179,8 +180,6 @@ class Canvas:
         move_session: Callable[[], tuple[SliceEdit, ...]],
         forwards: bool,
     ) -> Iterator[None]:
-        if not source:
-            return
         self.segments.check()
         for change in source[-1]:
             self.segments.segment_name(change.segment_id)
@@ -188,12 +187,12 @@ class Canvas:
         move_session()
         changes = source.pop()
         target.append(changes)
-        for change in changes if forwards else reversed(changes):
+        for n, change in enumerate(changes if forwards else reversed(changes)):
+            if n:
+                yield
             old, new = (change.before, change.after) if forwards else (change.after, change.before)
             present = self.segments.read(change.segment_id, change.slice)
             self.segments.restore(change.segment_id, change.slice, with_hand_edits(new, old, present))
-            yield
-
 
 
 def _take_all(steps: Iterator[None]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,12 +16,11 @@ from dfqsam_core.volume.prompts import Prompt, can_predict
 from dfqsam_core.volume.slice_predictor import SlicePrediction
 
 from .canvas import Canvas
+from .failure import sentence
 from .preview import Preview, PreviewLayer
-from .prompt_requests import Prompts, Request, with_prompt, without_prompt
+from .prompt_requests import Prompts, Request, with_prompt, with_requests, without_prompt
 from .worker import Job, Worker
 from .writing import Writing
-
-__all__ = ["Controller", "Preview", "PreviewLayer"]
 
 
 class Controller:
@@ -80,25 +78,19 @@ class Controller:
         found = self.canvas.prompts()
         if self.preview is not None:
             found[self.preview.segment_id, self.preview.key] = self.preview.prompts
-        for request in ([] if self._current is None else [self._current]) + list(self._requests):
-            with contextlib.suppress(PromptError):
-                found[request.segment_id, request.key] = request.change(
-                    found.get((request.segment_id, request.key), ())
-                )
-        return {place: prompts for place, prompts in found.items() if prompts}
+        current = () if self._current is None else (self._current,)
+        return with_requests(found, (*current, *self._requests))
 
     def prompts(self, segment_id: str, key: SliceKey) -> Prompts:
         """The prompts of a segment on a slice, those of a preview included."""
-        if self._is_previewed(segment_id, key):
-            assert self.preview is not None
-            return self.preview.prompts
+        if (preview := self._preview_of(segment_id, key)) is not None:
+            return preview.prompts
         return self.canvas.session.prompts(self.canvas.label(segment_id), key)
 
     def prediction(self, segment_id: str, key: SliceKey) -> SlicePrediction | None:
         """Candidates and the model's own estimates of a segment on a slice, those of a preview first."""
-        if self._is_previewed(segment_id, key):
-            assert self.preview is not None
-            return self.preview.prediction
+        if (preview := self._preview_of(segment_id, key)) is not None:
+            return preview.prediction
         return self.canvas.prediction(segment_id, key)
 
     def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
@@ -115,8 +107,9 @@ class Controller:
 
     def choose_candidate(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use candidate 0, 1 or 2 of a slice's prediction."""
-        if self._is_previewed(segment_id, key) and self.preview is not None and self.preview.prediction is not None:
-            self._show(replace(self.preview, prediction=self.preview.prediction.with_choice(candidate)))
+        preview = self._preview_of(segment_id, key)
+        if preview is not None and preview.prediction is not None:
+            self._show(replace(preview, prediction=preview.prediction.with_choice(candidate)))
         else:
             self._do(lambda: self._choose(segment_id, key, candidate))
 
@@ -138,11 +131,11 @@ class Controller:
         elif self.preview is not None:
             self.discard_preview()
         else:
-            self._do(self._undo)
+            self._do(lambda: self._move(self.canvas.undo(), "There is nothing to undo."))
 
     def redo(self) -> None:
         """Repeat the action undone last."""
-        self._do(self._redo)
+        self._do(lambda: self._move(self.canvas.redo(), "There is nothing to redo."))
 
     def propagate(
         self, segment_id: str, axis: str, first: int, last: int, config: PropagationConfig | None = None
@@ -153,21 +146,13 @@ class Controller:
 
     def change_window(self, window: WindowLevel) -> None:
         """Let the model see the volume through another window from now on; what was predicted before stays."""
-
-        def change() -> None:
-            self._require_idle()
-            self.canvas.session.slices.window = window
-
-        self._do(change)
+        self._do(lambda: self._change_window(window))
 
     def cancel(self) -> None:
         """Stop what is worked on and forget what waits; segments stay as they are."""
-        if self._writing.is_going:
-            self._requests.clear()
-            self._say("The slices are being written already; undo takes them back.")
-            return
         self._drop_work()
-        self._say("Cancelled.")
+        is_written = self._writing.is_going
+        self._say("The slices are being written already; undo takes them back." if is_written else "Cancelled.")
 
     def finish_writing(self) -> None:
         """Write all that is still to be written at once, before the scene is saved or left."""
@@ -200,7 +185,7 @@ class Controller:
             self._do(partial(self._begin, request))
 
     def _begin(self, request: Request) -> None:
-        if self.preview is not None and not self._is_previewed(request.segment_id, request.key):
+        if self.preview is not None and self._preview_of(request.segment_id, request.key) is None:
             self.accept_preview()
         prompts = request.change(self.prompts(request.segment_id, request.key))
         present = self.prediction(request.segment_id, request.key) if self.refine else None
@@ -247,22 +232,20 @@ class Controller:
         self._say("; ".join(f"Slice {axis} {stop.last_index}: {stop.reason}" for stop in stops))
         self._advance()
 
+    def _change_window(self, window: WindowLevel) -> None:
+        self._require_idle()
+        self.canvas.session.slices.window = window
+
     def _choose(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         self._writing.require_ended()
         self.canvas.choose_mask(segment_id, key, candidate)
 
-    def _undo(self) -> None:
-        if self.canvas.can_undo:
-            self._writing.start(self.canvas.undo(), self._advance)
-        else:
-            self._say("There is nothing to undo.")
-
-    def _redo(self) -> None:
+    def _move(self, steps: Iterator[None] | None, otherwise: str) -> None:
         self._require_idle()
-        if self.canvas.can_redo:
-            self._writing.start(self.canvas.redo(), self._advance)
+        if steps is None:
+            self._say(otherwise)
         else:
-            self._say("There is nothing to redo.")
+            self._writing.start(steps, self._advance)
 
     def _start(self, work: Callable[[ProgressCallback], Any], done: Callable[[Any], None]) -> None:
         def finished(result: Any) -> None:
@@ -294,10 +277,7 @@ class Controller:
 
     def refuse(self, error: BaseException) -> None:
         """Make an error the message: one of ours as it is, any other with its kind."""
-        if isinstance(error, DFQSAMError):
-            self._say(str(error), is_error=True)
-        else:
-            self._say(f"This failed unexpectedly ({type(error).__name__}): {error}. Please report it.", is_error=True)
+        self._say(sentence(error), is_error=True)
 
     def _say(self, message: str, is_error: bool = False) -> None:
         self.message, self.is_error = message, is_error
@@ -309,8 +289,9 @@ class Controller:
             self._preview_layer.show(preview)
         self._changed()
 
-    def _is_previewed(self, segment_id: str, key: SliceKey) -> bool:
-        return self.preview is not None and (self.preview.segment_id, self.preview.key) == (segment_id, key)
+    def _preview_of(self, segment_id: str, key: SliceKey) -> Preview | None:
+        preview = self.preview
+        return preview if preview is not None and (preview.segment_id, preview.key) == (segment_id, key) else None
 
     def _require_idle(self) -> None:
         self._writing.require_ended()

@@ -55,7 +55,7 @@ class EditorPrompting:
 
     @property
     def message(self) -> tuple[str, bool]:
-        """One sentence on what happened, empty where there is nothing to say, and whether it is a refusal or failure."""
+        """One sentence on what happened, or nothing, and whether it is a refusal or failure."""
         opening = self._opening
         if opening.message:
             return opening.message, True

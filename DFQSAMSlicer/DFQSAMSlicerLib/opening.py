@@ -12,6 +12,7 @@ from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.volume import Volume, WindowLevel, choose_window
 
+from .failure import sentence
 from .volume_node import read_volume_node
 from .worker import Job, Worker
 from .workspace import Workspace
@@ -156,7 +157,7 @@ class Opening:
         elif isinstance(error, ImportError):
             self.message = f"A package is missing: {error}. Press Install, or start Slicer again after installing."
         else:
-            self.message = f"This failed unexpectedly ({type(error).__name__}): {error}. Please report it."
+            self.message = sentence(error)
         self._changed()
 
 

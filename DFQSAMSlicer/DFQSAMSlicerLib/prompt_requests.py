@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dfqsam_core.errors import PromptError
@@ -33,3 +34,15 @@ def without_prompt(prompts: Prompts, prompt: Prompt) -> Prompts:
         raise PromptError(f"The segment has no such prompt on its slice: {prompt}.")
     place = prompts.index(prompt)
     return prompts[:place] + prompts[place + 1 :]
+
+
+def with_requests(
+    found: Mapping[tuple[str, SliceKey], Prompts], requests: Iterable[Request]
+) -> dict[tuple[str, SliceKey], Prompts]:
+    """Prompts by segment and slice as they will be after these requests, without places that have none."""
+    after = dict(found)
+    for request in requests:
+        place = request.segment_id, request.key
+        with contextlib.suppress(PromptError):
+            after[place] = request.change(after.get(place, ()))
+    return {place: prompts for place, prompts in after.items() if prompts}

@@ -65,7 +65,7 @@ class SegmentEditor:
         self._logic.ModifySegmentByLabelmap(self._segmentation_node, segment_id, image, mode, extent, False, False)
 
     def _require_masks(self, image: Any) -> None:
-        """Raise SceneError where Slicer's logic cannot apply a mask: it would change nothing, or all, without a word."""
+        """Raise SceneError where Slicer's logic cannot apply a mask: it would change nothing, or all, silently."""
         own, segmentation = self._settings, self._segmentation_node.GetSegmentation()
         single = slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
         if own.GetMaskMode() == single and segmentation.GetSegment(own.GetMaskSegmentID() or "") is None:
@@ -74,8 +74,9 @@ class SegmentEditor:
                 "Choose another editable area there (Masking)."
             )
         if own.GetSourceVolumeIntensityMask() and not self._is_aligned(image):
+            source = _name(own.GetSourceVolumeNode())
             raise SceneError(
-                f"The Segment Editor's intensity range cannot be applied: the volume {_name(own.GetSourceVolumeNode())} "
+                f"The Segment Editor's intensity range cannot be applied: the volume {source} "
                 f"does not cover the geometry of the segmentation {_name(self._segmentation_node)}. Switch the range "
                 "off there (Masking), or choose the volume that the segmentation was made on as its source volume."
             )

@@ -151,7 +151,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         from DFQSAMSlicerLib.segment_panel.model_choice import chosen_model
 
         if self.prompting is None:
-            host = EditorHost(self.scriptedEffect.parameterSetNode(), self.scriptedEffect.saveStateForUndo, chosen_model)
+            host = EditorHost(
+                self.scriptedEffect.parameterSetNode(), self.scriptedEffect.saveStateForUndo, chosen_model
+            )
             self.prompting = EditorPrompting(host)
             self._timer = qt.QTimer()
             self._timer.setInterval(_TICK_MS)
@@ -178,5 +180,3 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         for button in buttons:
             row.addWidget(button)
         self.scriptedEffect.addOptionsWidget(row)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -16,6 +17,7 @@ from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
 from DFQSAMSlicerLib.volume_node import read_volume_node
 from DFQSAMSlicerLib.worker import Worker
 
+from dfqsam_core.errors import PromptError
 from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import (
     BoxPrompt,
@@ -274,11 +276,62 @@ def test_propagation_is_one_undo_step_and_says_where_it_stopped(controller, work
     assert everything(segments, liver)[2:7].any(axis=(1, 2)).all()
     assert controller.stops == stops
     assert controller.message == "Slice K 2: end of the range; Slice K 6: end of the range"
-    controller.undo()
+    act(controller, worker, controller.undo)
     assert [index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()] == [4]
     act(controller, worker, lambda: controller.propagate(liver, "K", 7, 8))
     assert controller.is_error
     assert "no prompts on the slices 7 to 8" in controller.message
+
+
+def test_writing_many_slices_pauses_after_each_turn_and_ends_where_writing_at_once_ends(
+    controller, worker, segments, liver, spleen, monkeypatch
+):
+    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    controller.propagate(liver, "K", 0, 8, ANYWHERE)
+    turns = []
+    while controller.is_busy:
+        assert worker.wait(10)
+        controller.deliver()
+        turns.append([index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()])
+        controller.add_prompt(spleen, PointPrompt((7, 5, 8))) if len(turns) == 3 else None
+        if len(turns) == 4:
+            controller.choose_candidate(liver, K4, 2)
+            assert "still being written" in controller.message
+            controller.redo()
+            assert "still being written" in controller.message
+            controller.cancel()
+            assert "undo takes them back" in controller.message
+    assert all(len(later) - len(earlier) <= 1 for earlier, later in itertools.pairwise(turns))
+    assert turns[-1] == list(range(9))
+    assert not everything(segments, spleen).any()
+    propagated = everything(segments, liver)
+    act(controller, worker, controller.undo)
+    assert [index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()] == [4]
+    controller.redo()
+    controller.finish_writing()
+    assert not controller.is_busy
+    np.testing.assert_array_equal(everything(segments, liver), propagated)
+
+
+def test_a_write_that_fails_in_the_middle_of_many_takes_the_earlier_slices_back(
+    controller, worker, segments, liver, monkeypatch
+):
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    before, write = everything(segments, liver), segments.write
+    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+
+    def failing(segment_id, key, *rest):
+        if key.index == 7:
+            raise PromptError("There is no room.")
+        return write(segment_id, key, *rest)
+
+    monkeypatch.setattr(segments, "write", failing)
+    act(controller, worker, lambda: controller.propagate(liver, "K", 0, 8, ANYWHERE))
+    assert (controller.message, controller.is_error) == ("There is no room.", True)
+    np.testing.assert_array_equal(everything(segments, liver), before)
+    controller.undo()
+    assert not everything(segments, liver).any()
 
 
 def test_a_cancelled_propagation_changes_nothing(controller, worker, predictor, segments, liver):

@@ -135,3 +135,18 @@ def test_a_closed_worker_delivers_nothing_more_and_takes_nothing(worker, gate):
     assert worker.wait(10)
     worker.deliver()
     assert seen == []
+
+
+def test_what_a_callback_sets_off_is_delivered_by_the_next_call(worker):
+    seen = []
+
+    def first_done(result):
+        seen.append(result)
+        worker.submit(Job(lambda _: "second", seen.append))
+        assert worker.wait(10)
+
+    worker.submit(Job(lambda _: "first", first_done))
+    finish(worker)
+    assert seen == ["first"]
+    worker.deliver()
+    assert seen == ["first", "second"]

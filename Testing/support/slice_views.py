@@ -200,4 +200,3 @@ def around(pixels: np.ndarray, pixel: tuple[int, int], reach: int = 3) -> np.nda
 def differing(first: np.ndarray, second: np.ndarray, by: int = 12) -> np.ndarray:
     """(rows, columns) bool: where two pictures differ by more than `by` of 255 in a channel."""
     return (np.abs(first.astype(int) - second.astype(int)) > by).any(axis=2)
-

@@ -33,7 +33,7 @@ def repaint(
     canvas[...] = 0
     for segment in segments:
         region = segment_region(canvas.shape, segment.label, key, masks)
-        canvas[region if segment.overwrite else region & (canvas == 0)] = segment.label
+        np.copyto(canvas, segment.label, where=region if segment.overwrite else region & (canvas == 0))
 
 
 def segment_region(

@@ -1,0 +1,254 @@
+"""What is wrong or goes wrong around a person ends in a sentence; nothing is lost, and no error is logged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
+
+import slicer
+import vtk
+from DFQSAMSlicerLib.opening import Choice, Opening
+from DFQSAMSlicerLib.scene import new_segmentation
+from DFQSAMSlicerLib.volume_node import world_from_ijk
+from DFQSAMSlicerLib.worker import Worker
+from vtkmodules.util.numpy_support import numpy_to_vtk
+
+from dfqsam_core.store.model_file import write_model
+from dfqsam_core.volume import PropagationConfig, SliceKey
+from Testing.support.finished import wait_for
+from Testing.support.packed_toy import calibrated_toy
+
+K4 = SliceKey("K", 4)
+ANYWHERE = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
+
+
+@pytest.fixture
+def no_errors_logged():
+    """Fails when VTK or Slicer wrote a warning or an error into their log."""
+    before, log = vtk.vtkOutputWindow.GetInstance(), vtk.vtkStringOutputWindow()
+    vtk.vtkOutputWindow.SetInstance(log)
+    yield
+    vtk.vtkOutputWindow.SetInstance(before)
+    assert log.GetOutput() == ""
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "toy.safetensors"
+    write_model(path, calibrated_toy())
+    return path
+
+
+@pytest.fixture
+def opening():
+    worker = Worker()
+    found = Opening(worker, lambda: None)
+    yield found
+    found.close()
+    worker.close()
+
+
+@pytest.fixture
+def organs(a_volume_node):
+    node = new_segmentation(a_volume_node, "Organs")
+    node.GetSegmentation().AddEmptySegment("liver", "liver")
+    return node
+
+
+@pytest.fixture
+def workspace(opening, a_volume_node, organs, model_file, no_errors_logged):
+    """An open workspace with the segment "liver" chosen."""
+    return open_on(opening, a_volume_node, organs, model_file)
+
+
+def deliver(opening):
+    """Let the panel's timer tick until nothing is worked on any more."""
+
+    def is_idle():
+        opening._worker.deliver()
+        return not opening._worker.is_busy
+
+    wait_for(is_idle, 30)
+
+
+def open_on(opening, volume_node, segmentation_node, model_file):
+    opening.choose(Choice(volume_node, segmentation_node, model_file, "auto"), again=True)
+    deliver(opening)
+    assert opening.message == ""
+    opening.workspace.segment_id = "liver"
+    return opening.workspace
+
+
+def draw_box(workspace, low=(2, 2, 4), high=(12, 10, 4)):
+    for corner in (low, high):
+        position = world_from_ijk(workspace.segments.volume_node, corner).tolist()
+        workspace.markups.nodes["box"].AddControlPointWorld(position)
+
+
+def four_dimensional(world):
+    """What Slicer shows of a sequence whose frames lie in one image: several values per voxel."""
+    image = vtk.vtkImageData()
+    image.SetDimensions(4, 3, 2)
+    image.GetPointData().SetScalars(numpy_to_vtk(np.zeros((24, 5), np.int16), deep=True))
+    node = world.scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Perfusion")
+    node.SetAndObserveImageData(image)
+    return node
+
+
+def empty(world):
+    return world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Perfusion")
+
+
+def sheared(world):
+    node = world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Perfusion")
+    image = vtk.vtkImageData()
+    image.SetDimensions(4, 3, 2)
+    image.AllocateScalars(vtk.VTK_SHORT, 1)
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASDirections(1, 0.5, 0, 0, 1, 0, 0, 0, 1)
+    return node
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (four_dimensional, "'Perfusion' has 5 values per voxel"),
+        (empty, "'Perfusion' is empty"),
+        (sheared, "sheared"),
+    ],
+)
+def test_a_volume_that_cannot_be_segmented_is_a_sentence(
+    opening, world, organs, model_file, no_errors_logged, make, words
+):
+    opening.choose(Choice(make(world), organs, model_file, "auto"))
+    deliver(opening)
+    assert opening.workspace is None
+    assert words in opening.message
+    assert not opening.is_loading
+
+
+def test_the_frame_of_a_sequence_that_is_shown_can_be_segmented_and_the_next_frame_is_noticed(
+    workspace, opening, a_volume_node
+):
+    draw_box(workspace)
+    deliver(opening)
+    first = workspace.segments.read("liver", K4)
+    assert first.any()
+    # As Slicer's Sequences do it: the proxy node is given the image of the next frame.
+    frame = vtk.vtkImageData()
+    frame.DeepCopy(a_volume_node.GetImageData())
+    a_volume_node.SetAndObserveImageData(frame)
+    draw_box(workspace, (0, 0, 4), (13, 11, 4))
+    deliver(opening)
+    assert "holds another image now" in workspace.controller.message
+    assert workspace.controller.is_error
+
+
+def test_a_model_file_that_is_deleted_while_it_is_open_is_still_used(workspace, opening, model_file):
+    model_file.unlink()
+    draw_box(workspace)
+    deliver(opening)
+    assert workspace.segments.read("liver", K4).any()
+    assert not workspace.controller.is_error
+
+
+def test_a_model_file_that_is_gone_before_it_is_opened_is_a_sentence(
+    opening, a_volume_node, organs, tmp_path, no_errors_logged
+):
+    opening.choose(Choice(a_volume_node, organs, tmp_path / "gone.safetensors", "auto"))
+    deliver(opening)
+    assert opening.workspace is None
+    assert "gone.safetensors" in opening.message
+
+
+def test_renamed_nodes_and_segments_go_on(workspace, opening, a_volume_node, organs):
+    draw_box(workspace)
+    deliver(opening)
+    first = workspace.segments.read("liver", K4)
+    organs.SetName("Anatomy")
+    a_volume_node.SetName("Scan")
+    organs.GetSegmentation().GetSegment("liver").SetName("Leber")
+    draw_box(workspace, (0, 0, 4), (13, 11, 4))
+    deliver(opening)
+    assert workspace.segments.segment_name("liver") == "Leber"
+    assert organs.GetName() == "Anatomy"
+    assert not workspace.controller.is_error
+    workspace.controller.undo()
+    np.testing.assert_array_equal(workspace.segments.read("liver", K4), first)
+
+
+def test_two_panels_on_one_segmentation_take_turns_and_lose_nothing(
+    workspace, opening, a_volume_node, organs, model_file
+):
+    draw_box(workspace)
+    deliver(opening)
+    first = workspace.segments.read("liver", K4)
+    worker = Worker()
+    other = Opening(worker, lambda: None)
+    second = open_on(other, a_volume_node, organs, model_file)
+    assert not workspace.is_open
+    assert "another panel" in workspace.notice
+    assert list(second.controller.all_prompts()) == [("liver", K4)]
+    draw_box(second, (2, 2, 5), (12, 10, 5))
+    deliver(other)
+    np.testing.assert_array_equal(second.segments.read("liver", K4), first)
+    again = open_on(opening, a_volume_node, organs, model_file)
+    assert [key.index for _, key in again.controller.all_prompts()] == [4, 5]
+    other.close()
+    worker.close()
+
+
+@pytest.mark.parametrize("loss", ["volume", "segmentation", "segment", "scene"])
+def test_what_goes_away_while_slices_are_written_is_no_exception(
+    workspace, opening, world, organs, a_volume_node, monkeypatch, loss
+):
+    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+    organs.GetSegmentation().AddEmptySegment("kept", "kept")
+    draw_box(workspace)
+    deliver(opening)
+    workspace.controller.propagate("liver", "K", 0, 8, ANYWHERE)
+    wait_for(lambda: (opening._worker.deliver(), workspace.controller._writing.is_going)[1], 30)
+    {
+        "volume": lambda: world.scene.RemoveNode(a_volume_node),
+        "segmentation": lambda: world.scene.RemoveNode(organs),
+        "segment": lambda: organs.GetSegmentation().RemoveSegment("liver"),
+        "scene": lambda: world.scene.Clear(0),
+    }[loss]()
+    deliver(opening)
+    assert not workspace.controller.is_busy
+    assert workspace.is_open == (loss != "scene")
+    if loss != "scene":
+        assert workspace.controller.is_error
+        assert workspace.controller.message
+    if loss == "segment":
+        assert organs.GetSegmentation().GetSegment("kept") is not None
+
+
+def test_a_scene_that_is_saved_while_slices_are_written_holds_all_of_them(workspace, opening, world, monkeypatch):
+    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+    draw_box(workspace)
+    deliver(opening)
+    workspace.controller.propagate("liver", "K", 0, 8, ANYWHERE)
+    wait_for(lambda: (opening._worker.deliver(), workspace.controller._writing.is_going)[1], 30)
+    world.scene.StartState(world.scene.SaveState)
+    planned = workspace.controller.canvas.session
+    for index in range(9):
+        key = SliceKey("K", index)
+        np.testing.assert_array_equal(workspace.segments.read("liver", key), planned.region(1, key))
+    assert workspace.segments.read("liver", SliceKey("K", 8)).any()
+    world.scene.EndState(world.scene.SaveState)
+
+
+def test_a_closed_surface_that_is_shown_is_made_anew_and_its_display_stays(workspace, opening, organs):
+    draw_box(workspace)
+    deliver(opening)
+    organs.CreateClosedSurfaceRepresentation()
+    name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+    before = organs.GetClosedSurfaceInternalRepresentation("liver").GetBounds()
+    draw_box(workspace, (2, 2, 6), (12, 10, 6))
+    deliver(opening)
+    assert organs.GetSegmentation().ContainsRepresentation(name)
+    after = organs.GetClosedSurfaceInternalRepresentation("liver").GetBounds()
+    assert after != before
