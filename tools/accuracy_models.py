@@ -1,16 +1,20 @@
-"""Makes the packed models of docs/accuracy.md from one checkpoint, for tools/accuracy_table.py.
+"""Makes the packed models of docs/accuracy.md, for tools/accuracy_table.py.
 
-Run: python tools/accuracy_models.py CHECKPOINT --real DIR --output FOLDER
+Run: python tools/accuracy_models.py --case "(a) compact=CHECKPOINT" [--case NAME=CHECKPOINT ...] --real DIR \
+         --output FOLDER [--row "W4A4 default" ...] [--threads N]
 
-"W4A4 default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them; W8A8 and W6A6 are the default recipe
-with more bits. Two bounds show what the synthetic images are worth: "noise" calibrates the default recipe on Gaussian
-noise, "real" on labelled slices of DIR, which the product itself never does.
+Each case is one float checkpoint. "default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them; W8A8
+and W6A6 are the default recipe with more bits; "nearest" is plain round-to-nearest on the default recipe's images. Two
+bounds show what these images are worth: "noise" calibrates the default recipe on Gaussian noise, "real" on labelled
+slices of DIR, which the product itself never does. What is there already is not made again: the same command goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,45 +25,58 @@ from torch import Tensor
 from dfqsam_core.cli.bars import progress_bars
 from dfqsam_core.evaluate import Sampling, find_cases, load_slices
 from dfqsam_core.interpolation import resize_nearest
-from dfqsam_core.model import SamMed2D
+from dfqsam_core.outputs import atomic_output
 from dfqsam_core.quant import QuantConfig
-from dfqsam_core.quant.quantize import pack, single_threaded_kernels, usable_cores
-from dfqsam_core.quant.synthesis import synthesize
-from dfqsam_core.store.checkpoint import Checkpoint, read_checkpoint
-from dfqsam_core.store.model_file import write_model
+from dfqsam_core.quant.model_folder import ModelFolder
+from dfqsam_core.quant.variants import changed
+
+DEFAULT = QuantConfig.from_recipe("default")
+CONFIGS = {
+    "W4A4 default": DEFAULT,
+    "W4A4 nearest": QuantConfig.from_recipe("nearest"),
+    "W4A4 paper": QuantConfig.from_recipe("paper"),
+    "W4A4 default, noise": changed(DEFAULT, {"recipe": "noise", "synthesis.source": "noise"}),
+    "W4A4 default, real slices": replace(DEFAULT, recipe="real"),
+    "W6A6 default": QuantConfig.from_recipe("default", bits=6),
+    "W8A8 default": QuantConfig.from_recipe("default", bits=8),
+    "W4A4 fast": QuantConfig.from_recipe("fast"),
+}
+REAL = "W4A4 default, real slices"
 
 
 def main() -> None:
-    """Make every model that is not there yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--real", type=Path, required=True, help="folder of labelled scans for the upper bound")
-    parser.add_argument("--output", type=Path, required=True)
-    args = parser.parse_args()
+    """Make every model that is not there yet, and note in cases.json which is which."""
+    args = parse_arguments()
     args.output.mkdir(parents=True, exist_ok=True)
-    checkpoint = read_checkpoint(args.checkpoint)
-    default = QuantConfig.from_recipe("default")
-    noise = replace(default, recipe="noise", synthesis=replace(default.synthesis, source="noise"))
-    with single_threaded_kernels():
-        shared = synthetic_pixels(checkpoint, default)
-        for bits in (8, 6):
-            config = QuantConfig.from_recipe("default", bits=bits)
-            save(args.output / f"w{bits}a{bits}.safetensors", checkpoint, config, shared)
-        save(args.output / "default.safetensors", checkpoint, default, shared)
-        save(args.output / "noise.safetensors", checkpoint, noise, synthetic_pixels(checkpoint, noise))
-        real = real_pixels(args.real, default.synthesis.images, checkpoint.architecture.image_size)
-        save(args.output / "real.safetensors", checkpoint, replace(default, recipe="real slices"), real)
-        for recipe in ("fast", "paper"):
-            config = QuantConfig.from_recipe(recipe)
-            save(args.output / f"{recipe}.safetensors", checkpoint, config, synthetic_pixels(checkpoint, config))
+    cases = {}
+    for name, checkpoint in (case.rsplit("=", 1) for case in args.case):
+        folder = ModelFolder(args.output, Path(checkpoint), args.threads)
+        models = {row: str(make(folder, name, row, args.real)) for row in args.row or CONFIGS}
+        cases[name] = {"reference": checkpoint, "models": models}
+    with atomic_output(args.output / "cases.json", force=True) as temporary:
+        temporary.write_text(json.dumps(cases, indent=2) + "\n", encoding="utf-8")
 
 
-def synthetic_pixels(checkpoint: Checkpoint, config: QuantConfig) -> Tensor:
-    """Synthetic images of `config`, (B, 1, S, S) in 0..1."""
-    model = SamMed2D.from_checkpoint(checkpoint)
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", action="append", required=True, metavar="NAME=CHECKPOINT")
+    parser.add_argument("--real", type=Path, required=True, help="folder of labelled scans for the upper bound")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the models")
+    parser.add_argument("--row", action="append", choices=CONFIGS, help="repeatable (default: all)")
+    parser.add_argument("--threads", type=int)
+    return parser.parse_args()
+
+
+def make(folder: ModelFolder, case: str, row: str, real: Path) -> Path:
+    """One packed model."""
+    print(f"{case}: {row}", file=sys.stderr)
+    size = folder.checkpoint.architecture.image_size
+    images: Callable[[], Tensor] | None = None
+    if row == REAL:
+        images = lambda: real_pixels(real, DEFAULT.synthesis.images, size)  # noqa: E731
     with progress_bars() as progress:
-        images = synthesize(model, config.synthesis, config.seed, usable_cores(), progress=progress)
-    return torch.cat([image.pixels for image in images])
+        return folder.model(CONFIGS[row], progress, images)
 
 
 def real_pixels(folder: Path, count: int, size: int) -> Tensor:
@@ -68,14 +85,6 @@ def real_pixels(folder: Path, count: int, size: int) -> Tensor:
     even = np.linspace(0, len(slices) - 1, min(count, len(slices))).round().astype(int)
     chosen = [slices[index] for index in even]
     return torch.stack([torch.tensor(resize_nearest(image, size, size)) for image in chosen])[:, None].float() / 255
-
-
-def save(path: Path, checkpoint: Checkpoint, config: QuantConfig, pixels: Tensor) -> None:
-    """Calibrate on `pixels` and write the packed model, replacing an older one."""
-    print(path.stem, file=sys.stderr)
-    write_model(
-        path, pack(SamMed2D.from_checkpoint(checkpoint), checkpoint, pixels, config, usable_cores()), force=True
-    )
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 
 from .. import __version__
-from . import batch, bench, demo, info, quantize, segment, verify
+from . import ablate, batch, bench, demo, info, quantize, segment, verify, view
 from .console import guarded
 
 # Each verb module offers add_parser(verbs) and run(args); heavy imports happen inside run.
-VERBS = (demo, quantize, segment, batch, verify, bench, info)
+VERBS = (demo, quantize, segment, batch, verify, ablate, bench, info, view)
 
 
 def build_parser() -> argparse.ArgumentParser:

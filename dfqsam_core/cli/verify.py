@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..outputs import atomic_output, refuse_overwrite
 from .console import (
     DONE,
     Subparsers,
@@ -17,10 +18,14 @@ from .console import (
 )
 from .tables import print_table
 
-HEADINGS = ("data", "prompt", "masks", "model", "reference", "drop [95%]", "same", "ellipse")
+if TYPE_CHECKING:
+    from ..evaluate import Comparison, Laboratory
+
+HEADINGS = ("prompt", "masks", "model", "reference", "drop [95%]", "same", "ellipse", "surface", "drop [95%]")
 CAPTION = (
-    "Mean Dice over masks. drop: reference minus model, in Dice points. same: Dice of the two models' answers. "
-    "ellipse: Dice of the ellipse in the label's box, which needs no model."
+    "Mean Dice over masks. drop: reference minus model, in points (hundredths). same: Dice of the two models' answers. "
+    "ellipse: Dice of the ellipse in the label's box, which needs no model. surface: share of the outlines within "
+    "--tolerance of each other."
 )
 
 
@@ -29,13 +34,26 @@ def add_parser(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "verify",
         help="accuracy of a model against a reference, on labelled data",
-        description="Segment the same objects with two models and compare: Dice with the labels and with each other, "
-        "paired by object, with 95%% bootstrap intervals. Exit code 3 when the drop is too large.",
+        description="Segment the same objects with two models and compare: Dice and outlines with the labels and with "
+        "each other, paired by object, with 95%% bootstrap intervals. Exit code 3 when the drop is too large.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="packed model or float checkpoint")
     parser.add_argument(
         "--reference", type=Path, required=True, metavar="CHECKPOINT", help="what MODEL is compared with"
     )
+    add_data_options(parser)
+    parser.add_argument(
+        "--max-drop", type=float, default=2.0, metavar="POINTS", help="allowed loss in Dice points (default 2.0)"
+    )
+    parser.add_argument("--layers", action="store_true", help="also signal to noise of the encoder's parts (torch)")
+    parser.add_argument("--html", type=Path, metavar="FILE.html", help="also write one page, worst cases first")
+    add_report_options(parser)
+    add_progress_option(parser)
+    parser.set_defaults(run=run)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how models are measured."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -48,41 +66,90 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("--every", type=int, default=2, metavar="N", help="each n-th labelled slice (default 2)")
     parser.add_argument(
-        "--max-drop", type=float, default=2.0, metavar="POINTS", help="allowed loss in Dice points (default 2.0)"
+        "--draws", type=int, default=3, metavar="N", help="how often random clicks are drawn anew (default 3)"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=2.0,
+        metavar="MM",
+        help="of outlines; in pixels where a picture has no spacing (default 2.0)",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
-    add_report_options(parser)
-    add_progress_option(parser)
-    parser.set_defaults(run=run)
+
+
+def open_laboratory(args: argparse.Namespace, reference: Path, progress: Any) -> Laboratory:
+    """The laboratory that the options of `add_data_options` describe."""
+    from ..evaluate import Laboratory, Sampling
+
+    return Laboratory(
+        reference,
+        args.data,
+        args.prompts.split(","),
+        sampling=Sampling(every=args.every),
+        draws=args.draws,
+        tolerance=args.tolerance,
+        threads=args.threads,
+        progress=progress,
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare the models, print the table, check the drop."""
-    from ..evaluate import Sampling, check_drop, compare_models
+    """Compare the models, print the tables, write the reports, check the drop."""
+    from ..evaluate import check_drop
 
     check_report(args)
+    if args.html is not None:
+        refuse_overwrite(args.html, args.force)
     with progress_callback(args) as progress:
-        result = compare_models(
-            args.model,
-            args.reference,
-            args.data,
-            args.prompts.split(","),
-            sampling=Sampling(every=args.every),
-            threads=args.threads,
-            progress=progress,
-        )
+        laboratory = open_laboratory(args, args.reference, progress)
+        comparison = laboratory.compare(args.model, progress)
+        result = comparison.report() | _layers(args, laboratory)
+        _write_html(args, comparison, result)
     write_report(args, result)
-    print_table(HEADINGS, map(_cells, result["rows"]), text_columns=2, caption=CAPTION)
-    for case in result["skipped"]:
-        print(f"left out {case['case']}: {case['reason']}")
+    _print(result)
     check_drop(result["rows"], args.max_drop)
     return DONE
 
 
+def _layers(args: argparse.Namespace, laboratory: Laboratory) -> dict[str, Any]:
+    if not args.layers:
+        return {}
+    from ..evaluate.layers import LAYER_SLICES, measure_layers
+
+    rows = measure_layers(laboratory, args.model, args.reference)
+    return {"layers": rows, "layer_slices": min(LAYER_SLICES, len(laboratory.slices))}
+
+
+def _write_html(args: argparse.Namespace, comparison: Comparison, result: dict[str, Any]) -> None:
+    if args.html is None:
+        return
+    from ..evaluate.html_report import html_report
+
+    with atomic_output(args.html, args.force) as temporary:
+        temporary.write_text(html_report(comparison, result), encoding="utf-8")
+
+
+def _print(result: dict[str, Any]) -> None:
+    for name, rows in (("modality", result["rows"]), ("size", result["size_rows"])):
+        cells = ((row[name], *_cells(row)) for row in rows)
+        print_table((name, *HEADINGS), cells, text_columns=2, caption=CAPTION if name == "size" else "")
+    if "layers" in result:
+        rows = ((row["name"], f"{row['own']:.1f}", f"{row['sum']:.1f}") for row in result["layers"])
+        caption = "Signal to noise in dB. own: this part alone quantized. sum: with everything before it."
+        print_table(("part", "own", "sum"), rows, caption=caption)
+    for case in result["skipped"]:
+        print(f"left out {case['case']}: {case['reason']}")
+
+
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    mean, low, high = (100 * row["drop"][name] for name in ("mean", "low", "high"))
-    model, reference, same, ellipse = (
-        f"{row[name]['mean']:.3f}" for name in ("model", "reference", "agreement", "ellipse")
-    )
-    drop = f"{mean:.2f} [{low:.2f}, {high:.2f}]"
-    return row["modality"], row["prompt"], str(row["objects"]), model, reference, drop, same, ellipse
+    scores = [f"{row[name]['mean']:.3f}" for name in ("model", "reference", "agreement", "ellipse")]
+    outlines = (f"{row['surface_dice']['model']['mean']:.3f}", drop_text(row["surface_dice"]["drop"]))
+    model, reference, same, ellipse = scores
+    return row["prompt"], str(row["objects"]), model, reference, drop_text(row["drop"]), same, ellipse, *outlines
+
+
+def drop_text(drop: dict[str, float]) -> str:
+    """A drop with its interval, in points."""
+    mean, low, high = (100 * drop[name] for name in ("mean", "low", "high"))
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"

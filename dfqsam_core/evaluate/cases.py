@@ -34,7 +34,9 @@ def find_cases(folder: Path) -> list[Case]:
     """Return every image with labels under `folder`, sorted by name.
 
     Found are: a volume (or a folder of DICOM files) beside label maps, whose names contain "label", "mask" or "seg",
-    and which belong to the volume whose name they share most; `images/X.png` with `masks/X_*.png`; `.npz` files.
+    and which belong to the volume whose name they share most; volumes in `imagesTr` with one of the same name in
+    `labelsTr` (the Medical Segmentation Decathlon's layout, or nnU-Net's, whose first channel `X_0000` is taken), with
+    any ending in place of Tr; `images/X.png` with `masks/X_*.png`; `.npz` files.
     Raises DFQSAMError when `folder` is no folder or holds no such pair.
     """
     if not folder.is_dir():
@@ -44,7 +46,8 @@ def find_cases(folder: Path) -> list[Case]:
     if not cases:
         raise DFQSAMError(
             f"No image with labels was found under {folder}. Expected a volume with a label map beside it "
-            "(image.nii.gz and label.nii.gz), images/X.png with masks/X_*.png, or .npz files with imgs and gts."
+            "(image.nii.gz and label.nii.gz), imagesTr/X.nii.gz with labelsTr/X.nii.gz, images/X.png with "
+            "masks/X_*.png, or .npz files with imgs and gts."
         )
     return cases
 
@@ -56,11 +59,30 @@ def _cases_in(place: Path, root: Path) -> Iterator[Case]:
         masks = tuple(sorted((place / "masks").glob(f"{image.stem}_*.png")))
         if masks:
             yield Case(_name(image, root), "png", image, masks)
+    yield from _decathlon_cases(place, root)
     yield from _volume_cases(place, root)
 
 
+def _decathlon_cases(place: Path, root: Path) -> Iterator[Case]:
+    for folder in sorted(path for path in place.glob("images*") if path.is_dir()):
+        labels = {_stem(path): path for path in _volumes(folder.with_name(folder.name.replace("images", "labels", 1)))}
+        for image in _volumes(folder):
+            label = labels.get(_stem(image)) or labels.get(_stem(image).removesuffix("_0000"))
+            if label is not None:
+                yield Case(_name(image, root), "volume", image, (label,))
+
+
+def _volumes(place: Path) -> list[Path]:
+    """Volume files of a folder, sorted; none where there is no such folder."""
+    if not place.is_dir():
+        return []
+    # Copies to other systems leave files such as ._X.nii.gz, which hold no volume.
+    files = (path for path in place.iterdir() if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in files if path.name.lower().endswith(VOLUME_ENDINGS))
+
+
 def _volume_cases(place: Path, root: Path) -> Iterator[Case]:
-    files = sorted(path for path in place.iterdir() if path.is_file() and path.name.lower().endswith(VOLUME_ENDINGS))
+    files = _volumes(place)
     labels = [path for path in files if _words(path) & _LABEL_WORDS]
     images = [path for path in files if path not in labels]
     if labels:
@@ -79,8 +101,11 @@ def _image_of(label: Path, images: list[Path]) -> Path | None:
 
 
 def _words(path: Path) -> set[str]:
-    stem = re.sub(r"(\.nii)?\.\w+$", "", path.name.lower())
-    return {word for word in re.split(r"[^a-z0-9]+", stem) if word}
+    return {word for word in re.split(r"[^a-z0-9]+", _stem(path)) if word}
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"(\.nii)?\.\w+$", "", path.name.lower())
 
 
 def _is_dicom_folder(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zipfile import BadZipFile
 
 import numpy as np
@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ..errors import VolumeError
-from ..volume import SliceFrame, Volume, VolumeGeometry, auto_window, read_volume
+from ..volume import SliceFrame, Volume, VolumeGeometry, WindowLevel, auto_window, read_volume
 from .cases import Case
 
 # Side of the square that the network sees; sizes of masks are compared there, whatever the slice's resolution.
@@ -39,6 +39,8 @@ class LabelledSlice:
 
     image: (H, W) or (H, W, 3) uint8, windowed, in the canonical orientation. masks: by name, (H, W) bool, each the
     largest component of one label. modality: "CT", "MR" or "unknown". index: slice number, 0 for single slices.
+    spacing_mm: distance of neighbouring rows and of neighbouring columns; None where the file does not say.
+    values, window: the slice in the volume's own values, and the window that makes `image` of it; None for pictures.
     """
 
     case: str
@@ -46,6 +48,9 @@ class LabelledSlice:
     index: int
     image: np.ndarray
     masks: dict[str, np.ndarray]
+    spacing_mm: tuple[float, float] | None = None
+    values: np.ndarray | None = None
+    window: WindowLevel | None = None
 
 
 def load_slices(case: Case, sampling: Sampling) -> list[LabelledSlice]:
@@ -67,7 +72,7 @@ def _sample(slice_: LabelledSlice, sampling: Sampling) -> LabelledSlice:
     rng = np.random.default_rng([sampling.seed, slice_.index])
     chosen = sorted(rng.permutation(len(names))[: sampling.masks_per_slice])
     masks = {names[i]: components[names[i]] for i in chosen}
-    return LabelledSlice(slice_.case, slice_.modality, slice_.index, slice_.image, masks)
+    return replace(slice_, masks=masks)
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
@@ -88,7 +93,9 @@ def _volume_slices(volume: Volume, labels: dict[str, np.ndarray], case: Case) ->
         for prefix, array in labels.items():
             plane = frame.view(array, index)
             masks |= {f"{prefix}:{value}": plane == value for value in np.unique(plane) if value > 0}
-        yield LabelledSlice(case.name, modality, index, window.apply(frame.view(volume.voxels_kji, index)), masks)
+        values = frame.view(volume.voxels_kji, index)
+        image = window.apply(values)
+        yield LabelledSlice(case.name, modality, index, image, masks, frame.spacing_mm, values, window)
 
 
 def _folder_modality(case: Case) -> str:

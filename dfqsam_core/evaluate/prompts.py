@@ -80,6 +80,9 @@ PROMPT_KINDS: dict[str, Callable[[Predictor, np.ndarray, np.random.Generator], n
     "5pt": predict_five_points,
 }
 
+# Kinds whose answer depends on random clicks.
+RANDOM_KINDS = frozenset(PROMPT_KINDS) - {"box"}
+
 
 def parse_prompt_kinds(text: str) -> tuple[str, ...]:
     """Return the prompt kinds of a list like "box,1pt,3pt"; raises ConfigError for an unknown or missing kind."""

@@ -53,6 +53,16 @@ def test_archives_carry_their_own_labels(tmp_path: Path) -> None:
     assert found(tmp_path) == {"lesion.npz": ["lesion.npz"]}
 
 
+def test_volumes_and_labels_of_one_name_in_two_folders(tmp_path: Path) -> None:
+    make(tmp_path, "T/imagesTr/liver_1.nii.gz", "T/imagesTr/._liver_1.nii.gz", "T/labelsTr/liver_1.nii.gz")
+    make(tmp_path, "N/imagesTs/a_0000.nii.gz", "N/imagesTs/a_0001.nii.gz", "N/imagesTs/b_0000.nii.gz")
+    make(tmp_path, "N/labelsTs/a.nii.gz")
+    assert found(tmp_path) == {
+        "N/imagesTs/a_0000.nii.gz": ["a.nii.gz"],
+        "T/imagesTr/liver_1.nii.gz": ["liver_1.nii.gz"],
+    }
+
+
 @pytest.mark.parametrize("names", [[], ["image.nii.gz"], ["label.nii.gz"], ["a_image.nii", "b_image.nii", "label.nii"]])
 def test_a_folder_without_pairs_says_what_it_looked_for(tmp_path: Path, names: list[str]) -> None:
     make(tmp_path, *names)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from safetensors.numpy import save_file
 
 from dfqsam_core.errors import ConfigError, DFQSAMError
-from dfqsam_core.evaluate import Sampling, compare_models
+from dfqsam_core.evaluate import Laboratory, Sampling, compare_models
 from dfqsam_core.progress import Cancelled, Progress
 from dfqsam_core.store.random_weights import random_tensors
 from Testing.support.toy import toy_architecture
@@ -39,7 +39,8 @@ def data(tmp_path: Path) -> Path:
 def test_a_model_compared_with_itself_loses_nothing(tmp_path: Path, data: Path) -> None:
     model = toy_checkpoint(tmp_path / "a.safetensors", 0)
     result = compare_models(model, model, [data], sampling=Sampling(every=1), threads=1)
-    assert len(result["measurements"]) == 2 * 4
+    # A box is asked once, each of three kinds of clicks three times.
+    assert len(result["measurements"]) == 2 * (1 + 3 * 3)
     assert [row["drop"]["mean"] for row in result["rows"]] == [0] * 4
     assert [row["agreement"]["mean"] for row in result["rows"]] == [1] * 4
     assert result["model"]["quantizers"] is None
@@ -49,8 +50,10 @@ def test_another_model_answers_differently_on_the_same_objects(tmp_path: Path, d
     a, b = (toy_checkpoint(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1))
     there, back = (compare_models(*pair, [data], ["box"], threads=1)["measurements"] for pair in ((a, b), (b, a)))
     assert [m["model"] for m in there] == [m["reference"] for m in back]
+    assert set(there[0]["model"]) == {"dice", "iou", "surface_dice"}
     assert there[0]["agreement"] < 1
-    assert there[0]["ellipse"] == back[0]["ellipse"] > 0.7
+    assert there[0]["ellipse"] == back[0]["ellipse"]
+    assert there[0]["ellipse"]["dice"] > 0.7
 
 
 def test_an_unreadable_case_is_listed_and_the_rest_measured(tmp_path: Path, data: Path) -> None:
@@ -70,6 +73,29 @@ def test_data_without_objects_is_refused(tmp_path: Path, data: Path) -> None:
 def test_unknown_prompts_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Unknown prompt kinds"):
         compare_models(tmp_path / "no", tmp_path / "no", [tmp_path], ["star"])
+
+
+def test_draws_differ_and_the_first_is_that_of_a_single_draw(tmp_path: Path, data: Path) -> None:
+    a, b = (toy_checkpoint(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1))
+    many, one = (compare_models(a, b, [data], ["1pt"], draws=draws, threads=1)["measurements"] for draws in (6, 1))
+    assert [m["draw"] for m in many] == [0, 1, 2, 3, 4, 5]
+    assert many[0] == one[0]
+    assert len({m["model"]["dice"] for m in many}) > 1
+
+
+@pytest.mark.parametrize("wrong", [{"draws": 0}, {"tolerance": 0.0}, {"tolerance": float("nan")}])
+def test_settings_that_measure_nothing_are_refused(tmp_path: Path, data: Path, wrong: dict[str, float]) -> None:
+    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    with pytest.raises(ConfigError):
+        compare_models(model, model, [data], threads=1, **wrong)  # type: ignore[arg-type]
+
+
+def test_one_laboratory_compares_several_models(tmp_path: Path, data: Path) -> None:
+    a, b = (toy_checkpoint(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1))
+    laboratory = Laboratory(a, [data], ["box", "1pt"], threads=1)
+    there, alone = laboratory.compare(b).report(), compare_models(b, a, [data], ["box", "1pt"], threads=1)
+    assert there["measurements"] == alone["measurements"]
+    assert laboratory.compare(a).report()["rows"][0]["drop"]["mean"] == 0
 
 
 def test_it_can_be_cancelled(tmp_path: Path, data: Path) -> None:

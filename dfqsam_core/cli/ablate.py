@@ -1,0 +1,98 @@
+"""`dfqsam ablate`: what each part of a recipe is worth, on labelled data."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..outputs import atomic_output, refuse_overwrite
+from .console import (
+    DONE,
+    Subparsers,
+    add_progress_option,
+    add_report_options,
+    check_report,
+    progress_callback,
+    write_report,
+)
+from .verify import add_data_options, open_laboratory
+
+INTRODUCTION = (
+    "Dice points, mean over objects with a 95 % bootstrap interval. drop: float minus variant. worse: {first} minus "
+    "variant, paired by object. same: Dice with the float model's answer. {seeds} seeds of the synthesis, {draws} "
+    "draws of random clicks, {objects} objects.\n"
+)
+
+
+def add_parser(verbs: Subparsers) -> None:
+    """Add the verb and its options."""
+    parser = verbs.add_parser(
+        "ablate",
+        help="what each part of a recipe is worth, on labelled data",
+        description="Quantize a checkpoint several times, each time with one thing of the recipe changed, and measure "
+        "all models on the same labelled objects. Models and images are kept in --output; the same command goes on.",
+    )
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for models and images")
+    parser.add_argument("--recipe", default="default", choices=("default", "paper", "fast"))
+    parser.add_argument("--bits", type=int, default=4, metavar="N", help="4 to 8 (default 4)")
+    parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
+    parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: the recipe's)")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="syntheses of each variant (default 3)")
+    parser.add_argument("--only", metavar="LIST", help="names of built-in variants (default: all; 'none' for none)")
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME:SETTING=VALUE,...",
+        help="a variant of your own, repeatable, for instance 'two images:synthesis.images=2'",
+    )
+    parser.add_argument("--table", type=Path, metavar="FILE.md", help="also write the table as Markdown")
+    add_data_options(parser)
+    add_report_options(parser)
+    add_progress_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the models, measure them, print the table."""
+    from ..evaluate.ablation import ablate, markdown_table
+    from ..quant import QuantConfig
+
+    check_report(args)
+    if args.table is not None:
+        refuse_overwrite(args.table, args.force)
+    config = QuantConfig.from_recipe(args.recipe, bits=args.bits, images=args.images, iterations=args.iterations)
+    variants = _variants(args, config)
+    args.output.mkdir(parents=True, exist_ok=True)
+    with progress_callback(args) as progress:
+        laboratory = open_laboratory(args, args.checkpoint, progress)
+        rows = ablate(args.checkpoint, laboratory, config, variants, args.seeds, args.output, progress)
+    facts = {"seeds": args.seeds, "draws": args.draws, "objects": rows[0]["objects"], "first": next(iter(variants))}
+    text = INTRODUCTION.format(**facts) + "\n" + markdown_table(rows)
+    write_report(args, {"variants": variants, "recipe": config.to_dict(), "rows": rows})
+    if args.table is not None:
+        with atomic_output(args.table, args.force) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    print(text)
+    return DONE
+
+
+def _variants(args: argparse.Namespace, config: Any) -> dict[str, dict[str, Any]]:
+    """Settings by name, all of them tried on `config`; the whole recipe is always the first."""
+    from ..quant.variants import VARIANTS, WHOLE, changed, parse_variant
+
+    if args.seeds < 1:
+        raise ConfigError(f"{args.seeds} seeds measure nothing. Give a number from 1.")
+    wanted = list(VARIANTS) if args.only is None else [name.strip() for name in args.only.split(",") if name.strip()]
+    wanted = [] if wanted == ["none"] else wanted
+    unknown = [name for name in wanted if name not in VARIANTS]
+    if unknown:
+        raise ConfigError(f"There is no variant {unknown[0]!r}. Choose from: {', '.join(VARIANTS)}.")
+    chosen = {name: VARIANTS[name] for name in dict.fromkeys([WHOLE, *wanted])}
+    chosen |= dict(map(parse_variant, args.variant))
+    for settings in chosen.values():
+        changed(config, settings)
+    return chosen

@@ -1,0 +1,91 @@
+"""The objects that suffer most, with both answers and the prompts that led to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .laboratory import Comparison
+from .prompts import Predictor
+from .questions import Question, questions_of
+from .scores import Measurement
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What a predictor was given last: points (N, 2) x, y with labels (N,), box (4,) xyxy, or None."""
+
+    points: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    box: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A mask (H, W) bool and its prompts."""
+
+    mask: np.ndarray
+    prompts: Prompts
+
+
+@dataclass(frozen=True)
+class Example:
+    """One measurement with all that is needed to look at it."""
+
+    measurement: Measurement
+    question: Question
+    model: Answer
+    reference: Answer
+
+
+class _Notebook:
+    """A predictor that notes its last prompts."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor, self.last = predictor, Prompts()
+
+    def set_image(self, image: np.ndarray) -> None:
+        self._predictor.set_image(image)
+
+    def predict(
+        self,
+        point_coords: np.ndarray | None = None,
+        point_labels: np.ndarray | None = None,
+        box: np.ndarray | None = None,
+        mask_input: np.ndarray | None = None,
+        multimask_output: bool = True,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self.last = Prompts(point_coords, point_labels, box)
+        return self._predictor.predict(point_coords, point_labels, box, mask_input, multimask_output)
+
+
+def worst_examples(comparison: Comparison, count: int) -> list[Example]:
+    """The `count` objects with the largest drop in Dice, worst first; of an object only its worst prompt.
+
+    Both models are asked again, which gives the same answers.
+    """
+    asked = [
+        question
+        for slice_ in comparison.laboratory.slices
+        for question in questions_of(slice_, comparison.laboratory.kinds, comparison.laboratory.draws)
+    ]
+    order = sorted(range(len(asked)), key=lambda index: -comparison.measurements[index].drop)
+    chosen = _first_of_each([comparison.measurements[index].object_key for index in order])[:count]
+    return [_example(comparison, asked[order[rank]], comparison.measurements[order[rank]]) for rank in chosen]
+
+
+def _first_of_each(keys: Sequence[Any]) -> list[int]:
+    return [index for index, key in enumerate(keys) if key not in keys[:index]]
+
+
+def _example(comparison: Comparison, question: Question, measurement: Measurement) -> Example:
+    answers = []
+    for predictor in (comparison.model, comparison.laboratory.reference):
+        notebook = _Notebook(predictor)
+        notebook.set_image(question.slice.image)
+        mask = question.ask(notebook, comparison.laboratory.sampling.seed)
+        answers.append(Answer(mask, notebook.last))
+    return Example(measurement, question, answers[0], answers[1])

@@ -1,0 +1,187 @@
+"""One set of labelled slices, one reference, and any number of models that are asked the same questions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ConfigError, DFQSAMError
+from ..progress import ProgressCallback, report
+from ..resources import resource_path
+from .activity import check_quantizers
+from .cases import find_cases
+from .dataset import LabelledSlice, Sampling, load_slices
+from .ellipse import inscribed_ellipse
+from .metrics import dice
+from .prompts import PROMPT_KINDS, Predictor, parse_prompt_kinds, tight_box
+from .questions import Question, ask_all
+from .scores import Measurement, Scores, score
+from .summary import size_bounds, summarize, summarize_sizes
+
+DRAWS = 3
+TOLERANCE = 2.0
+
+
+class Laboratory:
+    """Labelled slices with the reference's answers, which are computed once and serve every comparison.
+
+    slices: what is segmented. skipped: cases that could not be read, with the reason.
+    """
+
+    def __init__(
+        self,
+        reference_path: str | os.PathLike,
+        data: Sequence[str | os.PathLike] | None = None,
+        prompts: Sequence[str] = tuple(PROMPT_KINDS),
+        *,
+        sampling: Sampling | None = None,
+        draws: int = DRAWS,
+        tolerance: float = TOLERANCE,
+        threads: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        """reference_path: packed model or float checkpoint.
+
+        data: folders as `find_cases` searches them; None is the embedded sample. prompts: of "box" (tight box of the
+        label), "1pt" (one random pixel of it), "3pt" and "5pt" (two or four corrections more, each model correcting its
+        own answer). draws: how often random clicks are drawn anew. tolerance: of the surface measure, in mm, or in
+        pixels of pictures whose spacing is unknown. Random choices depend on sampling.seed alone.
+        Raises DFQSAMError for unusable files, unknown prompts, or data without a single object to measure, and
+        CheckFailed when a quantizer of a packed reference is off.
+        """
+        self.kinds, self.sampling = parse_prompt_kinds(",".join(prompts)), sampling or Sampling()
+        self.draws, self.tolerance, self.threads = draws, tolerance, threads
+        self._check_settings()
+        self._reference_file = _file(reference_path) | {"quantizers": check_quantizers(reference_path)}
+        self._data = ["embedded sample"] if data is None else [str(folder) for folder in data]
+        sample = resource_path("SampleData/prompts.json").parent
+        folders = [sample] if data is None else [Path(folder) for folder in data]
+        self.slices, self.skipped = _load_all(folders, self.sampling, progress)
+        self.reference = self._predictor(reference_path)
+        self._expected = [self._expect(*answered) for answered in self._ask(self.reference, "reference", progress)]
+
+    def compare(self, model_path: str | os.PathLike, progress: ProgressCallback | None = None) -> Comparison:
+        """Ask a model everything that the reference was asked.
+
+        Raises DFQSAMError for an unusable file, CheckFailed when one of its quantizers is off.
+        """
+        file = _file(model_path) | {"quantizers": check_quantizers(model_path)}
+        model = self._predictor(model_path)
+        answers = self._ask(model, "verify", progress)
+        found = [
+            self._measure(question, answer, expected)
+            for (question, answer), expected in zip(answers, self._expected, strict=True)
+        ]
+        return Comparison(self, model, file, found)
+
+    def report(self, file: dict[str, Any], measurements: list[Measurement]) -> dict[str, Any]:
+        """The comparison of one model as JSON-ready values."""
+        bounds = size_bounds(measurements)
+        return {
+            "model": file,
+            "reference": self._reference_file,
+            "data": self._data,
+            "protocol": asdict(self.sampling)
+            | {"prompts": list(self.kinds), "slices": len(self.slices), "draws": self.draws}
+            | {"surface_tolerance": self.tolerance}
+            | {"size_bounds_in_pixels_of_256": [round(256**2 * bound) for bound in bounds]},
+            "rows": summarize(measurements),
+            "size_rows": summarize_sizes(measurements, bounds),
+            "skipped": self.skipped,
+            "measurements": [asdict(measurement) for measurement in measurements],
+        }
+
+    def _check_settings(self) -> None:
+        if self.draws < 1 or self.sampling.every < 1:
+            raise ConfigError("Every how many slices, and how many draws of the clicks, must be numbers from 1.")
+        if not 0 < self.tolerance < float("inf"):
+            raise ConfigError(f"The tolerance {self.tolerance} is no distance. Give mm above 0, such as 2.")
+
+    def _predictor(self, path: str | os.PathLike) -> Predictor:
+        from ..runtime import SamPredictor, load_model
+
+        return SamPredictor(load_model(path, threads=self.threads))
+
+    def _ask(self, predictor: Predictor, stage: str, progress: ProgressCallback | None) -> Any:
+        return ask_all(predictor, self.slices, self.kinds, self.draws, self.sampling.seed, stage, progress)
+
+    def _score(self, answer: np.ndarray, question: Question) -> Scores:
+        return score(answer, question.target, self.tolerance, question.slice.spacing_mm)
+
+    def _expect(self, question: Question, answer: np.ndarray) -> _Expected:
+        ellipse = inscribed_ellipse(tight_box(question.target), question.target.shape)
+        return _Expected(np.packbits(answer), self._score(answer, question), self._score(ellipse, question))
+
+    def _measure(self, question: Question, answer: np.ndarray, expected: _Expected) -> Measurement:
+        target, slice_ = question.target, question.slice
+        reference = np.unpackbits(expected.answer, count=target.size).reshape(target.shape).astype(bool)
+        pixels = int(np.count_nonzero(target))
+        return Measurement(
+            case=slice_.case,
+            modality=slice_.modality,
+            slice_index=slice_.index,
+            name=question.name,
+            pixels=pixels,
+            share=pixels / target.size,
+            prompt=question.kind,
+            draw=question.draw,
+            model=self._score(answer, question),
+            reference=expected.reference,
+            ellipse=expected.ellipse,
+            agreement=dice(answer, reference),
+        )
+
+
+class _Expected(NamedTuple):
+    """The reference's answer, one bit a pixel, with its scores and those of the ellipse."""
+
+    answer: np.ndarray
+    reference: Scores
+    ellipse: Scores
+
+
+class Comparison(NamedTuple):
+    """A model's measurements, in the order of the laboratory's questions."""
+
+    laboratory: Laboratory
+    model: Predictor
+    file: dict[str, Any]
+    measurements: list[Measurement]
+
+    def report(self) -> dict[str, Any]:
+        """The comparison as JSON-ready values."""
+        return self.laboratory.report(self.file, self.measurements)
+
+
+def _load_all(
+    folders: Sequence[Path], sampling: Sampling, progress: ProgressCallback | None
+) -> tuple[list[LabelledSlice], list[dict[str, str]]]:
+    """All slices of all cases; a case that cannot be read is listed with its reason instead."""
+    slices: list[LabelledSlice] = []
+    skipped: list[dict[str, str]] = []
+    cases = [case for folder in folders for case in find_cases(folder)]
+    for done, case in enumerate(cases):
+        report(progress, "read", done, len(cases), case.name)
+        try:
+            slices += load_slices(case, sampling)
+        except DFQSAMError as error:
+            skipped.append({"case": case.name, "reason": str(error)})
+    report(progress, "read", len(cases), len(cases))
+    if not slices:
+        reason = f" The first of {len(skipped)} unreadable cases: {skipped[0]['reason']}" if skipped else ""
+        raise DFQSAMError(
+            f"{len(cases)} images with labels hold no object of {sampling.min_pixels} pixels or more "
+            f"(on the 256 x 256 square that the network sees).{reason}"
+        )
+    return slices, skipped
+
+
+def _file(path: str | os.PathLike) -> dict[str, Any]:
+    file = Path(path)
+    # A missing file is refused by whoever reads it, in its own words.
+    return {"file": file.name, "bytes": file.stat().st_size if file.is_file() else 0}

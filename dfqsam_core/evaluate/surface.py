@@ -1,0 +1,42 @@
+"""Agreement of outlines: the normalised surface distance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def surface_dice(
+    a: np.ndarray, b: np.ndarray, tolerance: float, spacing_mm: tuple[float, float] | None = None
+) -> float:
+    """Return the share of both outlines that lies within `tolerance` of the other one, 0..1.
+
+    The normalised surface distance of Nikolov et al. 2018 (arXiv 1809.04430) on the outlines' pixels, as MONAI's
+    `compute_surface_dice` counts them by default. a, b: boolean masks (H, W). spacing_mm: distance of neighbouring rows
+    and of neighbouring columns; the tolerance is then in mm, otherwise in pixels. Two empty masks agree: 1; one empty
+    mask shares nothing: 0.
+    """
+    # SciPy's exact distances under a few lines of counting: MONAI would bring torch, and surface-distance, the
+    # measure's first library, has not followed NumPy 2.
+    from scipy.ndimage import distance_transform_edt
+
+    if not (a.any() and b.any()):
+        return float(a.any() == b.any())
+    window = _around(a | b)
+    # One free pixel on each side: an outline on the border of the image counts as well.
+    outlines = [_outline(np.pad(mask[window], 1)) for mask in (a, b)]
+    to_a, to_b = (distance_transform_edt(~outline, sampling=spacing_mm or 1.0) for outline in outlines)
+    near = np.count_nonzero(to_b[outlines[0]] <= tolerance) + np.count_nonzero(to_a[outlines[1]] <= tolerance)
+    return near / sum(map(np.count_nonzero, outlines))
+
+
+def _outline(mask: np.ndarray) -> np.ndarray:
+    """Pixels of the mask with a neighbour, by side, that is none of its own."""
+    from scipy.ndimage import binary_erosion
+
+    return mask & ~binary_erosion(mask)
+
+
+def _around(mask: np.ndarray) -> tuple[slice, slice]:
+    """The smallest window that holds the mask: distances outside of it are not asked for, and cost time."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
