@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .volume import SegmentationResult
 
 MODEL, LABELS, FLOAT_LABELS = "sam-med2d_demo-w4a4.safetensors", "labels.nii.gz", "labels_float.nii.gz"
+SEGMENTS = "labels.seg.nrrd"
 OVERLAY, REPORT, REPORT_TEXT = "overlay.png", "report.json", "report.md"
 
 
@@ -57,7 +58,8 @@ def run_demo(
 ) -> dict[str, Any]:
     """Quantize the embedded model with the recipe "fast"; segment the embedded CT slab with it and its float original.
 
-    output: folder, made where it is missing; gets the packed model, both label maps, overlay.png and report.json.
+    output: folder, made where it is missing; gets the packed model, both label maps (the packed
+    one's also with names, as .seg.nrrd), overlay.png and report.json.
     Returns the report. Raises OutputError when a file exists (unless `force`), DFQSAMError when an embedded file is
     missing, ModuleNotFoundError without the extra "quantize".
     """
@@ -66,7 +68,7 @@ def run_demo(
     from .volume import write_label_map
 
     output.mkdir(parents=True, exist_ok=True)
-    for name in (MODEL, LABELS, FLOAT_LABELS, OVERLAY, REPORT, REPORT_TEXT):
+    for name in (MODEL, LABELS, SEGMENTS, FLOAT_LABELS, OVERLAY, REPORT, REPORT_TEXT):
         refuse_overwrite(output / name, force)
     checkpoint, packed = resource_path(DEMO_MODEL), output / MODEL
     started = time.perf_counter()
@@ -79,7 +81,7 @@ def run_demo(
         for name, path in (("float", checkpoint), ("packed", packed))
     }
     names = {segment.label: segment.name for segment in prompts}
-    for name, target in (("float", FLOAT_LABELS), ("packed", LABELS)):
+    for name, target in (("float", FLOAT_LABELS), ("packed", LABELS), ("packed", SEGMENTS)):
         write_label_map(output / target, results[name].labels_kji, volume, names, force)
         seconds[f"segment_{name}"] = results[name].report["seconds"]
     answers = list(_answers(volume, prompts, results["float"].labels_kji, results["packed"].labels_kji))

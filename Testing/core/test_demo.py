@@ -42,7 +42,7 @@ def embedded_model() -> Path:
 def test_it_leaves_model_label_maps_picture_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "new" / "folder"
     assert main(["demo", "--output", str(output), "--threads", "1", "--progress", "none"]) == 0
-    names = {demo.MODEL, demo.LABELS, demo.FLOAT_LABELS, demo.OVERLAY, demo.REPORT, demo.REPORT_TEXT}
+    names = {demo.MODEL, demo.LABELS, demo.SEGMENTS, demo.FLOAT_LABELS, demo.OVERLAY, demo.REPORT, demo.REPORT_TEXT}
     assert {path.name for path in output.iterdir()} == names
     volume, labels = nibabel.load(resource_path(DEMO_VOLUME)), nibabel.load(output / demo.LABELS)
     np.testing.assert_array_equal(volume.affine, labels.affine)

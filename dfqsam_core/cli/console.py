@@ -30,6 +30,14 @@ _EXTRA_OF_MODULE = {
     "dask": "batch",
     "distributed": "batch",
     "highdicom": "dicomseg",
+    "slicer": "browser",
+    "vtk": "browser",
+    "aiohttp": "browser",
+    "platformdirs": "browser",
+    "trame": "browser",
+    "trame_client": "browser",
+    "trame_slicer": "browser",
+    "trame_vuetify": "browser",
 }
 
 

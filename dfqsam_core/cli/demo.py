@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import shlex
 from pathlib import Path
 from typing import Any
 
 from ..outputs import atomic_output
+from ..resources import DEMO_VOLUME, resource_path
 from .console import DONE, Subparsers, add_progress_option, progress_callback, write_json
 
 
@@ -27,7 +30,7 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demonstration, write its report, say where things are."""
-    from ..demo import FLOAT_LABELS, LABELS, MODEL, OVERLAY, REPORT, REPORT_TEXT, run_demo
+    from ..demo import FLOAT_LABELS, LABELS, MODEL, OVERLAY, REPORT, REPORT_TEXT, SEGMENTS, run_demo
 
     with progress_callback(args) as progress:
         result = run_demo(args.output, threads=args.threads, force=args.force, progress=progress)
@@ -40,12 +43,25 @@ def run(args: argparse.Namespace) -> int:
     for name, what in (
         (OVERLAY, "float, 4-bit and their difference, organ by organ"),
         (LABELS, "label map of the packed 4-bit model"),
+        (SEGMENTS, "the same with the organs' names, for 3D Slicer and the viewer"),
         (FLOAT_LABELS, "label map of the float model"),
         (MODEL, "the packed model (dfqsam info shows its card)"),
         (f"{REPORT}, {REPORT_TEXT}", "these numbers"),
     ):
         print(f"  {name:<34}{what}")
+    print(f"\nTo look at the result, and go on with it, in a browser:\n  {view_command(args.output)}")
     return DONE
+
+
+def view_command(output: Path) -> str:
+    """The command that opens the demonstration's segments on their volume, with its model."""
+    from ..demo import MODEL, SEGMENTS
+
+    words = ["dfqsam", "view", str(resource_path(DEMO_VOLUME)), "--labels", str(output / SEGMENTS)]
+    command = shlex.join([*words, "--model", str(output / MODEL)])
+    if importlib.util.find_spec("trame_slicer") is None:
+        command += "\n  (after: pip install 'dfqsam[browser]')"
+    return command
 
 
 def _summary(result: dict[str, Any]) -> str:

@@ -51,20 +51,36 @@ class SynthesisConfig:
 
 @dataclass(frozen=True)
 class CalibrationConfig:
-    """How ranges are found.
+    """How the float network is prepared, and how ranges and weight codes are found.
 
+    equalization: first rescale channels that share a quantizer to like ranges, where that is exact.
+    reparameterize: one range per channel for the inputs of qkv and lin1 (RepQ-ViT), not one for all channels.
     range_search: "output_error" tries `candidates` shrunken ranges and keeps the one with the least error at the
-    layer's output; "quantile" keeps the best of three quantiles by tensor error (RepQ-ViT).
-    weight_search: "output_error" weighs weight errors by the mean square of the inputs; "quantile" as RepQ-ViT.
+    layer's output; "quantile" keeps the best of three quantiles by tensor error (RepQ-ViT); "full" takes all.
+    two_sided: shrink the two ends of an activation's range by different shares.
+    softmax_step: "searched", or "half_octave" as in RepQ-ViT.
+    weight_search: "output_error" weighs weight errors by the mean square of the inputs; the rest as range_search.
+    rounding: of weights, "feedback" (GPTQ, with `damping` as a share of the mean diagonal) or "nearest".
     bias_correction: move the mean output error on the calibration images into the bias.
     rows: inputs drawn per layer for the search.
     """
 
-    range_search: Literal["output_error", "quantile"] = "output_error"
-    weight_search: Literal["output_error", "quantile"] = "output_error"
-    candidates: int = 24
+    equalization: bool = True
+    reparameterize: bool = True
+    range_search: Literal["output_error", "quantile", "full"] = "output_error"
+    two_sided: bool = True
+    softmax_step: Literal["searched", "half_octave"] = "searched"
+    weight_search: Literal["output_error", "quantile", "full"] = "output_error"
+    rounding: Literal["feedback", "nearest"] = "feedback"
+    damping: float = 0.01
+    candidates: int = 12
     rows: int = 1024
     bias_correction: bool = True
+
+    def __post_init__(self) -> None:
+        _require(self.candidates >= 1, f"candidates must be at least 1, not {self.candidates}")
+        _require(self.rows >= 1, f"rows must be at least 1, not {self.rows}")
+        _require(0 < self.damping <= 10, f"damping must be above 0 and at most 10, not {self.damping}")
 
 
 @dataclass(frozen=True)
@@ -109,7 +125,7 @@ class QuantConfig:
         iterations: int | None = None,
         auxiliary: str | None = None,
     ) -> QuantConfig:
-        """Return a named recipe ("default", "paper" or "fast") with the command line's few changes applied."""
+        """Return a recipe of `RECIPES` with the command line's few changes applied."""
         if recipe not in RECIPES:
             raise ConfigError(f"There is no recipe {recipe!r}. Choose one of: {', '.join(sorted(RECIPES))}.")
         base = RECIPES[recipe]
@@ -165,7 +181,7 @@ RECIPES: dict[str, QuantConfig] = {
     "fast": QuantConfig(
         recipe="fast",
         synthesis=SynthesisConfig(images=4, iterations=20, grid_points=6),
-        calibration=CalibrationConfig(candidates=12, rows=512),
+        calibration=CalibrationConfig(candidates=8, rows=512),
     ),
     "paper": QuantConfig(
         recipe="paper",
@@ -188,7 +204,25 @@ RECIPES: dict[str, QuantConfig] = {
             entropy_points=10,
             entropy_tokens=256,
         ),
-        calibration=CalibrationConfig(range_search="quantile", weight_search="quantile", bias_correction=False),
+        calibration=CalibrationConfig(
+            equalization=False,
+            range_search="quantile",
+            weight_search="quantile",
+            rounding="nearest",
+            bias_correction=False,
+        ),
         departures=_PAPER_DEPARTURES,
+    ),
+    "nearest": QuantConfig(
+        recipe="nearest",
+        per_head=False,
+        calibration=CalibrationConfig(
+            equalization=False,
+            reparameterize=False,
+            range_search="full",
+            weight_search="full",
+            rounding="nearest",
+            bias_correction=False,
+        ),
     ),
 }

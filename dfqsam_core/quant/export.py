@@ -16,7 +16,7 @@ from ..store.layers import LayerSpec, attention_products, decoder_layers, encode
 from ..store.model_checks import is_position_table
 from ..store.packing import pack_codes
 from .layers import FloatLayer, PixelQuantizer, QuantizedLayer, rows_of_weight, weight_of_rows
-from .quantizers import LogSqrt2Softmax, UniformQuantizer
+from .quantizers import LogarithmicSoftmax, UniformQuantizer
 from .ranges import RangeSearch, search_weight_range, weight_codes
 
 QUANTIZED_DECODER_PREFIX = "mask_decoder."
@@ -148,6 +148,7 @@ def _attention_tensors(name: str, attention: Attention, heads: int) -> dict[str,
         quantizer = cast(UniformQuantizer, place)
         tensors[f"{name}.{letter}.scale"] = _array(quantizer.scale.flatten().expand(heads), np.float32)
         tensors[f"{name}.{letter}.zero_point"] = _array(quantizer.zero_point.flatten().expand(heads), np.uint8)
-    softmax = cast(LogSqrt2Softmax, attention.softmax)
+    softmax = cast(LogarithmicSoftmax, attention.softmax)
     tensors[f"{name}.softmax.scale"] = _array(softmax.delta.flatten().expand(heads), np.float32)
+    tensors[f"{name}.softmax.step"] = _array(softmax.step.reshape(1), np.float32)
     return tensors

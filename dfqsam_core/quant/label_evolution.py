@@ -35,7 +35,7 @@ class EvolutionRules:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Masks with their scores: masks bool (N, S, S), the rest (N,)."""
+    """Masks with their scores: masks bool (N, h, w) at the decoder's resolution, the rest (N,)."""
 
     masks: Tensor
     predicted_iou: Tensor
@@ -63,12 +63,16 @@ def point_grid(size: int, points: int, device: torch.device) -> Tensor:
     return torch.stack([x.flatten(), y.flatten()], dim=1)[:, None]
 
 
-def score_masks(logits: Tensor, predicted_iou: Tensor, size: int, offset: float) -> Candidates:
-    """Candidates from low-resolution logits (N, h, w) at size x size pixels.
+def full_size(logits: Tensor, size: int) -> Tensor:
+    """Masks bool (N, size, size) of low-resolution logits (N, h, w)."""
+    return F.interpolate(logits[:, None], (size, size), mode="bilinear", align_corners=False)[:, 0] > 0
+
+
+def score_masks(logits: Tensor, predicted_iou: Tensor, offset: float) -> Candidates:
+    """Candidates from low-resolution logits (N, h, w), scored as they are: hundreds of masks, of which few are kept.
 
     Stability is the IoU of the masks cut at +offset and -offset (segment-anything's stability score).
     """
-    logits = F.interpolate(logits[:, None], (size, size), mode="bilinear", align_corners=False)[:, 0]
     masks = logits > 0
     area = masks.sum((1, 2)).clamp(min=1)
     stability = (logits > offset).sum((1, 2)) / (logits > -offset).sum((1, 2)).clamp(min=1)
@@ -76,20 +80,17 @@ def score_masks(logits: Tensor, predicted_iou: Tensor, size: int, offset: float)
     return Candidates(masks, predicted_iou, stability, probability)
 
 
-def sample_masks(
-    model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int, rules: EvolutionRules
-) -> Candidates:
-    """All three masks of what the model would segment from each point of a grid and from the box of each label."""
-    size = model.architecture.image_size
-    grid = point_grid(size, grid_points, embedding.device)
+def sample_logits(model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int) -> tuple[Tensor, Tensor]:
+    """Logits (N, h, w) and predicted IoU (N,) of all three masks for each point of a grid and the box of each label."""
+    grid = point_grid(model.architecture.image_size, grid_points, embedding.device)
     by_point = model.decode(embedding, points=(grid, torch.ones(grid.shape[:2], device=grid.device)))
     by_box = model.decode(embedding, boxes=tight_boxes(labels))
     logits = torch.cat([by_point[0].flatten(0, 1), by_box[0].flatten(0, 1)])
-    return score_masks(logits, torch.cat([by_point[1].flatten(), by_box[1].flatten()]), size, rules.stability_offset)
+    return logits, torch.cat([by_point[1].flatten(), by_box[1].flatten()])
 
 
-def pseudo_positive(candidates: Candidates, rules: EvolutionRules) -> list[Tensor]:
-    """The masks that pass every threshold, surest first, without near repetitions."""
+def pseudo_positive(candidates: Candidates, rules: EvolutionRules) -> list[int]:
+    """Indices of the masks that pass every threshold, surest first, without near repetitions."""
     share = candidates.masks.float().mean((1, 2))
     sure = (
         (candidates.predicted_iou >= rules.least_iou)
@@ -99,11 +100,11 @@ def pseudo_positive(candidates: Candidates, rules: EvolutionRules) -> list[Tenso
         & (share <= rules.most_area)
     )
     order = (candidates.predicted_iou * candidates.probability).argsort(descending=True, stable=True)
-    kept: list[Tensor] = []
+    kept: list[int] = []
     for index in order[sure[order]].tolist():
         mask = candidates.masks[index]
-        if all(mask_iou(mask, other) < rules.same_mask_iou for other in kept):
-            kept.append(mask)
+        if all(mask_iou(mask, candidates.masks[other]) < rules.same_mask_iou for other in kept):
+            kept.append(index)
     return kept
 
 
@@ -130,12 +131,13 @@ def evolve_labels(
     size = labels.shape[-1]
     logits, predicted = model.decode(embedding, boxes=tight_boxes(labels))
     best = predicted.argmax(1)
-    answers = score_masks(logits[torch.arange(len(best)), best], predicted.amax(1), size, rules.stability_offset).masks
+    answers = full_size(logits[torch.arange(len(best)), best], size)
     agreement = [mask_iou(label, answer) for label, answer in zip(labels, answers, strict=True)]
     kept = [label for label, iou in zip(labels, agreement, strict=True) if iou >= rules.keep_iou]
     if not kept:
         kept = [labels[max(range(len(agreement)), key=agreement.__getitem__)]]
-    sure = pseudo_positive(sample_masks(model, embedding, labels, grid_points, rules), rules)
+    logits, predicted = sample_logits(model, embedding, labels, grid_points)
+    sure = full_size(logits[pseudo_positive(score_masks(logits, predicted, rules.stability_offset), rules)], size)
     for mask in [*sure, *extra]:
         if len(kept) >= rules.most_instances:
             break

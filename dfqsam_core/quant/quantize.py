@@ -21,8 +21,10 @@ from ..store.card import build_card, library_versions
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, write_model
-from .calibration import calibrate, place_quantizers
+from .calibration import calibrate
 from .config import QuantConfig
+from .cores import usable_cores
+from .equalize import equalize
 from .export import export_tensors, layer_table, quantize_decoder_weights, round_position_tables
 from .layers import PixelQuantizer
 from .synthesis import synthesize
@@ -82,11 +84,6 @@ def _workers(threads: int | None) -> int:
     return threads or usable_cores()
 
 
-def usable_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def pack(
     model: SamMed2D,
     checkpoint: Checkpoint,
@@ -97,11 +94,13 @@ def pack(
 ) -> PackedModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it."""
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
-    round_position_tables(model)
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
-    place_quantizers(model.image_encoder, config, quantizer, threads)
     with torch.no_grad():
-        calibrate(model.image_encoder, model.normalize(pixels.expand(-1, 3, -1, -1) * 255))
+        images = model.normalize(pixels.expand(-1, 3, -1, -1) * 255)
+        if config.calibration.equalization:
+            equalize(model.image_encoder, images)
+        round_position_tables(model)
+        calibrate(model.image_encoder, images, quantizer, config, threads, progress)
     decoder = quantize_decoder_weights(model, config.decoder_bits)
     tensors = export_tensors(model, decoder, config.decoder_bits)
     table = layer_table(model, config.decoder_bits)

@@ -54,33 +54,37 @@ class UniformQuantizer(nn.Module):
         return self.centred_codes(x) * self.scale
 
 
-class LogSqrt2Softmax(nn.Module):
-    """Softmax whose result is delta * 2^(-code / 2), the last code being exact zero (log-sqrt2, RepQ-ViT 3.3).
+class LogarithmicSoftmax(nn.Module):
+    """Softmax whose result is delta * e^(-step * code), the last code being exact zero.
 
-    delta: (heads, 1, 1). Codes are taken from the logits: round((logsumexp + ln delta - logit) / (ln 2 / 2)).
+    delta: (heads, 1, 1). step: (1,), the logarithm of the ratio between neighbouring values; half an octave gives the
+    log-sqrt2 quantizer of RepQ-ViT (section 3.3), any other the adaptive base of AdaLog (arXiv 2407.12951).
+    Codes are taken from the logits: round((logsumexp + ln delta - logit) / step).
     """
 
     delta: Tensor
+    step: Tensor
 
-    def __init__(self, delta: Tensor, bits: int) -> None:
+    def __init__(self, delta: Tensor, step: Tensor, bits: int) -> None:
         super().__init__()
         self.bits = bits
         self.register_buffer("delta", delta)
+        self.register_buffer("step", step)
 
     def codes(self, logits: Tensor) -> Tensor:
         """Whole-number codes in 0..2^bits - 1 of softmax(logits), dtype of the logits."""
-        return log_sqrt2_codes(logits - logits.logsumexp(-1, keepdim=True), self.delta, self.bits)
+        return logarithmic_codes(logits.log_softmax(-1), self.delta, self.step, self.bits)
 
     def forward(self, logits: Tensor) -> Tensor:
         """Quantized probabilities, the shape of the logits (B, heads, queries, keys)."""
-        return log_sqrt2_values(self.codes(logits), self.delta, self.bits)
+        return logarithmic_values(self.codes(logits), self.delta, self.step, self.bits)
 
 
-def log_sqrt2_codes(log_probability: Tensor, delta: Tensor, bits: int) -> Tensor:
-    """Codes of exp(log_probability): half octaves below delta, the last one meaning zero."""
-    return torch.round((delta.log() - log_probability) / HALF_OCTAVE).clamp(0, 2**bits - 1)
+def logarithmic_codes(log_probability: Tensor, delta: Tensor, step: Tensor, bits: int) -> Tensor:
+    """Codes of exp(log_probability): whole steps below delta, the last one meaning zero."""
+    return torch.round((delta.log() - log_probability) / step).clamp(0, 2**bits - 1)
 
 
-def log_sqrt2_values(codes: Tensor, delta: Tensor, bits: int) -> Tensor:
-    """delta * 2^(-code / 2); zero for the last code."""
-    return torch.where(codes < 2**bits - 1, delta * torch.exp2(-codes / 2), torch.zeros_like(codes))
+def logarithmic_values(codes: Tensor, delta: Tensor, step: Tensor, bits: int) -> Tensor:
+    """delta * e^(-step * code); zero for the last code."""
+    return torch.where(codes < 2**bits - 1, delta * torch.exp(-codes * step), torch.zeros_like(codes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,19 +11,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .quantizers import log_sqrt2_codes, log_sqrt2_values, uniform_codes, uniform_parameters
+from .config import CalibrationConfig
+from .quantizers import HALF_OCTAVE, logarithmic_codes, logarithmic_values, uniform_codes, uniform_parameters
 
 QUANTILES = (0.999, 0.9999, 0.99999)
+# How far the values of a softmax quantizer reach down, in natural logarithms below the greatest.
+SOFTMAX_SPANS = (4.0, 4.8, 5.6, 6.4, 7.2, 8.0, 9.0, 10.0)
+SOFTMAX_DELTAS = 10
+# Shares of its lower end that a two-sided range is tried with.
+LOW_ENDS = (1.0, 0.7, 0.4, 0.1)
 
 
 @dataclass(frozen=True)
 class RangeSearch:
-    """How to search, and the threads that may try candidates side by side (the result does not depend on them)."""
+    """How to search, and the threads that may try candidates side by side (the result does not depend on them).
+
+    method: "output_error", "quantile" or "full". The rest: see `CalibrationConfig`.
+    """
 
     method: str
     candidates: int
     rows: int
     threads: int = 1
+    two_sided: bool = False
+    softmax_step: str = "searched"
+
+    @classmethod
+    def of(cls, settings: CalibrationConfig, threads: int) -> RangeSearch:
+        """The search for activations that `settings` ask for."""
+        names = ("candidates", "rows", "two_sided", "softmax_step")
+        return cls(settings.range_search, threads=threads, **{name: getattr(settings, name) for name in names})
 
     def best(self, error: Callable[[int], float], count: int) -> int:
         """Index of the least `error(index)`, the first one among equals."""
@@ -48,12 +66,21 @@ def quantile_bounds(x: Tensor, quantile: float, dims: Sequence[int] | None) -> t
 
 
 def candidate_bounds(x: Tensor, dims: Sequence[int] | None, search: RangeSearch) -> list[tuple[Tensor, Tensor]]:
-    """Ranges to try: three quantiles, or `candidates` even shrinkings of the full range down to a quarter."""
+    """Ranges to try: three quantiles, the full range, or `candidates` even shrinkings of it down to a fifth.
+
+    Two-sided, the upper end shrinks with each of LOW_ENDS of the lower one: behind a GELU most values lie in a small
+    negative range, which is worth a code of its own when the upper end is cut.
+    """
     if search.method == "quantile":
         return [tuple(quantile_bounds(x, q, dims)) for q in QUANTILES]  # type: ignore[misc]
     axes = tuple(range(x.dim())) if dims is None else tuple(dims)
     low, high = x.amin(axes, keepdim=True), x.amax(axes, keepdim=True)
-    return [(low * f, high * f) for f in torch.linspace(1.0, 0.25, search.candidates).tolist()]
+    if search.method == "full":
+        return [(low, high)]
+    shares = torch.linspace(1.0, 0.2, search.candidates).tolist()
+    if search.two_sided:
+        return [(low * lower, high * upper) for upper in shares for lower in LOW_ENDS]
+    return [(low * share, high * share) for share in shares]
 
 
 def search_input_range(
@@ -87,19 +114,40 @@ def search_tensor_range(x: Tensor, bits: int, dims: Sequence[int], search: Range
     return best.parameters[0], best.parameters[1]
 
 
-def search_softmax_delta(logits: Tensor, bits: int, dims: Sequence[int], search: RangeSearch) -> Tensor:
-    """Delta of the log-sqrt2 quantizer with the least squared error of the probabilities, per index outside `dims`."""
+def search_softmax(logits: Tensor, bits: int, dims: Sequence[int], search: RangeSearch) -> tuple[Tensor, Tensor]:
+    """Delta, one per index outside `dims`, and common step (1,) of the logarithmic quantizer of softmax(logits).
+
+    Kept is what errs least on values that are one constant plus as much noise: there, errors of one sign within a row
+    add up. By quantiles the squared error of the probabilities alone decides, as in RepQ-ViT.
+    """
     log_probability = logits.log_softmax(-1)
     probability = log_probability.exp()
-    if search.method == "quantile":
-        deltas = [high for _, high in candidate_bounds(probability, dims, search)]
-    else:
-        top = probability.amax(tuple(dims), keepdim=True)
-        deltas = [top * 2 ** (-step / 8) for step in range(search.candidates)]
-    best = _RunningBest(probability, dims)
-    for delta in deltas:
-        best.offer(log_sqrt2_values(log_sqrt2_codes(log_probability, delta, bits), delta, bits), (delta,))
-    return best.parameters[0]
+    half_octave = torch.full((1,), HALF_OCTAVE)
+    if search.method != "output_error":
+        best = _RunningBest(probability, dims)
+        for _, delta in candidate_bounds(probability, dims, search):
+            best.offer(_logarithmic(log_probability, delta, half_octave, bits), (delta,))
+        return best.parameters[0], half_octave
+    axes = tuple(dims)
+    top, power = probability.amax(axes, keepdim=True), probability.square().mean(axes, keepdim=True)
+    deltas = torch.stack([top * math.exp(-shift / 4) for shift in range(SOFTMAX_DELTAS)])
+
+    def best_delta(step: Tensor) -> tuple[float, Tensor, Tensor]:
+        errors = []
+        for delta in deltas:
+            error = _logarithmic(log_probability, delta, step, bits) - probability
+            in_rows = error.sum(-1, keepdim=True).square() / error.shape[-1]
+            errors.append(error.square().mean(axes, keepdim=True) + in_rows.mean(axes, keepdim=True))
+        least, index = torch.stack(errors).min(0)
+        return float((least / power).sum()), deltas.gather(0, index[None])[0], step
+
+    steps = [torch.full((1,), span / (2**bits - 2)) for span in SOFTMAX_SPANS]
+    found = [best_delta(step) for step in (steps if search.softmax_step == "searched" else [half_octave])]
+    return min(found, key=lambda candidate: candidate[0])[1:]
+
+
+def _logarithmic(log_probability: Tensor, delta: Tensor, step: Tensor, bits: int) -> Tensor:
+    return logarithmic_values(logarithmic_codes(log_probability, delta, step, bits), delta, step, bits)
 
 
 def search_weight_range(weight: Tensor, bits: int, importance: Tensor, search: RangeSearch) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from ..model.attention import Attention
 from ..store.layers import LayerSpec, encoder_layers
 from ..store.model_file import PackedModel
 from .layers import FloatLayer, PixelQuantizer, QuantizedLayer
-from .quantizers import LogSqrt2Softmax, UniformQuantizer
+from .quantizers import LogarithmicSoftmax, UniformQuantizer
 
 PATCH_EMBEDDING = "image_encoder.patch_embed.proj"
 
@@ -45,7 +45,7 @@ def activation_quantizers(encoder: nn.Module) -> dict[str, nn.Module]:
     for path, module in encoder.named_modules():
         if isinstance(module, QuantizedLayer):
             found[f"{path}.input"] = module.input_quantizer
-        elif isinstance(module, LogSqrt2Softmax) or (
+        elif isinstance(module, LogarithmicSoftmax) or (
             isinstance(module, UniformQuantizer) and not path.endswith("input_quantizer")
         ):
             found[path] = module
@@ -82,4 +82,5 @@ def _load_attention(attention: Attention, packed: PackedModel, name: str) -> Non
             quantizer = UniformQuantizer(per_head(f"{letter}.scale"), per_head(f"{letter}.zero_point"), bits)
             setattr(attention, place, quantizer)
     if softmax_bits is not None:
-        attention.softmax = LogSqrt2Softmax(per_head("softmax.scale"), softmax_bits)
+        step = torch.tensor(packed.tensors[f"{name}.softmax.step"])
+        attention.softmax = LogarithmicSoftmax(per_head("softmax.scale"), step, softmax_bits)

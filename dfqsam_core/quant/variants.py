@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "ranges per tensor": {"per_head": False},
     "quantile ranges": {"calibration.range_search": "quantile", "calibration.weight_search": "quantile"},
     "full ranges": {"calibration.range_search": "full", "calibration.weight_search": "full"},
+    "even ranges": {"calibration.two_sided": False},
     "half-octave softmax": {"calibration.softmax_step": "half_octave"},
     "weights to nearest": {"calibration.rounding": "nearest"},
     "no bias correction": {"calibration.bias_correction": False},

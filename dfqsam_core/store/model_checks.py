@@ -138,6 +138,7 @@ def _attention_rules(name: str, entry: Mapping[str, Any], heads: int) -> dict[st
             rules[f"{name}.{part}.zero_point"] = TensorRule("zero_point", ((heads,),), entry["input_bits"])
     if entry["softmax_bits"] is not None:
         rules[f"{name}.softmax.scale"] = TensorRule("scale", ((heads,),))
+        rules[f"{name}.softmax.step"] = TensorRule("scale", ((1,),))
     return rules
 
 

@@ -12,9 +12,8 @@ import pytest
 from dfqsam_core.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[3]
-PRODUCT = sorted(
-    [*(ROOT / "dfqsam_core").rglob("*.py"), *(ROOT / "DFQSAMSlicer").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]
-)
+ROOMS = ("dfqsam_core", "dfqsam_viewer", "DFQSAMSlicer", "tools")
+PRODUCT = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 MAX_FILE, MAX_FUNCTION = 300, 45
 
 

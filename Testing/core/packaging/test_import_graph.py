@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,6 +72,16 @@ def test_nothing_imports_slicer_vtk_or_qt() -> None:
     hosts = {"slicer", "vtk", "qt", "ctk", "PySide6"}
     wrong = [path for path in PACKAGE.rglob("*.py") for name in imports_of(path) if name.split(".")[0] in hosts]
     assert not wrong
+
+
+def test_only_the_viewers_verb_knows_the_viewer_and_nothing_below_knows_the_slicer_module() -> None:
+    root = PACKAGE.parent
+    files = [*PACKAGE.rglob("*.py"), *(root / "DFQSAMSlicer").rglob("*.py")]
+    knows = {path.name for path in files if "dfqsam_viewer" in path.read_text(encoding="utf-8")}
+    assert knows == {"view.py"}
+    assert not [
+        path for path in PACKAGE.rglob("*.py") if re.search(r"(import|from) DFQSAMSlicerLib", path.read_text("utf-8"))
+    ]
 
 
 def test_the_checker_sees_imports_inside_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,14 +45,18 @@ def test_the_wheel_carries_the_package_and_its_resources(tmp_path: Path) -> None
         check=True,
     )
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
-    expected = {path.relative_to(ROOT).as_posix() for path in (ROOT / "dfqsam_core").rglob("*.py")}
+    places = {"dfqsam_core": ROOT, "dfqsam_viewer": ROOT, "DFQSAMSlicerLib": ROOT / "DFQSAMSlicer"}
+    expected = {
+        path.relative_to(root).as_posix() for room, root in places.items() for path in (root / room).rglob("*.py")
+    }
+    page = {f"dfqsam_viewer/static/{path.name}" for path in (ROOT / "dfqsam_viewer" / "static").iterdir()}
     resources = {
         f"dfqsam_core/_resources/{path.relative_to(ROOT / 'Resources').as_posix()}"
         for folder in ("Models", "SampleData")
         for path in (ROOT / "Resources" / folder).iterdir()
     }
-    assert expected | resources <= names
+    assert expected | resources | page <= names
     assert {name.split("/")[0] for name in names} == {
-        "dfqsam_core",
+        *places,
         next(n for n in names if "dist-info" in n).split("/")[0],
     }

@@ -165,7 +165,7 @@ def test_settings_out_of_range_are_refused(changes: dict, words: str) -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="default, fast, paper"):
+    with pytest.raises(ConfigError, match="default, fast, nearest, paper"):
         QuantConfig.from_recipe("best")
 
 

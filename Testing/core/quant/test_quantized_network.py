@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,6 +13,7 @@ from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.model.image_encoder import ImageEncoder  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
 from dfqsam_core.quant.calibration import layer_plans  # noqa: E402
+from dfqsam_core.quant.equalize import equalize, scale_detail, scale_queries, scale_values  # noqa: E402
 from dfqsam_core.quant.layers import QuantizedLayer, rows_of_weight, weight_of_rows  # noqa: E402
 from dfqsam_core.quant.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
 from dfqsam_core.quant.reference import activation_quantizers, load_reference  # noqa: E402
@@ -143,24 +143,33 @@ def test_more_bits_come_nearer_to_the_float_network() -> None:
     assert errors[2] < 0.05
 
 
-def test_rotating_heads_leaves_attention_as_it_is() -> None:
-    """T15: an orthogonal matrix between q and k (with the position tables) and between v and proj cancels exactly."""
-    model = SamMed2D.from_checkpoint(toy_checkpoint(0)).double()
-    rotated = copy.deepcopy(model)
-    hadamard = torch.ones(1, 1, dtype=torch.float64)
-    while len(hadamard) < 16:
-        hadamard = torch.kron(torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=torch.float64), hadamard) / np.sqrt(2)
-    turn = torch.block_diag(hadamard, hadamard)
-    for block in rotated.image_encoder.blocks:
-        attention = block.attn
-        everything = torch.block_diag(turn, turn, turn)
-        attention.qkv.weight.copy_(everything @ attention.qkv.weight)
-        attention.qkv.bias.copy_(everything @ attention.qkv.bias)
-        attention.rel_pos_h.copy_(attention.rel_pos_h @ hadamard.T)
-        attention.rel_pos_w.copy_(attention.rel_pos_w @ hadamard.T)
-        attention.proj.weight.copy_(attention.proj.weight @ turn.T)
-    original = encode(model, toy_pixels().double())
-    assert float((encode(rotated, toy_pixels().double()) - original).abs().max() / original.abs().max()) < 1e-5
+def test_equalizing_keeps_the_float_network_and_evens_out_channels() -> None:
+    """T15: queries against keys and position tables, values against proj, the adapter's two convolutions."""
+    model = SamMed2D.from_checkpoint(toy_checkpoint())
+    for index, block in enumerate(model.image_encoder.blocks):
+        generator = torch.Generator().manual_seed(index)
+        scale_values(block.attn, torch.logspace(-1, 1, 32)[torch.randperm(32, generator=generator)].view(2, 16))
+        scale_queries(block.attn, torch.logspace(-1, 1, 16)[torch.randperm(16, generator=generator)])
+        scale_detail(block.Adapter.spatial, torch.logspace(-1, 1, 32)[torch.randperm(32, generator=generator)])
+    before = copy.deepcopy(model)
+    images = model.normalize(toy_pixels().expand(-1, 3, -1, -1) * 255)
+    with torch.no_grad():
+        equalize(model.image_encoder, images)
+    original = encode(SamMed2D.from_checkpoint(toy_checkpoint()), toy_pixels())
+    for network in (before, model):
+        assert float((encode(network, toy_pixels()) - original).abs().max() / original.abs().max()) < 1e-5
+    with torch.no_grad():
+        rough, even = (value_spread(network, images) for network in (before, model))
+    assert rough > 5
+    assert even < 1.01
+
+
+def value_spread(model: SamMed2D, images: torch.Tensor) -> float:
+    """Largest over smallest range of the values' channels in the first block, seen on `images`."""
+    block, encoder = model.image_encoder.blocks[0], model.image_encoder
+    tokens = block.norm1(encoder.patch_embed(images) + encoder.pos_embed)
+    ranges = block.attn.qkv(tokens).chunk(3, -1)[2].abs().amax((0, 1, 2))
+    return float(ranges.max() / ranges.min())
 
 
 @pytest.mark.parametrize(("adapter_dim", "transposed", "count"), [(0, True, 99), (192, False, 135), (192, True, 147)])

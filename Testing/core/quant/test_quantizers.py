@@ -12,14 +12,22 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from dfqsam_core.quant.quantizers import (  # noqa: E402
-    LogSqrt2Softmax,
+    HALF_OCTAVE,
+    LogarithmicSoftmax,
     UniformQuantizer,
     uniform_codes,
     uniform_parameters,
 )
-from dfqsam_core.quant.ranges import RangeSearch, search_weight_range, weight_codes  # noqa: E402
+from dfqsam_core.quant.ranges import (  # noqa: E402
+    RangeSearch,
+    search_input_range,
+    search_softmax,
+    search_weight_range,
+    weight_codes,
+)
 
 SEARCH = RangeSearch("output_error", 8, 64)
+HALF = torch.tensor([HALF_OCTAVE])
 
 
 def test_uniform_codes_follow_the_table() -> None:
@@ -42,7 +50,7 @@ def test_zero_is_representable_and_levels_are_at_most_two_to_the_bits(a: float, 
 def test_softmax_codes_follow_the_table() -> None:
     probability = torch.tensor([[0.5, 0.25, 0.125, 0.0625, 0.0625 - 1e-4, 1e-4]])
     logits = (probability / probability.sum()).log()[None, None]
-    softmax = LogSqrt2Softmax(torch.tensor([[[0.5]]]), 4)
+    softmax = LogarithmicSoftmax(torch.tensor([[[0.5]]]), HALF, 4)
     total = float(probability.sum())
     expected = [min(15, round(2 * math.log2(0.5 / (p / total)))) for p in probability[0].tolist()]
     assert softmax.codes(logits)[0, 0, 0].tolist() == expected
@@ -52,9 +60,9 @@ def test_softmax_codes_follow_the_table() -> None:
 
 def test_four_bit_softmax_has_sixteen_values_with_zero_among_them() -> None:
     logits = torch.linspace(-20, 0, 2000)[None, None, None]
-    softmax = LogSqrt2Softmax(torch.tensor([[[1.0]]]), 4)
+    softmax = LogarithmicSoftmax(torch.tensor([[[1.0]]]), HALF, 4)
     log_probability = logits - logits.logsumexp(-1, keepdim=True)
-    wide = LogSqrt2Softmax(torch.tensor([[[float(log_probability.max().exp())]]]), 4)
+    wide = LogarithmicSoftmax(torch.tensor([[[float(log_probability.max().exp())]]]), HALF, 4)
     assert len(softmax(logits).unique()) <= 16
     assert wide(logits).unique().tolist()[0] == 0.0
     assert len(wide(logits).unique()) == 16
@@ -79,3 +87,28 @@ def test_eight_bit_weights_are_symmetric_and_never_use_code_zero() -> None:
     codes = weight_codes(-rows, scale, zero_point, 8)
     assert set(zero_point.flatten().tolist()) == {128.0}
     assert int(codes.min()) >= 1
+
+
+def test_a_searched_softmax_step_serves_what_attention_is_for_better_than_half_octaves() -> None:
+    generator = torch.Generator().manual_seed(3)
+    logits = 2 * torch.randn(2, 3, 40, 200, generator=generator)
+    values = 1 + torch.randn(2, 3, 200, 8, generator=generator)
+    exact = logits.softmax(-1) @ values
+    errors = {}
+    for kind in ("searched", "half_octave"):
+        search = RangeSearch("output_error", 8, 64, softmax_step=kind)
+        delta, step = search_softmax(logits, 4, (0, 2, 3), search)
+        assert (delta.shape, step.shape) == ((1, 3, 1, 1), (1,))
+        errors[kind] = float((LogarithmicSoftmax(delta, step, 4)(logits) @ values - exact).square().mean())
+    assert errors["searched"] < 0.6 * errors["half_octave"]
+
+
+def test_two_sided_ranges_keep_the_small_negative_side_of_a_gelu() -> None:
+    x = torch.nn.functional.gelu(0.6 * torch.randn(500, 32, generator=torch.Generator().manual_seed(0)) - 0.8)
+    weight = torch.randn(16, 32, generator=torch.Generator().manual_seed(1))
+    errors = []
+    for two_sided in (False, True):
+        search = RangeSearch("output_error", 12, 64, two_sided=two_sided)
+        scale, zero_point = search_input_range(x, 4, False, lambda v: v @ weight.T, search)
+        errors.append(float(((UniformQuantizer(scale, zero_point, 4)(x) - x) @ weight.T).square().mean()))
+    assert errors[1] < 0.5 * errors[0]

@@ -1,0 +1,109 @@
+"""The viewer's process and the system's Chromium, for tests that do what a person does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
+from Testing.support.viewer import CHROMIUM_FLAGS, ROOT, Person, ViewerProcess, chromium
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker for each file: its tests share a browser."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
+def _missing(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium without a window."""
+    executable = chromium()
+    try:
+        import trame_slicer  # noqa: F401
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        # Also in CI: `make test` runs all tests in an environment without the viewer's packages.
+        pytest.skip(f"{error.name} is not installed here: `make test-browser` has an environment for it")
+    if executable is None:
+        _missing("there is no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, browser: Any) -> Iterator[Callable[..., ViewerProcess]]:
+    """Starts viewers that end with the test; they may use the test's own folder."""
+    started: list[ViewerProcess] = []
+
+    def begin(*arguments: str | Path, **options: Any) -> ViewerProcess:
+        started.append(ViewerProcess(tmp_path / f"data-{len(started)}", *arguments, **options))
+        return started[-1]
+
+    yield begin
+    for viewer in started:
+        viewer.stop()
+
+
+@pytest.fixture(scope="session")
+def model_path() -> Path:
+    """The packed model that `make demo` left or DFQSAM_PACKED_MODEL names, else the embedded float one."""
+    packed = Path(os.environ.get("DFQSAM_PACKED_MODEL") or ROOT / "demo-output" / "sam-med2d_demo-w4a4.safetensors")
+    return packed.resolve() if packed.is_file() else resource_path(DEMO_MODEL)
+
+
+@pytest.fixture
+def viewer(start: Callable[..., ViewerProcess], model_path: Path, tmp_path: Path) -> ViewerProcess:
+    """A viewer on the embedded CT, whose file dialogs show the test's own folder."""
+    return start(resource_path(DEMO_VOLUME), "-m", model_path, "--root", tmp_path)
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[[str], Person]]:
+    """Opens pages of 1280 x 720 that are closed with the test."""
+    contexts: list[Any] = []
+
+    def begin(address: str, context: Any = None) -> Person:
+        if context is None:
+            context = browser.new_context(viewport={"width": 1280, "height": 720})
+            contexts.append(context)
+        return Person(context.new_page(), address)
+
+    yield begin
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def person(viewer: ViewerProcess, open_page: Callable[[str], Person]) -> Person:
+    """Somebody at the page of `viewer`, with the volume on it and the model loaded."""
+    found = open_page(viewer.address)
+    found.wait_until_idle()
+    found.page.wait_for_timeout(300)
+    return found
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where screenshots for the pages go: docs/pictures when PICTURES=1, else a folder that is thrown away."""
+    folder = ROOT / ("docs/pictures" if os.environ.get("PICTURES") == "1" else ".work/pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+if sys.platform == "win32":
+    collect_ignore_glob = ["*"]

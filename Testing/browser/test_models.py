@@ -1,0 +1,107 @@
+"""The pages for models: cards, and a quantization that is watched, cancelled and continued."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
+from Testing.support.viewer import ROOT, Person, ViewerProcess, keep_picture
+
+OpenPage = Callable[..., Person]
+
+
+@pytest.fixture
+def quantizing_path(tmp_path: Path) -> str:
+    """A folder for PATH with a PythonSlicer, which the viewer prefers: a Python with torch, as there is in Slicer."""
+    candidates = [os.environ.get("DFQSAM_TORCH_PYTHON", ""), str(ROOT / ".venv/bin/python")]
+    python = next((path for path in candidates if path and Path(path).is_file()), None)
+    if python is None:
+        message = "there is no Python with torch: run `make env`, or name one with DFQSAM_TORCH_PYTHON"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    launcher = tmp_path / "bin" / "PythonSlicer"
+    launcher.parent.mkdir()
+    launcher.write_text(f'#!/bin/sh\nOMP_NUM_THREADS=1 exec "{python}" "$@"\n')
+    launcher.chmod(launcher.stat().st_mode | stat.S_IXUSR)
+    return str(launcher.parent)
+
+
+def choose(person: Person, button: str, name: str) -> None:
+    """Choose a file in the dialog that a button opens."""
+    person.page.click(button)
+    person.page.click(f".files li[data-name='{name}']")
+    person.wait_until(lambda: person.state("dialog") is None)
+
+
+def test_the_card_of_the_model_in_use_is_shown(person: Person, pictures: Path) -> None:
+    person.page.click("text=Models")
+    person.wait_until(lambda: person.state("models"))
+    assert [model["used"] for model in person.state("models")].count(True) == 1
+    person.page.click(".models li:has(.use:disabled) b")
+    person.page.wait_for_selector("#card")
+    text = person.page.inner_text("#card")
+    assert "architecture" in text
+    assert "sha256" in text
+    keep_picture(person, pictures / "viewer_models.png")
+
+
+def test_a_file_that_is_no_model_is_refused_in_a_sentence(person: Person, tmp_path: Path) -> None:
+    (tmp_path / "wrong.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0 not a model....")
+    person.page.click("text=Models")
+    choose(person, "#add-model", "wrong.safetensors")
+    person.wait_until(lambda: person.state("is_error"))
+    assert "wrong.safetensors" in person.state("message")
+    assert "wrong.safetensors" not in [model["name"] for model in person.state("models")]
+
+
+def test_a_quantization_is_watched_cancelled_and_continued(
+    start: Callable[..., ViewerProcess], open_page: OpenPage, quantizing_path: str, tmp_path: Path, pictures: Path
+) -> None:
+    (tmp_path / "checkpoint.safetensors").symlink_to(resource_path(DEMO_MODEL))
+    viewer = start(
+        resource_path(DEMO_VOLUME), "--root", tmp_path, "--root", resource_path(DEMO_MODEL).parent, path=quantizing_path
+    )
+    person = open_page(viewer.address)
+    person.wait_until_idle()
+    person.page.click("text=Quantize")
+    choose(person, "#choose-checkpoint", "checkpoint.safetensors")
+    person.page.select_option("#recipe", "fast")
+    person.page.click("#quantize")
+    person.wait_until(lambda: _job(person)["picture"], 240)
+    person.page.wait_for_selector("#synthetic")
+    keep_picture(person, pictures / "viewer_quantize.png")
+    assert person.page.evaluate("document.querySelector('#synthetic').naturalWidth") > 100
+    person.wait_until(lambda: list(viewer.log.parent.rglob("image_*.safetensors")), 240)
+    person.page.click("#cancel-quantization")
+    person.wait_until(lambda: _job(person)["state"] == "cancelled")
+    assert "Resume" in _job(person)["message"]
+    person.page.click("button:has-text('Resume')")
+    person.wait_until(lambda: _job(person)["state"] == "running")
+    person.page.click("text=Segment")
+    person.tool("positive")
+    person.prompt("axial", 0.33, 0.45)
+    assert len(person.state("prompts")) == 1, "segmenting goes on meanwhile"
+
+
+def test_without_torch_the_page_says_what_to_install(person: Person, tmp_path: Path) -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip("torch is installed here")
+    (tmp_path / "checkpoint.safetensors").write_bytes(resource_path(DEMO_MODEL).read_bytes())
+    person.page.click("text=Quantize")
+    choose(person, "#choose-checkpoint", "checkpoint.safetensors")
+    person.page.click("#quantize")
+    person.wait_until(lambda: _job(person)["state"] == "failed")
+    assert "dfqsam[quantize]" in person.page.inner_text("#quantization-state")
+
+
+def _job(person: Person) -> dict[str, Any]:
+    return person.state("quantization")

@@ -1,0 +1,68 @@
+"""`dfqsam view`: segment in a browser on this computer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from pathlib import Path
+
+from .console import DONE, Subparsers
+
+# Where pip puts nothing else, and easily told from the ports of development servers.
+_PORT = 0
+
+
+def add_parser(verbs: Subparsers) -> None:
+    """Add the verb and its options."""
+    parser = verbs.add_parser(
+        "view",
+        help="segment in a browser, on this computer alone",
+        description="Open a page with slice views on which points and boxes become segments. It answers only to this "
+        "computer, and only at the address that is printed. Needs the extra: pip install 'dfqsam[browser]'.",
+    )
+    parser.add_argument("volume", metavar="VOLUME", nargs="?", type=Path, help="volume, DICOM folder, or scene (.mrb)")
+    parser.add_argument("-m", "--model", type=Path, metavar="MODEL", help="default: the embedded demonstration model")
+    parser.add_argument("-l", "--labels", type=Path, metavar="LABELS", help="label map of the volume, to go on from")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="folder that the file dialogs show; may be repeated (default: the present folder and those of the files)",
+    )
+    parser.add_argument("--port", type=int, default=_PORT, metavar="N", help="default: a free one")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check what was given, then serve until Ctrl+C."""
+    _check(args)
+    from dfqsam_viewer.server import Start, serve
+
+    given = [path for path in (args.volume, args.model, args.labels) if path is not None]
+    roots = args.root or [Path.cwd(), *(path if path.is_dir() else path.parent for path in given)]
+
+    def ready(address: str) -> None:
+        print(f"The viewer is open at {address}\nEnd it with Ctrl+C.", flush=True)
+        if not args.no_browser:
+            webbrowser.open(address)
+
+    serve(Start(args.volume, args.model, args.labels, tuple(roots)), args.port, ready)
+    print("The viewer has ended.", file=sys.stderr)
+    return DONE
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what is wrong before anything is loaded."""
+    from ..errors import VolumeError
+    from ..store.model_file import describe_file
+
+    for path in (args.volume, args.labels):
+        if path is not None and not path.exists():
+            raise VolumeError(f"{path} does not exist. Check the path.")
+    if args.labels is not None and args.volume is None:
+        raise VolumeError("--labels needs the volume that they lie on: dfqsam view VOLUME --labels LABELS.")
+    if args.model is not None:
+        describe_file(args.model)

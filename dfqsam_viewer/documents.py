@@ -1,0 +1,101 @@
+"""Opening and saving: volumes, label maps, Slicer's segmentations and whole scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import slicer
+from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
+
+from dfqsam_core.errors import OutputError, VolumeError
+from dfqsam_core.outputs import atomic_output
+from dfqsam_core.volume import Volume
+
+from .scene_files import check_image
+from .world import World
+
+SEGMENTATION, SCENE = ".seg.nrrd", ".mrb"
+VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".dcm")
+LABEL_MAPS = (".nii.gz", ".nii", ".nrrd", ".mha")
+OPENED = (*VOLUMES, SCENE)
+SAVED = (SEGMENTATION, *LABEL_MAPS, SCENE)
+
+
+def kind_of(path: Path) -> str:
+    """ "scene", "segmentation" or "volume", by the ending of the name."""
+    name = path.name.lower()
+    return "scene" if name.endswith(SCENE) else "segmentation" if name.endswith(SEGMENTATION) else "volume"
+
+
+def read_segmentation(path: Path, volume_node: Any) -> Any:
+    """Add the segmentation of a .seg.nrrd file; returns its node. Raises VolumeError when it cannot be used here."""
+    check_image(path)
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    storage.SetFileName(str(path))
+    node = new_segmentation(volume_node, path.name[: -len(SEGMENTATION)])
+    try:
+        if not storage.ReadData(node):
+            raise VolumeError(f"{path} cannot be read as a segmentation. It is damaged, or something else.")
+        node.CreateDefaultDisplayNodes()
+        SegmentScene(volume_node, node)
+    except Exception:
+        volume_node.GetScene().RemoveNode(node)
+        raise
+    return node
+
+
+def read_scene(world: World, scene_file: Path) -> tuple[Any, Any]:
+    """Replace the scene by that of a checked .mrml file; returns its first volume and the segmentation on it, if any.
+
+    Raises VolumeError for a scene without a volume.
+    """
+    world.clear()
+    if not world.app.io_manager.load_scene(scene_file):
+        raise VolumeError(f"{scene_file.name} cannot be read as a scene. It is damaged.")
+    volumes = _nodes(world.scene, "vtkMRMLScalarVolumeNode", exactly=True)
+    if not volumes:
+        raise VolumeError(f"The scene {scene_file.name} has no volume. Open a volume instead.")
+    segmentations = [n for n in _nodes(world.scene, "vtkMRMLSegmentationNode") if not n.GetHideFromEditors()]
+    on_volume = [
+        n for n in segmentations if n.GetNodeReference(n.GetReferenceImageGeometryReferenceRole()) is volumes[0]
+    ]
+    return volumes[0], next(iter([*on_volume, *segmentations]), None)
+
+
+def write_segmentation(path: Path, segmentation_node: Any, force: bool) -> None:
+    """Write a .seg.nrrd with names and colours, as Slicer does it; raises OutputError as `atomic_output`."""
+    with atomic_output(path, force) as temporary:
+        storage = slicer.vtkMRMLSegmentationStorageNode()
+        storage.SetFileName(str(temporary))
+        if not storage.WriteData(segmentation_node):
+            raise OutputError(f"Writing {path} failed. Free some space, or choose another folder.")
+
+
+def write_scene(path: Path, world: World, force: bool) -> None:
+    """Write a .mrb with volume, segments, prompts and the session; raises OutputError as `atomic_output`."""
+    with atomic_output(path, force) as temporary:
+        # Slicer's writer wants to make the file itself.
+        temporary.unlink()
+        if not world.app.io_manager.save_scene(temporary) or not temporary.is_file():
+            raise OutputError(f"Writing {path} failed. Free some space, or choose another folder.")
+
+
+def write_labels(path: Path, labels: Any, names: dict[int, str], volume: Volume, force: bool) -> None:
+    """Write a label map exactly as `dfqsam segment` does."""
+    from dfqsam_core.volume import write_label_map
+
+    write_label_map(path, labels, volume, names, force)
+
+
+def saved_suffix(name: str) -> str:
+    """Ending of a name to save under; raises OutputError for another one than SAVED."""
+    for suffix in SAVED:
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return suffix
+    raise OutputError(f"The name {name!r} must end in {', '.join(SAVED)}.")
+
+
+def _nodes(scene: Any, class_name: str, exactly: bool = False) -> list[Any]:
+    found = [scene.GetNthNodeByClass(n, class_name) for n in range(scene.GetNumberOfNodesByClass(class_name))]
+    return [node for node in found if not exactly or node.GetClassName() == class_name]

@@ -1,0 +1,77 @@
+"""The page's dialogs for files: one folder of the roots at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .documents import LABEL_MAPS, OPENED, SAVED
+from .roots import Roots
+
+_ENDINGS = {
+    "open": OPENED,
+    "labels": LABEL_MAPS,
+    "save": SAVED,
+    "model": (".safetensors", ".pth"),
+    "checkpoint": (".safetensors", ".pth"),
+}
+_TITLES = {
+    "open": "Open a volume, a segmentation (.seg.nrrd) or a scene (.mrb)",
+    "labels": "Open a label map on the present volume",
+    "save": "Save segments or the scene",
+    "model": "Choose a packed model or a float checkpoint",
+    "checkpoint": "Choose the float checkpoint to quantize",
+}
+
+
+@dataclass
+class FileDialog:
+    """Which dialog is open, on which folder; error: why the last choice was refused."""
+
+    roots: Roots
+    kind: str = ""
+    folder: Path | None = None
+    name: str = ""
+    error: str = ""
+
+    def show(self, kind: str, name: str = "") -> None:
+        """Open a dialog on the folder that was used last."""
+        if kind not in _ENDINGS:
+            return
+        self.kind, self.name, self.error = kind, name, ""
+        self.go(str(self.folder or self.roots.folders[0]))
+
+    def go(self, folder: str) -> None:
+        """Look into a folder; raises PlaceError outside the roots."""
+        place = self.roots.resolve(folder)
+        self.roots.entries(place, ())
+        self.folder, self.error = place, ""
+
+    def close(self) -> None:
+        """Close the dialog."""
+        self.kind = self.error = ""
+
+    def shown(self) -> dict[str, Any] | None:
+        """What the page shows, None while no dialog is open."""
+        if not self.kind or self.folder is None:
+            return None
+        parent = self.roots.parent(self.folder)
+        return {
+            "kind": self.kind,
+            "title": _TITLES[self.kind],
+            "folder": str(self.folder),
+            "parent": "" if parent is None else str(parent),
+            "roots": [str(root) for root in self.roots.folders],
+            "entries": [
+                {"name": entry.name, "path": entry.path, "is_folder": entry.is_folder, "size": _size(entry.bytes)}
+                for entry in self.roots.entries(self.folder, _ENDINGS[self.kind])
+            ],
+            "name": self.name,
+            "endings": ", ".join(_ENDINGS[self.kind]),
+            "error": self.error,
+        }
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB" if count else ""

@@ -1,0 +1,188 @@
+"""The page's models: the list, their cards, and quantizing a float checkpoint while one watches."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from DFQSAMSlicerLib.model_library import LibraryModel, ModelLibrary, card_text, describe, embedded_model
+from DFQSAMSlicerLib.quantization_job import QuantizationJob, QuantizationSettings, unfinished_jobs
+from DFQSAMSlicerLib.time_left import in_words
+from DFQSAMSlicerLib.worker import Job
+
+from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.progress import Cancelled
+
+from .desk import Desk
+from .file_dialog import FileDialog
+
+Action = Callable[..., None]
+_RECIPES = ("default", "paper", "fast")
+
+
+class ModelPage:
+    """Models of this computer, as DFQSAMSlicerLib keeps them for Slicer, too."""
+
+    def __init__(self, desk: Desk, dialog: FileDialog, library: ModelLibrary) -> None:
+        self.desk, self.dialog, self.library = desk, dialog, library
+        self.card: dict[str, str] = {}
+        self.checkpoint = ""
+        self.job: QuantizationJob | None = None
+        self.error = ""
+        self._picture: tuple[Path, int] | None = None
+        self._picture_url = ""
+
+    def actions(self) -> dict[str, Action]:
+        """By name, for the page."""
+        return {
+            "show card": lambda path: self._describe(path, self._show_card),
+            "use model": self._use,
+            "add model": partial(self.dialog.show, "model"),
+            "choose checkpoint": partial(self.dialog.show, "checkpoint"),
+            "model path": lambda path: self._from_dialog(path, self._add),
+            "checkpoint path": lambda path: self._from_dialog(path, self._take_checkpoint),
+            "remove model": self.library.remove,
+            "quantize": self._quantize,
+            "resume": self._resume,
+            "cancel quantization": self._cancel,
+        }
+
+    def poll(self) -> bool:
+        """Bring the running quantization up to date; whether the page has to be shown anew."""
+        if self.job is None or self.job.state != "running":
+            return False
+        self.job.poll()
+        if self.job.state == "done":
+            self._describe(self.job.settings.output, self._list)
+        return True
+
+    def shown(self) -> dict[str, Any]:
+        """What the page shows."""
+        return {"models": self._models(), "card": self.card, "quantization": self._quantization()}
+
+    def close(self) -> None:
+        """Cancel what runs; it can be resumed next time."""
+        self._cancel()
+
+    def _models(self) -> list[dict[str, Any]]:
+        try:
+            models = self.library.models()
+        except DFQSAMError as error:
+            self.error = str(error)
+            models = ()
+        chosen = str(self.desk.model_path)
+        if chosen not in [model.path for model in models] and Path(chosen).is_file():
+            size = Path(chosen).stat().st_size
+            models = (*models, LibraryModel(chosen, "given at the start", "", size))
+        return [
+            {
+                "name": "Demonstration model" if model.is_embedded else model.name,
+                "path": model.path,
+                "kind": model.kind,
+                "size": f"{model.bytes / 1e6:.1f} MB",
+                "state": model.state,
+                "embedded": model.is_embedded,
+                "used": model.path == chosen,
+            }
+            for model in models
+        ]
+
+    def _quantization(self) -> dict[str, Any]:
+        job = self.job
+        progress = None if job is None else job.progress
+        left = None if job is None else job.seconds_left
+        return {
+            "checkpoint": self.checkpoint,
+            "recipes": list(_RECIPES),
+            "state": "" if job is None else job.state,
+            "message": self.error or ("" if job is None else job.message),
+            "is_error": bool(self.error) or (job is not None and job.state == "failed"),
+            "stage": "" if progress is None else progress.stage,
+            "text": "" if progress is None else progress.message,
+            "done": 0 if progress is None else progress.done,
+            "total": 0 if progress is None else progress.total,
+            "left": "" if left is None else f"about {in_words(left)} left in this stage",
+            "picture": self._newest_picture(),
+            "output": "" if job is None else job.settings.output,
+            "unfinished": [
+                {"folder": str(folder), "name": Path(settings.checkpoint).name, "recipe": settings.recipe}
+                for folder, settings in unfinished_jobs(self.library.jobs_folder)
+                if job is None or job.state != "running"
+            ],
+        }
+
+    def _newest_picture(self) -> str:
+        """The synthetic image that was drawn last, as an address that needs no request."""
+        path = None if self.job is None else self.job.newest_picture()
+        try:
+            mark = None if path is None else (path, path.stat().st_mtime_ns)
+            if path is not None and mark != self._picture:
+                self._picture_url = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+                self._picture = mark
+        except OSError:
+            # The job ended and cleared its folder: the last picture stays.
+            pass
+        return self._picture_url
+
+    def _use(self, path: str) -> None:
+        self.desk.model_path = Path(self._listed(path))
+        self.desk.say(f"Segmenting with {Path(path).name} from now on.")
+
+    def _listed(self, path: str) -> str:
+        """A path of the list; raises DFQSAMError for any other, so that a page cannot ask for any file."""
+        if path not in [model["path"] for model in self._models()]:
+            raise DFQSAMError(f"{Path(path).name!r} is not in the list of models. Add it first.")
+        return path
+
+    def _describe(self, path: str, done: Callable[[LibraryModel, dict[str, Any]], None]) -> None:
+        def failed(error: BaseException) -> None:
+            if not isinstance(error, Cancelled):
+                self.desk.say(str(error), is_error=True)
+
+        listed = Path(path)
+        self.desk.worker.submit(Job(lambda _: describe(listed), lambda found: done(*found), failed, topic="card"))
+
+    def _show_card(self, model: LibraryModel, description: dict[str, Any]) -> None:
+        name = "Demonstration model" if Path(model.path) == embedded_model() else model.name
+        self.card = {"name": name, "path": model.path, "text": card_text(description)}
+        self.desk.say("")
+
+    def _list(self, model: LibraryModel, _: dict[str, Any]) -> None:
+        self.library.add(model)
+        self.desk.say("")
+
+    def _add(self, path: str) -> None:
+        self._describe(path, self._list)
+
+    def _take_checkpoint(self, path: str) -> None:
+        self.checkpoint, self.error = path, ""
+
+    def _from_dialog(self, path: str, take: Callable[[str], None]) -> None:
+        take(str(self.dialog.roots.resolve(path)))
+        self.dialog.close()
+        self.desk.say("")
+
+    def _quantize(self, recipe: str, bits: int, seed: int) -> None:
+        self.error = ""
+        try:
+            checkpoint = self.dialog.roots.resolve(self.checkpoint or ".")
+            output = self.library.new_model_path(checkpoint, int(bits))
+            settings = QuantizationSettings(str(checkpoint), str(output), str(recipe), int(bits), int(seed))
+            self.job = QuantizationJob.start(settings, self.library.jobs_folder)
+        except (DFQSAMError, ValueError) as error:
+            self.error = str(error)
+        self.desk.say("")
+
+    def _resume(self, folder: str) -> None:
+        known = [place for place, _ in unfinished_jobs(self.library.jobs_folder) if str(place) == folder]
+        if known:
+            self.error = ""
+            self.job = QuantizationJob.resume(known[0])
+        self.desk.say("")
+
+    def _cancel(self) -> None:
+        if self.job is not None and self.job.state == "running":
+            self.job.cancel()

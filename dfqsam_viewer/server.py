@@ -1,0 +1,197 @@
+"""Starts the viewer: one scene, one page, on this computer only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from DFQSAMSlicerLib.model_library import ModelLibrary, data_folder
+from trame.app import get_server
+from trame_client.ui.html import DivLayout
+from trame_vuetify.module import v3 as vuetify
+
+from dfqsam_core.errors import DFQSAMError
+
+from .gate import LOOPBACK, Gate
+from .pages import CLOSED
+from .roots import Roots
+
+_STATIC = Path(__file__).resolve().parent / "static"
+_TICK_SECONDS = 0.02
+_POLL_TICKS = 25
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the viewer begins with.
+
+    volume: file, DICOM folder or scene, None for an empty page. model: None for the embedded one. labels: a label map
+    or .seg.nrrd of the volume. roots: folders that its file dialogs show. data: folder of the list of models, None for
+    the user's own.
+    """
+
+    volume: Path | None
+    model: Path | None
+    labels: Path | None
+    roots: tuple[Path, ...]
+    data: Path | None = None
+
+
+class Viewer:
+    """The page's state on one side, a desk on the other."""
+
+    def __init__(self, start: Start) -> None:
+        # These need Slicer's scene, which takes a second to load; a wrong argument was refused before.
+        from .world import World, complete_slicer
+
+        complete_slicer()
+        self.server = get_server("dfqsam", client_type="vue3")
+        self._draw_page()
+        from .actions import prompt_actions, segment_actions, view_actions
+        from .desk import Desk
+        from .file_actions import Files
+        from .file_dialog import FileDialog
+        from .model_page import ModelPage
+
+        self.desk = Desk(World(self.server), self._show, start.model)
+        dialog = FileDialog(Roots(start.roots))
+        self.files = Files(self.desk, dialog)
+        self._data = start.data or data_folder()
+        self.models = ModelPage(self.desk, dialog, ModelLibrary(self._data))
+        self._dialog = dialog
+        self._actions: dict[str, Callable[..., None]] = {
+            **prompt_actions(self.desk),
+            **segment_actions(self.desk),
+            **view_actions(self.desk),
+            **self.files.actions(),
+            **self.models.actions(),
+        }
+        self.server.controller.trigger("do")(self.do)
+        self.server.state.change("page")(lambda **_: self.desk.refresh())
+        if start.volume is not None:
+            self._open(start)
+
+    def do(self, name: str, *arguments: Any) -> None:
+        """Do what the page asks for, by the name of an action."""
+        from .desk import guarded
+
+        action = self._actions.get(name)
+        if name == "cancel" and self._close_what_is_open():
+            pass
+        elif action is None:
+            self._do_on_page(name)
+        else:
+            guarded(self.desk, lambda: action(*arguments))
+        self.desk.refresh()
+
+    def close(self) -> None:
+        """End all work; segments that were not saved go to the user's folder, and standard output says where."""
+        try:
+            kept = self.files.keep_unsaved(self._data / "unsaved")
+            if kept is not None:
+                print(f"Segments that were not saved are kept in {kept}", flush=True)  # noqa: T201 - of the command line
+        except (DFQSAMError, OSError) as error:
+            print(f"Segments that were not saved are lost: {error}", flush=True)  # noqa: T201 - of the command line
+        self.models.close()
+        self.desk.close()
+
+    async def run(self) -> None:
+        """Do what is due until the server ends."""
+        ticks = 0
+        while True:
+            ticks += 1
+            try:
+                self.desk.tick()
+                if ticks % _POLL_TICKS == 0 and self.models.poll():
+                    self.desk.refresh()
+            except Exception as error:  # noqa: BLE001 - the scene must outlive a defect; the page tells it, the log where
+                _log.exception("A step of the viewer failed")
+                self.desk.say(f"This failed unexpectedly ({type(error).__name__}): {error}. Please report it.", True)
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _open(self, start: Start) -> None:
+        assert start.volume is not None
+        if start.labels is not None or start.volume.is_dir() or not start.volume.name.lower().endswith(".mrb"):
+            self.files.open_volume(start.volume, labels=start.labels)
+        else:
+            self.files.open_path(start.volume)
+
+    def _close_what_is_open(self) -> bool:
+        """Close a dialog or the list of keys; whether there was one."""
+        is_open = bool(self._dialog.kind or self.server.state.keys_shown)
+        self._dialog.close()
+        with self.server.state as state:
+            state.keys_shown = False
+        return is_open
+
+    def _do_on_page(self, name: str) -> None:
+        """What concerns the page alone."""
+        with self.server.state as state:
+            if name == "keys":
+                state.keys_shown = not state.keys_shown
+            elif name == "enlarge":
+                state.large = "" if state.large else self._view_under_mouse()
+
+    def _view_under_mouse(self) -> str:
+        key = self.desk.key
+        views = [view for view in self.desk.world.views if key is not None and self.desk.key_of(view) == key]
+        return views[0] if views else "axial"
+
+    def _show(self) -> None:
+        from .shown import shown
+
+        with self.server.state as state:
+            state.update({**shown(self.desk), "dialog": self._dialog.shown()})
+            if state.page != "segment":
+                # They look at the disk, which scrolling through slices shall not wait for.
+                state.update(self.models.shown())
+
+    def _draw_page(self) -> None:
+        from .keys import key_list
+        from .shown import EMPTY, PAGE
+
+        state = self.server.state
+        state.update({"keys": key_list(), **EMPTY, **PAGE})
+        state.trame__title = "DFQSAM viewer"
+        state.trame__template_error = CLOSED
+        # Only the icons of Vuetify are used; they are part of its package, so nothing is fetched from anywhere.
+        self.server.enable_module(
+            {
+                "serve": {"dfqsam": str(_STATIC), "icons": vuetify.serve_path},
+                "scripts": ["dfqsam/keys.js"],
+                "styles": ["dfqsam/viewer.css", "icons/css/mdi.css"],
+            }
+        )
+        with DivLayout(self.server) as layout:
+            layout.root.add_child((_STATIC / "page.html").read_text(encoding="utf-8"))
+
+
+def serve(start: Start, port: int, ready: Callable[[str], None], token: str | None = None) -> None:
+    """Run the viewer until it is interrupted.
+
+    port: 0 for a free one. ready: called with the address to open. Raises DFQSAMError for wrong roots, OSError for a
+    port in use.
+    """
+    # trame reads the process's own arguments otherwise.
+    os.environ["TRAME_ARGS"] = "--server"
+    gate = Gate(token)
+    viewer = Viewer(start)
+    viewer.server.controller.on_server_bind.add(lambda bound: gate.guard(bound.app))
+
+    def begin(**_: Any) -> None:
+        asyncio.get_running_loop().create_task(viewer.run())
+        ready(gate.address(viewer.server.port))
+
+    viewer.server.controller.on_server_ready.add(begin)
+    try:
+        viewer.server.start(
+            port=port, host=LOOPBACK, timeout=0, open_browser=False, show_connection_info=False, disable_logging=True
+        )
+    finally:
+        viewer.close()

@@ -1,0 +1,36 @@
+// Keys of the page; which key does what comes from the viewer (state "keys"). Nothing typed reaches VTK, where
+// single letters would do other things.
+(() => {
+  const named = (event) => {
+    const key = { Delete: "Del", Escape: "Esc" }[event.key] ?? event.key;
+    const letter = key.length === 1 ? key.toUpperCase() : key;
+    return (event.ctrlKey || event.metaKey ? "Ctrl+" : "") + letter;
+  };
+  const isTyping = (element) =>
+    element instanceof Element && element.matches("input:not([type=range]):not([type=checkbox]), textarea, select");
+  let waiting = false;
+  window.addEventListener(
+    "keydown",
+    (event) => {
+      const typing = isTyping(event.target);
+      if (typing && event.key !== "Escape") return;
+      const known = window.trame?.state.get("keys")?.find((entry) => entry.key === named(event));
+      if (event.target instanceof Element && event.target.closest(".view")) event.stopPropagation();
+      if (!known || event.altKey) return;
+      // Space and Enter press the button that has the focus; all other keys are the viewer's.
+      event.preventDefault();
+      event.stopPropagation();
+      if (typing) event.target.blur();
+      if (event.repeat && waiting) return;
+      waiting = true;
+      Promise.resolve(window.trame.trigger("do", [known.action])).finally(() => (waiting = false));
+    },
+    true,
+  );
+  for (const kind of ["keypress", "keyup"])
+    window.addEventListener(
+      kind,
+      (event) => event.target instanceof Element && event.target.closest(".view") && event.stopPropagation(),
+      true,
+    );
+})();

@@ -1,0 +1,99 @@
+"""Slicer's scene, logics, three slice views and one 3D view in this process, drawn into pictures for a page."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import slicer
+import vtk
+from trame_slicer.core import SlicerApp
+from trame_slicer.rca_view import register_rca_factories
+from trame_slicer.views import ViewLayoutDefinition
+
+AXIAL, CORONAL, SAGITTAL, SURFACE = "axial", "coronal", "sagittal", "surface"
+SLICES = (AXIAL, CORONAL, SAGITTAL)
+# Pictures while something moves, and the one that stays; JPEG, so the latter is nearly free of artefacts.
+_MOVING_QUALITY = 80
+_FRAMES_PER_SECOND = 30.0
+_BACKGROUND = "#14171a"
+
+
+class World:
+    """One scene and its views; Slicer allows one in a process.
+
+    Volume rendering is never turned on: without a graphics card it would take minutes.
+    """
+
+    def __init__(self, server: Any) -> None:
+        complete_slicer()
+        self.app = SlicerApp()
+        self.scene = self.app.scene
+        slicer.mrmlScene = self.scene
+        register_rca_factories(
+            self.app.view_manager,
+            server,
+            slice_view_ui_f=_nothing,
+            three_d_view_ui_f=_nothing,
+            target_fps=_FRAMES_PER_SECOND,
+            blur_fps=_FRAMES_PER_SECOND,
+            interactive_quality=_MOVING_QUALITY,
+        )
+        # VTK warns of a renamed event for each view; what goes wrong later is told again.
+        vtk.vtkObject.GlobalWarningDisplayOff()
+        self.views = {name: self.app.view_manager.create_view(view) for name, view in _definitions().items()}
+        vtk.vtkObject.GlobalWarningDisplayOn()
+        self.app.view_manager.set_current_view_ids(list(self.views))
+        self._furnish()
+
+    def clear(self) -> None:
+        """Empty the scene; the views stay, as they were at first."""
+        self.scene.Clear(0)
+        self._furnish()
+
+    def show_volume(self, volume_node: Any) -> None:
+        """Show a volume in the slice views, as large as fits; None for nothing."""
+        self.app.display_manager.show_volume_in_slice_background(volume_node)
+        for name in SLICES:
+            self.views[name].reset_view()
+
+    def slice_node(self, name: str) -> Any:
+        """The vtkMRMLSliceNode of a slice view."""
+        return self.views[name].get_view_node()
+
+    def render(self) -> None:
+        """Draw all views anew."""
+        for view in self.views.values():
+            view.schedule_render()
+
+    def _furnish(self) -> None:
+        """Scale bars and the patient's axes; emptying a scene resets its view nodes."""
+        node = slicer.vtkMRMLAbstractViewNode
+        for name in SLICES:
+            self.views[name].set_ruler(node.RulerTypeThin)
+        surface = self.views[SURFACE]
+        surface.get_view_node().SetAxisLabelsVisible(False)
+        surface.get_view_node().SetBoxVisible(False)
+        surface.set_orientation_marker(node.OrientationMarkerTypeAxes, node.OrientationMarkerSizeSmall)
+
+
+def _definitions() -> dict[str, ViewLayoutDefinition]:
+    return {
+        AXIAL: ViewLayoutDefinition.axial_view(AXIAL),
+        CORONAL: ViewLayoutDefinition.coronal_view(CORONAL),
+        SAGITTAL: ViewLayoutDefinition.sagittal_view(SAGITTAL),
+        SURFACE: ViewLayoutDefinition.threed_view(name=SURFACE, background_color=_BACKGROUND),
+    }
+
+
+def _nothing(*_: Any) -> None:
+    """The page draws the texts and sliders of a view by itself."""
+
+
+def complete_slicer() -> None:
+    """Add what DFQSAMSlicerLib uses of Slicer's own Python files, which the package slicer-core does not carry."""
+    if "slicer.i18n" not in sys.modules:
+        translation = types.ModuleType("slicer.i18n")
+        translation.tr = translation.translate = lambda text, *_: text  # type: ignore[attr-defined]
+        sys.modules["slicer.i18n"] = slicer.i18n = translation
