@@ -229,6 +229,7 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path: Path) -> None:
     import subprocess
     import sys
 
+    pytest.importorskip("trame_slicer")
     text = tmp_path / "notes.txt"
     text.write_text("no model")
     cases = {

@@ -23,8 +23,8 @@ class SynthesisConfig:
     entropy_points: nodes of the density grid; entropy_tokens: tokens drawn per block.
     """
 
-    images: int = 16
-    iterations: int = 120
+    images: int = 12
+    iterations: int = 40
     rounds: int = 1
     start: Literal["anatomy", "noise"] = "anatomy"
     source: Literal["synthetic", "noise"] = "synthetic"
@@ -181,7 +181,7 @@ RECIPES: dict[str, QuantConfig] = {
     "fast": QuantConfig(
         recipe="fast",
         synthesis=SynthesisConfig(images=4, iterations=20, grid_points=6),
-        calibration=CalibrationConfig(candidates=8, rows=512),
+        calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest"),
     ),
     "paper": QuantConfig(
         recipe="paper",

@@ -31,8 +31,14 @@ def estimate(
     checkpoint = read_checkpoint(checkpoint_path)
     architecture = checkpoint.architecture
     workers = threads or usable_cores()
-    forward = FORWARD_OVERHEAD * 2 * encoder_macs(architecture) / _products_per_second()
+    speed = _products_per_second()
+    forward = FORWARD_OVERHEAD * 2 * encoder_macs(architecture) / speed
     synthesis = config.synthesis
+    calibration = forward * (3 * synthesis.images + config.calibration.candidates)
+    if config.calibration.rounding == "feedback":
+        calibration += (
+            sum(_rounding_operations(layer, synthesis.images) for layer in encoder_layers(architecture)) / speed
+        )
     steps = synthesis.images * synthesis.iterations if synthesis.source == "synthetic" else 0
     side_by_side = min(workers, synthesis.images)
     return {
@@ -43,10 +49,17 @@ def estimate(
         },
         "estimated_seconds": {
             "synthesis": round(steps * STEP_PASSES * forward / side_by_side, 1),
-            "calibration": round(forward * (2 * synthesis.images + config.calibration.candidates / 4), 1),
+            "calibration": round(calibration, 1),
         },
         "threads": workers,
     }
+
+
+def _rounding_operations(layer: LayerSpec, images: int) -> float:
+    """Operations of rounding with feedback: second moment, its factor and triangular inverse, and the feedback."""
+    groups = 4 if layer.kind == "conv_transpose" else 1
+    columns, positions = layer.row_length // groups, layer.output_positions // groups
+    return groups * 2 * columns**2 * (columns / 1.5 + layer.out_channels / 2 + images * positions)
 
 
 def packed_bytes(architecture: Architecture, config: QuantConfig) -> dict[str, int]:

@@ -20,21 +20,24 @@ from .rounding import input_patches, round_with_feedback
 class InputStatistics:
     """What the columns (C,) of a weight's rows are multiplied with, over all output positions.
 
-    moment: mean products of the codes (C, C). mean: of the codes (C,); exact_mean: of the float network's inputs.
+    power: mean squares of the codes (C,). moment: their mean products (C, C), where rounding needs them. mean: of the
+    codes (C,); exact_mean: of the float network's inputs.
     """
 
     columns: Tensor
-    moment: Tensor
+    power: Tensor
+    moment: Tensor | None
     mean: Tensor
     exact_mean: Tensor
 
     @classmethod
-    def of(cls, columns: Tensor, codes: Tensor, exact: Tensor, centre: bool) -> InputStatistics:
+    def of(cls, columns: Tensor, codes: Tensor, exact: Tensor, centre: bool, products: bool) -> InputStatistics:
         """Statistics of codes (N, C) and float inputs (N, C); centre: about the mean, whose error the bias mends."""
         mean = codes.mean(0)
         if centre:
             codes = codes - mean
-        return cls(columns, codes.T @ codes / len(codes), mean, exact.mean(0))
+        moment = codes.T @ codes / len(codes) if products else None
+        return cls(columns, codes.square().mean(0), moment, mean, exact.mean(0))
 
 
 def fit_weight(
@@ -55,19 +58,13 @@ def fit_weight(
     rows = rows_of_weight(layer, layer.weight.detach())
     per_channel = quantizer.scale.numel() > 1
     folded = fold_input_scales(rows, quantizer.scale) if per_channel else rows
-    statistics = _statistics(layer, quantizer.centred_codes(x), exact, correct_bias)
+    feedback = settings.rounding == "feedback"
+    statistics = _statistics(layer, quantizer.centred_codes(x), exact, correct_bias, feedback)
     search = RangeSearch(settings.weight_search, settings.candidates, settings.rows)
     scale, zero_point = search_weight_range(folded, bits, _power(statistics, rows, settings), search)
     codes = weight_codes(folded, scale, zero_point, bits)
-    if settings.rounding == "feedback":
-
-        def rounded(part: InputStatistics) -> Tensor:
-            chosen = folded[:, part.columns]
-            return round_with_feedback(chosen, scale, zero_point, bits, part.moment, settings.damping)
-
-        with ThreadPoolExecutor(threads) as pool:
-            for part, better in zip(statistics, pool.map(rounded, statistics), strict=True):
-                codes[:, part.columns] = better
+    if feedback:
+        codes = _rounded(folded, scale, zero_point, bits, statistics, settings.damping, threads)
     bias = None if layer.bias is None else layer.bias.detach().clone()
     output_scale = scale[:, 0] if per_channel else scale[:, 0] * quantizer.scale
     if correct_bias:
@@ -76,9 +73,31 @@ def fit_weight(
     return QuantizedLayer(layer, quantizer, codes, scale[:, 0], zero_point[:, 0], bits, output_scale, bias)
 
 
-def _statistics(layer: FloatLayer, codes: Tensor, exact: Tensor, centre: bool) -> list[InputStatistics]:
+def _rounded(
+    rows: Tensor,
+    scale: Tensor,
+    zero_point: Tensor,
+    bits: int,
+    statistics: list[InputStatistics],
+    damping: float,
+    threads: int,
+) -> Tensor:
+    """Codes (out, C) of all columns; each group of columns is rounded by itself."""
+
+    def codes_of(part: InputStatistics) -> Tensor:
+        assert part.moment is not None
+        return round_with_feedback(rows[:, part.columns], scale, zero_point, bits, part.moment, damping)
+
+    codes = torch.empty_like(rows)
+    with ThreadPoolExecutor(threads) as pool:
+        for part, chosen in zip(statistics, pool.map(codes_of, statistics), strict=True):
+            codes[:, part.columns] = chosen
+    return codes
+
+
+def _statistics(layer: FloatLayer, codes: Tensor, exact: Tensor, centre: bool, products: bool) -> list[InputStatistics]:
     pairs = zip(input_patches(layer, codes), input_patches(layer, exact), strict=True)
-    return [InputStatistics.of(columns, patches, floats, centre) for (columns, patches), (_, floats) in pairs]
+    return [InputStatistics.of(columns, patches, floats, centre, products) for (columns, patches), (_, floats) in pairs]
 
 
 def _power(statistics: list[InputStatistics], rows: Tensor, settings: CalibrationConfig) -> Tensor:
@@ -86,7 +105,7 @@ def _power(statistics: list[InputStatistics], rows: Tensor, settings: Calibratio
     power = torch.ones_like(rows[0])
     if settings.weight_search == "output_error":
         for part in statistics:
-            power[part.columns] = part.moment.diagonal()
+            power[part.columns] = part.power
         power = power + 1e-4 * power.mean() + 1e-12
     return power
 
