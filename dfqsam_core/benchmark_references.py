@@ -45,10 +45,11 @@ def reference_tasks(
 class _DynamicLayers(LayerWriter):
     """Linear layers as `onnxruntime.quantization.quantize_dynamic` writes them: a scale a tensor, made at each run."""
 
-    def _product(self, layer: str, weight: np.ndarray, x: str, taps: np.ndarray | None) -> str:
+    def product(self, layer: str, x: str, taps: np.ndarray | None = None, bias: np.ndarray | None = None) -> str:
+        """Dynamic where it is linear; convolutions, which come with taps, stay float."""
         if taps is not None:
-            return super()._product(layer, weight, x, taps)
-        return self._dynamic(x, weight[:, 0], self.bias(layer))
+            return super().product(layer, x, taps, bias)
+        return self._dynamic(x, self._weight(layer)[:, 0], self.bias(layer) if bias is None else bias)
 
     def product_in_parts(self, layer: str, x: str, units: list[Any]) -> list[str]:
         """One product, cut afterwards; the units go into the weight."""

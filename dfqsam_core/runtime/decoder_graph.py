@@ -11,6 +11,7 @@ from ..store.model_file import PackedModel
 from ..store.tensor_shapes import DECODER_DEPTH, DECODER_HEADS, MASK_TOKENS
 from .layer_writer import LayerWriter
 from .onnx_builder import GraphBuilder, InferenceGraph
+from .weights import float_weight
 
 _NORM_EPSILON = 1e-5
 _CHANNEL_NORM_EPSILON = 1e-6
@@ -129,16 +130,22 @@ class _DecoderWriter:
         return tokens, self._add_norm(f"{name}.norm4", image, attended)
 
     def _attention(self, name: str, queries: str, keys: str, values: str) -> str:
-        """Multi-head attention; q, k, v and the result pass through a linear layer each."""
-        graph = self.graph
-        inner = self.model.layers[f"{name}.q_proj"].out_channels
-        inputs = {"q": queries, "k": keys, "v": values}
-        projected = (self.layers.linear(f"{name}.{part}_proj", x) for part, x in inputs.items())
+        """Multi-head attention; q, k, v and the result pass through a linear layer each.
+
+        What all keys share changes no softmax, whose weights sum to 1: k needs no bias, and that of v passes through.
+        """
+        graph, layers = self.graph, self.layers
+        q_proj, k_proj, v_proj, out_proj = (f"{name}.{part}_proj" for part in ("q", "k", "v", "out"))
+        inner = self.model.layers[q_proj].out_channels
+        none = np.zeros(inner, np.float32)
+        bias = layers.bias(out_proj) + layers.bias(v_proj) @ float_weight(self.model, out_proj)[:, 0]
+        inputs = (q_proj, queries, None), (k_proj, keys, none), (v_proj, values, none)
+        projected = (layers.linear(*one) for one in inputs)
         q, k, v = (graph.transpose(graph.reshape(x, 0, 0, DECODER_HEADS, -1), 0, 2, 1, 3) for x in projected)
         q = graph.op("Mul", q, graph.floats((inner // DECODER_HEADS) ** -0.5))
         weights = graph.op("Softmax", graph.op("MatMul", q, graph.transpose(k, 0, 1, 3, 2)), axis=-1)
         out = graph.transpose(graph.op("MatMul", weights, v), 0, 2, 1, 3)
-        return self.layers.linear(f"{name}.out_proj", graph.reshape(out, 0, 0, inner))
+        return layers.linear(out_proj, graph.reshape(out, 0, 0, inner), bias)
 
     def _add_norm(self, norm: str, x: str, update: str) -> str:
         return self.layers.norm(norm, self.graph.op("Add", x, update), _NORM_EPSILON)

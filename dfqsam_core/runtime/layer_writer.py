@@ -55,9 +55,9 @@ class LayerWriter:
         """Whether `layer` multiplies codes by codes."""
         return self.model.is_quantized(layer) and f"{layer}.input.scale" in self.model.tensors
 
-    def linear(self, layer: str, x: str) -> str:
-        """A linear layer, or a convolution of one tap, on x (..., in)."""
-        return self.product(layer, self.quantized(layer, x))
+    def linear(self, layer: str, x: str, bias: np.ndarray | None = None) -> str:
+        """A linear layer, or a convolution of one tap, on x (..., in); bias (out,) instead of its own."""
+        return self.product(layer, self.quantized(layer, x), bias=bias)
 
     def quantized(self, layer: str, x: str) -> str:
         """Codes of x where `layer` is integer, else x itself."""
@@ -104,12 +104,15 @@ class LayerWriter:
         steps = self._layer_norm(x, gamma, beta, epsilon)
         return self.quantize(layer, steps, np.ones(1, np.float32), np.zeros(1, np.uint8), quantizer.bits, axis=-1)
 
-    def product(self, layer: str, x: str, taps: np.ndarray | None = None) -> str:
+    def product(self, layer: str, x: str, taps: np.ndarray | None = None, bias: np.ndarray | None = None) -> str:
         """Product of x (..., taps * in), as `quantized` gives it, and the weight of `layer`, with scale and bias.
 
         taps: flat kernel elements in the order of x; None for all in their own order (only one in a linear layer).
+        bias: float32 (out,), instead of the layer's own.
         """
-        return self.graph.tap(f"{layer}.output", self._product(layer, self._weight(layer), x, taps))
+        weight = self._weight(layer)
+        y = self._product(layer, weight if taps is None else weight[:, taps], x, bias)
+        return self.graph.tap(f"{layer}.output", y)
 
     def product_in_parts(self, layer: str, x: str, units: list[OutputUnit]) -> list[str]:
         """A linear layer whose output channels are cut into equal parts, each in a unit of its own."""
@@ -135,14 +138,15 @@ class LayerWriter:
     def transposed_convolution(self, layer: str, x: str, phases: list[TapTable]) -> str:
         """A transposed convolution on x (positions, in): (positions, phases * out), one product per output phase."""
         codes, weight = self.quantized(layer, x), self._weight(layer)
-        parts = [self._product(layer, weight, self._gather(layer, codes, phase), phase.kernel) for phase in phases]
+        parts = [self._product(layer, weight[:, phase.kernel], self._gather(layer, codes, phase)) for phase in phases]
         return self.graph.tap(f"{layer}.output", self.graph.concat(*parts, axis=1))
 
     def spread(self, layer: str, x: str) -> str:
         """A transposed convolution whose taps do not overlap, on x (..., in): (..., taps * out)."""
         weight, codes = self._weight(layer), self.quantized(layer, x)
-        parts = [self._product(layer, weight, codes, np.array([tap])) for tap in range(weight.shape[1])]
-        return self.graph.tap(f"{layer}.output", self.graph.concat(*parts, axis=-1))
+        taps = weight.shape[1]
+        y = self._product(layer, weight.reshape(len(weight), 1, -1), codes, np.tile(self.bias(layer), taps))
+        return self.graph.tap(f"{layer}.output", y)
 
     def tensor(self, name: str) -> np.ndarray:
         """A float tensor of the model as float32; position tables are stored as float16."""
@@ -166,14 +170,14 @@ class LayerWriter:
         padded = self.graph.concat(x, self.graph.constant(pad), axis=0)
         return self.graph.reshape(self.graph.gather(padded, table.positions), len(table.positions), -1)
 
-    def _product(self, layer: str, weight: np.ndarray, x: str, taps: np.ndarray | None) -> str:
-        if taps is not None:
-            weight = weight[:, taps]
+    def _product(self, layer: str, weight: np.ndarray, x: str, bias: np.ndarray | None = None) -> str:
+        """x (..., taps * in) times weight (in, taps, n * out), n times the layer's channels; bias None is its own."""
+        bias = self.bias(layer) if bias is None else bias
         if self.is_integer(layer):
-            return self._integer_product(layer, weight, x, self.tensor(f"{layer}.weight.scale"), self.bias(layer))
+            scale = self.tensor(f"{layer}.weight.scale")
+            return self._integer_product(layer, weight, x, np.tile(scale, len(bias) // len(scale)), bias)
         y = self.graph.op("MatMul", x, self.graph.weight(_matrix(weight)))
-        has_bias = f"{layer}.bias" in self.model.tensors
-        return self.graph.op("Add", y, self.graph.constant(self.bias(layer))) if has_bias else y
+        return self.graph.op("Add", y, self.graph.constant(bias)) if bias.any() else y
 
     def _integer_product(
         self, layer: str, weight: np.ndarray, codes: str, weight_scale: np.ndarray, bias: np.ndarray
