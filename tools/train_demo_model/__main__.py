@@ -1,4 +1,4 @@
-"""`python -m tools.train_demo_model`: bank, init, train, evaluate, finalize."""
+"""`python -m tools.train_demo_model`: prepare, train, finalize, report, curves, benchmark."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ Part = tuple[Tensor, Tensor, Tensor]
 class Prepared:
     """Images with everything that is known about them.
 
-    pixels: (B, SIZE, SIZE) uint8. labels: (B, C, SIZE, SIZE) uint8. channels: (B, C) float32 weights of the label
-    channels when a target is chosen.
+    pixels: (B, SIZE, SIZE) float32, whole values 0..255. labels: (B, C, SIZE, SIZE) uint8. channels: (B, C) float32
+    weights of the label channels when a target is chosen.
     """
 
     pixels: Tensor
@@ -71,7 +71,7 @@ class BatchMaker:
         parts = [make(rng, canvas) for make, canvas in zip(makers, canvases, strict=True) if len(canvas)]
         image, labels, channels = (torch.cat(column) for column in zip(*parts, strict=True))
         pixels, labels = acquire(rng, image, labels)
-        return Prepared(pixels.to(torch.uint8), labels, channels)
+        return Prepared(pixels, labels, channels)
 
     def _draw(
         self, rng: Rng, canvas: Tensor, chances: np.ndarray, scans: int
@@ -113,7 +113,7 @@ class BatchMaker:
 def with_targets(rng: Rng, prepared: Prepared, prompts: int) -> Batch:
     """Choose `prompts` targets in each image."""
     masks, usable = choose_targets(rng, prepared.labels, prepared.channels, prompts)
-    return Batch(prepared.pixels.float(), masks, usable)
+    return Batch(prepared.pixels, masks, usable)
 
 
 def _organs(rng: Rng, canvas: Tensor) -> Part:

@@ -1,4 +1,4 @@
-"""Times the parts of a training step, and whole steps beside a plain implementation."""
+"""Times the parts of a training step, and whole steps."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import torch
 from .bank import load_bank
 from .batches import BatchMaker, with_targets
 from .initial import start
-from .network import compile_parts, embed, mixed_precision
+from .network import embed, mixed_precision
 from .optimise import Optimiser
-from .pool import TURNS, Pool
 from .randomness import Rng
 from .step import step_loss
 from .train import set_up_arithmetic
 
 REPEATS = 5
+STEPS = 8
 
 
 class Benchmark:
     """A network, its data and the sizes of a batch; each method times one thing and prints it."""
 
     def __init__(self, kind: str, images: int, prompts: int, bank: Path, device: str) -> None:
-        set_up_arithmetic(fast=False)
+        set_up_arithmetic()
         self.device, self.images, self.prompts = torch.device(device), images, prompts
         self.maker = BatchMaker(load_bank(bank), self.device)
         self.model = start(kind, None)[0].to(self.device)
@@ -40,30 +40,14 @@ class Benchmark:
         self._report("encoder, forward and backward", self._encoder)
         self._report("losses and gradients of a prepared batch", lambda: self._learn(0))
 
-    def steps(self, name: str, reuse: int) -> None:
-        """Print the mean of a whole round of the pool, in which every batch serves `reuse` steps."""
-        pool, number = Pool(self.maker, 0, self.images, reuse), TURNS * reuse
-        self._step(Pool(self.maker, 1, self.images, reuse), 0)
+    def steps(self) -> None:
+        """Print the mean of whole steps, which follow one another without waiting, as in a training."""
+        self._step(0)
         begun = self._now()
-        for step in range(number):
-            self._step(pool, step)
-        mean = 1000 * (self._now() - begun) / number
-        print(f"{f'{name}, {self.images / mean * 1000:.0f} images/s':55s} {mean:9.1f} ms", flush=True)
-
-    def fast(self, reuse: int) -> None:
-        """Allow kernels that are not reproducible, and time steps again."""
-        set_up_arithmetic(fast=True)
-        self._report("encoder, fastest kernels", self._encoder)
-        self.steps("whole step, fastest kernels", reuse)
-
-    def compiled(self, reuse: int) -> None:
-        """Compile encoder and transformer, and time steps again."""
-        begun = self._now()
-        compile_parts(self.model)
-        for number in range(TURNS):
-            self._learn(number)
-        print(f"compiling took {self._now() - begun:.0f} s", flush=True)
-        self.steps("whole step, compiled and fastest kernels", reuse)
+        for number in range(1, 1 + STEPS):
+            self._step(number)
+        mean = 1000 * (self._now() - begun) / STEPS
+        print(f"{f'whole step, {self.images / mean * 1000:.0f} images/s':55s} {mean:9.1f} ms", flush=True)
 
     def profile(self) -> None:
         """Print the dearest operations of preparing a batch and of a step."""
@@ -83,8 +67,9 @@ class Benchmark:
     def _learn(self, number: int) -> None:
         self.optimiser.step(step_loss(self.model, self.batch, Rng(self.device, 0, number))[0], 0)
 
-    def _step(self, pool: Pool, number: int) -> None:
-        self.batch = with_targets(Rng(self.device, 0, number), pool.at(number), self.prompts)
+    def _step(self, number: int) -> None:
+        prepared = self.maker.prepare(Rng(self.device, 0, 1, number), self.images)
+        self.batch = with_targets(Rng(self.device, 0, number), prepared, self.prompts)
         self._learn(number)
 
     def _report(self, name: str, work: Callable[[], object]) -> None:
@@ -102,18 +87,12 @@ class Benchmark:
         return time.perf_counter()
 
 
-def benchmark(
-    kind: str, images: int, prompts: int, bank: Path, device: str, reuse: int, compiled: bool, profile: bool
-) -> None:
-    """Print the time of each part of a step, and the images per second of whole steps with and without reuse."""
+def benchmark(kind: str, images: int, prompts: int, bank: Path, device: str, profile: bool) -> None:
+    """Print the time of each part of a step, and the images per second of whole steps."""
     timed = Benchmark(kind, images, prompts, bank, device)
     timed.parts()
-    timed.steps("whole step, a new batch each time", 1)
-    timed.steps(f"whole step, each batch in {reuse} steps", reuse)
+    timed.steps()
     if profile:
         timed.profile()
-    timed.fast(reuse)
-    if compiled:
-        timed.compiled(reuse)
     if timed.device.type == "cuda":
         print(f"{torch.cuda.get_device_name()}, peak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")

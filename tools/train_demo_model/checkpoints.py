@@ -59,5 +59,5 @@ def load_shards(folder: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
 
 
 def half(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies in float16."""
-    return {name: value.to(torch.float16) for name, value in tensors.items()}
+    """Contiguous copies in float16."""
+    return {name: value.to(torch.float16).contiguous() for name, value in tensors.items()}

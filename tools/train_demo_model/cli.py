@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.cli.console import DONE, guarded
 
 ROOM = Path(".train")
 KINDS = ("demonstration", "laboratory", "tiny")
@@ -23,13 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_report(verbs.add_parser("report", help="tables and pictures of a checkpoint file"))
     _add_curves(verbs.add_parser("curves", help="learning curves of trainings that went on from one another"))
     _add_benchmark(verbs.add_parser("benchmark", help="time the parts of a step"))
-    given = parser.parse_args(arguments)
-    try:
-        given.run(given)
-    except DFQSAMError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return guarded(_run, parser.parse_args(arguments))
+
+
+def _run(given: argparse.Namespace) -> int:
+    given.run(given)
+    return DONE
 
 
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
@@ -70,17 +68,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--weights", type=Path, help="starting weights, or the folder average of another training")
     source.add_argument("--random-start", dest="weights", action="store_const", const=None, help="start from noise")
     parser.add_argument("--base", type=Path, help="the start of a laboratory average, which lacks what was not trained")
-    parser.add_argument(
-        "--rate", type=float, default=1.0, help="scale of the learning rates; 0.5 to go on from an average"
-    )
-    parser.add_argument("--reuse", type=int, default=1, help="steps that share a prepared batch, with new targets")
+    parser.add_argument("--rate", type=float, default=1.0, help="scale of the learning rates; 0.8 after an average")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--time-limit", dest="time_limit_s", type=float, default=1e9, help="seconds, start-up included")
     parser.add_argument("--save-every", dest="save_every_s", type=float, default=240, help="seconds")
     parser.add_argument("--validate-every", dest="validate_every_s", type=float, default=120, help="seconds")
-    parser.add_argument("--shard-mib", type=float, default=15.0)
-    parser.add_argument("--compile", action="store_true", help="fuse small operations (a minute or two at the start)")
-    parser.add_argument("--fast", action="store_true", help="fastest kernels: a resumed run is no longer bit-identical")
     parser.add_argument("--resume", action="store_true")
     parser.set_defaults(run=_train)
 
@@ -145,8 +137,6 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=int, default=6)
     parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--reuse", type=int, default=2)
-    parser.add_argument("--compile", dest="compiled", action="store_true")
     parser.add_argument("--profile", action="store_true", help="list the dearest operations")
     parser.set_defaults(run=_benchmark)
 

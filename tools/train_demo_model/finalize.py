@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 
 from dfqsam_core.model.sam_med2d import SamMed2D
 from dfqsam_core.outputs import atomic_output
+from dfqsam_core.store.file_identity import FileSource
 
-from .checkpoints import load_shards
+from .checkpoints import half, load_shards
 from .evaluate import evaluate, summary, table
 from .initial import start
 from .norms import channel_spread
 from .pictures import draw_answers
 from .validation import PROTOCOLS, load_validation
-from .weights import sha256_of
 
 
 def finalize(training: Path, base: Path | None, out: Path) -> str:
@@ -28,10 +27,9 @@ def finalize(training: Path, base: Path | None, out: Path) -> str:
     _, facts = load_shards(training / "average")
     kind = str(facts["kind"])
     model, weights = start(kind, training / "average", base)
-    tensors = {name: value.to(torch.float16).contiguous() for name, value in model.state_dict().items()}
     said = {"format": "pt", "use": "demonstration only, not for clinical use", "images": str(weights.images)}
     with atomic_output(out, force=True) as path:
-        save_file(tensors, path, metadata=said)
+        save_file(half(model.state_dict()), path, metadata=said)
     return kind
 
 
@@ -40,11 +38,12 @@ def report(checkpoint: Path, kind: str, validation: Path, out: Path, repeats: in
     model, weights = start(kind, checkpoint)
     model.to(device).eval()
     out.mkdir(parents=True, exist_ok=True)
+    source = FileSource.of(checkpoint)
     facts: dict[str, object] = {
         "kind": kind,
         "images": weights.images,
-        "sha256": sha256_of(checkpoint),
-        "bytes": checkpoint.stat().st_size,
+        "sha256": source.sha256,
+        "bytes": source.bytes,
         "parameters": sum(value.numel() for value in weights.tensors.values()),
     }
     text = [f"# {checkpoint.stem}", "", "```json", json.dumps(facts, indent=1), "```"]

@@ -28,12 +28,6 @@ def build(kind: str) -> SamMed2D:
     return SamMed2D(architecture(kind))
 
 
-def compile_parts(model: SamMed2D) -> None:
-    """Fuse the small operations of the image encoder and of the decoder's transformer."""
-    model.image_encoder.compile()
-    model.mask_decoder.transformer.compile()
-
-
 def mixed_precision(device: torch.device) -> torch.autocast:
     """bfloat16 products on a GPU, plain float32 elsewhere."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

@@ -1,4 +1,4 @@
-"""Contact sheets: answers from the worst to the best, and batches as the network sees them."""
+"""Contact sheets of answers from the worst to the best."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage as ndi
 
-from .batches import Batch
 from .evaluate import Answer
 from .validation import Case
 
 TARGET_COLOUR, ANSWER_COLOUR = (60, 255, 60), (255, 70, 70)
-COLOURS = ((255, 70, 70), (60, 255, 60), (80, 160, 255), (255, 255, 60), (255, 80, 255), (80, 255, 255))
-LINES = np.array(sorted({TARGET_COLOUR, ANSWER_COLOUR, *COLOURS}), np.uint8)
 COLUMNS = 6
 GRAYS = 48
 
@@ -24,18 +21,6 @@ def draw_answers(path: Path, cases: list[Case], answers: list[Answer], prompt: s
     places = np.linspace(0, 1, min(number, len(ordered))) ** 2 * (len(ordered) - 1)
     chosen = [ordered[int(place)] for place in places]
     _save_sheet(path, [_answer_tile(cases[answer.case], answer, prompt) for answer in chosen])
-
-
-def draw_batch(path: Path, batch: Batch) -> None:
-    """Draw the images of a batch with the outlines of their targets."""
-    prompts = len(batch.masks) // len(batch.pixels)
-    tiles = []
-    for number, pixels in enumerate(batch.pixels.cpu().numpy().astype(np.uint8)):
-        tile = np.repeat(pixels[..., None], 3, axis=2)
-        for index in range(prompts):
-            tile[outline(batch.masks[number * prompts + index].cpu().numpy())] = COLOURS[index % len(COLOURS)]
-        tiles.append(tile)
-    _save_sheet(path, tiles)
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
@@ -62,7 +47,7 @@ def _save_sheet(path: Path, tiles: list[np.ndarray]) -> None:
     tiles = tiles + [blank] * (-len(tiles) % COLUMNS)
     rows = [np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)]
     # A palette of grays and the colours of the lines: a third of the bytes, and the lines stay bright.
-    palette = np.concatenate([np.linspace(0, 255, GRAYS)[:, None].repeat(3, 1).round().astype(np.uint8), LINES])
+    grays = np.linspace(0, 255, GRAYS)[:, None].repeat(3, 1).round()
     table = Image.new("P", (1, 1))
-    table.putpalette(palette.tobytes())
+    table.putpalette(np.vstack([grays, TARGET_COLOUR, ANSWER_COLOUR]).astype(np.uint8).tobytes())
     Image.fromarray(np.vstack(rows)).quantize(palette=table, dither=Image.Dither.NONE).save(path, optimize=True)

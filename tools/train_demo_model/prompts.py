@@ -30,7 +30,7 @@ def tight_boxes(masks: Tensor) -> Tensor:
 def inscribed_ellipses(boxes: Tensor, size: int) -> Tensor:
     """Ellipses (N, size, size) bool that fill boxes (N, 4): `dfqsam_core.evaluate.ellipse` for many at once.
 
-    A copy, because that room needs SimpleITK, which a rented training machine may lack; a test holds the two together.
+    A copy, because that room needs SimpleITK, which a training machine may lack; a test holds the two together.
     """
     centre, radius = (boxes[:, :2] + boxes[:, 2:]) / 2, ((boxes[:, 2:] - boxes[:, :2]) / 2).clamp(min=0.5)
     pixel = torch.arange(size, device=boxes.device) + 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,13 @@ class Source:
     labels: tuple[str, ...] = ()
     axes: str = "acs"
     weight: float = 1.0
-    merge: bool = field(default=False)
+    merge: bool = False
 
 
 CC_BY_LJUBLJANA = "CC BY (Lesjak et al., Ljubljana)"
 BSD_PYRADIOMICS = "BSD-3-Clause (pyradiomics)"
 MIT_SCT = "MIT (spinalcordtoolbox sct_testing_data)"
 APACHE_TS = "Apache-2.0 (TotalSegmentator test data; public data set CC BY 4.0)"
-MIT_DCM2NIFTI = "MIT (dicom2nifti test data)"
 BSD_NIIVUE = "BSD-2-Clause (niivue)"
 
 _DCMQI = "ct/dcmqi_liver_3slice/label_{}_seg.nrrd"

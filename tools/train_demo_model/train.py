@@ -12,22 +12,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dfqsam_core.errors import CheckpointError
 from dfqsam_core.model.sam_med2d import SamMed2D
+from dfqsam_core.store.file_identity import FileSource
 
 from .bank import load_bank
 from .batches import BatchMaker, with_targets
 from .checkpoints import half, load_shards, save_shards
 from .evaluate import evaluate, summary
 from .initial import start
-from .network import build, compile_parts, trainable
+from .network import build, trainable
 from .optimise import Optimiser, rate_factor
-from .pool import Pool
 from .randomness import Rng
 from .step import step_loss
 from .validation import load_validation
-from .weights import Weights, sha256_of
+from .weights import Weights
 
 LOG_EVERY = 50
+# An average may have to travel, where large files are not welcome; a state stays where it is.
+AVERAGE_SHARD_MIB, STATE_SHARD_MIB = 15, 1024
 COLUMNS = ("step", "images", "seconds", "rate", "loss", "box", "point", "last", "norm")
 
 
@@ -46,14 +49,10 @@ class Plan:
     weights: Path | None
     base: Path | None
     rate: float
-    reuse: int
     device: str
     time_limit_s: float
     save_every_s: float
     validate_every_s: float
-    shard_mib: float
-    compile: bool
-    fast: bool
 
 
 class Training:
@@ -61,7 +60,7 @@ class Training:
 
     def __init__(self, plan: Plan, resume: bool) -> None:
         self.plan, self.device = plan, torch.device(plan.device)
-        set_up_arithmetic(plan.fast)
+        set_up_arithmetic()
         model, self.source = start(plan.kind, plan.weights, plan.base, plan.seed)
         self.base_sha256 = _base_sha256(plan, self.source)
         self.model = model.to(self.device)
@@ -71,12 +70,20 @@ class Training:
         self.optimiser = Optimiser(chosen, plan.steps, plan.rate)
         self.done = 0
         if resume:
-            tensors, facts = load_shards(plan.out / "state")
-            self.optimiser.restore(tensors)
-            self.done = int(str(facts["step"]))
-        if plan.compile:
-            compile_parts(self.model)
-        self.pool = Pool(BatchMaker(load_bank(plan.bank), self.device), plan.seed, plan.images, plan.reuse)
+            self._resume()
+        self.maker = BatchMaker(load_bank(plan.bank), self.device)
+
+    def _resume(self) -> None:
+        folder = self.plan.out / "state"
+        tensors, facts = load_shards(folder)
+        found, wanted = (facts["kind"], facts["steps"]), (self.plan.kind, self.plan.steps)
+        if found != wanted:
+            raise CheckpointError(
+                f"{folder} is of a {found[0]} training of {found[1]} steps, not of a {wanted[0]} one of {wanted[1]}. "
+                "Resume with the command that began it, or train into another folder."
+            )
+        self.optimiser.restore(tensors)
+        self.done = int(str(facts["step"]))
 
     @property
     def images(self) -> int:
@@ -85,8 +92,9 @@ class Training:
 
     def step(self) -> dict[str, Tensor]:
         """One update; what it did depends on the seed and its number alone."""
+        prepared = self.maker.prepare(Rng(self.device, self.plan.seed, 1, self.done), self.plan.images)
         rng = Rng(self.device, self.plan.seed, 0, self.done)
-        batch = with_targets(rng, self.pool.at(self.done), self.plan.prompts)
+        batch = with_targets(rng, prepared, self.plan.prompts)
         loss, log = step_loss(self.model, batch, rng)
         log["norm"] = self.optimiser.step(loss, self.done)
         self.done += 1
@@ -102,18 +110,18 @@ class Training:
         """Write the resumable state and, in float16, the averaged network."""
         plan, average = self.plan, self.optimiser.average
         facts: dict[str, object] = {"kind": plan.kind, "step": self.done, "steps": plan.steps, "images": self.images}
-        save_shards(plan.out / "state", self.optimiser.state(), facts, 1024)
+        save_shards(plan.out / "state", self.optimiser.state(), facts, STATE_SHARD_MIB)
         if self.base_sha256 is None:
             average = self.model.state_dict() | average
         else:
             facts["base_sha256"] = self.base_sha256
-        save_shards(plan.out / "average", half(average), facts, plan.shard_mib)
+        save_shards(plan.out / "average", half(average), facts, AVERAGE_SHARD_MIB)
 
 
 def _base_sha256(plan: Plan, source: Weights) -> str | None:
     # The frozen ViT of the laboratory model is most of its file: an average names that file instead of repeating it.
     if plan.kind == "laboratory" and plan.weights is not None and plan.weights.is_file():
-        return sha256_of(plan.weights)
+        return FileSource.of(plan.weights).sha256
     return source.base_sha256
 
 
@@ -180,11 +188,10 @@ class _Log:
             csv.writer(stream).writerow(row)
 
 
-def set_up_arithmetic(fast: bool) -> None:
-    """Reproducible kernels, or the fastest ones, and tensor cores for float32 products."""
+def set_up_arithmetic() -> None:
+    """Reproducible kernels, and tensor cores for float32 products."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(not fast, warn_only=True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = fast

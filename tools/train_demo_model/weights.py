@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dfqsam_core.errors import CheckpointError
+from dfqsam_core.store.file_identity import FileSource
 
-from .checkpoints import load_shards
+from .checkpoints import half, load_shards
 
 SHOWN = 4
 
@@ -34,8 +34,7 @@ class Weights:
 
 def save_start(weights: dict[str, Tensor], left_out: tuple[str, ...], target: Path) -> None:
     """Write starting weights in float16 with the list of what they leave out on purpose."""
-    tensors = {name: value.half().contiguous() for name, value in weights.items()}
-    save_file(tensors, target, metadata={"format": "pt", "left_out": json.dumps(left_out)})
+    save_file(half(weights), target, metadata={"format": "pt", "left_out": json.dumps(left_out)})
 
 
 def read_weights(path: Path, base: Path | None = None) -> Weights:
@@ -55,7 +54,7 @@ def read_weights(path: Path, base: Path | None = None) -> Weights:
             f"{path} holds only what was trained. Give the file it started from with --base: the one with the SHA-256 "
             f"{wanted}."
         )
-    found = sha256_of(base)
+    found = FileSource.of(base).sha256
     if found != wanted:
         raise CheckpointError(f"{path} was not trained from {base}: its SHA-256 is {found}, not {wanted}.")
     start = _read_file(base)
@@ -70,11 +69,6 @@ def _read_file(path: Path) -> Weights:
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"Cannot read weights from {path}: {error}. Give a .safetensors file.") from error
     return Weights(tensors, tuple(json.loads(facts.get("left_out", "[]"))), int(facts.get("images", 0)))
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def fill(model: nn.Module, weights: Weights, source: Path) -> None:

@@ -6,11 +6,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tools.train_demo_model.acquisition import acquire, coarse_voxels  # noqa: E402
-from tools.train_demo_model.bank import AIR_HU, BankScan  # noqa: E402
+from tools.train_demo_model.bank import BankScan  # noqa: E402
 from tools.train_demo_model.batches import BatchMaker  # noqa: E402
 from tools.train_demo_model.fields import SIZE, deformed_grid  # noqa: E402
 from tools.train_demo_model.planes import sample_slices, to_device, windowed  # noqa: E402
-from tools.train_demo_model.pool import TURNS, Pool  # noqa: E402
 from tools.train_demo_model.randomness import Rng  # noqa: E402
 
 
@@ -52,7 +51,7 @@ def test_a_ct_window_is_cut_at_both_ends():
     shown = windowed(Rng("cpu", 0), ramp, "CT")
     assert (shown.amin((1, 2)) == 0).all()
     assert (shown.amax((1, 2)) == 1).all()
-    assert (shown[:, ramp[0] < 100 + AIR_HU + 1024 - 200] == 0).all()
+    assert (shown.flatten(1).diff() >= 0).all()
 
 
 def test_coarse_voxels_repeat_pixels_or_interpolate_between_them():
@@ -72,27 +71,9 @@ def test_pixels_are_whole_numbers_of_a_byte():
     assert labels.shape == (6, 3, SIZE, SIZE)
 
 
-@pytest.fixture(scope="module")
-def a_maker():
-    return BatchMaker([a_scan("acs", shape=(20, 20, 30))], torch.device("cpu"))
-
-
-def test_a_prepared_batch_depends_on_its_key_alone(a_maker):
+def test_a_prepared_batch_depends_on_its_key_alone():
+    a_maker = BatchMaker([a_scan("acs", shape=(20, 20, 30))], torch.device("cpu"))
     one, same, other = (a_maker.prepare(Rng("cpu", key), 8) for key in (1, 1, 2))
     assert torch.equal(one.pixels, same.pixels)
     assert torch.equal(one.labels, same.labels)
     assert not torch.equal(one.pixels, other.pixels)
-    assert one.pixels.dtype == torch.uint8
-
-
-def test_the_pool_prepares_each_batch_once_and_remakes_it_after_a_restart(a_maker, monkeypatch):
-    made, prepare = [], a_maker.prepare
-    monkeypatch.setattr(a_maker, "prepare", lambda rng, images: made.append(1) or prepare(rng, images))
-    pool = Pool(a_maker, seed=0, images=1, reuse=2)
-    batches = [pool.at(step) for step in range(2 * TURNS + 1)]
-    assert len(made) == TURNS + 1
-    assert not torch.equal(batches[0].pixels, batches[TURNS].pixels)
-    assert not torch.equal(batches[0].pixels, batches[2 * TURNS].pixels)
-    resumed = Pool(a_maker, seed=0, images=1, reuse=2).at(TURNS + 3)
-    assert torch.equal(resumed.pixels, batches[TURNS + 3].pixels)
-    assert torch.equal(resumed.labels, batches[TURNS + 3].labels)

@@ -9,7 +9,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
 from dfqsam_core.errors import CheckpointError  # noqa: E402
-from tools.train_demo_model import pool  # noqa: E402
 from tools.train_demo_model.bank import BankScan, load_bank, save_bank  # noqa: E402
 from tools.train_demo_model.checkpoints import load_shards, save_shards  # noqa: E402
 from tools.train_demo_model.train import Plan, train  # noqa: E402
@@ -30,8 +29,7 @@ def a_bank(tmp_path):
 def a_plan(bank, out, **changed):
     plan = Plan(
         kind="tiny", steps=3, images=3, prompts=2, seed=5, out=out, bank=bank, validation=None, weights=None, base=None,
-        rate=1.0, reuse=2, device="cpu", time_limit_s=1e9, save_every_s=0.0, validate_every_s=1e9, shard_mib=2.0,
-        compile=False, fast=False,
+        rate=1.0, device="cpu", time_limit_s=1e9, save_every_s=0.0, validate_every_s=1e9,
     )  # fmt: skip
     return replace(plan, **changed)
 
@@ -44,7 +42,6 @@ def test_a_bank_is_read_as_it_was_saved(a_bank):
 
 
 def test_a_killed_training_goes_on_bit_for_bit(a_bank, tmp_path, monkeypatch):
-    monkeypatch.setattr(pool, "TURNS", 1)  # the step after the kill uses a batch that was prepared before it
     train(a_plan(a_bank, tmp_path / "whole"))
     with monkeypatch.context() as patch:
         stop_after_two_steps(patch)
@@ -91,6 +88,13 @@ def test_shards_stay_below_their_limit_and_are_replaced_as_a_whole(tmp_path):
     restored, facts = load_shards(tmp_path / "state")
     assert facts == {"step": 2}
     assert all(torch.equal(restored[name], tensors[name]) for name in tensors)
+
+
+@pytest.mark.parametrize("other", [{"steps": 4}, {"kind": "demonstration"}])
+def test_a_training_goes_on_under_its_own_plan_alone(a_bank, tmp_path, other):
+    train(a_plan(a_bank, tmp_path / "run", steps=1))
+    with pytest.raises(CheckpointError, match="is of a tiny training of 1 steps"):
+        train(a_plan(a_bank, tmp_path / "run", **{"steps": 1, **other}), resume=True)
 
 
 def test_a_missing_checkpoint_says_what_to_do(tmp_path):

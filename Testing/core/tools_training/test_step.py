@@ -47,7 +47,7 @@ def test_a_step_with_bad_gradients_changes_nothing():
     assert torch.equal(weight.detach(), torch.ones(2, 2))
 
 
-def test_an_unknown_gpu_is_not_needed_for_evaluation(a_batch):
+def test_every_prompt_of_a_target_is_answered(a_batch):
     from tools.train_demo_model.validation import Case
 
     case = Case("CT", "squashed", a_batch.pixels[0].numpy().astype("uint8"), a_batch.masks[:1].numpy())

@@ -7,11 +7,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from dfqsam_core.errors import CheckpointError  # noqa: E402
+from dfqsam_core.store.file_identity import FileSource  # noqa: E402
 from tools.train_demo_model.checkpoints import half, save_shards  # noqa: E402
 from tools.train_demo_model.cli import main  # noqa: E402
 from tools.train_demo_model.initial import start  # noqa: E402
 from tools.train_demo_model.network import trainable  # noqa: E402
-from tools.train_demo_model.weights import read_weights, save_start, sha256_of  # noqa: E402
+from tools.train_demo_model.weights import read_weights, save_start  # noqa: E402
 
 GAUSSIAN = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 
@@ -63,7 +64,7 @@ def a_laboratory_average(tmp_path, tensors):
     base = saved(tmp_path, tensors)
     model, _ = start("tiny", base)
     trained = {name: value.detach() + 1 for name, value in trainable(model, "laboratory").items()}
-    facts = {"kind": "tiny", "images": 12, "base_sha256": sha256_of(base)}
+    facts = {"kind": "tiny", "images": 12, "base_sha256": FileSource.of(base).sha256}
     save_shards(tmp_path / "average", half(trained), facts, 15)
     return base, tmp_path / "average"
 
@@ -74,7 +75,7 @@ def test_an_average_of_the_trained_tensors_is_completed_by_its_base(a_laboratory
     frozen, trained = "image_encoder.blocks.0.attn.qkv.weight", "mask_decoder.iou_token.weight"
     assert torch.equal(model.state_dict()[frozen], tensors[frozen].half().float())
     assert torch.equal(model.state_dict()[trained], (tensors[trained].half().float() + 1).half().float())
-    assert (found.images, found.base_sha256) == (12, sha256_of(base))
+    assert (found.images, found.base_sha256) == (12, FileSource.of(base).sha256)
 
 
 def test_an_average_refuses_another_base_or_none(a_laboratory_average, tmp_path, tensors):
@@ -93,6 +94,13 @@ def test_the_command_line_answers_a_damaged_file_with_one_line(tmp_path, capsys,
     path.write_bytes(content)
     assert main(["train", "tiny", "--steps", "1", "--out", str(tmp_path / "run"), "--weights", str(path)]) == 2
     assert "Give a .safetensors file" in capsys.readouterr().err
+
+
+def test_the_command_line_names_a_file_that_is_not_there(tmp_path, capsys):
+    lost = tmp_path / "lost.npz"
+    line = ["train", "tiny", "--steps", "1", "--out", str(tmp_path / "run"), "--random-start", "--device", "cpu"]
+    assert main([*line, "--bank", str(lost)]) == 2
+    assert f"{lost}: No such file" in capsys.readouterr().err
 
 
 def test_a_start_from_noise_has_to_be_asked_for(tmp_path, capsys):
