@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from DFQSAMSlicerLib.segment_panel.window_texts import displayed_window
+from DFQSAMSlicerLib.segment_panel.window_texts import DISPLAYED, displayed_window
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.volume import SliceKey, choose_window
+from dfqsam_core.volume import choose_window
 
 from .desk import Desk
 from .tools import ROLES
@@ -36,8 +36,7 @@ def prompt_actions(desk: Desk) -> dict[str, Action]:
             workspace.controller.choose_candidate(desk.segment_id, key, candidate)
 
     def toggle(role: str) -> None:
-        if desk.volume_node is None:
-            raise PromptError("There is no volume yet. Open one first.")
+        desk.require_volume()
         if not desk.segment_id:
             desk.add_segment()
         desk.tools.toggle(role)
@@ -66,7 +65,6 @@ def segment_actions(desk: Desk) -> dict[str, Action]:
     def choose(segment_id: str) -> None:
         desk.segment(segment_id)
         desk.segment_id = segment_id
-        desk.say("")
 
     def rename(segment_id: str, name: str) -> None:
         text = " ".join(str(name).split())[:80]
@@ -85,13 +83,11 @@ def segment_actions(desk: Desk) -> dict[str, Action]:
         desk.segment(segment_id)
         display = desk.segmentation_node.GetDisplayNode()
         display.SetSegmentVisibility(segment_id, not display.GetSegmentVisibility(segment_id))
-        desk.say("")
 
     def toggle_all() -> None:
         if desk.segmentation_node is not None:
             display = desk.segmentation_node.GetDisplayNode()
             display.SetVisibility(not display.GetVisibility())
-            desk.say("")
 
     return {
         "add segment": desk.add_segment,
@@ -110,14 +106,13 @@ def view_actions(desk: Desk) -> dict[str, Action]:
 
     def go(view: str, index: int) -> None:
         key = desk.key_of(view)
-        if key is not None and desk.volume is not None:
-            last = desk.volume.geometry.size_along(key.axis) - 1
-            desk.go_to(SliceKey(key.axis, min(max(int(index), 0), last)))
+        if key is not None:
+            desk.go_to(key.axis, int(index))
 
     def go_to_prompt(axis: str, index: int, segment_id: str) -> None:
         desk.segment(segment_id)
         desk.segment_id = segment_id
-        desk.go_to(SliceKey(str(axis), int(index)))
+        desk.go_to(str(axis), int(index))
 
     def fit() -> None:
         if desk.volume_node is not None:
@@ -127,13 +122,12 @@ def view_actions(desk: Desk) -> dict[str, Action]:
     def window(text: str) -> None:
         """A window for the model; the display follows, unless it is the display's own that the model shall have."""
         desk.require_workspace()
-        assert desk.volume is not None
-        if text == "displayed":
+        volume = desk.require_volume()
+        if text == DISPLAYED:
             desk.window = displayed_window(desk.volume_node)
         else:
-            desk.show_window(choose_window(text, desk.volume.voxels_kji, desk.volume.modality))
+            desk.show_window(choose_window(text, volume.voxels_kji, volume.modality))
             desk.window = text
-        desk.say("")
 
     return {
         "go": go,
@@ -149,9 +143,9 @@ def view_actions(desk: Desk) -> dict[str, Action]:
 def _propagate(desk: Desk, first: int | None = None, last: int | None = None) -> None:
     """Along the axis of the present view; without a range, through the whole volume."""
     workspace, key = desk.require_workspace(), desk.key
-    if key is None or desk.volume is None or not desk.segment_id:
+    if key is None or not desk.segment_id:
         raise PromptError("Look at a slice with prompts of the chosen segment first.")
-    end = desk.volume.geometry.size_along(key.axis) - 1
+    end = desk.require_volume().geometry.size_along(key.axis) - 1
     low, high = sorted((0 if first is None else int(first), end if last is None else int(last)))
     workspace.controller.propagate(desk.segment_id, key.axis, max(low, 0), min(high, end))
 
@@ -160,12 +154,10 @@ def _set_auto_accept(desk: Desk, is_on: bool) -> None:
     desk.auto_accept = bool(is_on)
     if desk.workspace is not None and desk.auto_accept:
         desk.workspace.controller.accept_preview()
-    desk.say("")
 
 
 def _show_surface(desk: Desk) -> None:
-    if desk.segmentation_node is None:
-        raise PromptError("There is no volume yet. Open one first.")
+    desk.require_volume()
     desk.surface.show(desk.segmentation_node)
     if not desk.surface.is_shown:
         raise PromptError("All segments are empty, so there is no surface. Segment something first.")

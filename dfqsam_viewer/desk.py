@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from DFQSAMSlicerLib.failure import sentence
 from DFQSAMSlicerLib.opening import Choice, Opening
 from DFQSAMSlicerLib.scene import new_segmentation
+from DFQSAMSlicerLib.segment_panel.window_texts import AUTO
 from DFQSAMSlicerLib.slice_views import PresentSlice, show_slice, shown_slice
 from DFQSAMSlicerLib.volume_node import read_volume_node
 from DFQSAMSlicerLib.worker import Worker
@@ -22,11 +25,11 @@ from .surface import Surface
 from .tools import Tools
 from .world import SLICES, World
 
-AUTO = "auto"
 _MADE_HERE = "DFQSAMSlicer.madeByViewer"
 # Okabe and Ito's colours, which colour-blind people tell apart, without those near the green, red and yellow that
 # points and previews have.
 _COLORS = ((86, 180, 233), (230, 159, 0), (204, 121, 167), (0, 158, 115), (213, 94, 0), (150, 130, 255))
+_log = logging.getLogger(__name__)
 
 
 class Desk:
@@ -38,7 +41,7 @@ class Desk:
 
     def __init__(self, world: World, changed: Callable[[], None], model_path: Path | None = None) -> None:
         self.world, self.worker = world, Worker()
-        self.opening = Opening(self.worker, self._note_change)
+        self.opening = Opening(self.worker, self._hear)
         self.surface = Surface(world.scene)
         self.volume: Volume | None = None
         self.volume_node: Any = None
@@ -50,8 +53,8 @@ class Desk:
         self.notice, self.notice_is_error = "", False
         self._changed = changed
         self._is_due = True
-        self._saved_state: tuple[tuple[str, int, int], ...] = ()
-        self._listen()
+        self._saved_state: tuple[tuple[object, ...], ...] = ()
+        self.listen()
 
     @property
     def workspace(self) -> Workspace | None:
@@ -80,15 +83,15 @@ class Desk:
     def use_volume(self, volume: Volume | None, volume_node: Any, segmentation_node: Any = None) -> None:
         """Work on a volume of the scene from now on; volume: as the core read it, None for a node's own.
 
-        Raises SceneError or VolumeError for one that cannot be segmented, and stays with the earlier one.
+        Raises SceneError or VolumeError for one that cannot be segmented, before anything is changed.
         """
-        self.volume = volume or read_volume_node(volume_node)
-        self.volume_node = volume_node
+        volume = volume or read_volume_node(volume_node)
+        window = choose_window(AUTO, volume.voxels_kji, volume.modality)
+        self.volume, self.volume_node, self.window = volume, volume_node, AUTO
         self.world.show_volume(volume_node)
         # Dragging in a view changes the window behind our back; the observer goes with the node.
-        volume_node.GetDisplayNode().AddObserver("ModifiedEvent", lambda *_: self._note_change())
-        self.window = AUTO
-        self.show_window(choose_window(AUTO, self.volume.voxels_kji, self.volume.modality))
+        volume_node.GetDisplayNode().AddObserver("ModifiedEvent", lambda *_: self.refresh())
+        self.show_window(window)
         if segmentation_node is None:
             segmentation_node = new_segmentation(volume_node, "segmentation")
             segmentation_node.SetAttribute(_MADE_HERE, "1")
@@ -105,7 +108,7 @@ class Desk:
         else:
             self.add_segment()
         self.mark_saved()
-        self._note_change()
+        self.refresh()
 
     def forget(self) -> None:
         """Leave volume and segmentation, before the scene is replaced."""
@@ -116,26 +119,28 @@ class Desk:
         self.volume = self.volume_node = self.segmentation_node = None
         self.segment_id = ""
 
-    def listen_again(self) -> None:
-        """Watch the views of a scene that was replaced."""
-        self._listen()
+    def listen(self) -> None:
+        """Watch the views of the scene, anew after it was replaced."""
+        self.present = PresentSlice(self.world.scene, self.refresh)
+        self.tools = Tools(self.world.scene, self.refresh)
 
     def add_segment(self) -> None:
         """Add an empty segment and choose it."""
-        self._require_volume()
+        self.require_volume()
         segmentation = self.segmentation_node.GetSegmentation()
         color = _COLORS[segmentation.GetNumberOfSegments() % len(_COLORS)]
         self.segment_id = segmentation.AddEmptySegment("", "", [part / 255 for part in color])
-        self._note_change()
+        self.refresh()
 
     def remove_segment(self, segment_id: str) -> None:
-        """Remove a segment with its prompts; what is worked on is cancelled."""
+        """Remove a segment with its prompts; what is worked on is cancelled. Raises PromptError when it is gone."""
+        self.segment(segment_id)
         if self.workspace is not None and self.workspace.controller.is_busy:
             self.workspace.controller.cancel()
         self.segmentation_node.GetSegmentation().RemoveSegment(segment_id)
-        ids = self.segmentation_node.GetSegmentation().GetSegmentIDs()
-        self.segment_id = ids[0] if ids else ""
-        self._note_change()
+        if segment_id == self.segment_id:
+            self.segment_id = next(iter(self.segmentation_node.GetSegmentation().GetSegmentIDs()), "")
+        self.refresh()
 
     def segment(self, segment_id: str) -> Any:
         """The vtkSegment; raises PromptError when it is gone."""
@@ -146,9 +151,15 @@ class Desk:
             raise PromptError("This segment is gone. Choose another one.")
         return found
 
+    def require_volume(self) -> Volume:
+        """The present volume; raises PromptError while there is none."""
+        if self.volume is None:
+            raise PromptError("There is no volume yet. Open one first.")
+        return self.volume
+
     def require_workspace(self) -> Workspace:
         """The open workspace; raises PromptError while there is none."""
-        self._require_volume()
+        self.require_volume()
         if self.workspace is None:
             raise PromptError(self.opening.message or "The model is being loaded. Try again in a moment.")
         return self.workspace
@@ -159,16 +170,16 @@ class Desk:
         display.AutoWindowLevelOff()
         display.SetWindowLevel(window.width, window.level)
 
-    def go_to(self, key: SliceKey) -> None:
-        """Show a slice in the views that show its axis."""
-        show_slice(self.volume_node, key)
+    def go_to(self, axis: str, index: int) -> None:
+        """Show a slice in the views that show its axis; an index outside becomes the nearest one."""
+        last = self.require_volume().geometry.size_along(axis) - 1
+        show_slice(self.volume_node, SliceKey(axis, min(max(index, 0), last)))
 
     def step(self, slices: int) -> None:
         """Go some slices on in the view that the mouse was in last."""
         key = self.key
-        if key is not None and self.volume is not None:
-            last = self.volume.geometry.size_along(key.axis) - 1
-            self.go_to(SliceKey(key.axis, min(max(key.index + slices, 0), last)))
+        if key is not None:
+            self.go_to(key.axis, key.index + slices)
 
     def key_of(self, view: str) -> SliceKey | None:
         """The slice that a view shows."""
@@ -186,12 +197,17 @@ class Desk:
 
     def refresh(self) -> None:
         """Have everything shown anew with the next tick."""
-        self._note_change()
+        self._is_due = True
 
     def say(self, notice: str, is_error: bool = False) -> None:
         """Show a sentence until the next action."""
         self.notice, self.notice_is_error = notice, is_error
-        self._note_change()
+        self.refresh()
+
+    def tell_defect(self, error: Exception) -> None:
+        """Say that something failed which should not have, and log where."""
+        _log.error("A step of the viewer failed", exc_info=error)
+        self.say(sentence(error), is_error=True)
 
     def mark_saved(self) -> None:
         """Count the segments as they are now as saved."""
@@ -202,12 +218,14 @@ class Desk:
         self.forget()
         self.worker.close()
 
-    def _listen(self) -> None:
-        self.present = PresentSlice(self.world.scene, self._note_change)
-        self.tools = Tools(self.world.scene, self._note_change)
-
-    def _note_change(self) -> None:
-        self._is_due = True
+    def _hear(self) -> None:
+        """Let what the opening or the controller has to say take the place of an older notice."""
+        workspace = self.workspace
+        controller = None if workspace is None else workspace.controller
+        has_news = controller is not None and (controller.message or controller.is_busy)
+        if self.opening.message or has_news or (workspace is not None and workspace.notice):
+            self.notice = ""
+        self.refresh()
 
     def _follow(self) -> None:
         """Open what is chosen, and hand the choices on."""
@@ -224,30 +242,34 @@ class Desk:
         if self.key is not None:
             workspace.look_at(self.key)
 
-    def _state(self) -> tuple[tuple[str, int, int], ...]:
-        """Changes with each change of a segment's voxels, name or colour."""
+    def _segments(self) -> list[tuple[str, Any, Any]]:
+        """ID, vtkSegment and voxels (None while nothing was drawn) of each segment."""
         if self.segmentation_node is None:
-            return ()
+            return []
         segmentation = self.segmentation_node.GetSegmentation()
         kind = segmentation.GetSourceRepresentationName()
         segments = [(segment_id, segmentation.GetSegment(segment_id)) for segment_id in segmentation.GetSegmentIDs()]
+        voxels = [segment.GetRepresentation(kind) for _, segment in segments]
+        return [
+            (*segment, None if found is None or found.IsEmpty() else found)
+            for segment, found in zip(segments, voxels, strict=True)
+        ]
+
+    def _state(self) -> tuple[tuple[object, ...], ...]:
+        """Changes with each change of a segment's voxels, name or colour, and with nothing else."""
         return tuple(
-            (segment_id, segment.GetMTime(), 0 if voxels is None else voxels.GetMTime())
-            for segment_id, segment in segments
-            for voxels in [segment.GetRepresentation(kind)]
+            (segment_id, segment.GetName(), segment.GetColor(), None if voxels is None else voxels.GetMTime())
+            for segment_id, segment, voxels in self._segments()
         )
 
     def _drop_unused_segmentation(self) -> None:
         """Remove the one that was made for a volume, when nothing was drawn into it before another was opened."""
         node = self.segmentation_node
-        if node is None or node.GetScene() is None or self.has_unsaved_work or not node.GetAttribute(_MADE_HERE):
+        if node is None or node.GetScene() is None or not node.GetAttribute(_MADE_HERE):
             return
-        self.opening.close()
-        node.GetScene().RemoveNode(node)
-
-    def _require_volume(self) -> None:
-        if self.volume_node is None:
-            raise PromptError("There is no volume yet. Open one first.")
+        if all(voxels is None for *_, voxels in self._segments()):
+            self.opening.close()
+            node.GetScene().RemoveNode(node)
 
 
 def guarded(desk: Desk, action: Callable[[], None]) -> None:
@@ -262,3 +284,5 @@ def guarded(desk: Desk, action: Callable[[], None]) -> None:
         desk.say(str(error), is_error=True)
     except (TypeError, ValueError) as error:
         desk.say(f"This cannot be done: {error}", is_error=True)
+    except Exception as error:  # noqa: BLE001 - the scene must outlive a defect
+        desk.tell_defect(error)

@@ -8,9 +8,8 @@ from typing import Any
 import slicer
 from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
 
-from dfqsam_core.errors import OutputError, VolumeError
+from dfqsam_core.errors import DFQSAMError, OutputError, VolumeError
 from dfqsam_core.outputs import atomic_output
-from dfqsam_core.volume import Volume
 
 from .scene_files import check_image
 from .world import World
@@ -39,7 +38,7 @@ def read_segmentation(path: Path, volume_node: Any) -> Any:
             raise VolumeError(f"{path} cannot be read as a segmentation. It is damaged, or something else.")
         node.CreateDefaultDisplayNodes()
         SegmentScene(volume_node, node)
-    except Exception:
+    except DFQSAMError:
         volume_node.GetScene().RemoveNode(node)
         raise
     return node
@@ -79,13 +78,6 @@ def write_scene(path: Path, world: World, force: bool) -> None:
         temporary.unlink()
         if not world.app.io_manager.save_scene(temporary) or not temporary.is_file():
             raise OutputError(f"Writing {path} failed. Free some space, or choose another folder.")
-
-
-def write_labels(path: Path, labels: Any, names: dict[int, str], volume: Volume, force: bool) -> None:
-    """Write a label map exactly as `dfqsam segment` does."""
-    from dfqsam_core.volume import write_label_map
-
-    write_label_map(path, labels, volume, names, force)
 
 
 def saved_suffix(name: str) -> str:

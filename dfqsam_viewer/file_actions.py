@@ -10,11 +10,11 @@ from typing import Any
 from DFQSAMSlicerLib.scene import SegmentScene
 from DFQSAMSlicerLib.worker import Job
 
-from dfqsam_core.errors import DFQSAMError, OutputError
+from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.outputs import refuse_overwrite
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
-from dfqsam_core.volume import Volume, read_volume
+from dfqsam_core.volume import Volume, read_volume, write_label_map
 
 from . import documents
 from .desk import Desk
@@ -26,19 +26,19 @@ Action = Callable[..., None]
 
 
 class Files:
-    """Opens files onto a desk and saves what is on it."""
+    """Opens files onto a desk and saves what is on it; unsaved: folder for segments that are left without saving."""
 
-    def __init__(self, desk: Desk, dialog: FileDialog) -> None:
-        self.desk, self.dialog = desk, dialog
+    def __init__(self, desk: Desk, dialog: FileDialog, unsaved: Path) -> None:
+        self.desk, self.dialog, self.unsaved = desk, dialog, unsaved
 
     def actions(self) -> dict[str, Action]:
         """By name, for the page."""
         return {
-            "open": partial(self._show, "open"),
-            "open labels": partial(self._show, "labels"),
+            "open": partial(self.dialog.show, "open"),
+            "open labels": self._show_labels,
             "save": self._show_save,
-            "browse": self._browse,
-            "close dialog": self._close,
+            "browse": lambda folder: self._within_dialog(lambda: self.dialog.go(folder)),
+            "close dialog": self.dialog.close,
             "open path": self._open_chosen,
             "open sample": lambda: self.open_volume(resource_path(DEMO_VOLUME), "CT abdomen (sample)"),
             "save path": self._save_chosen,
@@ -50,9 +50,8 @@ class Files:
         if kind == "scene":
             self._open_scene(path)
         elif kind == "segmentation":
-            self._require_volume()
-            self.desk.use_segmentation(documents.read_segmentation(path, self.desk.volume_node))
-            self.desk.say(f"{path.name} is open.")
+            self.desk.require_volume()
+            self._use(documents.read_segmentation(path, self.desk.volume_node), path)
         else:
             self.open_volume(path)
 
@@ -66,12 +65,13 @@ class Files:
 
         def done(found: tuple[Volume, Volume | None]) -> None:
             volume, label_volume = found
+            kept = self.keep_unsaved()
             self.desk.forget()
             self.desk.world.clear()
-            self.desk.listen_again()
+            self.desk.listen()
             node = add_volume(self.desk.world.scene, volume, name or path.name)
             self.desk.use_volume(volume, node)
-            self.desk.say("")
+            self.desk.say(kept)
             if label_volume is not None:
                 self.desk.use_segmentation(add_label_map(node, volume, label_volume, "labels", {}))
             elif labels is not None:
@@ -80,25 +80,31 @@ class Files:
         self._in_background(f"Reading {path.name}…", read, done)
 
     def _open_labels(self, path: Path) -> None:
-        self._require_volume()
-        volume, node = self.desk.volume, self.desk.volume_node
-        assert volume is not None
+        self.desk.require_volume()
 
         def done(labels: Volume) -> None:
-            self.desk.use_segmentation(add_label_map(node, volume, labels, path.name, {}))
-            self.desk.say(f"{path.name} is open.")
+            # Another volume may have been opened meanwhile.
+            volume = self.desk.require_volume()
+            self._use(add_label_map(self.desk.volume_node, volume, labels, path.name, {}), path)
 
         self._in_background(f"Reading {path.name}…", lambda: read_volume(path), done)
 
     def _open_scene(self, path: Path) -> None:
         with unpacked_scene(path) as scene:
+            kept = self.keep_unsaved()
             self.desk.forget()
             try:
                 volume_node, segmentation_node = documents.read_scene(self.desk.world, scene)
             finally:
-                self.desk.listen_again()
+                self.desk.listen()
         self.desk.use_volume(None, volume_node, segmentation_node)
-        self.desk.say(f"{path.name} is open.")
+        self.desk.say(f"{path.name} is open. {kept}".strip())
+
+    def _use(self, segmentation_node: Any, path: Path) -> None:
+        """Draw into the segmentation that a file brought from now on."""
+        kept = self.keep_unsaved()
+        self.desk.use_segmentation(segmentation_node)
+        self.desk.say(f"{path.name} is open. {kept}".strip())
 
     def _open_chosen(self, path: str) -> None:
         """A line of the dialog was chosen; a folder that was chosen to be opened is a DICOM series."""
@@ -124,57 +130,55 @@ class Files:
 
     def save(self, path: Path, force: bool = False) -> None:
         """Save under a name whose ending tells how; raises OutputError as `atomic_output`."""
-        self._require_volume()
+        volume = self.desk.require_volume()
         suffix = documents.saved_suffix(path.name)
         refuse_overwrite(path, force)
+        if self.desk.workspace is not None:
+            # A propagation writes slice by slice, with pauses: no half of it is saved.
+            self.desk.workspace.controller.finish_writing()
         if suffix == documents.SCENE:
             documents.write_scene(path, self.desk.world, force)
         elif suffix == documents.SEGMENTATION:
             documents.write_segmentation(path, self.desk.segmentation_node, force)
         else:
             labels, names = label_map(SegmentScene(self.desk.volume_node, self.desk.segmentation_node))
-            assert self.desk.volume is not None
-            documents.write_labels(path, labels, names, self.desk.volume, force)
+            write_label_map(path, labels, volume, names, force)
         self.desk.mark_saved()
         self.desk.say(f"Saved: {path}")
 
-    def keep_unsaved(self, folder: Path) -> Path | None:
-        """Write segments that were changed and not saved into a folder, when the viewer ends; returns the file."""
-        if self.desk.segmentation_node is None or not self.desk.has_unsaved_work:
-            return None
+    def keep_unsaved(self) -> str:
+        """Write segments that were changed and not saved into a file of the user's, before they are left.
+
+        Returns a sentence that says where, or nothing. Raises OutputError as `atomic_output`.
+        """
         if self.desk.workspace is not None:
+            self.desk.workspace.controller.finish_writing()
             self.desk.workspace.controller.accept_preview()
+        if self.desk.segmentation_node is None or not self.desk.has_unsaved_work:
+            return ""
         labels, _ = label_map(SegmentScene(self.desk.volume_node, self.desk.segmentation_node))
         if not labels.any():
-            return None
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = self.desk.volume_node.GetName().replace("/", "_")
-        names = (f"{stem}-{number}{documents.SEGMENTATION}" for number in range(1, 10_000))
-        path = next(folder / name for name in names if not (folder / name).exists())
+            return ""
+        self.unsaved.mkdir(parents=True, exist_ok=True)
+        names = (f"{self._stem()}-{number}{documents.SEGMENTATION}" for number in range(1, 10_000))
+        path = next(self.unsaved / name for name in names if not (self.unsaved / name).exists())
         documents.write_segmentation(path, self.desk.segmentation_node, force=False)
-        return path
+        return f"Segments that were not saved are kept in {path}"
 
-    def _show(self, kind: str) -> None:
-        if kind == "labels":
-            self._require_volume()
-        self.dialog.show(kind)
-        self.desk.say("")
+    def _show_labels(self) -> None:
+        self.desk.require_volume()
+        self.dialog.show("labels")
 
     def _show_save(self) -> None:
-        self._require_volume()
-        stem = self.desk.volume_node.GetName()
+        self.desk.require_volume()
+        self.dialog.show("save", f"{self._stem()}-segments{documents.SEGMENTATION}")
+
+    def _stem(self) -> str:
+        """The volume's name, without a file's ending, as the begin of a file's name."""
+        stem: str = self.desk.volume_node.GetName()
         for suffix in documents.VOLUMES:
             stem = stem.removesuffix(suffix)
-        self.dialog.show("save", f"{stem.replace('/', '_')}-segments{documents.SEGMENTATION}")
-        self.desk.say("")
-
-    def _browse(self, folder: str) -> None:
-        self._within_dialog(lambda: self.dialog.go(folder))
-        self.desk.say("")
-
-    def _close(self) -> None:
-        self.dialog.close()
-        self.desk.say("")
+        return stem.replace("/", "_")
 
     def _within_dialog(self, action: Callable[[], Any]) -> Any:
         """Do something whose refusal is shown in the dialog, not behind it."""
@@ -182,14 +186,13 @@ class Files:
             return action()
         except (DFQSAMError, OSError) as error:
             self.dialog.error = str(error).replace("add --force to replace it", "tick Replace")
-            self.desk.say("")
             return None
 
     def _in_background(self, notice: str, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         def finished(result: Any) -> None:
             try:
                 done(result)
-            except DFQSAMError as error:
+            except (DFQSAMError, OSError) as error:
                 failed(error)
 
         def failed(error: BaseException) -> None:
@@ -200,7 +203,3 @@ class Files:
 
         self.desk.say(notice)
         self.desk.worker.submit(Job(lambda _: work(), finished, failed, topic="open"))
-
-    def _require_volume(self) -> None:
-        if self.desk.volume_node is None:
-            raise OutputError("There is no volume yet. Open one first.")

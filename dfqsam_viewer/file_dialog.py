@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .documents import LABEL_MAPS, OPENED, SAVED
-from .roots import Roots
+from .roots import Entry, Roots
 
 _ENDINGS = {
     "open": OPENED,
@@ -27,25 +27,26 @@ _TITLES = {
 
 @dataclass
 class FileDialog:
-    """Which dialog is open, on which folder; error: why the last choice was refused."""
+    """Which dialog is open, on which folder; entries: of the folder; error: why the last choice was refused."""
 
     roots: Roots
     kind: str = ""
     folder: Path | None = None
+    entries: list[Entry] = field(default_factory=list)
     name: str = ""
     error: str = ""
 
     def show(self, kind: str, name: str = "") -> None:
-        """Open a dialog on the folder that was used last."""
-        if kind not in _ENDINGS:
-            return
-        self.kind, self.name, self.error = kind, name, ""
-        self.go(str(self.folder or self.roots.folders[0]))
+        """Open a dialog on the folder that was used last, on the first of the roots where that is gone."""
+        self.kind, self.name = kind, name
+        is_there = self.folder is not None and self.folder.is_dir()
+        self.go(str(self.folder if is_there else self.roots.folders[0]))
 
     def go(self, folder: str) -> None:
         """Look into a folder; raises PlaceError outside the roots."""
         place = self.roots.resolve(folder)
-        self.roots.entries(place, ())
+        # Listed here and not whenever the page is drawn, which scrolling does many times a second.
+        self.entries = self.roots.entries(place, _ENDINGS.get(self.kind, ()))
         self.folder, self.error = place, ""
 
     def close(self) -> None:
@@ -65,7 +66,7 @@ class FileDialog:
             "roots": [str(root) for root in self.roots.folders],
             "entries": [
                 {"name": entry.name, "path": entry.path, "is_folder": entry.is_folder, "size": _size(entry.bytes)}
-                for entry in self.roots.entries(self.folder, _ENDINGS[self.kind])
+                for entry in self.entries
             ],
             "name": self.name,
             "endings": ", ".join(_ENDINGS[self.kind]),

@@ -24,8 +24,8 @@ class Gate:
     cookie afterwards. A second page is told that there is another one, and may take its place.
     """
 
-    def __init__(self, token: str | None = None) -> None:
-        self.token = token or secrets.token_urlsafe(32)
+    def __init__(self) -> None:
+        self.token = secrets.token_urlsafe(32)
         self._page: web.Request | None = None
 
     def guard(self, app: web.Application) -> None:
@@ -87,7 +87,8 @@ class Gate:
     def _knows_token(self, request: web.Request) -> bool:
         given = (request.query.get("token", ""), request.cookies.get(_cookie_name(request), ""))
         # Both are compared always, and in constant time: the answer's delay tells nothing about the token.
-        fits = [secrets.compare_digest(text.encode(), self.token.encode()) for text in given]
+        # aiohttp hands on bytes that are no text as surrogates.
+        fits = [secrets.compare_digest(text.encode(errors="surrogateescape"), self.token.encode()) for text in given]
         return any(fits)
 
 

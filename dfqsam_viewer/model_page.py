@@ -148,11 +148,11 @@ class ModelPage:
     def _show_card(self, model: LibraryModel, description: dict[str, Any]) -> None:
         name = "Demonstration model" if Path(model.path) == embedded_model() else model.name
         self.card = {"name": name, "path": model.path, "text": card_text(description)}
-        self.desk.say("")
+        self.desk.refresh()
 
     def _list(self, model: LibraryModel, _: dict[str, Any]) -> None:
         self.library.add(model)
-        self.desk.say("")
+        self.desk.refresh()
 
     def _add(self, path: str) -> None:
         self._describe(path, self._list)
@@ -163,7 +163,6 @@ class ModelPage:
     def _from_dialog(self, path: str, take: Callable[[str], None]) -> None:
         take(str(self.dialog.roots.resolve(path)))
         self.dialog.close()
-        self.desk.say("")
 
     def _quantize(self, recipe: str, bits: int, seed: int) -> None:
         self.error = ""
@@ -172,16 +171,14 @@ class ModelPage:
             output = self.library.new_model_path(checkpoint, int(bits))
             settings = QuantizationSettings(str(checkpoint), str(output), str(recipe), int(bits), int(seed))
             self.job = QuantizationJob.start(settings, self.library.jobs_folder)
-        except (DFQSAMError, ValueError) as error:
+        except ValueError as error:
             self.error = str(error)
-        self.desk.say("")
 
     def _resume(self, folder: str) -> None:
         known = [place for place, _ in unfinished_jobs(self.library.jobs_folder) if str(place) == folder]
         if known:
             self.error = ""
             self.job = QuantizationJob.resume(known[0])
-        self.desk.say("")
 
     def _cancel(self) -> None:
         if self.job is not None and self.job.state == "running":

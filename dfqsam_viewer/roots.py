@@ -41,7 +41,7 @@ class Roots:
             place = Path(path).resolve()
         except (OSError, ValueError, RuntimeError) as error:
             raise PlaceError(f"{str(path)[:200]!r} is not a path that can be used: {error}.") from error
-        if not any(place == root or root in place.parents for root in self.folders):
+        if not self._hold(place):
             raise PlaceError(
                 f"{place} is outside the folders of this viewer ({', '.join(map(str, self.folders))}). "
                 "Start it with --root DIR to use another one."
@@ -50,7 +50,7 @@ class Roots:
 
     def parent(self, folder: Path) -> Path | None:
         """The folder above, None where that is outside."""
-        return folder.parent if folder not in self.folders else None
+        return folder.parent if self._hold(folder.parent) else None
 
     def entries(self, folder: str | Path, suffixes: tuple[str, ...]) -> list[Entry]:
         """Folders, then files whose names end in one of `suffixes`, by name; hidden ones and foreign links left out."""
@@ -63,6 +63,9 @@ class Roots:
             raise PlaceError(f"{place} cannot be read: {error.strerror}. Choose another folder.") from error
         found = [entry for path in names if (entry := self._entry(path, suffixes)) is not None]
         return sorted(found, key=lambda entry: not entry.is_folder)
+
+    def _hold(self, place: Path) -> bool:
+        return any(place.is_relative_to(root) for root in self.folders)
 
     def _entry(self, path: Path, suffixes: tuple[str, ...]) -> Entry | None:
         if path.name.startswith("."):

@@ -6,20 +6,29 @@ Those readers end the whole process at a damaged image, and follow a scene to an
 from __future__ import annotations
 
 import contextlib
+import lzma
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 from dfqsam_core.errors import VolumeError
+from dfqsam_core.volume.headers import check_nrrd
+from dfqsam_core.volume.metaimage import read_metaimage
+
+from .roots import PlaceError, Roots
 
 # A scene that unpacks to more than this is no patient's, and would fill the disk.
 _LARGEST_BYTES = 20 * 2**30
-_IMAGES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
-_FILE_NAME = re.compile(r'\bfile(?:Name|ListMember\d*)="([^"]*)"')
-_ADDRESS = re.compile(r'\buri="[^"]+"')
+_NRRD, _METAIMAGE = (".nrrd", ".nhdr"), (".mha", ".mhd")
+_IMAGES = (*_NRRD, *_METAIMAGE, ".nii", ".nii.gz")
+# Attributes of any node by which Slicer finds what it loads.
+_FILE_NAME = re.compile(r"file(name|listmember\d*)", re.IGNORECASE)
+_ADDRESS = re.compile(r"uri(listmember\d*)?", re.IGNORECASE)
 
 
 @contextlib.contextmanager
@@ -27,15 +36,7 @@ def unpacked_scene(path: Path) -> Iterator[Path]:
     """Yield the .mrml file of an unpacked .mrb; raises VolumeError for one that is damaged or reaches outside."""
     with tempfile.TemporaryDirectory(prefix="dfqsam-scene-") as folder:
         root = Path(folder).resolve()
-        try:
-            with zipfile.ZipFile(path) as archive:
-                if sum(member.file_size for member in archive.infolist()) > _LARGEST_BYTES:
-                    raise VolumeError(
-                        f"{path} unpacks to more than {_LARGEST_BYTES // 2**30} GB. It is too large to be opened here."
-                    )
-                archive.extractall(root)
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise VolumeError(f"{path} is no scene of Slicer: {error}. Choose another .mrb file.") from error
+        _unpack(path, root)
         scene = next(iter(sorted(root.rglob("*.mrml"))), None)
         if scene is None:
             raise VolumeError(f"{path} has no .mrml file, so it is no scene of Slicer. Choose another file.")
@@ -45,10 +46,29 @@ def unpacked_scene(path: Path) -> Iterator[Path]:
         yield scene
 
 
+def _unpack(path: Path, root: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            if size <= _LARGEST_BYTES:
+                archive.extractall(root)
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        raise VolumeError(f"{path} is no scene of Slicer: {error}. Choose another .mrb file.") from error
+    if size > _LARGEST_BYTES:
+        raise VolumeError(
+            f"{path} unpacks to {size / 2**30:.0f} GiB; up to {_LARGEST_BYTES // 2**30} GiB are opened here."
+        )
+
+
 def check_image(path: Path) -> None:
-    """Raise VolumeError unless ITK can read an image completely."""
+    """Raise VolumeError unless an image is one whole file that ITK can read completely."""
     import SimpleITK
 
+    name = path.name.lower()
+    if name.endswith(_NRRD):
+        check_nrrd(path)
+    elif name.endswith(_METAIMAGE):
+        read_metaimage(path)
     try:
         SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
@@ -57,10 +77,18 @@ def check_image(path: Path) -> None:
 
 
 def _check_references(path: Path, scene: Path, root: Path) -> None:
-    text = scene.read_text(encoding="utf-8", errors="replace")
-    if _ADDRESS.search(text):
-        raise VolumeError(f"The scene {path} wants to load something from a network address, and is not opened.")
-    for name in _FILE_NAME.findall(text):
-        place = (scene.parent / unquote(name)).resolve()
-        if root not in place.parents:
-            raise VolumeError(f"The scene {path} refers to a file outside itself ({name}), and is not opened.")
+    inside = Roots([root])
+    try:
+        nodes = ElementTree.parse(scene).iter()
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise VolumeError(f"The scene {path} is damaged: {error}. Get the file again.") from error
+    for name, value in (attribute for node in nodes for attribute in node.attrib.items()):
+        if _ADDRESS.fullmatch(name) and value:
+            raise VolumeError(f"The scene {path} wants to load something from a network address, and is not opened.")
+        if _FILE_NAME.fullmatch(name):
+            try:
+                inside.resolve(scene.parent / unquote(value))
+            except PlaceError:
+                raise VolumeError(
+                    f"The scene {path} refers to a file outside itself ({value}), and is not opened."
+                ) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from .roots import Roots
 _STATIC = Path(__file__).resolve().parent / "static"
 _TICK_SECONDS = 0.02
 _POLL_TICKS = 25
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,13 @@ class Start:
     """What the viewer begins with.
 
     volume: file, DICOM folder or scene, None for an empty page. model: None for the embedded one. labels: a label map
-    or .seg.nrrd of the volume. roots: folders that its file dialogs show. data: folder of the list of models, None for
-    the user's own.
+    or .seg.nrrd of the volume. roots: folders that its file dialogs show.
     """
 
     volume: Path | None
     model: Path | None
     labels: Path | None
     roots: tuple[Path, ...]
-    data: Path | None = None
 
 
 class Viewer:
@@ -61,9 +57,9 @@ class Viewer:
 
         self.desk = Desk(World(self.server), self._show, start.model)
         dialog = FileDialog(Roots(start.roots))
-        self.files = Files(self.desk, dialog)
-        self._data = start.data or data_folder()
-        self.models = ModelPage(self.desk, dialog, ModelLibrary(self._data))
+        data = data_folder()
+        self.files = Files(self.desk, dialog, data / "unsaved")
+        self.models = ModelPage(self.desk, dialog, ModelLibrary(data))
         self._dialog = dialog
         self._actions: dict[str, Callable[..., None]] = {
             **prompt_actions(self.desk),
@@ -74,8 +70,10 @@ class Viewer:
         }
         self.server.controller.trigger("do")(self.do)
         self.server.state.change("page")(lambda **_: self.desk.refresh())
-        if start.volume is not None:
-            self._open(start)
+        if start.labels is not None and start.volume is not None:
+            self.files.open_volume(start.volume, labels=start.labels)
+        elif start.volume is not None:
+            self.files.open_path(start.volume)
 
     def do(self, name: str, *arguments: Any) -> None:
         """Do what the page asks for, by the name of an action."""
@@ -93,16 +91,20 @@ class Viewer:
     def close(self) -> None:
         """End all work; segments that were not saved go to the user's folder, and standard output says where."""
         try:
-            kept = self.files.keep_unsaved(self._data / "unsaved")
-            if kept is not None:
-                print(f"Segments that were not saved are kept in {kept}", flush=True)  # noqa: T201 - of the command line
+            kept = self.files.keep_unsaved()
+            if kept:
+                print(kept, flush=True)  # noqa: T201 - of the command line
         except (DFQSAMError, OSError) as error:
             print(f"Segments that were not saved are lost: {error}", flush=True)  # noqa: T201 - of the command line
         self.models.close()
         self.desk.close()
 
-    async def run(self) -> None:
-        """Do what is due until the server ends."""
+    def begin(self) -> None:
+        """Do what is due, until the server ends."""
+        # The loop itself holds its tasks only weakly.
+        self._running = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
         ticks = 0
         while True:
             ticks += 1
@@ -110,17 +112,9 @@ class Viewer:
                 self.desk.tick()
                 if ticks % _POLL_TICKS == 0 and self.models.poll():
                     self.desk.refresh()
-            except Exception as error:  # noqa: BLE001 - the scene must outlive a defect; the page tells it, the log where
-                _log.exception("A step of the viewer failed")
-                self.desk.say(f"This failed unexpectedly ({type(error).__name__}): {error}. Please report it.", True)
+            except Exception as error:  # noqa: BLE001 - the scene must outlive a defect
+                self.desk.tell_defect(error)
             await asyncio.sleep(_TICK_SECONDS)
-
-    def _open(self, start: Start) -> None:
-        assert start.volume is not None
-        if start.labels is not None or start.volume.is_dir() or not start.volume.name.lower().endswith(".mrb"):
-            self.files.open_volume(start.volume, labels=start.labels)
-        else:
-            self.files.open_path(start.volume)
 
     def _close_what_is_open(self) -> bool:
         """Close a dialog or the list of keys; whether there was one."""
@@ -151,6 +145,9 @@ class Viewer:
             if state.page != "segment":
                 # They look at the disk, which scrolling through slices shall not wait for.
                 state.update(self.models.shown())
+            if state.dialog is None:
+                # What was typed and ticked in a dialog holds for that one: nothing else is replaced.
+                state.update({"save_name": "", "save_replace": False})
 
     def _draw_page(self) -> None:
         from .keys import key_list
@@ -172,7 +169,7 @@ class Viewer:
             layout.root.add_child((_STATIC / "page.html").read_text(encoding="utf-8"))
 
 
-def serve(start: Start, port: int, ready: Callable[[str], None], token: str | None = None) -> None:
+def serve(start: Start, port: int, ready: Callable[[str], None]) -> None:
     """Run the viewer until it is interrupted.
 
     port: 0 for a free one. ready: called with the address to open. Raises DFQSAMError for wrong roots, OSError for a
@@ -180,12 +177,11 @@ def serve(start: Start, port: int, ready: Callable[[str], None], token: str | No
     """
     # trame reads the process's own arguments otherwise.
     os.environ["TRAME_ARGS"] = "--server"
-    gate = Gate(token)
-    viewer = Viewer(start)
+    gate, viewer = Gate(), Viewer(start)
     viewer.server.controller.on_server_bind.add(lambda bound: gate.guard(bound.app))
 
     def begin(**_: Any) -> None:
-        asyncio.get_running_loop().create_task(viewer.run())
+        viewer.begin()
         ready(gate.address(viewer.server.port))
 
     viewer.server.controller.on_server_ready.add(begin)

@@ -19,7 +19,6 @@ class Surface:
     def __init__(self, scene: Any) -> None:
         self._scene = scene
         self._models: list[Any] = []
-        self._modified = 0
 
     @property
     def is_shown(self) -> bool:

@@ -16,16 +16,13 @@ from dfqsam_core.volume import SliceKey, Volume
 
 # The number that a segment had in the label map it came from, and gets again when it is saved as one.
 _LABEL_TAG = "DFQSAMSlicer.label"
-# dtypes that VTK has no name for.
-_STORED_AS = {"b": np.uint8, "e": np.float32}
 _SAME_PLACE_MM = 0.1
 
 
 def add_volume(scene: Any, volume: Volume, name: str) -> Any:
     """Add a vtkMRMLScalarVolumeNode with the voxels (copied) and the grid of a volume."""
-    voxels = volume.voxels_kji
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    _fill(node, voxels.astype(_STORED_AS.get(voxels.dtype.char, voxels.dtype)), volume)
+    _fill(node, volume.voxels_kji, volume)
     node.CreateDefaultDisplayNodes()
     return node
 
@@ -97,8 +94,9 @@ def _check_grid(volume: Volume, labels: Volume) -> None:
             f"The labels have {theirs.shape_ijk} voxels, the volume {mine.shape_ijk}. "
             "Open the volume that they belong to."
         )
-    corners = np.array([[0, 0, 0, 1], [*(np.array(mine.shape_ijk) - 1), 1]], float).T
-    if np.abs(mine.ijk_to_ras @ corners - theirs.ijk_to_ras @ corners).max() > _SAME_PLACE_MM:
+    # The first voxel and the last ones along each axis: two opposite corners would also fit a grid with axes swapped.
+    corners = np.vstack([np.zeros(3), np.diag(mine.shape_ijk) - np.eye(3)])
+    if np.abs(mine.from_ijk(corners, "RAS") - theirs.from_ijk(corners, "RAS")).max() > _SAME_PLACE_MM:
         raise VolumeError("The labels lie at another place than the volume. Open the volume that they belong to.")
     if labels.voxels_kji.dtype.kind == "f" and (labels.voxels_kji % 1 != 0).any():
         raise VolumeError("This is no label map: it has values that are not whole numbers. Open it as a volume.")

@@ -27,7 +27,6 @@ class World:
     """
 
     def __init__(self, server: Any) -> None:
-        complete_slicer()
         self.app = SlicerApp()
         self.scene = self.app.scene
         slicer.mrmlScene = self.scene
@@ -61,11 +60,6 @@ class World:
     def slice_node(self, name: str) -> Any:
         """The vtkMRMLSliceNode of a slice view."""
         return self.views[name].get_view_node()
-
-    def render(self) -> None:
-        """Draw all views anew."""
-        for view in self.views.values():
-            view.schedule_render()
 
     def _furnish(self) -> None:
         """Scale bars and the patient's axes; emptying a scene resets its view nodes."""

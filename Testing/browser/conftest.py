@@ -11,20 +11,8 @@ from typing import Any
 import pytest
 
 from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
+from Testing.support.needs import skip_or_fail
 from Testing.support.viewer import CHROMIUM_FLAGS, ROOT, Person, ViewerProcess, chromium
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker for each file: its tests share a browser."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +26,7 @@ def browser() -> Iterator[Any]:
         # Also in CI: `make test` runs all tests in an environment without the viewer's packages.
         pytest.skip(f"{error.name} is not installed here: `make test-browser` has an environment for it")
     if executable is None:
-        _missing("there is no Chromium: apt-get install chromium")
+        skip_or_fail("there is no Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
         yield found
@@ -93,7 +81,6 @@ def person(viewer: ViewerProcess, open_page: Callable[[str], Person]) -> Person:
     """Somebody at the page of `viewer`, with the volume on it and the model loaded."""
     found = open_page(viewer.address)
     found.wait_until_idle()
-    found.page.wait_for_timeout(300)
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,8 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
 from Testing.browser.test_session import LIVER, save
@@ -61,8 +65,11 @@ def test_a_segmentation_keeps_names_colours_and_voxels(person: Person, tmp_path:
     save(person, "first.seg.nrrd")
     save(person, "labels.nii.gz")
     person.page.click("#add-segment")
+    person.prompt("axial", 0.60, 0.62)
     open_file(person, "first.seg.nrrd")
-    person.wait_until(lambda: person.state("message") == "first.seg.nrrd is open.")
+    person.wait_until(lambda: person.state("message").startswith("first.seg.nrrd is open."))
+    kept = Path(person.state("message").rsplit("not saved are kept in ")[1])
+    assert len(np.unique(sitk.GetArrayFromImage(sitk.ReadImage(str(kept))))) > 2, "both segments are there"
     (segment,) = person.state("segments")
     assert (segment["name"], segment["color"]) == ("Liver, left lobe", "#12ab34")
     save(person, "again.nii.gz")
@@ -93,7 +100,7 @@ def test_a_scene_brings_back_volume_segments_and_prompts(
     assert len(other.state("prompts")) == 2
     other.page.keyboard.press("Control+o")
     other.page.click(".files li[data-name='work.mrb']")
-    other.wait_until(lambda: other.state("message") == "work.mrb is open.")
+    other.wait_until(lambda: other.state("message").startswith("work.mrb is open. Segments that were not saved"))
     other.wait_until(lambda: len(other.state("prompts")) == 1)
     before, after = (sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / f"{n}.nrrd"))) for n in ("before", "after"))
     assert before.any()
@@ -147,6 +154,23 @@ def test_nothing_is_overwritten_without_being_told_to(person: Person, tmp_path: 
     person.page.click("#save-now")
     person.wait_until(lambda: person.state("dialog") is None)
     assert sitk.ReadImage(str(tmp_path / "there.nrrd")).GetSize() == (122, 101, 30)
+    person.page.keyboard.press("Control+s")
+    person.page.wait_for_selector("#save-replace")
+    assert not person.page.is_checked("#save-replace"), "that was for one file"
+    assert person.page.input_value("#save-name").endswith("-segments.seg.nrrd")
+
+
+def test_a_dialog_opens_though_its_last_folder_is_gone(person: Person, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    open_file(person, "gone")
+    person.wait_until(lambda: person.state("dialog")["folder"] == str(tmp_path / "gone"))
+    (tmp_path / "gone").rmdir()
+    person.do("next slice")
+    person.page.keyboard.press("Escape")
+    person.wait_until(lambda: person.state("dialog") is None)
+    person.page.keyboard.press("Control+o")
+    person.wait_until(lambda: (person.state("dialog") or {}).get("folder") == str(tmp_path))
+    assert not person.state("is_error")
 
 
 def test_a_label_map_is_opened_with_its_volume_and_keeps_its_numbers(
@@ -183,15 +207,70 @@ def test_a_scene_that_reaches_outside_itself_is_not_opened(tmp_path: Path) -> No
         '<MRML><VolumeArchetypeStorage fileName="Data/../../../x.nrrd"/></MRML>': "outside itself",
         '<MRML><VolumeArchetypeStorage fileName="%2e%2e/%2e%2e/x.nrrd"/></MRML>': "outside itself",
         '<MRML><VolumeArchetypeStorage fileListMember0="/x.nrrd"/></MRML>': "outside itself",
+        "<MRML><VolumeArchetypeStorage fileName = '/etc/passwd'/></MRML>": "outside itself",
+        '<MRML><VolumeArchetypeStorage fileName="&#47;etc/passwd"/></MRML>': "outside itself",
+        '<MRML><VolumeArchetypeStorage fileName="a%00b"/></MRML>': "outside itself",
         '<MRML><VolumeArchetypeStorage uri="http://evil.example/x.nrrd"/></MRML>': "network address",
+        "<MRML><VolumeArchetypeStorage uriListMember0='http://evil.example/x.nrrd'/></MRML>": "network address",
+        "<MRML><VolumeArchetypeStorage": "damaged",
     }
     for text, words in cases.items():
         with zipfile.ZipFile(tmp_path / "evil.mrb", "w") as archive:
             archive.writestr("evil/evil.mrml", text)
         with pytest.raises(VolumeError, match=words), unpacked_scene(tmp_path / "evil.mrb"):
             pass
-    with zipfile.ZipFile(tmp_path / "damaged.mrb", "w") as archive:
-        archive.writestr("a/a.mrml", "<MRML></MRML>")
-        archive.writestr("a/Data/volume.nrrd", b"NRRD0004\ntype: uint8\n")
-    with pytest.raises(VolumeError, match="damaged"), unpacked_scene(tmp_path / "damaged.mrb"):
-        pass
+
+
+def test_a_scene_with_a_damaged_image_or_one_in_another_file_is_not_opened(tmp_path: Path) -> None:
+    from dfqsam_core.errors import VolumeError
+    from dfqsam_viewer.scene_files import unpacked_scene
+
+    (tmp_path / "secret.raw").write_bytes(bytes(8))
+    header = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 2 2\nencoding: raw\n"
+    cases = {
+        "NRRD0004\ntype: uint8\n": "damaged",
+        f"{header}\n1234567": "truncated",
+        f"{header}data file: {tmp_path / 'secret.raw'}\n\n": "another file",
+    }
+    for image, words in cases.items():
+        with zipfile.ZipFile(tmp_path / "damaged.mrb", "w") as archive:
+            archive.writestr("a/a.mrml", "<MRML></MRML>")
+            archive.writestr("a/Data/volume.nrrd", image)
+        with pytest.raises(VolumeError, match=words), unpacked_scene(tmp_path / "damaged.mrb"):
+            pass
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_a_scene_with_any_damage_is_opened_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    from dfqsam_core.errors import VolumeError
+    from dfqsam_viewer.scene_files import unpacked_scene
+
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        nodes = "".join(f'<Model id="{n}" name="{n**3}"/>' for n in range(100))
+        archive.writestr("a/a.mrml", f"<MRML>{nodes}</MRML>")
+    content = bytearray(memory.getvalue())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    scene = tmp_path_factory.getbasetemp() / "any.mrb"
+    scene.write_bytes(bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))]))
+    with contextlib.suppress(VolumeError), unpacked_scene(scene) as found:
+        assert found.name.endswith(".mrml")
+
+
+def test_labels_of_another_grid_are_not_opened() -> None:
+    pytest.importorskip("slicer")
+    from dfqsam_core.errors import VolumeError
+    from dfqsam_core.volume import Volume, VolumeGeometry
+    from dfqsam_viewer.volumes import add_label_map
+
+    voxels = np.zeros((8, 8, 8), np.uint8)
+    volume = Volume(voxels, VolumeGeometry(np.eye(4), (8, 8, 8)))
+    swapped, moved = np.eye(4)[[1, 0, 2, 3]], np.eye(4)
+    moved[0, 3] = 0.2
+    for matrix in (swapped, moved):
+        with pytest.raises(VolumeError, match="another place"):
+            add_label_map(None, volume, Volume(voxels, VolumeGeometry(matrix, (8, 8, 8))), "labels", {})

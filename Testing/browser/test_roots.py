@@ -48,6 +48,7 @@ def test_only_the_asked_endings_are_listed_and_nothing_hidden(roots: Roots, tmp_
     ]
     assert roots.parent(tmp_path / "in" / "deep") == tmp_path / "in"
     assert roots.parent(tmp_path / "in") is None
+    assert Roots([tmp_path, tmp_path / "in"]).parent(tmp_path / "in") == tmp_path
 
 
 def test_roots_that_are_not_there_are_refused(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_click_shows_its_mask_there_and_undo_takes_it_away(person: Person, pic
     keep_picture(person, pictures / "viewer.png")
     person.page.keyboard.press("Control+z")
     person.wait_until(lambda: np.ptp(person.color_near("axial", *LIVER)) < 12)
-    assert person.state("prompts") == []
+    person.wait_until(lambda: person.state("prompts") == [])
     person.page.keyboard.press("Control+y")
     person.wait_until(lambda: np.ptp(person.color_near("axial", *LIVER)) > 30)
     assert person.errors == []
@@ -160,6 +160,7 @@ def test_slices_window_and_segments_of_the_page(person: Person) -> None:
     person.page.mouse.move(place[0] + 60, place[1] - 40, steps=6)
     person.page.mouse.up()
     person.wait_until(lambda: person.state("window_state")["display"] != window)
+    person.wait_until_steady("window_state")
     assert person.state("window_state")["model"] == window, "the model's window is not changed by looking"
     person.page.select_option("#window", "lung")
     person.wait_until(lambda: person.state("window_state")["model"] == "1500 / -600")
@@ -171,7 +172,29 @@ def test_slices_window_and_segments_of_the_page(person: Person) -> None:
     person.wait_until(lambda: person.state("segments")[0]["color"] == "#ff0000")
     person.page.keyboard.press("f")
     person.wait_until(lambda: person.state("large") == "axial")
-    assert person.page.locator("#view-axial").bounding_box()["width"] > 900
+    person.wait_until(lambda: person.page.locator("#view-axial").bounding_box()["width"] > 900)
+
+
+def test_what_happens_in_a_view_takes_the_place_of_an_older_notice(person: Person) -> None:
+    save(person, "empty.nrrd")
+    person.tool("positive")
+    save(person, "again.nrrd")
+    person.prompt("axial", *LIVER)
+    assert "Saved" not in person.state("message")
+
+
+def test_only_the_segment_that_is_removed_goes(person: Person) -> None:
+    person.tool("positive")
+    person.prompt("axial", *LIVER)
+    person.page.click("#add-segment")
+    person.wait_until(lambda: len(person.state("segments")) == 2)
+    first, second = (segment["id"] for segment in person.state("segments"))
+    person.do("remove segment", first)
+    person.wait_until(lambda: [segment["id"] for segment in person.state("segments")] == [second])
+    assert person.state("segments")[0]["chosen"]
+    assert person.state("prompts") == []
+    person.do("remove segment", first)
+    person.wait_until(lambda: person.state("message") == "This segment is gone. Choose another one.")
 
 
 def test_a_surface_is_shown_when_asked_for(person: Person, pictures: Path) -> None:
@@ -181,8 +204,10 @@ def test_a_surface_is_shown_when_asked_for(person: Person, pictures: Path) -> No
     person.prompt("axial", *LIVER)
     person.page.keyboard.press("g")
     person.wait_until(lambda: person.state("stops"))
+    save(person, "surface.nrrd")
     before = colored_pixels(person.picture("surface"))
     person.page.keyboard.press("v")
     person.wait_until(lambda: person.state("surface_shown"))
     person.wait_until(lambda: colored_pixels(person.picture("surface")) > before + 1500)
+    assert not person.state("unsaved"), "looking changes nothing"
     keep_picture(person, pictures / "viewer_surface.png")

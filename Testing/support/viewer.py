@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .finished import wait_for
+from .finished import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS, PAGE_MS = 60.0, 30_000
 # Neither a sandbox (root in a container has none) nor anything of a browser's own that would use the network.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -29,6 +28,13 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Whether each view shows a picture of just its size.
+_VIEWS_ARE_DRAWN = """
+[...document.querySelectorAll('.view')].every((view) => {
+  const image = view.querySelector('img');
+  return image && image.complete && Math.abs(image.naturalWidth - view.clientWidth * devicePixelRatio) <= 2;
+})
+"""
 
 
 def chromium() -> str | None:
@@ -55,11 +61,14 @@ class ViewerProcess:
             self.process = subprocess.Popen(
                 command, cwd=folder or data, env=environment, stdout=log, stderr=subprocess.STDOUT
             )
-        wait_for(lambda: self._address() or self.process.poll() is not None, START_SECONDS)
-        self.address = self._address()
-        assert self.address, self.text
-        self.base = self.address.split("/?")[0]
-        self.port = int(self.base.rsplit(":", 1)[1])
+        try:
+            wait_for(lambda: self._address() or self.process.poll() is not None)
+            self.address = self._address()
+            assert self.address, self.text
+        except AssertionError:
+            self.stop()
+            raise
+        self.port = int(self.address.split("/?")[0].rsplit(":", 1)[1])
 
     @property
     def text(self) -> str:
@@ -76,8 +85,8 @@ class ViewerProcess:
             self.process.wait()
 
     def _address(self) -> str:
-        found = re.search(r"http://\S+", self.text)
-        return found.group() if found else ""
+        found = re.search(r"open at (http://\S+)\n", self.text)
+        return found.group(1) if found else ""
 
 
 class Person:
@@ -90,23 +99,37 @@ class Person:
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("websocket", lambda socket: self.requests.append(socket.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.set_default_timeout(1000 * PATIENCE_SECONDS)
         page.goto(address)
-        page.wait_for_selector("#open", timeout=PAGE_MS)
+        page.wait_for_selector("#open")
 
     def state(self, name: str) -> Any:
         """A value of the page."""
         return self.page.evaluate("name => trame.state.get(name)", name)
 
-    def wait_until(self, is_true: Callable[[], object], seconds: float = 60.0) -> None:
+    def wait_until(self, is_true: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait while the page goes on."""
         ends = time.monotonic() + seconds
         while not is_true():
             assert time.monotonic() < ends, f"it did not happen in time; the page says {self.state('message')!r}"
             self.page.wait_for_timeout(30)
 
+    def wait_until_steady(self, name: str) -> Any:
+        """Wait until a value has not changed for half a second: a drag's last moves arrive after the mouse is up."""
+        seen = [self.state(name)]
+
+        def is_steady() -> bool:
+            self.page.wait_for_timeout(500)
+            seen.append(self.state(name))
+            return bool(seen[-1] == seen[-2])
+
+        self.wait_until(is_steady)
+        return seen[-1]
+
     def wait_until_idle(self) -> None:
-        """Wait for model, prompts and pictures."""
+        """Wait for model, prompts and pictures: a click before a view has its size would land elsewhere."""
         self.wait_until(lambda: self.state("volume") is not None and not self.state("busy"))
+        self.wait_until(lambda: self.page.evaluate(_VIEWS_ARE_DRAWN))
 
     def do(self, name: str, *arguments: Any) -> None:
         """Ask for an action as the page's own code does."""
