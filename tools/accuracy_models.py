@@ -4,9 +4,10 @@ Run: python tools/accuracy_models.py --case "(a) compact=CHECKPOINT" [--case NAM
          --output FOLDER [--row "W4A4 default" ...] [--threads N]
 
 Each case is one float checkpoint. "default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them; W8A8
-and W6A6 are the default recipe with more bits; "nearest" is plain round-to-nearest on the default recipe's images. Two
-bounds show what these images are worth: "noise" calibrates the default recipe on Gaussian noise, "real" on labelled
-slices of DIR, which the product itself never does. What is there already is not made again: the same command goes on.
+and W6A6 are the default recipe with more bits, "seed 1" and "seed 2" with other random numbers; "nearest" is plain
+round-to-nearest on the default recipe's images. Two bounds show what these images are worth: "noise" calibrates the
+default recipe on Gaussian noise, "real" on labelled slices of DIR, which the product itself never does. What is there
+already is not made again: the same command goes on.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from dfqsam_core.quant.variants import changed
 DEFAULT = QuantConfig.from_recipe("default")
 CONFIGS = {
     "W4A4 default": DEFAULT,
+    "W4A4 default, seed 1": QuantConfig.from_recipe("default", seed=1),
+    "W4A4 default, seed 2": QuantConfig.from_recipe("default", seed=2),
     "W4A4 nearest": QuantConfig.from_recipe("nearest"),
     "W4A4 paper": QuantConfig.from_recipe("paper"),
     "W4A4 default, noise": changed(DEFAULT, {"recipe": "noise", "synthesis.source": "noise"}),

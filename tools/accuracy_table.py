@@ -17,6 +17,7 @@ from typing import Any
 
 from dfqsam_core.cli.bars import progress_bars
 from dfqsam_core.evaluate import Laboratory, Sampling
+from dfqsam_core.evaluate.metrics import points
 from dfqsam_core.outputs import atomic_output
 
 PROMPTS = ("box", "1pt", "3pt", "5pt")
@@ -119,11 +120,8 @@ def prompt_table(reports: dict[str, dict[str, Any]]) -> str:
 def group_table(reports: dict[str, dict[str, Any]]) -> str:
     """Box prompt: drop by modality and by size, and of the surface measure."""
     rows = {name: groups(report) for name, report in reports.items() if name != "float"}
-    lines = [
-        "| box drop | " + " | ".join(f"{group} ({row['objects']})" for group, row in groups(reports["float"]).items()),
-        "|---" * (2 + len(groups(reports["float"]))) + "|",
-    ]
-    lines[0] += " | surface, all |"
+    head = [f"{group} ({row['objects']})" for group, row in groups(reports["float"]).items()]
+    lines = [f"| box drop | {' | '.join(head)} | surface, all |", "|---" * (2 + len(head)) + "|"]
     for name, found in rows.items():
         cells = [drop(row["drop"], name) for row in found.values()]
         surface = overall(reports[name], "box")["surface_dice"]
@@ -146,8 +144,7 @@ def overall(report: dict[str, Any], prompt: str) -> dict[str, Any]:
 
 def drop(interval: dict[str, float], name: str) -> str:
     """ "drop [low, high]" in points; the reference has none."""
-    mean, low, high = (100 * interval[key] for key in ("mean", "low", "high"))
-    return "" if name == "float" else f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return "" if name == "float" else points(interval)
 
 
 if __name__ == "__main__":

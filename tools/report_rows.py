@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dfqsam_core.evaluate.ablation import points
+from dfqsam_core.evaluate.metrics import points
 
 
 def table(arguments: Sequence[str]) -> Iterator[str]:

@@ -20,9 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
-from dfqsam_core.evaluate.ablation import points
 from dfqsam_core.evaluate.activity import check_quantizers
-from dfqsam_core.evaluate.metrics import mean_interval
+from dfqsam_core.evaluate.metrics import mean_interval, points
 from dfqsam_core.evaluate.prompts import Predictor
 from dfqsam_core.evaluate.questions import ask_all
 from dfqsam_core.outputs import atomic_output
@@ -40,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_quantizers(args.model)
         slices = [
             item
-            for folder in args.data
-            for case in find_cases(folder)
+            for case in find_cases(*args.data)
             for item in load_slices(case, Sampling(every=args.every, masks_per_slice=args.objects))
         ]
         models = [SamPredictor(load_model(path, threads=args.threads)) for path in (args.model, args.reference)]

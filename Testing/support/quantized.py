@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors.numpy import save_file
 
 from dfqsam_core.model import SamMed2D
 from dfqsam_core.quant import QuantConfig
@@ -16,18 +13,16 @@ from dfqsam_core.quant.quantize import pack
 from dfqsam_core.store.checkpoint import Checkpoint
 from dfqsam_core.store.file_identity import FileSource
 from dfqsam_core.store.model_file import PackedModel
-from Testing.support.toy import random_tensors, toy_architecture
+
+from .checkpoint_file import write_toy_checkpoint as toy_checkpoint_file
+from .toy import random_tensors, toy_architecture
+
+__all__ = ["quantized_toy", "toy_checkpoint", "toy_checkpoint_file", "toy_config", "toy_pixels"]
 
 
 def toy_checkpoint(adapter_dim: int = 8, seed: int = 3) -> Checkpoint:
     architecture = toy_architecture(adapter_dim)
     return Checkpoint(architecture, random_tensors(architecture, seed), FileSource("toy.safetensors", "0" * 64, 1))
-
-
-def toy_checkpoint_file(folder: Path, seed: int = 3) -> Path:
-    path = folder / "toy.safetensors"
-    save_file({k: np.ascontiguousarray(v, np.float32) for k, v in toy_checkpoint(seed=seed).tensors.items()}, path)
-    return path
 
 
 def toy_config(bits: int = 4, images: int = 2, iterations: int = 2, recipe: str = "fast") -> QuantConfig:

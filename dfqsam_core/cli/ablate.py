@@ -8,15 +8,8 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..outputs import atomic_output, refuse_overwrite
-from .console import (
-    DONE,
-    Subparsers,
-    add_progress_option,
-    add_report_options,
-    check_report,
-    progress_callback,
-    write_report,
-)
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .quantize import add_recipe_options
 from .verify import add_data_options, open_laboratory
 
 INTRODUCTION = (
@@ -36,10 +29,7 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for models and images")
-    parser.add_argument("--recipe", default="default", choices=("default", "paper", "fast"))
-    parser.add_argument("--bits", type=int, default=4, metavar="N", help="4 to 8 (default 4)")
-    parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
-    parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: the recipe's)")
+    add_recipe_options(parser)
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="syntheses of each variant (default 3)")
     parser.add_argument("--only", metavar="LIST", help="names of built-in variants (default: all; 'none' for none)")
     parser.add_argument(
@@ -52,7 +42,6 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--table", type=Path, metavar="FILE.md", help="also write the table as Markdown")
     add_data_options(parser)
     add_report_options(parser)
-    add_progress_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -60,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the models, measure them, print the table."""
     from ..evaluate.ablation import ablate, markdown_table
     from ..quant import QuantConfig
+    from ..quant.model_folder import ModelFolder
 
     check_report(args)
     if args.table is not None:
@@ -67,9 +57,10 @@ def run(args: argparse.Namespace) -> int:
     config = QuantConfig.from_recipe(args.recipe, bits=args.bits, images=args.images, iterations=args.iterations)
     variants = _variants(args, config)
     args.output.mkdir(parents=True, exist_ok=True)
+    models = ModelFolder(args.output, args.checkpoint, args.threads)
     with progress_callback(args) as progress:
         laboratory = open_laboratory(args, args.checkpoint, progress)
-        rows = ablate(args.checkpoint, laboratory, config, variants, args.seeds, args.output, progress)
+        rows = ablate(models, laboratory, config, variants, args.seeds, progress)
     facts = {"seeds": args.seeds, "draws": args.draws, "objects": rows[0]["objects"], "first": next(iter(variants))}
     text = INTRODUCTION.format(**facts) + "\n" + markdown_table(rows)
     write_report(args, {"variants": variants, "recipe": config.to_dict(), "rows": rows})

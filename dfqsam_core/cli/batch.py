@@ -11,7 +11,6 @@ from .console import (
     DONE,
     WRONG_INPUT,
     Subparsers,
-    add_progress_option,
     add_report_options,
     check_report,
     progress_callback,
@@ -34,7 +33,6 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: by the cores)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler, such as tcp://head:8786")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of the model a worker (default 1)")
-    add_progress_option(parser)
     add_report_options(parser)
     parser.set_defaults(run=run)
 

@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pose import POSES, is_posing, run_posing
-from .console import (
-    DONE,
-    Subparsers,
-    add_progress_option,
-    add_report_options,
-    check_report,
-    progress_callback,
-    write_report,
-)
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 from .tables import print_table
 
 WHOSE = ("model", "reference")
@@ -41,7 +33,6 @@ def add_parser(verbs: Subparsers) -> None:
         "--simulate", choices=POSES, help="pose as a lesser processor (Linux on x86 with a C compiler and binutils)"
     )
     add_report_options(parser)
-    add_progress_option(parser)
     parser.set_defaults(run=run)
 
 

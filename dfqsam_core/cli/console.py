@@ -26,6 +26,7 @@ _EXTRA_OF_MODULE = {
     "torch": "quantize",
     "segment_anything": "quantize",
     "matplotlib": "quantize",
+    "jinja2": "evaluate",
     "joblib": "batch",
     "dask": "batch",
     "distributed": "batch",
@@ -89,9 +90,10 @@ def add_progress_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """Add --report and --force."""
+    """Add --report, --force and --progress."""
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="also write the result as JSON")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
+    add_progress_option(parser)
 
 
 def check_report(args: argparse.Namespace) -> None:

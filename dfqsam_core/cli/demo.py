@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +56,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def view_command(output: Path) -> str:
-    """The command that opens the demonstration's segments on their volume, with its model."""
+    """What to paste into a shell to open the demonstration's segments on their volume, with its model."""
     from ..demo import MODEL, SEGMENTS
 
-    words = ["dfqsam", "view", str(resource_path(DEMO_VOLUME)), "--labels", str(output / SEGMENTS)]
-    command = shlex.join([*words, "--model", str(output / MODEL)])
+    python = [] if _is_on_path() else [sys.executable, "-m"]
+    program = [*python, "dfqsam_core"] if python else ["dfqsam"]
+    volume, labels, model = resource_path(DEMO_VOLUME), output / SEGMENTS, output / MODEL
+    command = shlex.join([*program, "view", str(volume), "--labels", str(labels), "--model", str(model)])
     if importlib.util.find_spec("trame_slicer") is None:
-        command += "\n  (after: pip install 'dfqsam[browser]')"
+        command += f"\n  (after: {shlex.join([*python, 'pip', 'install', 'dfqsam[browser]'])})"
     return command
+
+
+def _is_on_path() -> bool:
+    """Whether `dfqsam`, typed into a shell, is this environment's: without activating it, it is another's or none."""
+    found = shutil.which("dfqsam")
+    return found is not None and Path(found).resolve().parent == Path(sys.executable).parent.resolve()
 
 
 def _summary(result: dict[str, Any]) -> str:

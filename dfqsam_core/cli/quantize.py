@@ -7,15 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..outputs import refuse_overwrite
-from .console import (
-    DONE,
-    Subparsers,
-    add_progress_option,
-    add_report_options,
-    check_report,
-    progress_callback,
-    write_report,
-)
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 
 if TYPE_CHECKING:
     from ..quant import QuantConfig
@@ -30,16 +22,9 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth or .safetensors")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
-    parser.add_argument("--recipe", default="default", choices=("default", "paper", "fast"))
-    parser.add_argument(
-        "--bits", type=int, default=4, metavar="N", help="bits of weights and activations, 4 to 8 (default 4)"
-    )
+    add_recipe_options(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="the same seed gives the same file (default 0)"
-    )
-    parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
-    parser.add_argument(
-        "--iterations", type=int, metavar="N", help="optimisation steps per image (default: the recipe's)"
     )
     parser.add_argument(
         "--auxiliary",
@@ -57,8 +42,15 @@ def add_parser(verbs: Subparsers) -> None:
         help="print sizes and an estimated time per part, write no model (no torch needed)",
     )
     add_report_options(parser)
-    add_progress_option(parser)
     parser.set_defaults(run=run)
+
+
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """Add what chooses a recipe and changes its size."""
+    parser.add_argument("--recipe", default="default", choices=("default", "paper", "fast"))
+    parser.add_argument("--bits", type=int, default=4, metavar="N", help="of weights and inputs, 4 to 8 (default 4)")
+    parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
+    parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: the recipe's)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,15 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .console import (
-    DONE,
-    Subparsers,
-    add_progress_option,
-    add_report_options,
-    check_report,
-    progress_callback,
-    write_report,
-)
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -33,7 +25,6 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--frame", type=int, metavar="N", help="which volume of a 4D file, from 0")
     parser.add_argument("--series", metavar="UID", help="which series of a DICOM folder that holds several")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the model (default: all cores)")
-    add_progress_option(parser)
     add_report_options(parser)
     parser.set_defaults(run=run)
 

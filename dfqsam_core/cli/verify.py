@@ -7,15 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..outputs import atomic_output, refuse_overwrite
-from .console import (
-    DONE,
-    Subparsers,
-    add_progress_option,
-    add_report_options,
-    check_report,
-    progress_callback,
-    write_report,
-)
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -48,7 +40,6 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--layers", action="store_true", help="also signal to noise of the encoder's parts (torch)")
     parser.add_argument("--html", type=Path, metavar="FILE.html", help="also write one page, worst cases first")
     add_report_options(parser)
-    add_progress_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -98,9 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare the models, print the tables, write the reports, check the drop."""
     from ..evaluate import check_drop
 
-    check_report(args)
-    if args.html is not None:
-        refuse_overwrite(args.html, args.force)
+    _check(args)
     with progress_callback(args) as progress:
         laboratory = open_laboratory(args, args.reference, progress)
         comparison = laboratory.compare(args.model, progress)
@@ -110,6 +99,22 @@ def run(args: argparse.Namespace) -> int:
     _print(result)
     check_drop(result["rows"], args.max_drop)
     return DONE
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse before the long work what would stop it, or its reports, afterwards."""
+    from ..store.model_file import describe_file
+
+    check_report(args)
+    describe_file(args.model)
+    if args.html is not None:
+        from ..evaluate import html_report  # noqa: F401 (its libraries may be missing)
+
+        refuse_overwrite(args.html, args.force)
+    if args.layers:
+        from ..evaluate.layers import check_parts
+
+        check_parts(args.model, args.reference)
 
 
 def _layers(args: argparse.Namespace, laboratory: Laboratory) -> dict[str, Any]:
@@ -143,13 +148,9 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from ..evaluate.metrics import points
+
     scores = [f"{row[name]['mean']:.3f}" for name in ("model", "reference", "agreement", "ellipse")]
-    outlines = (f"{row['surface_dice']['model']['mean']:.3f}", drop_text(row["surface_dice"]["drop"]))
+    outlines = (f"{row['surface_dice']['model']['mean']:.3f}", points(row["surface_dice"]["drop"]))
     model, reference, same, ellipse = scores
-    return row["prompt"], str(row["objects"]), model, reference, drop_text(row["drop"]), same, ellipse, *outlines
-
-
-def drop_text(drop: dict[str, float]) -> str:
-    """A drop with its interval, in points."""
-    mean, low, high = (100 * drop[name] for name in ("mean", "low", "high"))
-    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+    return row["prompt"], str(row["objects"]), model, reference, points(row["drop"]), same, ellipse, *outlines

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 import webbrowser
 from pathlib import Path
 
 from .console import DONE, Subparsers
-
-# Where pip puts nothing else, and easily told from the ports of development servers.
-_PORT = 0
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -31,7 +29,7 @@ def add_parser(verbs: Subparsers) -> None:
         metavar="DIR",
         help="folder that the file dialogs show; may be repeated (default: the present folder and those of the files)",
     )
-    parser.add_argument("--port", type=int, default=_PORT, metavar="N", help="default: a free one")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
     parser.set_defaults(run=run)
 
@@ -56,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what is wrong before anything is loaded."""
-    from ..errors import VolumeError
+    from ..errors import ConfigError, VolumeError
     from ..store.model_file import describe_file
 
     for path in (args.volume, args.labels):
@@ -66,3 +64,9 @@ def _check(args: argparse.Namespace) -> None:
         raise VolumeError("--labels needs the volume that they lie on: dfqsam view VOLUME --labels LABELS.")
     if args.model is not None:
         describe_file(args.model)
+    try:
+        socket.create_server(("127.0.0.1", args.port)).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"The port {args.port} cannot be used: {error}. Give another one with --port, or none for a free one."
+        ) from error

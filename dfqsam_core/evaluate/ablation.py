@@ -4,43 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..progress import ProgressCallback, report
 from .laboratory import Laboratory
-from .metrics import mean_interval
+from .metrics import mean_interval, points
 from .scores import Measurement
 
 if TYPE_CHECKING:
     from ..quant import QuantConfig
+    from ..quant.model_folder import ModelFolder
 
 
 def ablate(
-    checkpoint_path: Path,
+    models: ModelFolder,
     laboratory: Laboratory,
     config: QuantConfig,
     variants: Mapping[str, Mapping[str, Any]],
     seeds: int,
-    folder: Path,
     progress: ProgressCallback | None = None,
 ) -> list[dict[str, Any]]:
     """Quantize with each variant and each seed, measure, and return one row per variant and prompt.
 
-    laboratory: its reference is the float checkpoint. variants: settings by name (`quant.variants`), the first one
-    being what the others are compared with. seeds: the syntheses 0 .. seeds - 1 of each. folder: keeps models and
-    images, so that an interrupted run goes on.
+    models: keeps models and images, so that an interrupted run goes on. laboratory: its reference is the float
+    checkpoint of `models`. variants: settings by name (`quant.variants`), the first one being what the others are
+    compared with. seeds: the syntheses 0 .. seeds - 1 of each.
 
     A row holds "variant", "prompt", "objects"; intervals over objects, seeds and draws averaged first: "drop" (Dice of
     the reference minus Dice of the model), "agreement" (Dice with the reference's answer), "worse" (Dice of the first
     variant minus Dice of this one, paired) and "less_same" (the same of the agreement); and "seeds", the drop by seed.
     """
-    from ..quant.model_folder import ModelFolder
     from ..quant.variants import changed
 
-    models = ModelFolder(folder, checkpoint_path, laboratory.threads)
     measured: dict[str, list[list[Measurement]]] = {}
     for done, (name, settings) in enumerate(variants.items()):
         report(progress, "ablate", done, len(variants), name)
@@ -95,9 +92,3 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return points(row["drop"]), points(row["worse"]), f"{row['agreement']['mean']:.3f}"
-
-
-def points(interval: Mapping[str, float]) -> str:
-    """An interval of Dice in points: "+0.52 [+0.33, +0.70]"."""
-    mean, low, high = (100 * interval[name] for name in ("mean", "low", "high"))
-    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"

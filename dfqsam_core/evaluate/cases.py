@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ _LABEL_WORDS = {"label", "labels", "mask", "seg", "segmentation"}
 class Case:
     """One image with its labels.
 
-    name: path of the image relative to the searched folder.
+    name: path of the image relative to the searched folder; with that folder, where several were searched.
     kind: "volume" (file or DICOM folder with label maps), "png" (a slice with one mask file per object) or
     "npz" (arrays imgs and gts in one file).
     labels: files that hold the labels; for "npz" the image itself.
@@ -30,15 +30,23 @@ class Case:
     labels: tuple[Path, ...]
 
 
-def find_cases(folder: Path) -> list[Case]:
-    """Return every image with labels under `folder`, sorted by name.
+def find_cases(*folders: Path) -> list[Case]:
+    """Return every image with labels under each of `folders`, sorted by name.
 
     Found are: a volume (or a folder of DICOM files) beside label maps, whose names contain "label", "mask" or "seg",
     and which belong to the volume whose name they share most; volumes in `imagesTr` with one of the same name in
     `labelsTr` (the Medical Segmentation Decathlon's layout, or nnU-Net's, whose first channel `X_0000` is taken), with
     any ending in place of Tr; `images/X.png` with `masks/X_*.png`; `.npz` files.
-    Raises DFQSAMError when `folder` is no folder or holds no such pair.
+    Raises DFQSAMError when one of `folders` is no folder or holds no such pair.
     """
+    if len(folders) == 1:
+        return _cases_under(folders[0])
+    # Folders of the same make hold files of the same names, and objects are told apart by the case's.
+    found = ((folder, case) for folder in folders for case in _cases_under(folder))
+    return [replace(case, name=(folder / case.name).as_posix()) for folder, case in found]
+
+
+def _cases_under(folder: Path) -> list[Case]:
     if not folder.is_dir():
         raise DFQSAMError(f"{folder} is not a folder. Give a folder with images and label maps.")
     folders = [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +72,11 @@ def worst_examples(comparison: Comparison, count: int) -> list[Example]:
         for slice_ in comparison.laboratory.slices
         for question in questions_of(slice_, comparison.laboratory.kinds, comparison.laboratory.draws)
     ]
-    order = sorted(range(len(asked)), key=lambda index: -comparison.measurements[index].drop)
-    chosen = _first_of_each([comparison.measurements[index].object_key for index in order])[:count]
-    return [_example(comparison, asked[order[rank]], comparison.measurements[order[rank]]) for rank in chosen]
-
-
-def _first_of_each(keys: Sequence[Any]) -> list[int]:
-    return [index for index, key in enumerate(keys) if key not in keys[:index]]
+    pairs = zip(asked, comparison.measurements, strict=True)
+    worst: dict[Any, tuple[Question, Measurement]] = {}
+    for question, measurement in sorted(pairs, key=lambda pair: -pair[1].drop):
+        worst.setdefault(measurement.object_key, (question, measurement))
+    return [_example(comparison, *pair) for pair in itertools.islice(worst.values(), count)]
 
 
 def _example(comparison: Comparison, question: Question, measurement: Measurement) -> Example:

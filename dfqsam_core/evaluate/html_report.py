@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from .examples import worst_examples
 from .laboratory import Comparison
+from .metrics import points
+from .pictures import LABEL, MODEL, PROMPT, REFERENCE, example_picture
 
 _METRICS = {"dice": "Dice", "iou": "IoU", "surface_dice": "surface"}
 
@@ -18,14 +21,10 @@ def html_report(comparison: Comparison, result: Mapping[str, Any], pictures: int
     pictures: how many of the worst objects are shown. Needs jinja2 and matplotlib (the extra "evaluate"). The page is
     one file without scripts and refers to nothing outside of itself.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    from .pictures import LABEL, MODEL, PROMPT, REFERENCE, example_picture
-
     environment = Environment(
         loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["points"] = _points
+    environment.filters["points"] = points
     cases = [
         vars(example.measurement) | {"drop": example.measurement.drop, "picture": example_picture(example)}
         for example in worst_examples(comparison, pictures)
@@ -36,8 +35,3 @@ def html_report(comparison: Comparison, result: Mapping[str, Any], pictures: int
         cases=cases,
         colours={"label": LABEL, "reference": REFERENCE, "model": MODEL, "prompt": PROMPT},
     )
-
-
-def _points(interval: Mapping[str, float]) -> str:
-    mean, low, high = (100 * interval[name] for name in ("mean", "low", "high"))
-    return f"{mean:+.2f}" if math.isnan(low) else f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"

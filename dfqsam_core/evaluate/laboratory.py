@@ -164,7 +164,7 @@ def _load_all(
     """All slices of all cases; a case that cannot be read is listed with its reason instead."""
     slices: list[LabelledSlice] = []
     skipped: list[dict[str, str]] = []
-    cases = [case for folder in folders for case in find_cases(folder)]
+    cases = find_cases(*folders)
     for done, case in enumerate(cases):
         report(progress, "read", done, len(cases), case.name)
         try:

@@ -16,6 +16,13 @@ from .laboratory import Laboratory
 LAYER_SLICES = 8
 
 
+def check_parts(model_path: str | os.PathLike, reference_path: str | os.PathLike) -> None:
+    """Raise what `measure_layers` would: to know it before the long work."""
+    if not is_packed_model(model_path) or is_packed_model(reference_path):
+        raise ConfigError("Parts can be compared only of a packed model and its float checkpoint. Leave out --layers.")
+    from ..quant import layer_noise  # noqa: F401 (needs torch)
+
+
 def measure_layers(
     laboratory: Laboratory, model_path: str | os.PathLike, reference_path: str | os.PathLike
 ) -> list[dict[str, Any]]:
@@ -23,8 +30,7 @@ def measure_layers(
 
     Needs torch. Raises ConfigError unless the model is packed and the reference a float checkpoint of the same sizes.
     """
-    if not is_packed_model(model_path) or is_packed_model(reference_path):
-        raise ConfigError("Parts can be compared only of a packed model and its float checkpoint. Leave out --layers.")
+    check_parts(model_path, reference_path)
     from ..quant.layer_noise import layer_noise
 
     checkpoint = read_checkpoint(reference_path)

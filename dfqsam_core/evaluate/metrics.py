@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,3 +54,9 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
         return Interval(mean, float("nan"), float("nan"))
     result = bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed))
     return Interval(mean, float(result.confidence_interval.low), float(result.confidence_interval.high))
+
+
+def points(interval: Mapping[str, float]) -> str:
+    """A mean of Dice with its interval in points, "+0.52 [+0.33, +0.70]"; the mean alone where there is none."""
+    mean, low, high = (100 * interval[name] for name in ("mean", "low", "high"))
+    return f"{mean:+.2f}" if math.isnan(low) else f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -7,6 +7,11 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from .prompts import tight_box
 
 if TYPE_CHECKING:
     from .examples import Answer, Example
@@ -19,9 +24,6 @@ _MARGIN = 0.25
 
 def example_picture(example: Example) -> str:
     """Return the reference's and the model's answer side by side as a PNG data URI: one crop, both on the label."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(5.6, 2.8), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     window = _window(example.question.target | example.model.mask | example.reference.mask)
@@ -47,13 +49,10 @@ def _draw(axes: Any, example: Example, answer: Answer, colour: str, window: tupl
 
 
 def _draw_prompts(axes: Any, answer: Answer) -> None:
-    from matplotlib.patches import Rectangle
-
     prompts = answer.prompts
     if prompts.box is not None:
-        x0, y0, x1, y1 = prompts.box
-        # A pixel reaches half a pixel around its centre.
-        axes.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=PROMPT, lw=1.2))
+        x0, y0, x1, y1 = prompts.box - 0.5
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=PROMPT, lw=1.2))
     if prompts.points is not None and prompts.labels is not None:
         for (x, y), label in zip(prompts.points, prompts.labels, strict=True):
             axes.plot(x, y, "+" if label else "x", color=PROMPT, ms=8, mew=1.8)
@@ -61,7 +60,8 @@ def _draw_prompts(axes: Any, answer: Answer) -> None:
 
 def _window(mask: np.ndarray) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 of a square around the mask with some margin."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    half = (0.5 + _MARGIN) * max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0]), 16)
-    x, y = (columns[0] + columns[-1]) / 2, (rows[0] + rows[-1]) / 2
+    # A pixel reaches half a pixel around its centre.
+    x0, y0, x1, y1 = tight_box(mask) - 0.5
+    half = (0.5 + _MARGIN) * max(x1 - x0, y1 - y0, 16)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
     return x - half, y - half, x + half, y + half

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -40,21 +41,6 @@ def predict_box(predictor: Predictor, target: np.ndarray, rng: np.random.Generat
     return _best(*predictor.predict(box=tight_box(target)))[0]
 
 
-def predict_one_point(predictor: Predictor, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the mask (H, W) bool that one random pixel of `target` gives."""
-    return predict_clicks(predictor, target, rng, clicks=1)
-
-
-def predict_three_points(predictor: Predictor, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the mask (H, W) bool after one random pixel of `target` and two corrections."""
-    return predict_clicks(predictor, target, rng, clicks=3)
-
-
-def predict_five_points(predictor: Predictor, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the mask (H, W) bool after one random pixel of `target` and four corrections."""
-    return predict_clicks(predictor, target, rng, clicks=5)
-
-
 def predict_clicks(predictor: Predictor, target: np.ndarray, rng: np.random.Generator, clicks: int) -> np.ndarray:
     """Return the mask after `clicks` clicks: a random pixel of `target`, then of the largest region still wrong.
 
@@ -75,9 +61,9 @@ def predict_clicks(predictor: Predictor, target: np.ndarray, rng: np.random.Gene
 
 PROMPT_KINDS: dict[str, Callable[[Predictor, np.ndarray, np.random.Generator], np.ndarray]] = {
     "box": predict_box,
-    "1pt": predict_one_point,
-    "3pt": predict_three_points,
-    "5pt": predict_five_points,
+    "1pt": partial(predict_clicks, clicks=1),
+    "3pt": partial(predict_clicks, clicks=3),
+    "5pt": partial(predict_clicks, clicks=5),
 }
 
 # Kinds whose answer depends on random clicks.

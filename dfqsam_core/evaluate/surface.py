@@ -17,11 +17,12 @@ def surface_dice(
     """
     # SciPy's exact distances under a few lines of counting: MONAI would bring torch, and surface-distance, the
     # measure's first library, has not followed NumPy 2.
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import distance_transform_edt, find_objects
 
     if not (a.any() and b.any()):
         return float(a.any() == b.any())
-    window = _around(a | b)
+    # Distances outside of what holds both are not asked for, and cost time.
+    window = find_objects((a | b).astype(int))[0]
     # One free pixel on each side: an outline on the border of the image counts as well.
     outlines = [_outline(np.pad(mask[window], 1)) for mask in (a, b)]
     to_a, to_b = (distance_transform_edt(~outline, sampling=spacing_mm or 1.0) for outline in outlines)
@@ -34,9 +35,3 @@ def _outline(mask: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_erosion
 
     return mask & ~binary_erosion(mask)
-
-
-def _around(mask: np.ndarray) -> tuple[slice, slice]:
-    """The smallest window that holds the mask: distances outside of it are not asked for, and cost time."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

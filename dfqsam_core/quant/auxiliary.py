@@ -35,7 +35,7 @@ class AuxiliarySegmenter:
 
     def scores(self, image: Tensor) -> Tensor:
         """Class scores (1, classes, S, S) of `image` (1, 1, S, S), class 0 being background."""
-        scores = self._scores(image)
+        scores = self._scores(image.cpu()).to(image.device)
         if scores.dim() != 4 or scores.shape[0] != 1 or scores.shape[1] < 2:
             raise ConfigError(
                 f"The auxiliary segmenter {self.path.name} answers with shape {tuple(scores.shape)}; "
@@ -88,4 +88,4 @@ def _load_onnx(path: Path) -> Callable[[Tensor], Tensor]:
     except Exception as error:  # onnxruntime's errors share no public base class
         raise ConfigError(f"The auxiliary segmenter {path} is no ONNX model that onnxruntime can run.") from error
     name = session.get_inputs()[0].name
-    return lambda image: torch.from_numpy(session.run(None, {name: image.detach().cpu().numpy()})[0])
+    return lambda image: torch.from_numpy(session.run(None, {name: image.detach().numpy()})[0])

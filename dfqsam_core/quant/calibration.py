@@ -12,7 +12,15 @@ from ..model.attention import Attention
 from ..model.image_encoder import ImageEncoder
 from ..progress import ProgressCallback, report
 from .config import QuantConfig
-from .layers import FloatLayer, PixelQuantizer, QuantizedLayer, apply_product, rows_of_weight, weight_of_rows
+from .layers import (
+    FloatLayer,
+    PixelQuantizer,
+    QuantizedLayer,
+    apply_product,
+    replace_module,
+    rows_of_weight,
+    weight_of_rows,
+)
 from .pending import LayerPlan, PendingLayer, PendingRange, PendingSoftmax
 from .ranges import RangeSearch, search_weight_range, weight_codes
 from .reparameterize import fold_input_scales
@@ -85,30 +93,36 @@ def _quantize_part(
     part: nn.Module, plans: dict[str, LayerPlan], exact: Tensor, x: Tensor, config: QuantConfig, search: RangeSearch
 ) -> tuple[Tensor, Tensor]:
     """Quantize one part in place; returns its float output on `exact` and its quantized output on x."""
-    inputs, exact = _layer_inputs(part, plans, exact)
+    inputs, exact = layer_inputs(part, plans, exact)
     for path, plan in plans.items():
         layer = cast(FloatLayer, part.get_submodule(path))
-        _replace(part, path, PendingLayer(layer, plan, search, config.calibration, inputs.pop(path)))
+        replace_module(part, path, PendingLayer(layer, plan, search, config.calibration, inputs.pop(path)))
     for module in list(part.modules()):
         if isinstance(module, Attention):
-            _place_attention(module, config, search)
+            place_attention(module, config, search)
     x = part(x)
-    for path, module in list(part.named_modules()):
-        quantized = getattr(module, "quantized", None)
-        if isinstance(quantized, nn.Module):
-            _replace(part, path, quantized)
+    settle(part)
     return exact, x
 
 
-def _place_attention(attention: Attention, config: QuantConfig, search: RangeSearch) -> None:
+def settle(part: nn.Module) -> None:
+    """Replace every place that has chosen its quantizer by that quantizer."""
+    for path, module in list(part.named_modules()):
+        quantized = getattr(module, "quantized", None)
+        if isinstance(quantized, nn.Module):
+            replace_module(part, path, quantized)
+
+
+def place_attention(attention: nn.Module, config: QuantConfig, search: RangeSearch) -> None:
+    """Let queries, keys, values and softmax of `attention` choose their quantizers at their first input."""
     dims = (0, 2, 3) if config.per_head else (0, 1, 2, 3)
     for name in ("query", "key", "value"):
         setattr(attention, name, PendingRange(config.activation_bits, dims, search))
     attention.softmax = PendingSoftmax(config.softmax_bits, dims, search)
 
 
-def _layer_inputs(part: nn.Module, paths: Iterable[str], x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-    """The input of each layer named in `paths` while `part` runs on x, and the part's output."""
+def layer_inputs(part: nn.Module, paths: Iterable[str], x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """The input of each layer named in `paths`, in the order in which they run on x, and the part's output."""
     inputs: dict[str, Tensor] = {}
 
     def listen(path: str) -> Callable[..., None]:
@@ -123,8 +137,3 @@ def _layer_inputs(part: nn.Module, paths: Iterable[str], x: Tensor) -> tuple[dic
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _replace(part: nn.Module, path: str, module: nn.Module) -> None:
-    parent, _, name = path.rpartition(".")
-    setattr(part.get_submodule(parent), name, module)

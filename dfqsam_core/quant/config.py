@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError
 
@@ -47,6 +47,10 @@ class SynthesisConfig:
         _require(0 <= self.iterations <= 100_000, f"iterations must be 0 to 100000, not {self.iterations}")
         _require(self.evolve_every >= 1, f"evolve_every must be at least 1, not {self.evolve_every}")
         _require(0 <= self.evolve_fraction <= 1, f"evolve_fraction must be 0 to 1, not {self.evolve_fraction}")
+        least = {"rounds": 1, "grid_points": 1, "jitter": 0, "entropy_points": 2, "entropy_tokens": 2}
+        for name, value in least.items():
+            _require(getattr(self, name) >= value, f"{name} must be at least {value}, not {getattr(self, name)}")
+        _require_choices(self)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class CalibrationConfig:
         _require(self.candidates >= 1, f"candidates must be at least 1, not {self.candidates}")
         _require(self.rows >= 1, f"rows must be at least 1, not {self.rows}")
         _require(0 < self.damping <= 10, f"damping must be above 0 and at most 10, not {self.damping}")
+        _require_choices(self)
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,14 @@ class QuantConfig:
 def _require(condition: bool, problem: str) -> None:
     if not condition:
         raise ConfigError(f"The quantization settings are wrong: {problem}.")
+
+
+def _require_choices(settings: SynthesisConfig | CalibrationConfig) -> None:
+    """Raise ConfigError where a setting is none of the words that its type lists."""
+    for name, hint in get_type_hints(type(settings)).items():
+        if get_origin(hint) is Literal:
+            value, words = getattr(settings, name), get_args(hint)
+            _require(value in words, f"{name} must be one of {', '.join(words)}, not {value!r}")
 
 
 _PAPER_DEPARTURES = (

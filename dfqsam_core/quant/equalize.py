@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from ..model.attention import Attention
 from ..model.image_encoder import Block, ImageEncoder
 
 _LEAST_SHARE = 1e-3
+_SILENCE = 1e-30
 
 
 def equalize(encoder: ImageEncoder, images: Tensor) -> None:
@@ -57,15 +57,15 @@ def scale_detail(spatial: nn.Sequential, scale: Tensor) -> None:
 
 
 def _scale_rows(qkv: nn.Linear, part: int, scale: Tensor) -> None:
-    factors = torch.ones(3, len(scale))
+    factors = scale.new_ones(3, len(scale))
     factors[part] = scale
     qkv.weight.data = qkv.weight * factors.flatten()[:, None]
     qkv.bias.data = qkv.bias * factors.flatten()
 
 
 def _share(ranges: Tensor) -> Tensor:
-    """Ranges relative to the largest; those of channels that never speak are kept from vanishing."""
-    return (ranges / ranges.amax()).clamp(min=_LEAST_SHARE)
+    """Ranges relative to the largest; those of channels that never speak are kept from vanishing, even if none does."""
+    return (ranges / ranges.amax().clamp(min=_SILENCE)).clamp(min=_LEAST_SHARE)
 
 
 def _channel_ranges(encoder: ImageEncoder, images: Tensor) -> list[tuple[Tensor, Tensor | None]]:

@@ -14,7 +14,7 @@ from ..store.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.layers import LayerSpec, decoder_layers, encoder_layers, encoder_macs
 from .config import QuantConfig
-from .cores import usable_cores
+from .cores import usable_cores, worker_count
 
 # How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5
@@ -30,7 +30,7 @@ def estimate(
     """
     checkpoint = read_checkpoint(checkpoint_path)
     architecture = checkpoint.architecture
-    workers = threads or usable_cores()
+    workers = worker_count(threads)
     speed = _products_per_second()
     forward = FORWARD_OVERHEAD * 2 * encoder_macs(architecture) / speed
     synthesis = config.synthesis

@@ -41,6 +41,12 @@ def apply_product(layer: FloatLayer, x: Tensor, weight: Tensor) -> Tensor:
     return F.conv_transpose2d(x, weight, stride=cast(tuple, layer.stride), padding=cast(tuple, layer.padding))
 
 
+def replace_module(network: nn.Module, path: str, module: nn.Module) -> None:
+    """Put `module` in the place of the one that `path` names in `network`."""
+    parent, _, name = path.rpartition(".")
+    setattr(network.get_submodule(parent), name, module)
+
+
 class QuantizedLayer(nn.Module):
     """A layer in integer arithmetic: codes times codes, one rescaling, one bias.
 

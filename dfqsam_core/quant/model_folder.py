@@ -19,7 +19,7 @@ from ..progress import ProgressCallback
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.model_file import write_model
 from .config import QuantConfig
-from .cores import usable_cores
+from .cores import worker_count
 from .quantize import pack, single_threaded_kernels
 from .synthesis import synthesize
 
@@ -28,8 +28,8 @@ class ModelFolder:
     """Quantizes one checkpoint into a folder, under names that tell checkpoint and config."""
 
     def __init__(self, folder: Path, checkpoint_path: Path, threads: int | None = None) -> None:
-        """threads: None for all cores. Raises CheckpointError for an unusable checkpoint."""
-        self.folder, self.threads = folder, threads or usable_cores()
+        """threads: None for all cores. Raises ConfigError below 1, CheckpointError for an unusable checkpoint."""
+        self.folder, self.threads = folder, worker_count(threads)
         self.checkpoint: Checkpoint = read_checkpoint(checkpoint_path)
 
     def model(

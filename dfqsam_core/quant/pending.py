@@ -86,7 +86,9 @@ class PendingSoftmax(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         """Calibrate on queries drawn evenly from the first logits, then run quantized."""
         if self.quantized is None:
-            queries = draw_rows(torch.arange(logits.shape[2]), max(1, SOFTMAX_QUERIES // len(logits)))
+            queries = draw_rows(
+                torch.arange(logits.shape[2], device=logits.device), max(1, SOFTMAX_QUERIES // len(logits))
+            )
             delta, step = search_softmax(logits[:, :, queries], self.bits, self.dims, self.search)
             self.quantized = LogarithmicSoftmax(delta, step, self.bits)
         return self.quantized(logits)

@@ -23,7 +23,7 @@ from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, write_model
 from .calibration import calibrate
 from .config import QuantConfig
-from .cores import usable_cores
+from .cores import worker_count
 from .equalize import equalize
 from .export import export_tensors, layer_table, quantize_decoder_weights, round_position_tables
 from .layers import PixelQuantizer
@@ -56,7 +56,7 @@ def quantize(
     Cancelled when `progress` does; then no output exists and the work folder can be resumed.
     """
     output = refuse_overwrite(output_path, force)
-    clock, place, workers = _Clock(), _device(device), _workers(threads)
+    clock, place, workers = _Clock(), _device(device), worker_count(threads)
     report(progress, "read", 0, 1, "reading the checkpoint")
     checkpoint = read_checkpoint(checkpoint_path)
     model = SamMed2D.from_checkpoint(checkpoint).to(place)
@@ -76,12 +76,6 @@ def quantize(
     labels = [len(image.labels) for image in images]
     identity = FileSource.of(output).to_dict()
     return {"output": identity, "seconds": clock.laps, "labels_per_image": labels, "card": packed.card}
-
-
-def _workers(threads: int | None) -> int:
-    if threads is not None and threads < 1:
-        raise ConfigError(f"{threads} threads cannot work. Give a number from 1, or none for all cores.")
-    return threads or usable_cores()
 
 
 def pack(

@@ -122,7 +122,7 @@ def search_softmax(logits: Tensor, bits: int, dims: Sequence[int], search: Range
     """
     log_probability = logits.log_softmax(-1)
     probability = log_probability.exp()
-    half_octave = torch.full((1,), HALF_OCTAVE)
+    half_octave = logits.new_full((1,), HALF_OCTAVE)
     if search.method != "output_error":
         best = _RunningBest(probability, dims)
         for _, delta in candidate_bounds(probability, dims, search):
@@ -141,7 +141,7 @@ def search_softmax(logits: Tensor, bits: int, dims: Sequence[int], search: Range
         least, index = torch.stack(errors).min(0)
         return float((least / power).sum()), deltas.gather(0, index[None])[0], step
 
-    steps = [torch.full((1,), span / (2**bits - 2)) for span in SOFTMAX_SPANS]
+    steps = [logits.new_full((1,), span / (2**bits - 2)) for span in SOFTMAX_SPANS]
     found = [best_delta(step) for step in (steps if search.softmax_step == "searched" else [half_octave])]
     return min(found, key=lambda candidate: candidate[0])[1:]
 

@@ -15,7 +15,7 @@ from ..model import SamMed2D
 from ..model.attention import Attention
 from ..store.layers import LayerSpec, encoder_layers
 from ..store.model_file import PackedModel
-from .layers import FloatLayer, PixelQuantizer, QuantizedLayer
+from .layers import FloatLayer, PixelQuantizer, QuantizedLayer, replace_module
 from .quantizers import LogarithmicSoftmax, UniformQuantizer
 
 PATCH_EMBEDDING = "image_encoder.patch_embed.proj"
@@ -31,8 +31,7 @@ def load_reference(packed: PackedModel) -> SamMed2D:
             tensor.copy_(torch.tensor(value))
     for spec in encoder_layers(packed.architecture):
         if packed.is_quantized(spec.name):
-            parent = model.get_submodule(spec.name.rpartition(".")[0])
-            setattr(parent, spec.name.rpartition(".")[2], _integer_layer(model, packed, spec))
+            replace_module(model, spec.name, _integer_layer(model, packed, spec))
     for index in range(packed.architecture.depth):
         name = f"image_encoder.blocks.{index}.attn"
         _load_attention(cast(Attention, model.get_submodule(name)), packed, name)

@@ -27,11 +27,11 @@ def input_patches(layer: FloatLayer, x: Tensor) -> list[tuple[Tensor, Tensor]]:
     output sees only the kernel elements of its own phase.
     """
     if isinstance(layer, nn.Linear):
-        return [(torch.arange(x.shape[-1]), x.flatten(0, -2))]
+        return [(torch.arange(x.shape[-1], device=x.device), x.flatten(0, -2))]
     if isinstance(layer, nn.Conv2d):
         padding = cast(tuple[int, ...], layer.padding)
         unfolded = F.unfold(x, layer.kernel_size, padding=padding, stride=layer.stride)
-        return [(torch.arange(unfolded.shape[1]), unfolded.transpose(1, 2).flatten(0, 1))]
+        return [(torch.arange(unfolded.shape[1], device=x.device), unfolded.transpose(1, 2).flatten(0, 1))]
     return _transposed_patches(layer, x)
 
 
@@ -39,7 +39,7 @@ def _transposed_patches(layer: nn.ConvTranspose2d, x: Tensor) -> list[tuple[Tens
     size, step, pad = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
     reach, (height, width) = -(-size // step), x.shape[2:]
     padded = F.pad(x, (reach, reach, reach, reach))
-    kernel = torch.arange(x.shape[1] * size * size).view(x.shape[1], size, size)
+    kernel = torch.arange(x.shape[1] * size * size, device=x.device).view(x.shape[1], size, size)
 
     def window(phase: int, tap: int, length: int) -> slice:
         # Output y takes tap t from input i where y = step * i - pad + t.
@@ -86,5 +86,5 @@ def _feedback(moment: Tensor, damping: float) -> Tensor:
     damped.diagonal().add_(damping * damped.diagonal().mean() + 1e-12)
     # With the columns reversed, one factor and one triangular inverse do: H = R R^T with R upper, U = R^-1.
     factor = torch.linalg.cholesky(damped.flip(0, 1)).flip(0, 1).to(moment.dtype)
-    identity = torch.eye(len(factor), dtype=factor.dtype)
+    identity = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
     return torch.linalg.solve_triangular(factor, identity, upper=True)

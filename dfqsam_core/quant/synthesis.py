@@ -225,5 +225,4 @@ class _Ticks:
             raise Cancelled("synthesis was cancelled")
         with self.lock:
             self.done += steps
-            if self.progress is not None:
-                report(self.progress, "synthesis", self.done, self.total, message, preview)
+            report(self.progress, "synthesis", self.done, self.total, message, preview)

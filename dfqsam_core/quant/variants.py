@@ -58,7 +58,7 @@ def _fits(old: Any, new: Any) -> bool:
         return isinstance(old, bool) and isinstance(new, bool)
     if isinstance(old, (int, float)):
         return isinstance(new, int) or (isinstance(old, float) and isinstance(new, float))
-    return isinstance(new, type(old)) or old is None
+    return isinstance(new, type(old)) or (old is None and isinstance(new, str))
 
 
 def parse_variant(text: str) -> tuple[str, dict[str, Any]]:

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
-from dfqsam_core.evaluate.ablation import points
-from dfqsam_core.evaluate.metrics import mean_interval
+from dfqsam_core.evaluate.metrics import mean_interval, points
 from dfqsam_core.evaluate.questions import ask_all
 from dfqsam_core.outputs import atomic_output
 from dfqsam_core.quant import QuantConfig
@@ -57,7 +56,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def table(args: argparse.Namespace) -> Iterator[str]:
     """The lines of the table."""
-    slices = [item for f in args.data for case in find_cases(f) for item in load_slices(case, Sampling(args.every))]
+    slices = [item for case in find_cases(*args.data) for item in load_slices(case, Sampling(args.every))]
     exact = answers(MobileSam.from_file(args.checkpoint), slices)
     yield f"| MobileSAM, simulated | objects | {' | '.join(f'{k} Dice | {k} drop | {k} same' for k in KINDS)} |"
     yield "|---" * (2 + 3 * len(KINDS)) + "|"

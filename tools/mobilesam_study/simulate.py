@@ -6,13 +6,13 @@ else goes through `quant.calibration` as SAM-Med2D's layers do, on inputs per ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import torch
 from torch import Tensor, nn
 
 from dfqsam_core.quant import QuantConfig
-from dfqsam_core.quant.pending import LayerPlan, PendingLayer, PendingRange, PendingSoftmax
+from dfqsam_core.quant.calibration import layer_inputs, place_attention, settle
+from dfqsam_core.quant.layers import replace_module
+from dfqsam_core.quant.pending import LayerPlan, PendingLayer
 from dfqsam_core.quant.quantizers import UniformQuantizer
 from dfqsam_core.quant.ranges import RangeSearch, search_tensor_range, search_weight_range, weight_codes
 
@@ -42,40 +42,20 @@ class DepthwiseLayer(nn.Module):
         return self.layer(self.quantizer(x))
 
 
+@torch.no_grad()
 def simulate(encoder: TinyViT, images: Tensor, config: QuantConfig) -> int:
     """Quantize `encoder` in place on normalised `images` (B, 3, S, S); returns how many products are quantized."""
     search = RangeSearch.of(config.calibration, 1)
     layers = {path: module for path, module in encoder.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))}
-    for path, exact in float_inputs(encoder, layers, images).items():
-        encoder.set_submodule(path, _quantized(path, layers[path], exact, config, search))
+    inputs, _ = layer_inputs(encoder, layers, images)
+    for path, exact in inputs.items():
+        replace_module(encoder, path, _quantized(path, layers[path], exact, config, search))
     attentions = [module for module in encoder.modules() if isinstance(module, Attention)]
-    dims = (0, 2, 3) if config.per_head else (0, 1, 2, 3)
     for attention in attentions:
-        for name in ("query", "key", "value"):
-            setattr(attention, name, PendingRange(config.activation_bits, dims, search))
-        attention.softmax = PendingSoftmax(config.softmax_bits, dims, search)
-    with torch.no_grad():
-        encoder(images)
-    for path, module in list(encoder.named_modules()):
-        quantized = getattr(module, "quantized", None)
-        if isinstance(quantized, nn.Module):
-            encoder.set_submodule(path, quantized)
+        place_attention(attention, config, search)
+    encoder(images)
+    settle(encoder)
     return len(layers) + 2 * len(attentions)
-
-
-def float_inputs(encoder: TinyViT, layers: Mapping[str, nn.Module], images: Tensor) -> dict[str, Tensor]:
-    """What each layer gets in the float network, in the order in which they run."""
-    inputs: dict[str, Tensor] = {}
-
-    def note(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        return lambda _module, arguments: inputs.update({path: arguments[0]})
-
-    handles = [layer.register_forward_pre_hook(note(path)) for path, layer in layers.items()]
-    with torch.no_grad():
-        encoder(images)
-    for handle in handles:
-        handle.remove()
-    return inputs
 
 
 def _quantized(

@@ -7,23 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 
 pytest.importorskip("torch", reason="quantizing needs torch")
 
 from dfqsam_core.cli.main import main
+from dfqsam_core.store.model_file import write_model
+from Testing.support.labelled_volume import write_labelled_volume
+from Testing.support.packed import packed_toy
 from Testing.support.quantized import toy_checkpoint_file
 
 
 @pytest.fixture
 def line(tmp_path: Path) -> list[str]:
     """A command line on one labelled volume."""
-    (tmp_path / "data").mkdir()
-    labels = np.zeros((2, 32, 32), np.uint8)
-    labels[:, 8:20, 10:24] = 3
-    labels[:, 22:30, 4:12] = 4
-    for name, array in (("image.nrrd", labels.astype(np.int16) * 50), ("label.nrrd", labels)):
-        sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / "data" / name))
+    write_labelled_volume(tmp_path / "data", {3: np.s_[8:20, 10:24], 4: np.s_[22:30, 4:12]})
     quick = ["--recipe", "fast", "--images", "1", "--iterations", "1", "--threads", "1", "--progress", "none"]
     data = ["--data", str(tmp_path / "data"), "--every", "1", "--prompts", "box,1pt", "--draws", "1"]
     return ["ablate", str(toy_checkpoint_file(tmp_path)), "-o", str(tmp_path / "models"), *quick, *data]
@@ -45,6 +42,15 @@ def test_a_table_of_variants_against_the_whole_recipe(
     worse = next(row["worse"]["mean"] for row in rows if row["variant"] == "two images" and row["prompt"] == "box")
     assert worse == pytest.approx(by_drop["two images"] - by_drop["whole recipe"])
     assert len(list((tmp_path / "models").glob("fast-*.safetensors"))) == 6
+
+
+def test_a_packed_model_is_refused_before_anything_is_measured(
+    line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfqsam_core.evaluate.Laboratory", None)
+    write_model(tmp_path / "m.safetensors", packed_toy())
+    assert main(["ablate", str(tmp_path / "m.safetensors"), *line[2:]]) == 2
+    assert "m.safetensors" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -37,6 +36,7 @@ def failing_with(error: BaseException) -> int:
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 2, "/x/y: No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "a.nii"), 2, "a.nii: Permission denied"),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), 2, "pip install 'dfqsam[quantize]'"),
+        (ModuleNotFoundError("No module named 'jinja2'", name="jinja2"), 2, "pip install 'dfqsam[evaluate]'"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
@@ -81,7 +81,7 @@ def test_progress_as_bars_names_each_stage_once_on_standard_error(capsys: pytest
 def test_an_interrupt_stops_at_the_next_report() -> None:
     with progress_callback(argparse.Namespace(progress="none")) as progress:
         progress(Progress("a", 0, 1))
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(Cancelled):
             progress(Progress("a", 1, 1))
 
@@ -89,8 +89,8 @@ def test_an_interrupt_stops_at_the_next_report() -> None:
 def test_a_second_interrupt_stops_at_once_and_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), progress_callback(argparse.Namespace(progress="none")):
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -8,28 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from dfqsam_core import __version__
-from dfqsam_core.cli.main import build_parser, main
-from dfqsam_core.store.random_weights import random_tensors
+from dfqsam_core.cli.main import VERBS, build_parser, main
+from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.packed import packed_toy
-from Testing.support.toy import toy_architecture
-
-VERBS = ("demo", "quantize", "segment", "verify", "bench", "info")
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """A toy float checkpoint."""
-    path = tmp_path / "float.safetensors"
-    save_file({name: np.ascontiguousarray(t) for name, t in random_tensors(toy_architecture(), 0).items()}, path)
-    return path
+    return write_toy_checkpoint(tmp_path, 0, "float.safetensors")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [module.__name__.rpartition(".")[2] for module in VERBS])
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([verb, "--help"])

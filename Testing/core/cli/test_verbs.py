@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import SimpleITK as sitk
-from safetensors.numpy import save_file
 
 from dfqsam_core.cli.main import main
-from dfqsam_core.store.random_weights import random_tensors
-from Testing.support.toy import toy_architecture
+from Testing.support.checkpoint_file import write_toy_checkpoint
+from Testing.support.labelled_volume import write_labelled_volume
 
 QUICK = ["--recipe", "fast", "--images", "1", "--iterations", "2", "--threads", "1", "--progress", "none"]
 
@@ -22,15 +20,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """float.safetensors, its packed model m.safetensors with report q.json, and one labelled volume in data/."""
     pytest.importorskip("torch", reason="quantizing needs torch")
     place = tmp_path_factory.mktemp("verbs")
-    tensors = {name: np.ascontiguousarray(t) for name, t in random_tensors(toy_architecture(), 0).items()}
-    save_file(tensors, place / "float.safetensors")
-    (place / "data").mkdir()
-    labels = np.zeros((2, 32, 32), np.uint8)
-    labels[:, 8:20, 10:24] = 3
-    for name, array in (("image.nrrd", labels.astype(np.int16) * 50), ("label.nrrd", labels)):
-        image = sitk.GetImageFromArray(array)
-        image.SetSpacing((1, 1, 3))
-        sitk.WriteImage(image, str(place / "data" / name))
+    write_toy_checkpoint(place, 0, "float.safetensors")
+    write_labelled_volume(place / "data")
     line = ["quantize", f"{place}/float.safetensors", "-o", f"{place}/m.safetensors", "--report", f"{place}/q.json"]
     assert main([*line, *QUICK]) == 0
     return place
@@ -77,6 +68,32 @@ def test_verify_exits_by_the_allowed_drop(
     assert ("more than -100.0 points" in shown.err) == (code == 3)
     # 27 layers, and four quantizers in each of three attentions.
     assert report["model"]["quantizers"]["activations"] == 39
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "problem"),
+    [
+        ("q.json", [], "q.json"),
+        ("float.safetensors", ["--layers"], "Leave out --layers"),
+        ("m.safetensors", ["--html", "page.html"], "pip install 'dfqsam[evaluate]'"),
+    ],
+)
+def test_verify_says_before_the_measuring_what_would_stop_it_afterwards(
+    folder: Path,
+    model: str,
+    options: list[str],
+    problem: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dfqsam_core.evaluate.Laboratory", None)
+    # As where jinja2 is not installed.
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.delitem(sys.modules, "dfqsam_core.evaluate.html_report", raising=False)
+    monkeypatch.delattr("dfqsam_core.evaluate.html_report", raising=False)
+    line = ["verify", str(folder / model), "--reference", str(folder / "float.safetensors"), *options]
+    assert main([*line, "--data", str(folder / "data"), "--progress", "none"]) == 2
+    assert problem in capsys.readouterr().err
 
 
 def test_bench_prints_every_task_and_the_ratios(

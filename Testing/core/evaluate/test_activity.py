@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from dfqsam_core.errors import CheckFailed, ModelFileError
 from dfqsam_core.evaluate.activity import check_quantizers
 from dfqsam_core.store.layers import attention_products, encoder_layers
 from dfqsam_core.store.model_file import PackedModel, write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
+from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.packed import packed_toy
-from Testing.support.toy import random_tensors, toy_architecture
 
 
 def written(path: Path, idle: str | None = None, recipe: dict[str, Any] | None = None) -> Path:
@@ -67,9 +65,7 @@ def test_layers_that_the_recipe_leaves_in_float_are_listed(tmp_path: Path) -> No
 
 
 def test_a_float_checkpoint_has_no_quantizers(tmp_path: Path) -> None:
-    tensors = {name: np.ascontiguousarray(t) for name, t in random_tensors(toy_architecture(), 0).items()}
-    save_file(tensors, tmp_path / "f.safetensors")
-    assert check_quantizers(tmp_path / "f.safetensors") is None
+    assert check_quantizers(write_toy_checkpoint(tmp_path)) is None
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:

@@ -63,6 +63,13 @@ def test_volumes_and_labels_of_one_name_in_two_folders(tmp_path: Path) -> None:
     }
 
 
+def test_equal_names_in_two_folders_stay_two_cases(tmp_path: Path) -> None:
+    make(tmp_path, "a/image.nii.gz", "a/label.nii.gz", "b/image.nii.gz", "b/label.nii.gz")
+    cases = find_cases(tmp_path / "a", tmp_path / "b")
+    assert [case.name for case in cases] == [f"{(tmp_path / name).as_posix()}/image.nii.gz" for name in "ab"]
+    assert [case.image for case in cases] == [tmp_path / name / "image.nii.gz" for name in "ab"]
+
+
 @pytest.mark.parametrize("names", [[], ["image.nii.gz"], ["label.nii.gz"], ["a_image.nii", "b_image.nii", "label.nii"]])
 def test_a_folder_without_pairs_says_what_it_looked_for(tmp_path: Path, names: list[str]) -> None:
     make(tmp_path, *names)

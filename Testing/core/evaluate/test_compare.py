@@ -6,38 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
-from safetensors.numpy import save_file
 
 from dfqsam_core.errors import ConfigError, DFQSAMError
 from dfqsam_core.evaluate import Laboratory, Sampling, compare_models
 from dfqsam_core.progress import Cancelled, Progress
-from dfqsam_core.store.random_weights import random_tensors
-from Testing.support.toy import toy_architecture
-
-
-def toy_checkpoint(path: Path, seed: int) -> Path:
-    """A float checkpoint with random weights."""
-    save_file({name: np.ascontiguousarray(t) for name, t in random_tensors(toy_architecture(), seed).items()}, path)
-    return path
+from Testing.support.checkpoint_file import write_toy_checkpoint
+from Testing.support.labelled_volume import write_labelled_volume
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """One volume of two labelled slices with one object each."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    labels = np.zeros((2, 32, 32), np.uint8)
-    labels[:, 8:20, 10:24] = 3
-    for name, array in (("image.nrrd", labels.astype(np.int16) * 50), ("label.nrrd", labels)):
-        image = sitk.GetImageFromArray(array)
-        image.SetSpacing((1, 1, 3))
-        sitk.WriteImage(image, str(folder / name))
-    return folder
+    return write_labelled_volume(tmp_path / "data")
 
 
 def test_a_model_compared_with_itself_loses_nothing(tmp_path: Path, data: Path) -> None:
-    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    model = write_toy_checkpoint(tmp_path)
     result = compare_models(model, model, [data], sampling=Sampling(every=1), threads=1)
     # A box is asked once, each of three kinds of clicks three times.
     assert len(result["measurements"]) == 2 * (1 + 3 * 3)
@@ -47,7 +31,7 @@ def test_a_model_compared_with_itself_loses_nothing(tmp_path: Path, data: Path) 
 
 
 def test_another_model_answers_differently_on_the_same_objects(tmp_path: Path, data: Path) -> None:
-    a, b = (toy_checkpoint(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1))
+    a, b = (write_toy_checkpoint(tmp_path, seed, f"{seed}.safetensors") for seed in (0, 1))
     there, back = (compare_models(*pair, [data], ["box"], threads=1)["measurements"] for pair in ((a, b), (b, a)))
     assert [m["model"] for m in there] == [m["reference"] for m in back]
     assert set(there[0]["model"]) == {"dice", "iou", "surface_dice"}
@@ -58,14 +42,21 @@ def test_another_model_answers_differently_on_the_same_objects(tmp_path: Path, d
 
 def test_an_unreadable_case_is_listed_and_the_rest_measured(tmp_path: Path, data: Path) -> None:
     (data / "broken.npz").write_bytes(b"nothing")
-    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    model = write_toy_checkpoint(tmp_path)
     result = compare_models(model, model, [data], ["box"], threads=1)
     assert [case["case"] for case in result["skipped"]] == ["broken.npz"]
     assert result["rows"][0]["objects"] == 1
 
 
+def test_objects_of_equal_names_in_two_folders_are_two_objects(tmp_path: Path, data: Path) -> None:
+    other = write_labelled_volume(tmp_path / "other", {3: np.s_[2:30, 4:12]})
+    model = write_toy_checkpoint(tmp_path)
+    result = compare_models(model, model, [data, other], ["box"], threads=1)
+    assert [(row["modality"], row["objects"]) for row in result["rows"]] == [("unknown", 2)]
+
+
 def test_data_without_objects_is_refused(tmp_path: Path, data: Path) -> None:
-    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    model = write_toy_checkpoint(tmp_path)
     with pytest.raises(DFQSAMError, match="hold no object of 60000 pixels"):
         compare_models(model, model, [data], sampling=Sampling(min_pixels=60000))
 
@@ -76,7 +67,7 @@ def test_unknown_prompts_are_refused_before_anything_is_read(tmp_path: Path) -> 
 
 
 def test_draws_differ_and_the_first_is_that_of_a_single_draw(tmp_path: Path, data: Path) -> None:
-    a, b = (toy_checkpoint(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1))
+    a, b = (write_toy_checkpoint(tmp_path, seed, f"{seed}.safetensors") for seed in (0, 1))
     many, one = (compare_models(a, b, [data], ["1pt"], draws=draws, threads=1)["measurements"] for draws in (6, 1))
     assert [m["draw"] for m in many] == [0, 1, 2, 3, 4, 5]
     assert many[0] == one[0]
@@ -85,13 +76,13 @@ def test_draws_differ_and_the_first_is_that_of_a_single_draw(tmp_path: Path, dat
 
 @pytest.mark.parametrize("wrong", [{"draws": 0}, {"tolerance": 0.0}, {"tolerance": float("nan")}])
 def test_settings_that_measure_nothing_are_refused(tmp_path: Path, data: Path, wrong: dict[str, float]) -> None:
-    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    model = write_toy_checkpoint(tmp_path)
     with pytest.raises(ConfigError):
         compare_models(model, model, [data], threads=1, **wrong)  # type: ignore[arg-type]
 
 
 def test_one_laboratory_compares_several_models(tmp_path: Path, data: Path) -> None:
-    a, b = (toy_checkpoint(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1))
+    a, b = (write_toy_checkpoint(tmp_path, seed, f"{seed}.safetensors") for seed in (0, 1))
     laboratory = Laboratory(a, [data], ["box", "1pt"], threads=1)
     there, alone = laboratory.compare(b).report(), compare_models(b, a, [data], ["box", "1pt"], threads=1)
     assert there["measurements"] == alone["measurements"]
@@ -99,7 +90,7 @@ def test_one_laboratory_compares_several_models(tmp_path: Path, data: Path) -> N
 
 
 def test_it_can_be_cancelled(tmp_path: Path, data: Path) -> None:
-    model = toy_checkpoint(tmp_path / "a.safetensors", 0)
+    model = write_toy_checkpoint(tmp_path)
 
     def stop(progress: Progress) -> None:
         if progress.stage == "verify":

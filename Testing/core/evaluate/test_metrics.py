@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 from dfqsam_core.evaluate.ellipse import inscribed_ellipse
-from dfqsam_core.evaluate.metrics import dice, iou, mean_interval
+from dfqsam_core.evaluate.metrics import dice, iou, mean_interval, points
 
 MASKS = arrays(bool, (4, 5))
 
@@ -57,6 +58,11 @@ def test_one_value_has_no_interval() -> None:
     assert found.mean == 0.25
     assert math.isnan(found.low)
     assert math.isnan(found.high)
+    assert points(asdict(found)) == "+25.00"
+
+
+def test_an_interval_is_told_in_points() -> None:
+    assert points({"mean": 0.0052, "low": -0.001, "high": 0.0114}) == "+0.52 [-0.10, +1.14]"
 
 
 def test_ellipse_of_a_small_box_pixel_by_pixel() -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from dfqsam_core.errors import CheckpointError, ConfigError, OutputError  # noqa
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig, estimate, quantize  # noqa: E402
 from dfqsam_core.store.model_file import read_model  # noqa: E402
+from Testing.support.finished import wait_for  # noqa: E402
 from Testing.support.quantized import toy_checkpoint_file, toy_config  # noqa: E402
 
 
@@ -67,10 +67,10 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     checkpoint, work = toy_checkpoint_file(tmp_path), tmp_path / "work"
     command = [sys.executable, "-c", KILLED_RUN, checkpoint, tmp_path / "killed.safetensors", work]
     run = subprocess.Popen([*map(str, command), "anew"], cwd=Path(__file__).parents[3])
-    deadline = time.monotonic() + 60
-    while not list(work.glob("image_*.safetensors")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    run.send_signal(signal.SIGKILL)
+    try:
+        wait_for(lambda: list(work.glob("image_*.safetensors")), 60)
+    finally:
+        run.kill()
     assert run.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed.safetensors").exists()
     subprocess.run([*map(str, command), "resume"], check=True, cwd=Path(__file__).parents[3])
@@ -233,6 +233,8 @@ def test_previews_show_the_images_on_the_way(tmp_path: Path) -> None:
 def test_no_threads_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="0 threads"):
         quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config(), threads=0)
+    with pytest.raises(ConfigError, match="-1 threads"):
+        estimate(toy_checkpoint_file(tmp_path), toy_config(), threads=-1)
 
 
 def test_the_card_names_an_auxiliary_segmenter_without_its_folder(tmp_path: Path) -> None:

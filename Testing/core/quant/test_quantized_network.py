@@ -16,8 +16,10 @@ from dfqsam_core.quant.calibration import layer_plans  # noqa: E402
 from dfqsam_core.quant.equalize import equalize, scale_detail, scale_queries, scale_values  # noqa: E402
 from dfqsam_core.quant.layers import QuantizedLayer, rows_of_weight, weight_of_rows  # noqa: E402
 from dfqsam_core.quant.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
+from dfqsam_core.quant.ranges import RangeSearch, search_softmax  # noqa: E402
 from dfqsam_core.quant.reference import activation_quantizers, load_reference  # noqa: E402
 from dfqsam_core.quant.reparameterize import fold_input_scales  # noqa: E402
+from dfqsam_core.quant.rounding import input_patches, round_with_feedback  # noqa: E402
 from dfqsam_core.store.architecture import Architecture  # noqa: E402
 from dfqsam_core.store.model_file import read_model, write_model  # noqa: E402
 from Testing.support.quantized import quantized_toy, toy_checkpoint, toy_pixels  # noqa: E402
@@ -162,6 +164,35 @@ def test_equalizing_keeps_the_float_network_and_evens_out_channels() -> None:
         rough, even = (value_spread(network, images) for network in (before, model))
     assert rough > 5
     assert even < 1.01
+
+
+def test_an_adapter_that_never_speaks_is_left_without_harm() -> None:
+    """As a fresh adapter, whose convolutions are zero: there is no range to go by."""
+    model = SamMed2D.from_checkpoint(toy_checkpoint())
+    block = model.image_encoder.blocks[0]
+    block.Adapter.spatial[0].weight.data = torch.zeros_like(block.Adapter.spatial[0].weight)
+    original = encode(model, toy_pixels())
+    with torch.no_grad():
+        equalize(model.image_encoder, model.normalize(toy_pixels().expand(-1, 3, -1, -1) * 255))
+    assert bool(block.Adapter.spatial[2].weight.isfinite().all())
+    torch.testing.assert_close(encode(model, toy_pixels()), original, rtol=1e-4, atol=1e-5)
+
+
+def test_everything_is_made_on_the_device_of_the_network() -> None:
+    """Here the network's device is not torch's default, which is what happens on a GPU."""
+    model = SamMed2D.from_checkpoint(toy_checkpoint())
+    images = model.normalize(toy_pixels().expand(-1, 3, -1, -1) * 255)
+    rows, logits = toy_pixels()[0, 0, :20, :30], torch.rand(1, 2, 4, 4)
+    rounding = (rows, rows.amax(1, keepdim=True) / 15, rows.new_zeros(20, 1), 4, rows.T @ rows, 0.01)
+    expected = round_with_feedback(*rounding)
+    with torch.device("meta"), torch.no_grad():
+        equalize(model.image_encoder, images)
+        codes = round_with_feedback(*rounding)
+        found = [search_softmax(logits, 4, (0, 2, 3), RangeSearch(method, 4, 4)) for method in ("full", "output_error")]
+        patches = input_patches(torch.nn.Linear(30, 2), rows)
+    made = [*model.image_encoder.parameters(), *(tensor for pair in (*found, *patches) for tensor in pair)]
+    assert {tensor.device.type for tensor in made} == {"cpu"}
+    assert torch.equal(codes, expected)
 
 
 def value_spread(model: SamMed2D, images: torch.Tensor) -> float:

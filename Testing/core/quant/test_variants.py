@@ -40,6 +40,12 @@ def test_every_variant_fits_every_recipe_and_changes_only_what_it_says(name: str
         ({"synthesis.images": True}, "cannot be True"),
         ({"calibration.bias_correction": 0}, "cannot be 0"),
         ({"synthesis.images": 0}, "images must be 1 to 4096"),
+        ({"synthesis.rounds": 0}, "rounds must be at least 1"),
+        ({"synthesis.entropy_points": 1}, "entropy_points must be at least 2"),
+        ({"synthesis.start": "dreams"}, "start must be one of anatomy, noise, not 'dreams'"),
+        ({"synthesis.auxiliary": 5}, "cannot be 5"),
+        ({"calibration.rounding": "up"}, "rounding must be one of feedback, nearest"),
+        ({"calibration.range_search": "best"}, "range_search must be one of"),
     ],
 )
 def test_settings_that_there_are_not_are_refused(settings: dict[str, Any], problem: str) -> None:
@@ -77,6 +83,11 @@ def test_models_are_made_once_and_share_their_images(tmp_path: Path) -> None:
     assert other != path
     assert len(list((tmp_path / "models").glob("images-*.npy"))) == 1
     assert read_model(other).card["recipe"]["calibration"]["bias_correction"] is False
+
+
+def test_no_threads_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="0 threads"):
+        ModelFolder(tmp_path, toy_checkpoint_file(tmp_path), threads=0)
 
 
 def test_other_images_are_used_where_they_are_given(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-FORMATS = ("nifti", "nrrd", "metaimage", "dicom", "prompts", "markups", "model", "table")
+FORMATS = ("nifti", "nrrd", "metaimage", "dicom", "prompts", "markups", "model", "session", "table")
 # What a reader must not do, and what the fuzzer says of it.
 FAULTS = {
     "open('/etc/hosts').close()": "Touched: open",
@@ -85,12 +85,10 @@ def test_a_reader_that_does_wrong_is_found(fault: str, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_mutations_depend_on_the_generator_alone() -> None:
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        from fuzz_files import mutated
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
+def test_mutations_depend_on_the_generator_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    from fuzz_files import mutated
+
     content = b"sizes: 3 4 5\n" * 20
     first, second = (mutated(content, np.random.default_rng(5), (b"nan",)) for _ in range(2))
     assert first == second

@@ -17,10 +17,9 @@ from Testing.support.quantized import toy_checkpoint, toy_checkpoint_file
 from tools import outlier_twin
 
 
-def embedding(checkpoint: Checkpoint) -> torch.Tensor:
-    size = checkpoint.architecture.image_size
+def embedding(model: SamMed2D) -> torch.Tensor:
+    size = model.architecture.image_size
     pixels = 255 * torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(7))
-    model = SamMed2D.from_checkpoint(checkpoint)
     with torch.no_grad():
         return model.image_encoder(model.normalize(pixels))
 
@@ -35,8 +34,8 @@ def twin_of(checkpoint: Checkpoint, spread: float, seed: int = 0) -> Checkpoint:
 def test_the_float_outputs_agree_and_the_spread_is_as_asked(spread: float, adapter_dim: int) -> None:
     original = toy_checkpoint(adapter_dim)
     twin = twin_of(original, spread)
-    exact = embedding(original)
-    assert float((embedding(twin) - exact).abs().max() / exact.abs().max()) < 1e-4
+    exact, same = (embedding(SamMed2D.from_checkpoint(checkpoint)) for checkpoint in (original, twin))
+    assert float((same - exact).abs().max() / exact.abs().max()) < 1e-4
     measured = outlier_twin.spreads(twin)
     assert len(measured) == 4 * original.architecture.depth
     assert list(measured.values()) == pytest.approx([spread] * len(measured), rel=1e-3)
@@ -66,12 +65,9 @@ def test_a_twin_costs_four_bits_more_than_its_original_without_equalization() ->
     errors = []
     for checkpoint in (original, twin_of(original, 50)):
         model = SamMed2D.from_checkpoint(checkpoint)
-        exact = embedding(checkpoint)
+        exact = embedding(model)
         pack(model, checkpoint, outlier_twin.probe(64), config)
-        size = checkpoint.architecture.image_size
-        pixels = 255 * torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(7))
-        with torch.no_grad():
-            errors.append(float((model.image_encoder(model.normalize(pixels)) - exact).norm() / exact.norm()))
+        errors.append(float((embedding(model) - exact).norm() / exact.norm()))
     assert errors[1] > 1.2 * errors[0]
 
 
