@@ -13,16 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .benchmark_start import measure_start
+from .benchmark_start import BOX_XYXY, SLICE_SHAPE, measure_start
 from .errors import ConfigError
 from .pose import is_posing
 from .progress import ProgressCallback, report
 from .runtime import Model, SamPredictor, load_model, machine
 from .store.layers import encoder_macs
 
-# A CT slice of the usual size; speed does not depend on what it shows.
-_SLICE_SHAPE = (512, 512)
-_BOX_XYXY = (100, 120, 300, 280)
 # Rows, inner size and columns of the integer product whose rate the encoder is held against: ViT-B's lin1, in cache.
 _PRODUCT_SHAPE = (256, 768, 3072)
 _BOX_CORNERS = np.array([[2, 3]])
@@ -70,7 +67,7 @@ def run_benchmark(
         result["starts"] = measure_start(model_path, model.threads)
     tasks["model", "integer product"] = _integer_product(model.threads)
     if model.threads > 1:
-        one_thread, pixels = load_model(model_path, 1), _pixels(model)
+        (one_thread, _), pixels = _loaded(model_path, 1), _pixels(model)
         tasks["model", "encoder, 1 thread"] = lambda: one_thread.encode(pixels)
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
@@ -98,20 +95,20 @@ def _loaded(path: str | os.PathLike[str], threads: int | None) -> tuple[Model, d
 
 
 def _tasks(model: Model) -> dict[str, Task]:
-    slice_pixels, pixels, corners = _random_image(*_SLICE_SHAPE), _pixels(model), _network_box(model).reshape(1, 2, 2)
+    slice_pixels, pixels, corners = _random_image(*SLICE_SHAPE), _pixels(model), _network_box(model).reshape(1, 2, 2)
     predictor, same_slice = SamPredictor(model), SamPredictor(model)
     same_slice.set_image(slice_pixels)
     embedding = same_slice.get_image_embedding()
 
     def first_click() -> None:
         predictor.set_image(slice_pixels)
-        predictor.predict(box=_BOX_XYXY)
+        predictor.predict(box=BOX_XYXY)
 
     return {
         "encoder": lambda: model.encode(pixels),
         "decoder": lambda: model.decode(embedding, corners, _BOX_CORNERS),
         "first click": first_click,
-        "next click": lambda: same_slice.predict(box=_BOX_XYXY),
+        "next click": lambda: same_slice.predict(box=BOX_XYXY),
     }
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +14,19 @@ from .evaluate.metrics import dice
 from .outputs import atomic_output, refuse_overwrite
 from .progress import ProgressCallback
 from .resources import DEMO_LABELS, DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
-from .volume import SegmentPrompts, SliceFrame, SliceKey, Volume, read_prompts, read_volume
-
-if TYPE_CHECKING:
-    from .volume import SegmentationResult
+from .runtime import load_model
+from .volume import (
+    SegmentationResult,
+    SegmentPrompts,
+    SliceFrame,
+    SliceKey,
+    Volume,
+    auto_window,
+    read_prompts,
+    read_volume,
+    segment_volume,
+    write_label_map,
+)
 
 MODEL, LABELS, FLOAT_LABELS = "sam-med2d_demo-w4a4.safetensors", "labels.nii.gz", "labels_float.nii.gz"
 SEGMENTS = "labels.seg.nrrd"
@@ -65,7 +74,6 @@ def run_demo(
     """
     from .demo_picture import draw_overlay
     from .quant import QuantConfig, quantize
-    from .volume import write_label_map
 
     output.mkdir(parents=True, exist_ok=True)
     for name in (MODEL, LABELS, SEGMENTS, FLOAT_LABELS, OVERLAY, REPORT, REPORT_TEXT):
@@ -97,17 +105,12 @@ def _segment(
     threads: int | None,
     progress: ProgressCallback | None,
 ) -> SegmentationResult:
-    from .runtime import load_model
-    from .volume import segment_volume
-
     return segment_volume(volume, prompts, load_model(model, threads=threads), "auto", progress)
 
 
 def _answers(
     volume: Volume, prompts: tuple[SegmentPrompts, ...], float_kji: np.ndarray, packed_kji: np.ndarray
 ) -> Iterator[Answer]:
-    from .volume import auto_window
-
     truth = read_volume(resource_path(DEMO_LABELS)).voxels_kji
     window = auto_window(volume.voxels_kji, volume.modality)
     for segment in prompts:

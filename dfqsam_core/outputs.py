@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,15 +36,17 @@ def atomic_output(path: str | os.PathLike, force: bool = False) -> Iterator[Path
     file is removed on any failure and an existing `path` stays as it was.
     """
     target = refuse_overwrite(path, force)
+    temporary = target.with_name(f".partial-{secrets.token_hex(4)}-{target.name}")
     try:
-        handle, name = tempfile.mkstemp(prefix=".partial-", suffix="-" + target.name, dir=target.parent)
-        os.close(handle)
+        # Made here and not by tempfile, so that it gets the permissions of any new file.
+        temporary.touch(exist_ok=False)
+        permissions = temporary.stat().st_mode
     except OSError as error:
         raise OutputError(f"Cannot write into {target.parent}: {error.strerror}. Choose another output.") from error
-    temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        # safetensors makes a file of its own in this place, for this user alone.
+        temporary.chmod(permissions)
         os.replace(temporary, target)
     except OSError as error:
         raise OutputError(
@@ -52,9 +54,3 @@ def atomic_output(path: str | os.PathLike, force: bool = False) -> Iterator[Path
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

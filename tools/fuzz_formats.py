@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -20,8 +21,19 @@ from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEnd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dfqsam_core.store.model_file import describe_file, read_model, write_model
-from dfqsam_core.volume import VolumeGeometry, auto_window, read_prompts, read_volume
+from dfqsam_core.volume import (
+    PointPrompt,
+    Volume,
+    VolumeGeometry,
+    VolumeSession,
+    auto_window,
+    read_prompts,
+    read_volume,
+    restore_session,
+    save_session,
+)
 from dfqsam_core.volume.batch_table import read_table
+from dfqsam_core.volume.slice_predictor import SlicePrediction
 from Testing.support.packed import packed_toy
 
 GEOMETRY = VolumeGeometry(np.diag([1.0, 2.0, 3.0, 1.0]), (40, 30, 20))
@@ -138,6 +150,22 @@ def _read_model(path: Path) -> None:
     read_model(path)
 
 
+def _session_world() -> tuple[Volume, SimpleNamespace]:
+    return Volume(VOXELS, VolumeGeometry(np.eye(4), VOXELS.shape[::-1])), SimpleNamespace(digest="0" * 64)
+
+
+def _session() -> list[Sample]:
+    session, click = VolumeSession(*_session_world()), PointPrompt((3, 2, 1))
+    session.add_segment(1, "liver")
+    masks = np.ones((2, *VOXELS.shape[1:]), bool)
+    prediction = SlicePrediction.of(masks, np.array([0.5, np.nan], np.float32), np.zeros((2, 8, 8), np.float16))
+    session.accept(1, click.slice, (click,), prediction)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.session.json")
+        save_session(path, session)
+        return [Sample(path.name, path.read_bytes())]
+
+
 def _table() -> list[Sample]:
     return [Sample("a.csv", b"volume,prompts,output,frame,series\na.nii,p.json,b.nii,,\nc.nii,p.json,d.nii,2,1.2.3\n")]
 
@@ -160,5 +188,6 @@ FORMATS = {
     "prompts": Format(_prompts, NUMBERS + _JSON, lambda path: read_prompts(path, GEOMETRY)),
     "markups": Format(_markups, NUMBERS + _JSON, lambda path: read_prompts(path, GEOMETRY)),
     "model": Format(_model, NUMBERS + _JSON, _read_model),
+    "session": Format(_session, NUMBERS + _JSON, lambda path: restore_session(path, *_session_world())),
     "table": Format(_table, (b",", b'"', b"\n", b"\r", b"\0", b"\xff", b"../", b";", b"a" * 200_000), read_table),
 }

@@ -79,24 +79,22 @@ def growth() -> dict[str, Any]:
 def interaction(path: str, slices: int) -> dict[str, Any]:
     """Prefetch hits while scrolling, propagation and a study end to end, on a CT-sized volume of `slices` slices."""
     model, volume = load_model(path, threads=1), _volume(slices)
-    before = volume.voxels_kji.base is None
-    result = {"slices": slices, "cpu": machine.cpu_name(), "voxels_are_shared": not before}
-    result |= {"scrolling": [_scroll(model, volume, seconds) for seconds in (1.0, 0.5, 0.25)]}
-    return result | _study(model, volume)
+    scrolling = [_scroll(model, volume, seconds) for seconds in (1.0, 0.5, 0.25)]
+    return {"slices": slices, "cpu": machine.cpu_name(), "scrolling": scrolling} | _study(model, volume)
 
 
 def _scroll(model: Model, volume: Volume, seconds_per_slice: float) -> dict[str, float]:
     """Look at 20 slices one after the other while the neighbours are embedded; how many were ready when shown."""
     session = VolumeSession(volume, model, "auto")
     prefetcher = Prefetcher(session.slices.twin(predictor_for(model)))
-    ready = 0
-    first = volume.voxels_kji.shape[0] // 3
-    session.slices.embed(SliceKey("K", first))
-    for index in range(first + 1, first + 21):
-        prefetcher.request(outwards(SliceKey("K", index - 1), volume.voxels_kji.shape[0], 4))
+    depth, ready = volume.voxels_kji.shape[0], 0
+    keys = [SliceKey("K", depth // 3 + step) for step in range(21)]
+    session.slices.embed(keys[0])
+    for before, here, there in zip((None, *keys), keys, keys[1:], strict=False):
+        prefetcher.request(outwards(here, depth, 4, before))
         time.sleep(seconds_per_slice)
         made = session.slices.encodings
-        session.slices.embed(SliceKey("K", index))
+        session.slices.embed(there)
         ready += session.slices.encodings == made
     prefetcher.close()
     return {"seconds_per_slice": seconds_per_slice, "hit_rate": ready / 20}

@@ -20,7 +20,6 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
-from dfqsam_core.benchmark import integer_rates  # noqa: E402
 from dfqsam_core.store.layers import encoder_macs  # noqa: E402
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES  # noqa: E402
 
@@ -102,7 +101,7 @@ def _starts(bench: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _comparison(result: dict[str, Any]) -> str:
-    rates, pose = _rates(result), result.get("simulated")
+    rates, pose = result["integer_products"], result.get("simulated")
     ours = result["timings"]["model"]
     own = ", ".join(
         f"{task} {ours[task]['cpu_ms']:.1f} ms" for task in ("encoder", "decoder", "first click", "next click")
@@ -114,10 +113,6 @@ def _comparison(result: dict[str, Any]) -> str:
         f"{rates['encoder_giga_macs']:.2f} GMAC."
     )
     return f"{head}\n\n{_table(('compared with', 'CPU ms', 'wall ms', 'ratio, CPU', 'ratio, wall'), _compared(result))}"
-
-
-def _rates(result: dict[str, Any]) -> dict[str, float]:
-    return integer_rates(result["integer_products"]["encoder_giga_macs"], result["timings"]["model"])
 
 
 def _compared(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
+from dfqsam_core import benchmark
 from dfqsam_core.benchmark import run_benchmark
 from dfqsam_core.benchmark_start import measure_start
 from dfqsam_core.errors import CheckpointError, ConfigError
 from dfqsam_core.progress import Cancelled, Progress
+from dfqsam_core.runtime import session
 from dfqsam_core.store.layers import encoder_macs
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy, float_toy
@@ -75,6 +77,17 @@ def test_more_threads_are_compared_with_one(files: tuple[Path, Path]) -> None:
     result = run_benchmark(files[0], threads=2, runs=1)
     assert set(result["ratios"]) == {"encoder, 1 thread"}
     assert "encoder, 1 thread" in result["timings"]["model"]
+
+
+@pytest.mark.parametrize("posing", [True, False])
+def test_what_a_posing_program_unpacks_is_not_kept_for_this_processor(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, posing: bool
+) -> None:
+    monkeypatch.setattr(session, "user_cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(session, "_LEAST_CACHED_BYTES", 0)
+    monkeypatch.setattr(benchmark, "is_posing", lambda: posing)
+    run_benchmark(files[0], threads=2, runs=1)
+    assert bool(list(tmp_path.iterdir())) is not posing
 
 
 def test_starts_are_measured_in_processes_of_their_own(files: tuple[Path, Path]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import struct
+import sys
 from pathlib import Path
 
 import nibabel
@@ -13,11 +15,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from dfqsam_core import demo
+from dfqsam_core.cli.demo import view_command
 from dfqsam_core.cli.main import main
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
 from dfqsam_core.store.model_file import describe_file
 from dfqsam_core.store.random_weights import random_tensors
+from Testing.support.commands import run
 from Testing.support.toy import toy_architecture
 
 
@@ -72,6 +76,23 @@ def test_it_refuses_to_replace_anything_before_it_starts(tmp_path: Path, capsys:
     assert "--force" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "out").iterdir()] == [demo.OVERLAY]
     assert (tmp_path / "out" / demo.OVERLAY).read_bytes() == b"mine"
+
+
+def test_the_command_that_opens_the_result_runs_from_any_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    words = shlex.split(view_command(tmp_path).splitlines()[0])
+    program = words[: words.index("view")]
+    assert run(*program, "--version", cwd=Path(__file__).resolve().parents[2]).startswith("dfqsam ")
+
+
+def test_the_command_is_short_where_the_path_leads_to_this_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dfqsam").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert view_command(tmp_path).startswith(shlex.quote(sys.executable)), "another environment's dfqsam"
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert view_command(tmp_path).startswith("dfqsam view ")
 
 
 def test_the_embedded_model_is_a_sam_med2d_with_its_card_beside_it(embedded_model: Path) -> None:

@@ -16,6 +16,7 @@ from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, is_packed_model
 from .machine import physical_cores, release_memory
 from .network_parts import Sessions, encode, start_in_memory
+from .packed_start import start_packed
 from .unpacked_cache import UnpackedCache, user_cache_folder
 
 # Smaller models are unpacked faster than they are found.
@@ -123,8 +124,6 @@ def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray])
 
 
 def _load_packed(path: Path, threads: int, cache: UnpackedCache | Literal["user"] | None) -> Model:
-    from .packed_start import start_packed
-
     if cache == "user":
         cache = UnpackedCache(user_cache_folder()) if path.stat().st_size >= _LEAST_CACHED_BYTES else None
     digest = FileSource.of(path).sha256

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
 
+from ..errors import OutputError
+from ..outputs import atomic_output
 from ..runtime.embedding_cache import DEFAULT_CACHE_BYTES, EmbeddingCache
 
 DEFAULT_DISK_BYTES = 2**30
@@ -49,18 +50,10 @@ class DiskEmbeddingCache(EmbeddingCache):
         path = self._path(key)
         if len(content) > self.max_disk_bytes:
             return
-        with contextlib.suppress(OSError):
-            self._write(path, content)
+        with contextlib.suppress(OSError, OutputError):
+            with atomic_output(path, force=True) as temporary:
+                temporary.write_bytes(content)
             self._trim()
-
-    def _write(self, path: Path, content: bytes) -> None:
-        handle, name = tempfile.mkstemp(prefix=".partial-", dir=self.folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
 
     def _path(self, key: Hashable) -> Path:
         return self.folder / (hashlib.sha256(repr(key).encode()).hexdigest() + _ENDING)

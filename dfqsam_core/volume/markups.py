@@ -7,7 +7,6 @@ volume. Points that were placed and then unset ("undefined", "missing", "preview
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from ..errors import PromptError
 from .geometry import AXES, VolumeGeometry, nearest_voxel
 from .prompts import BoxPrompt, PointPrompt, Prompt, SegmentPrompts
+from .strict_json import json_numbers
 
 _UNPLACED = {"undefined", "missing", "preview"}
 
@@ -47,7 +47,7 @@ def _points(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> li
     if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
         raise PromptError("A point list of the markups file has no list `controlPoints`.")
     return [
-        PointPrompt.at(geometry, _numbers(point.get("position"), 3, "position"), system, not _is_negative(point))
+        PointPrompt.at(geometry, _numbers(point, "position", 3), system, not _is_negative(point))
         for point in points
         if point.get("positionStatus", "defined") not in _UNPLACED
     ]
@@ -59,11 +59,10 @@ def _is_negative(point: dict[str, Any]) -> bool:
 
 
 def _box(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> BoxPrompt:
-    center = np.array(_numbers(markup.get("center"), 3, "center"))
-    size = np.array(_numbers(markup.get("size"), 3, "size"))
+    center, size = (np.array(_numbers(markup, key, 3)) for key in ("center", "size"))
     if not geometry.contains(geometry.ijk_from(center, system)):
         raise PromptError(f"The centre of the ROI {center.tolist()} ({system}) is outside the volume.")
-    orientation = _numbers(markup.get("orientation", [1, 0, 0, 0, 1, 0, 0, 0, 1]), 9, "orientation")
+    orientation = _numbers({"orientation": [1, 0, 0, 0, 1, 0, 0, 0, 1]} | markup, "orientation", 9)
     # The columns of the orientation are the directions of the ROI's own axes.
     half = np.reshape(orientation, (3, 3)) * (size / 2)
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
@@ -75,13 +74,5 @@ def _box(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> BoxPr
     return BoxPrompt.at(geometry, (low, high), "IJK")
 
 
-def _numbers(item: Any, count: int, where: str) -> list[float]:
-    if not isinstance(item, list) or len(item) != count or not all(type(value) in (int, float) for value in item):
-        raise PromptError(f"`{where}` of a markup must be {count} numbers, found {str(item)[:60]}.")
-    try:
-        numbers = [float(value) for value in item]
-    except OverflowError:
-        numbers = [math.inf]
-    if not all(map(math.isfinite, numbers)):
-        raise PromptError(f"`{where}` of a markup holds a number that is not finite.")
-    return numbers
+def _numbers(markup: dict[str, Any], key: str, count: int) -> list[float]:
+    return json_numbers(markup.get(key), count, f"`{key}` of a markup")

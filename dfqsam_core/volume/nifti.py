@@ -60,12 +60,11 @@ def _volume(path: Path, image: Any, frame: int | None) -> Volume:
 
 
 def _check_data_size(path: Path, image: Any) -> None:
-    holder = image.file_map["image"].filename or path
-    data = Path(holder)
-    compressed = data.name.lower().endswith((".gz", ".bz2", ".zst"))
+    data = Path(image.file_map["image"].filename)
+    compressed = data.name.lower().endswith(".gz")
     offset = 0 if compressed else int(image.dataobj.offset)
     check_promise(path, image.shape, image.get_data_dtype().itemsize, data.stat().st_size - offset, compressed)
-    if data.name.lower().endswith(".gz"):
+    if compressed:
         _check_gzip(data)
 
 

@@ -9,10 +9,14 @@ from .slice_predictor import SlicePredictor
 from .slices import SliceKey
 
 
-def outwards(center: SliceKey, size: int, reach: int) -> list[SliceKey]:
-    """The slices around `center`, nearest first, at most `reach` away and inside a stack of `size` slices."""
-    indices = [center.index + sign * step for step in range(1, reach + 1) for sign in (1, -1)]
-    return [SliceKey(center.axis, index) for index in indices if 0 <= index < size]
+def outwards(center: SliceKey, size: int, reach: int, before: SliceKey | None = None) -> list[SliceKey]:
+    """The slices around `center`, nearest first, at most `reach` away and inside a stack of `size` slices.
+
+    before: the slice looked at before; all slices ahead of a move along one axis come before those behind it.
+    """
+    move = center.index - before.index if before is not None and before.axis == center.axis else 0
+    steps = sorted(range(-reach, reach + 1), key=lambda step: (step * move < 0, abs(step), -step))
+    return [SliceKey(center.axis, center.index + step) for step in steps if step and 0 <= center.index + step < size]
 
 
 class Prefetcher:
@@ -20,7 +24,7 @@ class Prefetcher:
 
     slices: a predictor of its own (not the session's, which a click uses at the same time) with the session's cache.
     A new request replaces the old one after the slice in work; so does `pause`, which a click calls first.
-    An error in the background ends the thread; it is raised by the next call of any method.
+    An error in the background ends the thread; the next `request`, `pause` or `wait` raises it.
     """
 
     def __init__(self, slices: SlicePredictor) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import PromptError
 from .geometry import AXES, COORDINATE_SYSTEMS, VolumeGeometry
 from .prompts import BoxPrompt, PointPrompt, Prompt, Propagation, SegmentPrompts
-from .strict_json import json_list, json_object, json_text, json_typed, shown
+from .strict_json import json_list, json_numbers, json_object, json_text, json_typed, shown
 
 
 def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompts, ...]:
@@ -49,10 +49,12 @@ def parse_prompt(item: Any, where: str, system: str, geometry: VolumeGeometry) -
     if kind == "point":
         keys = json_object(item, where, {"type", "position"}, {"positive", "axis"})
         positive = json_typed(keys.get("positive", True), bool, f"{where}.positive")
-        return PointPrompt.at(geometry, _position(keys["position"], where), system, positive, _axis(keys, where))
+        position = json_numbers(keys["position"], 3, f"{where}.position")
+        return PointPrompt.at(geometry, position, system, positive, _axis(keys, where))
     if kind == "box":
         keys = json_object(item, where, {"type", "corners"}, {"axis"})
-        corners = [_position(corner, where) for corner in json_list(keys["corners"], f"{where}.corners")]
+        items = enumerate(json_list(keys["corners"], f"{where}.corners"))
+        corners = [json_numbers(item, 3, f"{where}.corners[{n}]") for n, item in items]
         if len(corners) != 2:
             raise PromptError(f"{where}.corners has {len(corners)} positions; a box has two opposite corners.")
         return BoxPrompt.at(geometry, (corners[0], corners[1]), system, _axis(keys, where))
@@ -81,14 +83,3 @@ def _axis(keys: dict[str, Any], where: str) -> str | None:
     if "axis" in keys and keys["axis"] not in list(AXES):
         raise PromptError(f"{where}.axis must be I, J or K, found {shown(keys['axis'])}.")
     return keys.get("axis")
-
-
-def _position(item: Any, where: str) -> tuple[float, float, float]:
-    numbers = isinstance(item, list) and len(item) == 3 and all(type(value) in (int, float) for value in item)
-    try:
-        x, y, z = (float(value) for value in item) if numbers else (None, None, None)
-    except OverflowError:
-        x = None
-    if x is None or y is None or z is None:
-        raise PromptError(f"{where} needs a position of three numbers, found {shown(item)}.")
-    return x, y, z

@@ -205,14 +205,13 @@ def refusal(
     if not mask.any():
         return "the mask is empty"
     overlap = np.count_nonzero(mask & expected) / np.count_nonzero(mask | expected)
-    ratio = np.count_nonzero(mask) / np.count_nonzero(expected)
+    ratio, stability = np.count_nonzero(mask) / np.count_nonzero(expected), _stability(prediction)
     checks = {
         f"predicted IoU {prediction.chosen_iou:.2f} below {config.min_predicted_iou}": prediction.chosen_iou
         < config.min_predicted_iou,
         f"overlap {overlap:.2f} below {config.min_overlap}": overlap < config.min_overlap,
         f"area changes {ratio:.2f} times": not 1 / config.max_area_ratio <= ratio <= config.max_area_ratio,
-        f"stability {_stability(prediction):.2f} below {config.min_stability}": _stability(prediction)
-        < config.min_stability,
+        f"stability {stability:.2f} below {config.min_stability}": stability < config.min_stability,
     }
     return next((reason for reason, refused in checks.items() if refused), None)
 

@@ -44,7 +44,7 @@ def segment_volume(
     """Segment every prompted slice of `volume`, one prediction per segment and slice, then propagate what asks for it.
 
     window, cache, predictor: as in VolumeSession; propagation: how masks are carried on, see PropagationConfig.
-     Raises PromptError for prompts that do not fit the volume.
+    Raises PromptError for prompts that do not fit the volume.
     """
     started = time.perf_counter()
     session = VolumeSession(volume, model, window, cache=cache, predictor=predictor)

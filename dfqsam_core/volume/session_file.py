@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 import os
 import zlib
@@ -13,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import PromptError
+from ..errors import PromptError, VolumeError
 from ..outputs import atomic_output
 from .prompts_file import parse_prompt, prompt_json
 from .session import SliceState, VolumeSession
 from .slice_predictor import Predictor, SlicePrediction
 from .slices import SliceKey, stored_plane
-from .strict_json import json_object, json_text, json_typed, read_json, shown
+from .strict_json import json_numbers, json_object, json_text, json_typed, read_json, shown
 from .volume import Volume
 from .window import WindowLevel
 
@@ -37,7 +36,7 @@ def save_session(path: str | os.PathLike, session: VolumeSession, force: bool = 
         "format": _FORMAT,
         "volume": {
             "source": session.volume.source,
-            "digest": volume_digest(session.volume),
+            "digest": session.volume.digest,
             "ijk_to_ras": session.volume.geometry.ijk_to_ras.tolist(),
         },
         "model_digest": session.model_digest,
@@ -63,7 +62,7 @@ def restore_session(
     if top["format"] != _FORMAT:
         raise PromptError(f"{path} is no session file of this version: its format is {shown(top['format'])}.")
     saved = json_object(top["volume"], "volume", {"digest", "source", "ijk_to_ras"}, set())
-    if saved["digest"] != volume_digest(volume) or not _is_same_place(saved["ijk_to_ras"], volume):
+    if saved["digest"] != volume.digest or not _is_same_place(saved["ijk_to_ras"], volume):
         raise PromptError(f"The session {path} belongs to another volume, {shown(saved['source'])}. Open that one.")
     if top["model_digest"] != model.digest:
         raise PromptError(f"The session {path} belongs to another model. Load the one of {shown(top['model_digest'])}.")
@@ -73,19 +72,11 @@ def restore_session(
     return session
 
 
-def volume_digest(volume: Volume) -> str:
-    """SHA-256 of the voxels of a volume, their type and their number along each axis."""
-    digest = hashlib.sha256(f"{volume.voxels_kji.dtype.str} {volume.voxels_kji.shape}".encode())
-    for plane in volume.voxels_kji:
-        digest.update(np.ascontiguousarray(plane).tobytes())
-    return digest.hexdigest()
-
-
 def _is_same_place(matrix: Any, volume: Volume) -> bool:
     """Whether a matrix of a session file is that of the volume, but for what a volume's file format rounds."""
     try:
         found = np.array(matrix, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return found.shape == (4, 4) and np.allclose(found, volume.geometry.ijk_to_ras, rtol=0, atol=_ROUNDED_MM)
 
@@ -136,23 +127,25 @@ def _slice_state(session: VolumeSession, item: Any, where: str) -> tuple[SliceKe
 def _prediction(item: Any, where: str, shape: tuple[int, int]) -> SlicePrediction:
     keys = json_object(item, where, {"chosen", "predicted_iou", "masks", "low_res_masks", "low_res_side"}, set())
     estimates = _list(keys["predicted_iou"], f"{where}.predicted_iou")
+    count = len(estimates)
+    numbers = json_numbers([0 if value is None else value for value in estimates], count, f"{where}.predicted_iou")
     chosen = json_typed(keys["chosen"], int, f"{where}.chosen")
     side = json_typed(keys["low_res_side"], int, f"{where}.low_res_side")
-    count = len(estimates)
-    numbers = all(value is None or type(value) in (int, float) for value in estimates)
-    if not (numbers and 0 <= chosen < count <= _MAX_CANDIDATES and 1 <= side <= _MAX_LOW_RES_SIDE):
+    if not (0 <= chosen < count <= _MAX_CANDIDATES and 1 <= side <= _MAX_LOW_RES_SIDE):
         raise PromptError(f"{where} has candidates that contradict each other. The session file is damaged.")
     masks = _unpacked(keys["masks"], where, np.dtype(np.uint8), (count, -(-shape[0] * shape[1] // 8)))
     low_res = _unpacked(keys["low_res_masks"], where, np.dtype("<f2"), (count, side, side)).astype(np.float16)
-    iou = np.array([np.nan if value is None else value for value in estimates], np.float32)
+    iou = np.where([value is None for value in estimates], np.nan, numbers).astype(np.float32)
     return SlicePrediction(masks, shape, iou, low_res, chosen)
 
 
 def _window(item: Any) -> WindowLevel:
     keys = json_object(item, "window", {"width", "level", "source"}, set())
-    if not all(type(keys[name]) in (int, float) for name in ("width", "level")) or keys["width"] <= 0:
-        raise PromptError(f"The window of the session cannot be used: {shown(item)}. The session file is damaged.")
-    return WindowLevel(keys["width"], keys["level"], str(keys["source"]))
+    json_numbers([keys["width"], keys["level"]], 2, "width and level of the window")
+    try:
+        return WindowLevel(keys["width"], keys["level"], str(keys["source"]))
+    except VolumeError as error:
+        raise PromptError(f"{error} The session file is damaged.") from error
 
 
 def _list(item: Any, where: str) -> list[Any]:

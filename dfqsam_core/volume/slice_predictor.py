@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import PromptError
 from ..runtime.embedding_cache import EmbeddingCache
 from .prompts import BoxPrompt, PointPrompt, Prompt
 from .slices import SliceFrame, SliceKey
@@ -70,7 +71,11 @@ class SlicePrediction:
         return float(self.predicted_iou[self.chosen])
 
     def with_choice(self, chosen: int) -> SlicePrediction:
-        """The same prediction with another candidate in use."""
+        """The same prediction with another candidate in use; raises PromptError where there is no such one."""
+        if not 0 <= chosen < len(self.packed_masks):
+            raise PromptError(
+                f"There is no candidate {chosen}: the prediction has {len(self.packed_masks)}, from 0 on."
+            )
         return replace(self, chosen=chosen)
 
 

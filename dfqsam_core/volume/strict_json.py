@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,18 @@ def json_typed(item: Any, kind: type, where: str) -> Any:
         wanted = "true or false" if kind is bool else "a whole number"
         raise PromptError(f"{where} must be {wanted}, found {shown(item)}.")
     return item
+
+
+def json_numbers(item: Any, count: int, where: str) -> list[float]:
+    """`item` where it is a list of `count` numbers, none of them beyond float64."""
+    try:
+        if isinstance(item, list) and all(type(value) in (int, float) for value in item):
+            numbers = [float(value) for value in item]
+            if len(numbers) == count and all(map(math.isfinite, numbers)):
+                return numbers
+    except OverflowError:
+        pass
+    raise PromptError(f"{where} must be {count} finite numbers, found {shown(item)}.")
 
 
 def json_text(item: Any, where: str) -> str:

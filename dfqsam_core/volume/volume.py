@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,3 +41,11 @@ class Volume:
             raise VolumeError(f"{voxels.shape[::-1]} voxels do not fit the grid {self.geometry.shape_ijk}.")
         voxels.flags.writeable = False
         object.__setattr__(self, "voxels_kji", voxels)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of the voxels, their type and their number along each axis; computed once, when first asked for."""
+        digest = hashlib.sha256(f"{self.voxels_kji.dtype.str} {self.voxels_kji.shape}".encode())
+        for plane in self.voxels_kji:
+            digest.update(np.ascontiguousarray(plane).tobytes())
+        return digest.hexdigest()

@@ -30,7 +30,7 @@ class WindowLevel:
     """Grey values from level - width / 2 to level + width / 2, shown as 0 to 255.
 
     width, level: in the volume's own values (HU for CT), width above 0. source: where it comes from, for reports.
-    Raises VolumeError for a width that is not positive or a number that is not finite.
+    Raises VolumeError for a width that is not above 0, or nothing beside the level, or a number that is not finite.
     """
 
     width: float
@@ -38,9 +38,12 @@ class WindowLevel:
     source: str = "explicit"
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.width) and math.isfinite(self.level) and self.width > 0):
+        low, high = self.bounds
+        # Also false for NaN, and where a narrow window vanishes in the digits of its level.
+        if not 0 < high - low < math.inf:
             raise VolumeError(
-                f"The window {self.width},{self.level} cannot be used: both must be finite, the width above 0."
+                f"The window {self.width},{self.level} cannot be used: both must be finite, the width above 0 and not "
+                "lost in the digits of the level. Give WIDTH,LEVEL in the volume's own values, such as 400,40."
             )
 
     @property
@@ -51,7 +54,8 @@ class WindowLevel:
     @classmethod
     def from_bounds(cls, low: float, high: float, source: str = "explicit") -> WindowLevel:
         """Window from `low` to `high`; a constant image (high not above low) gets a window of width 1 around it."""
-        width = high - low if high > low else 1.0
+        # Far from zero 1 is less than the distance of neighbouring numbers.
+        width = high - low if high > low else max(1.0, 4 * math.ulp(low))
         return cls(width, low + width / 2 if high > low else low, source)
 
     def apply(self, image: np.ndarray) -> np.ndarray:
@@ -73,10 +77,7 @@ def choose_window(text: str, voxels: np.ndarray, modality: str | None = None) ->
     voxels: the whole volume, any axis order, read for "auto" only. modality: DICOM's word ("CT", "MR") where known.
     Raises VolumeError for anything else.
     """
-    name = text.strip().lower()
-    if name == "auto":
-        return auto_window(voxels, modality)
-    return WINDOW_PRESETS[name] if name in WINDOW_PRESETS else parse_window(text)
+    return auto_window(voxels, modality) if text.strip().lower() == "auto" else parse_window(text)
 
 
 def parse_window(text: str) -> WindowLevel:
@@ -112,8 +113,9 @@ def auto_window(voxels: np.ndarray, modality: str | None = None) -> WindowLevel:
 
 def _sample(voxels: np.ndarray) -> np.ndarray:
     step = max(1, math.ceil((voxels.size / _SAMPLE_VOXELS) ** (1 / 3)))
-    # Counted from both ends, so that a flipped volume gives the same sample.
-    lines = [np.union1d(np.arange(0, n, step), np.arange(n - 1, -1, -step)) for n in voxels.shape]
+    # One half mirrors the other, so that a flipped volume gives the same sample.
+    halves = [np.arange(0, (n + 1) // 2, step) for n in voxels.shape]
+    lines = [np.union1d(half, n - 1 - half) for half, n in zip(halves, voxels.shape, strict=True)]
     sample = voxels[np.ix_(*lines)].ravel() if step > 1 else voxels.ravel()
     return sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample
 

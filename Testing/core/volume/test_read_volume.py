@@ -265,7 +265,7 @@ def test_metaimages_that_are_no_volume_are_refused(tmp_path, fields, reason):
         read_volume(a_metaimage(tmp_path, **fields))
 
 
-def test_a_bomb_of_zeros_is_refused_before_it_unfolds(tmp_path, monkeypatch):
+def test_a_bomb_of_zeros_is_refused_before_it_unfolds(tmp_path):
     header = nibabel.Nifti1Header()
     header.set_data_shape((2000, 2000, 2000))
     header.set_data_dtype(np.int16)

@@ -75,6 +75,8 @@ def prediction_of(content):
         lambda c: c.pop("window"),
         lambda c: c.update(window={"width": 0, "level": 0, "source": ""}),
         lambda c: c.update(window={"width": "a", "level": 0, "source": ""}),
+        lambda c: c.update(window={"width": 10**400, "level": 0, "source": ""}),
+        lambda c: c["volume"]["ijk_to_ras"][0].__setitem__(0, 10**400),
         lambda c: c["segments"][1].update(label=1),
         lambda c: c["segments"][0].update(label=0),
         lambda c: c["segments"][0]["slices"][0].update(index=99),
@@ -86,6 +88,7 @@ def prediction_of(content):
         lambda c: prediction_of(c).update(low_res_side=10**9),
         lambda c: prediction_of(c).update(low_res_masks=prediction_of(c)["masks"]),
         lambda c: prediction_of(c).update(predicted_iou=["a", "b", "c"]),
+        lambda c: prediction_of(c).update(predicted_iou=[10**400, 0, 0]),
     ],
 )
 def test_a_damaged_file_is_refused(saved, a_volume, damage):

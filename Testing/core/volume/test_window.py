@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,7 +57,9 @@ def test_texts_of_the_command_line(text, bounds):
     assert choose_window(text, np.zeros((1, 1, 1))).bounds == bounds
 
 
-@pytest.mark.parametrize("text", ["", "400", "400,40,1", "wide", "0,40", "-5,0", "nan,0", "400,inf", "a,b"])
+@pytest.mark.parametrize(
+    "text", ["", "400", "400,40,1", "wide", "0,40", "-5,0", "nan,0", "400,inf", "1e400,0", "1e-20,40", "a,b"]
+)
 def test_other_texts_are_refused(text):
     with pytest.raises(VolumeError, match=r"window .* (Use auto|must be finite)"):
         choose_window(text, np.zeros((1, 1, 1)))
@@ -102,7 +106,19 @@ def test_auto_does_not_depend_on_storage_order():
     assert auto_window(voxels.transpose(2, 0, 1)[::-1, :, ::-1]) == expected
 
 
-@pytest.mark.parametrize("voxels", [np.zeros((2, 2, 2)), np.full((2, 2, 2), np.nan), np.full((2, 2, 2), 7, np.uint16)])
+def test_auto_looks_at_a_sample_of_a_large_volume():
+    voxels = np.random.default_rng(2).integers(0, 500, (24, 512, 512), np.int16)
+    tracemalloc.start()
+    auto_window(voxels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < voxels.nbytes
+
+
+@pytest.mark.parametrize(
+    "voxels",
+    [np.zeros((2, 2, 2)), np.full((2, 2, 2), np.nan), np.full((2, 2, 2), 7, np.uint16), np.full((2, 2, 2), 1e30)],
+)
 def test_auto_survives_volumes_without_contrast(voxels):
     shown = auto_window(voxels).apply(voxels[0])
     assert len(np.unique(shown)) == 1

@@ -1,0 +1,54 @@
+"""Results appear whole or not at all, as files that the user's other programs can read like any new one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dfqsam_core.errors import OutputError
+from dfqsam_core.outputs import atomic_output
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_a_result_gets_the_permissions_of_any_new_file(tmp_path: Path, made_anew: bool) -> None:
+    (tmp_path / "any").write_text("new")
+    with atomic_output(tmp_path / "result.json") as temporary:
+        assert (temporary.parent, temporary.name.endswith("result.json")) == (tmp_path, True)
+        if made_anew:
+            temporary.unlink()
+            temporary.touch(mode=0o600)
+        temporary.write_text("{}")
+    assert (tmp_path / "result.json").read_text() == "{}"
+    assert (tmp_path / "result.json").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+def test_no_file_is_made_with_the_whole_programs_permissions_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads share one umask: whatever another one made meanwhile would be open to everybody."""
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("must not be touched"))
+    with atomic_output(tmp_path / "result.json") as temporary:
+        temporary.write_text("{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match="exists already"), atomic_output(path):
+        pytest.fail("must not be entered")
+    with pytest.raises(KeyboardInterrupt), atomic_output(path, force=True) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    with pytest.raises(OutputError, match=r"failed: No space left.*Free some space"), atomic_output(path, force=True):
+        raise OSError(28, "No space left on device")
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("result.json", "precious")]
+
+
+@pytest.mark.parametrize(("name", "words"), [(".", "is a folder"), ("none/a", "does not exist"), ("a" * 250, "Cannot")])
+def test_what_cannot_be_written_is_refused_first(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(OutputError, match=words), atomic_output(tmp_path / name):
+        pytest.fail("must not be entered")
+    assert list(tmp_path.iterdir()) == []
