@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "pads": _pads(),
         "starts": _table(("", "first start", "later starts"), _starts(bench)),
         "comparisons": "\n\n".join(_comparison(result) for result in (bench, *bench["more_threads"])),
+        "bound": _bound(bench),
         "poses": "\n\n".join(_comparison(_read(path)) for path in args.poses) or "Not measured.",
         "growth": _table(("what grows", "milliseconds"), _growth(_read(args.growth))),
         "interaction": _table(("", ""), _interaction(_read(args.interaction))),
@@ -113,6 +114,28 @@ def _comparison(result: dict[str, Any]) -> str:
         f"{rates['encoder_giga_macs']:.2f} GMAC."
     )
     return f"{head}\n\n{_table(('compared with', 'CPU ms', 'wall ms', 'ratio, CPU', 'ratio, wall'), _compared(result))}"
+
+
+def _bound(bench: dict[str, Any]) -> str:
+    """What no encoder on this engine and processor can pass: its integer products at the rate of one in a loop."""
+    rates, reference = bench["integer_products"], bench["timings"]["reference"]
+    least_ms = 2e3 * rates["encoder_giga_macs"] / rates["product_giga_operations_per_second"]
+    ratios = " and ".join(
+        f"{reference[task]['cpu_ms'] / least_ms:.2f} times as fast as {_VARIANTS[task]}"
+        for task in ("encoder, padded", "encoder, dynamic int8")
+    )
+    scaling = "".join(
+        f" On {more['threads']} threads that product itself is {_product_ms(bench) / _product_ms(more):.2f} times as fast."
+        for more in bench["more_threads"]
+    )
+    return (
+        f"**The bound.** At the rate of the integer product the encoder's multiplications alone take {least_ms:.0f} ms "
+        f"on one thread: with this engine on this processor it cannot be more than {ratios}.{scaling}"
+    )
+
+
+def _product_ms(result: dict[str, Any]) -> float:
+    return result["timings"]["model"]["integer product"]["wall_ms"]
 
 
 def _compared(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -18,33 +18,17 @@ _LOGICS = {
 }
 
 
-class MrmlWorld:
-    """A scene with the logics that its nodes rely on; also what Slicer's own utilities find under `slicer`."""
+class SceneWorld:
+    """A scene, and what people bring into it."""
 
-    def __init__(self) -> None:
-        self.scene = slicer.vtkMRMLScene()
-        self.application = slicer.vtkSlicerApplicationLogic()
-        self.application.SetMRMLScene(self.scene)
-        colors = self.application.GetColorLogic()
-        colors.SetMRMLScene(self.scene)
-        colors.AddDefaultColorNodes()
-        # The volumes logic looks for its colours under this name. The logics live as long as something refers to them.
-        self.application.SetModuleLogic("Colors", colors)
-        self.logics = {name: self._start(name, class_name) for name, class_name in _LOGICS.items()}
+    scene: Any
+
+    def publish(self, logics: dict[str, Any]) -> None:
+        """Let Slicer's own utilities find the scene and its logics, by module name, under `slicer`."""
         slicer.mrmlScene = self.scene
         slicer.modules = types.SimpleNamespace(
-            **{
-                name.lower(): types.SimpleNamespace(logic=lambda found=found: found)
-                for name, found in self.logics.items()
-            }
+            **{name: types.SimpleNamespace(logic=lambda found=found: found) for name, found in logics.items()}
         )
-
-    def _start(self, name: str, class_name: str) -> Any:
-        logic = getattr(slicer, class_name)()
-        logic.SetMRMLApplicationLogic(self.application)
-        logic.SetMRMLScene(self.scene)
-        self.application.SetModuleLogic(name, logic)
-        return logic
 
     def transform(self, matrix: np.ndarray, name: str = "Registration") -> Any:
         """A linear transform node."""
@@ -59,6 +43,36 @@ class MrmlWorld:
         node = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         assert storage.ReadData(node) == 1
         return node
+
+    def slice_view(self, orientation: str) -> Any:
+        """The node of a slice view, which is not shown anywhere; orientation: "Axial", "Coronal" or "Sagittal"."""
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene)
+        node = self.scene.AddNewNodeByClass("vtkMRMLSliceNode")
+        node.SetOrientation(orientation)
+        return node
+
+
+class MrmlWorld(SceneWorld):
+    """A scene with the logics that its nodes rely on."""
+
+    def __init__(self) -> None:
+        self.scene = slicer.vtkMRMLScene()
+        self.application = slicer.vtkSlicerApplicationLogic()
+        self.application.SetMRMLScene(self.scene)
+        colors = self.application.GetColorLogic()
+        colors.SetMRMLScene(self.scene)
+        colors.AddDefaultColorNodes()
+        # The volumes logic looks for its colours under this name. The logics live as long as something refers to them.
+        self.application.SetModuleLogic("Colors", colors)
+        self.logics = {name: self._start(name, class_name) for name, class_name in _LOGICS.items()}
+        self.publish({name.lower(): logic for name, logic in self.logics.items()})
+
+    def _start(self, name: str, class_name: str) -> Any:
+        logic = getattr(slicer, class_name)()
+        logic.SetMRMLApplicationLogic(self.application)
+        logic.SetMRMLScene(self.scene)
+        self.application.SetModuleLogic(name, logic)
+        return logic
 
 
 def vtk_matrix(array: np.ndarray) -> Any:

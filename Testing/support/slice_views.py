@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import types
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 os.environ.pop("DISPLAY", None)
 
 import numpy as np
-import slicer
 import vtk
 from PIL import Image
 from trame_slicer.core import SlicerApp
@@ -20,7 +18,7 @@ from trame_slicer.views import DirectViewFactory, ViewLayoutDefinition
 from trame_slicer.views.render_scheduler import ScheduledRenderStrategy
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from .mrml_scene import vtk_matrix
+from .mrml_scene import SceneWorld
 
 _LAYOUT = {
     "Red": ViewLayoutDefinition.axial_view(),
@@ -33,7 +31,7 @@ class _WhenAsked(ScheduledRenderStrategy):
     """As in Slicer, a change asks for drawing, and drawing itself waits until the program is idle."""
 
 
-class SliceViewsWorld:
+class SliceViewsWorld(SceneWorld):
     """A scene as Slicer shows it: three slice views named Red, Green and Yellow, crosshair, markups, segmentations."""
 
     def __init__(self, width: int = 400, height: int = 300) -> None:
@@ -45,36 +43,17 @@ class SliceViewsWorld:
         views = {name: self.application.view_manager.create_view(spec) for name, spec in _LAYOUT.items()}
         vtk.vtkObject.GlobalWarningDisplayOn()
         self.views = {name: SliceViewport(view, width, height) for name, view in views.items()}
-        self._log = vtk.vtkStringOutputWindow()
-        vtk.vtkOutputWindow.SetInstance(self._log)
-        slicer.mrmlScene = self.scene
-        logics = {
-            "volumes": self.application.volumes_logic,
-            "segmentations": self.application.segmentations_logic,
-            "markups": self.application.markups_logic._logic,
-        }
-        slicer.modules = types.SimpleNamespace(
-            **{name: types.SimpleNamespace(logic=lambda found=found: found) for name, found in logics.items()}
+        self.publish(
+            {
+                "volumes": self.application.volumes_logic,
+                "segmentations": self.application.segmentations_logic,
+                "markups": self.application.markups_logic._logic,
+            }
         )
-
-    def take_log(self) -> str:
-        """What VTK and Slicer warned of or failed at since the last call."""
-        said, self._log = self._log.GetOutput(), vtk.vtkStringOutputWindow()
-        vtk.vtkOutputWindow.SetInstance(self._log)
-        return said
-
-    def transform(self, matrix: np.ndarray, name: str = "Registration") -> Any:
-        """A linear transform node."""
-        node = self.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
-        node.SetMatrixTransformToParent(vtk_matrix(matrix))
-        return node
 
     def read_volume(self, path: Any, name: str, window: float = 400, level: float = 40) -> Any:
         """A volume read by Slicer's own storage node, with a display window."""
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-        storage.SetFileName(str(path))
-        node = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-        assert storage.ReadData(node) == 1
+        node = super().read_volume(path, name)
         self.set_window(node, window, level)
         return node
 

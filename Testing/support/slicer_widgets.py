@@ -59,7 +59,7 @@ class qMRMLWidget(ByName, QtWidgets.QWidget):
 
 
 class qMRMLNodeComboBox(ByName, QtWidgets.QComboBox):
-    """Lists nodes of a scene as they come, go and are renamed; what is chosen and removed becomes None."""
+    """Lists nodes of a scene as they come and go; what is chosen and removed becomes None."""
 
     currentNodeChanged = QtCore.Signal(object)
     nodeTypes: Any = QtCore.Property("QStringList", lambda self: self._types, lambda self, v: self._set_types(v))
