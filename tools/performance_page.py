@@ -125,7 +125,7 @@ def _bound(bench: dict[str, Any]) -> str:
         for task in ("encoder, padded", "encoder, dynamic int8")
     )
     scaling = "".join(
-        f" On {more['threads']} threads that product itself is {_product_ms(bench) / _product_ms(more):.2f} times as fast."
+        f" On {more['threads']} threads that product is {_product_ms(bench) / _product_ms(more):.2f} times as fast."
         for more in bench["more_threads"]
     )
     return (
