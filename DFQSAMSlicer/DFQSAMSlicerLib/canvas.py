@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
@@ -32,6 +33,10 @@ class Change(Protocol):
     @property
     def after(self) -> np.ndarray:
         """(rows, columns) bool."""
+
+
+# Slice by slice what an action changed; in the session each slice is an undo step of its own.
+Action = list[tuple[Change, ...]]
 
 
 class Segments(Protocol):
@@ -71,8 +76,9 @@ class Canvas:
         self._labels = {segment.name: segment.label for segment in session.segments}
         # What the settings or other segments did not grant is no removal by hand.
         self._refused: dict[tuple[str, SliceKey], np.ndarray] = {}
-        self._done: list[tuple[Change, ...]] = []
-        self._undone: list[tuple[Change, ...]] = []
+        # What is to be moved first comes last: in `_done` the slice that was written last, in `_undone` the first one.
+        self._done: list[Action] = []
+        self._undone: list[Action] = []
 
     @property
     def can_undo(self) -> bool:
@@ -117,7 +123,7 @@ class Canvas:
     ) -> None:
         """Give a segment prompts and their prediction on a slice, and write it; one undo step."""
         label = self.label(segment_id)
-        _take_all(self._commit(segment_id, [key], lambda: (self.session.accept(label, key, prompts, prediction),)))
+        _take_all(self._commit(segment_id, [key], lambda _: (self.session.accept(label, key, prompts, prediction),)))
 
     def accept_plan(self, segment_id: str, plan: PropagationPlan) -> Iterator[None]:
         """Give a segment the slices that a propagation found, and write them; one undo step.
@@ -125,12 +131,16 @@ class Canvas:
         The iterator pauses between slices; one that fails takes those before it back.
         """
         keys = [SliceKey(plan.axis, index) for index in range(plan.first, plan.last + 1)]
-        return self._commit(segment_id, keys, lambda: plan.apply(self.session).edits)
+        return self._commit(
+            segment_id,
+            keys,
+            lambda key: self.session.replace_propagated(plan.label, plan.axis, [key.index], plan.found),
+        )
 
     def choose_mask(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use another candidate of the last prediction, and write it; one undo step."""
         label = self.label(segment_id)
-        _take_all(self._commit(segment_id, [key], lambda: (self.session.choose_mask(label, key, candidate),)))
+        _take_all(self._commit(segment_id, [key], lambda _: (self.session.choose_mask(label, key, candidate),)))
 
     def undo(self) -> Iterator[None] | None:
         """Take the last action back in session and segments, with pauses between slices; None: there is none."""
@@ -141,28 +151,31 @@ class Canvas:
         return self._step(self._undone, self._done, self.session.redo, forwards=True) if self._undone else None
 
     def _commit(
-        self, segment_id: str, keys: Iterable[SliceKey], change: Callable[[], tuple[SliceEdit, ...]]
+        self, segment_id: str, keys: Iterable[SliceKey], change: Callable[[SliceKey], tuple[SliceEdit, ...]]
     ) -> Iterator[None]:
+        """Change the session on one slice after the other, and write each; change: returns nothing where it did not."""
         self.segments.check()
-        label = self.label(segment_id)
-        before = {key: self.session.region(label, key) for key in keys}
-        edits = change()
-        if not edits:
-            return
-        self._undone.clear()
-        self.about_to_change()
-        changes: list[Change] = []
+        label, action = self.label(segment_id), Action()
         try:
-            for n, edit in enumerate(edits):
-                if n:
+            for key in keys:
+                if action:
                     yield
-                changes += self._write(segment_id, edit.slice, before[edit.slice])
+                before = self.session.region(label, key)
+                if not change(key):
+                    continue
+                if not action:
+                    self._undone.clear()
+                    self.about_to_change()
+                action.append(())
+                action[-1] = self._write(segment_id, key, before)
         except DFQSAMError:
-            self.session.undo()
-            for done in reversed(changes):
+            for _ in action:
+                self.session.undo()
+            for done in reversed(list(itertools.chain(*action))):
                 self.segments.restore(done.segment_id, done.slice, done.before)
             raise
-        self._done.append(tuple(changes))
+        if action:
+            self._done.append(action)
 
     def _write(self, segment_id: str, key: SliceKey, before: np.ndarray) -> tuple[Change, ...]:
         present = self.segments.read(segment_id, key)
@@ -170,29 +183,40 @@ class Canvas:
         predicted = self.session.region(self.label(segment_id), key)
         wanted = with_hand_edits(predicted, before & ~refused, present)
         changes = self.segments.write(segment_id, key, wanted, self.protect_others)
-        self._refused[segment_id, key] = wanted & ~self.segments.read(segment_id, key)
+        refused = wanted & ~self.segments.read(segment_id, key)
+        self._refused.pop((segment_id, key), None)
+        if refused.any():
+            self._refused[segment_id, key] = refused
         return changes
 
     def _step(
         self,
-        source: list[tuple[Change, ...]],
-        target: list[tuple[Change, ...]],
+        source: list[Action],
+        target: list[Action],
         move_session: Callable[[], tuple[SliceEdit, ...]],
         forwards: bool,
     ) -> Iterator[None]:
+        """Take the last action of `source` to `target`; where that fails, the slices that are left stay in `source`."""
         self.segments.check()
-        for change in source[-1]:
+        action, moved = source[-1], Action()
+        for change in itertools.chain(*action):
             self.segments.segment_name(change.segment_id)
         self.about_to_change()
-        move_session()
-        changes = source.pop()
-        target.append(changes)
-        for n, change in enumerate(changes if forwards else reversed(changes)):
-            if n:
+        while action:
+            if moved:
                 yield
-            old, new = (change.before, change.after) if forwards else (change.after, change.before)
-            present = self.segments.read(change.segment_id, change.slice)
-            self.segments.restore(change.segment_id, change.slice, with_hand_edits(new, old, present))
+            for change in action[-1] if forwards else reversed(action[-1]):
+                self._restore(change, forwards)
+            move_session()
+            if not moved:
+                target.append(moved)
+            moved.append(action.pop())
+        source.pop()
+
+    def _restore(self, change: Change, forwards: bool) -> None:
+        old, new = (change.before, change.after) if forwards else (change.after, change.before)
+        present = self.segments.read(change.segment_id, change.slice)
+        self.segments.restore(change.segment_id, change.slice, with_hand_edits(new, old, present))
 
 
 def _take_all(steps: Iterator[None]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ class ComparisonJob:
     """Copies volume and segments to a folder of its own, piece by piece, compares there, and deletes the folder.
 
     segments: a `scene.SegmentScene`, only read. state: "running", "done", "cancelled" or "failed". message: one
-    sentence about it. rows: of the report of `dfqsam verify`. The volume's copy is taken at once, the segments' within
-    the first ticks. Raises DFQSAMError when there is no segment.
+    sentence about it. rows: of the report of `dfqsam verify`. Both copies are taken within the first ticks. Raises
+    DFQSAMError when there is no segment.
     """
 
     def __init__(
@@ -39,15 +39,17 @@ class ComparisonJob:
             raise DFQSAMError("The segmentation has no segment. Draw or load what the models shall be compared with.")
         self.state, self.message = "running", ""
         self.rows: list[dict[str, Any]] = []
-        self._volume = Volume(volume.voxels_kji.copy(), volume.geometry, volume.modality, volume.source)
-        self._folder = Path(tempfile.mkdtemp(prefix="dfqsam-compare-"))
+        self._volume = volume
+        self._temporary = tempfile.TemporaryDirectory(prefix="dfqsam-compare-", ignore_cleanup_errors=True)
+        self._folder = Path(self._temporary.name)
         self._arguments = [
             *("verify", str(model), "--reference", str(reference), "--data", str(self._folder), "--progress", "json"),
             *("--prompts", _CHECKED_PROMPTS, "--report", str(self._folder / _REPORT)),
         ]
         self._worker, self._python = worker, python
         self._masks: dict[str, np.ndarray] = {}
-        self._steps: Iterator[None] | None = self._copy_segments(segments)
+        self._voxels = np.empty_like(volume.voxels_kji, order="C")
+        self._steps: Iterator[None] | None = itertools.chain(self._copy_volume(), self._copy_segments(segments))
         self._job: Job | None = None
         self._child: ChildProcess | None = None
 
@@ -76,6 +78,12 @@ class ComparisonJob:
         elif self.state == "running":
             self._end("cancelled", "Cancelled.")
 
+    def close(self) -> None:
+        """Stop for good, when nobody will poll any more: the copies are deleted, and the child ends without them."""
+        self.cancel()
+        if self.state == "running":
+            self._end("cancelled", "Cancelled.")
+
     def _copy_for_a_moment(self) -> None:
         ends = time.perf_counter() + _BUDGET_SECONDS
         while self._steps is not None and time.perf_counter() < ends:
@@ -83,15 +91,21 @@ class ComparisonJob:
                 self._steps = None
                 self._job = self._worker.submit(Job(self._write_files, self._start_child, self._not_written))
 
+    def _copy_volume(self) -> Iterator[None]:
+        """Copy one slice a step."""
+        for index, plane in enumerate(self._volume.voxels_kji):
+            self._voxels[index] = plane
+            yield
+
     def _copy_segments(self, segments: Any) -> Iterator[None]:
         """Read one slice of one segment a step."""
         for number, segment_id in enumerate(segments.segment_ids, start=1):
-            mask = np.zeros(self._volume.voxels_kji.shape, np.uint8)
+            mask = np.zeros(self._voxels.shape, np.uint8)
             for index in range(len(mask)):
                 mask[index] = segments.read(segment_id, SliceKey("K", index))
+                if mask[index].any():
+                    self._masks[f"label_{number:03d}.nrrd"] = mask
                 yield
-            if mask.any():
-                self._masks[f"label_{number:03d}.nrrd"] = mask
         if not self._masks:
             raise DFQSAMError("All segments are empty. Draw or load what the models shall be compared with.")
 
@@ -101,7 +115,7 @@ class ComparisonJob:
 
         from dfqsam_core.volume.itk_files import image_of
 
-        for name, voxels in {"image.nrrd": self._volume.voxels_kji, **self._masks}.items():
+        for name, voxels in {"image.nrrd": self._voxels, **self._masks}.items():
             progress(Progress("write", 0, 0))
             SimpleITK.WriteImage(
                 image_of(voxels, self._volume.geometry), str(self._folder / name), name != "image.nrrd"
@@ -110,7 +124,10 @@ class ComparisonJob:
     def _start_child(self, _: None) -> None:
         if self.state == "running":
             self._masks = {}
-            self._child = ChildProcess(self._arguments, self._python)
+            try:
+                self._child = ChildProcess(self._arguments, self._python)
+            except OSError as error:
+                self._end("failed", f"The comparison cannot be started: {error}. Check the installation of Slicer.")
 
     def _not_written(self, error: BaseException) -> None:
         if self.state == "running" and not isinstance(error, Cancelled):
@@ -131,4 +148,4 @@ class ComparisonJob:
         self.state, self.message, self._steps = state, message, None
         if self._job is not None:
             self._job.cancelled.set()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._temporary.cleanup()

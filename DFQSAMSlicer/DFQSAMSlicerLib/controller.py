@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from dfqsam_core.errors import DFQSAMError, PromptError
-from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
+from dfqsam_core.progress import Progress
 from dfqsam_core.volume import PropagationConfig, PropagationPlan, SliceKey, Stop, WindowLevel, plan_propagation
 from dfqsam_core.volume.prompts import Prompt, can_predict
 from dfqsam_core.volume.slice_predictor import SlicePrediction
@@ -19,7 +18,8 @@ from .canvas import Canvas
 from .failure import sentence
 from .preview import Preview, PreviewLayer
 from .prompt_requests import Prompts, Request, with_prompt, with_requests, without_prompt
-from .worker import Job, Worker
+from .single_job import SingleJob
+from .worker import Worker
 from .writing import Writing
 
 
@@ -28,8 +28,8 @@ class Controller:
 
     changed: called after each change of what is public here. auto_accept: write predictions at once, without preview.
     refine: start each prediction from the slice's present mask. message: one sentence about the last thing that
-    happened; is_error: whether that was a refusal or failure. progress: of what runs now. seconds: how long the last
-    prediction took, encoding included; encoding_seconds, decoding_seconds: the last ones on a new slice and on one that
+    happened; is_error: whether that was a refusal or failure. seconds: how long the last prediction took, encoding
+    included; encoding_seconds, decoding_seconds: the last ones on a new slice and on one that
     was encoded before, None until measured. stops: where the last propagation ended.
     """
 
@@ -44,7 +44,6 @@ class Controller:
         self.auto_accept = True
         self.refine = False
         self.message, self.is_error = "", False
-        self.progress: Progress | None = None
         self.seconds: float | None = None
         self.encoding_seconds: float | None = None
         self.decoding_seconds: float | None = None
@@ -55,13 +54,18 @@ class Controller:
         self._preview_layer = preview_layer
         self._requests: deque[Request] = deque()
         self._current: Request | None = None
-        self._job: Job | None = None
-        self._writing = Writing(worker, self._do)
+        self._running = SingleJob(worker, self._go_on, self._failed, changed)
+        self._writing = Writing(worker, self._go_on)
+
+    @property
+    def progress(self) -> Progress | None:
+        """The latest report of what runs now, None where there is none."""
+        return self._running.progress
 
     @property
     def is_busy(self) -> bool:
         """Whether a prompt or a propagation is being worked on or written, or waits for that."""
-        return self._job is not None or self._writing.is_going or bool(self._requests)
+        return self._running.is_going or self._writing.is_going or bool(self._requests)
 
     @property
     def can_undo(self) -> bool:
@@ -107,22 +111,17 @@ class Controller:
 
     def choose_candidate(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use candidate 0, 1 or 2 of a slice's prediction."""
-        preview = self._preview_of(segment_id, key)
-        if preview is not None and preview.prediction is not None:
-            self._show(replace(preview, prediction=preview.prediction.with_choice(candidate)))
-        else:
-            self._do(lambda: self._choose(segment_id, key, candidate))
+        self._do(lambda: self._choose(segment_id, key, candidate))
 
     def accept_preview(self) -> None:
-        """Write the preview into its segment."""
-        preview, self.preview = self.preview, None
+        """Write the preview into its segment; it stays a preview where that is refused."""
+        preview = self.preview
         if preview is not None:
-            self._show(None)
-            self._do(lambda: self.canvas.accept(preview.segment_id, preview.key, preview.prompts, preview.prediction))
+            self._do(lambda: self._accept(preview))
 
     def discard_preview(self) -> None:
         """Forget the preview and its prompts."""
-        self._show(None)
+        self._do(lambda: self._show(None))
 
     def undo(self) -> None:
         """Take the last action back: what is still worked on, else the preview, else the last edit."""
@@ -141,8 +140,19 @@ class Controller:
         self, segment_id: str, axis: str, first: int, last: int, config: PropagationConfig | None = None
     ) -> None:
         """Carry a segment from its prompted slices to the slices `first` to `last`, both included; one undo step."""
+
+        def begin() -> None:
+            self._require_idle()
+            session, label = self.canvas.session, self.canvas.label(segment_id)
+            self._running.start(
+                lambda report: plan_propagation(session, label, axis, first, last, config, report), done
+            )
+
+        def done(plan: PropagationPlan) -> None:
+            self._writing.start(self.canvas.accept_plan(segment_id, plan), lambda: self._tell_stops(axis, plan.stops))
+
         self.accept_preview()
-        self._do(lambda: self._start_propagation(segment_id, axis, first, last, config))
+        self._do(begin)
 
     def change_window(self, window: WindowLevel) -> None:
         """Let the model see the volume through another window from now on; what was predicted before stays."""
@@ -170,9 +180,8 @@ class Controller:
 
     def _drop_work(self) -> None:
         self._requests.clear()
-        if self._job is not None:
-            self._job.cancelled.set()
-        self._job = self.progress = self._current = None
+        self._running.forget()
+        self._current = None
 
     def _ask(self, request: Request) -> None:
         self._requests.append(request)
@@ -180,7 +189,7 @@ class Controller:
 
     def _advance(self) -> None:
         """Begin the next request; only one at a time, so that each starts from what the one before it left."""
-        while self._requests and self._job is None and not self._writing.is_going:
+        while self._requests and not self._running.is_going and not self._writing.is_going:
             request = self._requests.popleft()
             self._do(partial(self._begin, request))
 
@@ -200,7 +209,7 @@ class Controller:
             self._measured(time.perf_counter() - started, slices.encodings > encodings)
             self._take(request, prompts, prediction)
 
-        self._start(lambda _: slices.predict(request.key, prompts, low_res), done)
+        self._running.start(lambda _: slices.predict(request.key, prompts, low_res), done)
 
     def _measured(self, seconds: float, is_new_slice: bool) -> None:
         self.seconds = seconds
@@ -210,33 +219,29 @@ class Controller:
             self.decoding_seconds = seconds
 
     def _take(self, request: Request, prompts: Prompts, prediction: SlicePrediction | None) -> None:
+        preview = Preview(request.segment_id, request.key, prompts, prediction)
         if self.auto_accept:
-            self._show(None)
-            self.canvas.accept(request.segment_id, request.key, prompts, prediction)
+            self._accept(preview)
         else:
-            self._show(Preview(request.segment_id, request.key, prompts, prediction))
+            self._show(preview)
 
-    def _start_propagation(
-        self, segment_id: str, axis: str, first: int, last: int, config: PropagationConfig | None
-    ) -> None:
-        self._require_idle()
-        session, label = self.canvas.session, self.canvas.label(segment_id)
-
-        def done(plan: PropagationPlan) -> None:
-            self._writing.start(self.canvas.accept_plan(segment_id, plan), lambda: self._tell_stops(axis, plan.stops))
-
-        self._start(lambda report: plan_propagation(session, label, axis, first, last, config, report), done)
+    def _accept(self, preview: Preview) -> None:
+        self.canvas.accept(preview.segment_id, preview.key, preview.prompts, preview.prediction)
+        self._show(None)
 
     def _tell_stops(self, axis: str, stops: tuple[Stop, ...]) -> None:
         self.stops = stops
         self._say("; ".join(f"Slice {axis} {stop.last_index}: {stop.reason}" for stop in stops))
-        self._advance()
 
     def _change_window(self, window: WindowLevel) -> None:
         self._require_idle()
         self.canvas.session.slices.window = window
 
     def _choose(self, segment_id: str, key: SliceKey, candidate: int) -> None:
+        preview = self._preview_of(segment_id, key)
+        if preview is not None and preview.prediction is not None:
+            self._show(replace(preview, prediction=preview.prediction.with_choice(candidate)))
+            return
         self._writing.require_ended()
         self.canvas.choose_mask(segment_id, key, candidate)
 
@@ -245,26 +250,17 @@ class Controller:
         if steps is None:
             self._say(otherwise)
         else:
-            self._writing.start(steps, self._advance)
+            self._writing.start(steps)
 
-    def _start(self, work: Callable[[ProgressCallback], Any], done: Callable[[Any], None]) -> None:
-        def finished(result: Any) -> None:
-            self._job = self.progress = self._current = None
-            self._do(lambda: done(result))
-            self._advance()
+    def _go_on(self, action: Callable[[], None]) -> None:
+        """Do what follows from work that has ended, and begin what waits."""
+        self._current = None
+        self._do(action)
+        self._advance()
 
-        def failed(error: BaseException) -> None:
-            # A cancelled job was forgotten when that happened; what waits now was asked for later.
-            if not isinstance(error, Cancelled):
-                self._drop_work()
-                self.refuse(error)
-
-        def progressed(progress: Progress) -> None:
-            self.progress = progress
-            self._changed()
-
-        self._job = self._worker.submit(Job(work, finished, failed, progressed))
-        self._changed()
+    def _failed(self, error: BaseException) -> None:
+        self._drop_work()
+        self.refuse(error)
 
     def _do(self, action: Callable[[], None]) -> None:
         """Run an action; what it refuses becomes the message."""
@@ -295,5 +291,5 @@ class Controller:
 
     def _require_idle(self) -> None:
         self._writing.require_ended()
-        if self._job is not None:
+        if self._running.is_going:
             raise PromptError("Another prompt is being worked on. Wait for it, or cancel it.")

@@ -90,6 +90,7 @@ class EditorPrompting:
     def choose_tool(self, role: str | None) -> None:
         """Let clicks in the slice views place "positive" or "negative" points or a "box"; None: no longer."""
         self.wanted = role
+        self._forget_corner()
         if role is not None and self.is_active:
             self._follow(again=True)
         self._place()
@@ -140,4 +141,9 @@ class EditorPrompting:
             return
         if self._placing.node is not self.workspace.markups.nodes[self.wanted]:
             self.wanted = role_of(self._placing.node)
+            self._forget_corner()
             self._changed()
+
+    def _forget_corner(self) -> None:
+        if self.workspace is not None:
+            self.workspace.markups.forget_corner()

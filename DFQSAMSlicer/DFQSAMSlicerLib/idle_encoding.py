@@ -20,13 +20,14 @@ class IdleEncoding:
         self._slices = slices.twin(predictor)
         self._prefetcher: Prefetcher | None = None
         self._key: SliceKey | None = None
+        self._before: SliceKey | None = None
         self._busy = False
         self._enabled = True
 
     def look_at(self, key: SliceKey) -> None:
-        """Encode this slice and those around it, nearest first."""
+        """Encode this slice and those around it, nearest first, those ahead of the last move before those behind."""
         if key != self._key:
-            self._key = key
+            self._before, self._key = self._key, key
             self._request()
 
     def follow(self, window: WindowLevel, is_busy: bool) -> None:
@@ -62,4 +63,5 @@ class IdleEncoding:
             self._enabled = False
 
     def _around(self, key: SliceKey) -> list[SliceKey]:
-        return [key, *outwards(key, self._slices.volume.geometry.size_along(key.axis), _REACH)]
+        size = self._slices.volume.geometry.size_along(key.axis)
+        return [key, *outwards(key, size, _REACH, self._before)]

@@ -113,6 +113,8 @@ class Opening:
         stamp = _stamp(choice.model_path)
         if loaded is None or loaded.path != choice.model_path or stamp not in (loaded.stamp, _GONE):
             loaded = _Loaded(choice.model_path, stamp, load_model(choice.model_path))
+        # A session is known by it: computed here, it is there when the main thread loads or stores one.
+        _ = volume.digest
         return loaded, choose_window(choice.window, volume.voxels_kji, volume.modality)
 
     def _open(self, choice: Choice, loaded: _Loaded, window: WindowLevel) -> None:

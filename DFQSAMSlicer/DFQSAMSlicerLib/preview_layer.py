@@ -10,6 +10,7 @@ from dfqsam_core.volume import SliceKey
 
 from .preview import Preview
 from .scene import SegmentScene, new_segmentation
+from .volume_node import SceneError
 
 _COLOR = (1.0, 0.85, 0.1)
 _NAME = "DFQSAMSlicer preview"
@@ -25,8 +26,12 @@ class SegmentationPreview:
 
     def show(self, preview: Preview | None) -> None:
         """Show this one instead of what was shown; None for nothing."""
-        if self._segments is not None and self._segments.node.GetScene() is None:
-            self._segments = self._shown = None
+        try:
+            if self._segments is not None:
+                self._segments.check()
+        except SceneError:
+            # The scene took the node, or the volume moved away from it: the next preview has one of its own.
+            self.remove()
         if self._shown is not None and self._segments is not None:
             before, self._shown = self._shown, None
             self._paint(before, np.zeros_like(self._segments.read(self._segments.segment_ids[0], before)))

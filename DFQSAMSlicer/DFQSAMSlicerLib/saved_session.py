@@ -21,6 +21,10 @@ def store_session(session: VolumeSession, segmentation_node: Any) -> Any:
         node.SetAttribute(_ROLE, "1")
         node.SetNodeReferenceID(_REFERENCE, segmentation_node.GetID())
         node.SetHideFromEditors(True)
+    # In the scene's own file: a file of the node would be written before the scene tells that it is saved, and Slicer's
+    # save dialog writes none for a hidden node.
+    node.SetForceCreateStorageNode(node.CreateStorageNodeNever)
+    node.SetAndObserveStorageNodeID(None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "session.json"
         save_session(path, session)

@@ -26,12 +26,34 @@ _SAME_GRID = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class SegmentChange:
-    """What one segment had on one slice before and after: (rows, columns) bool in storage order."""
+    """What one segment had on one slice before and after; eight voxels in a byte, as a history keeps many of them.
+
+    shape: (rows, columns). packed: (2, bytes) uint8.
+    """
 
     segment_id: str
     slice: SliceKey
-    before: np.ndarray
-    after: np.ndarray
+    shape: tuple[int, ...]
+    packed: np.ndarray
+
+    @classmethod
+    def of(cls, segment_id: str, key: SliceKey, before: np.ndarray, after: np.ndarray) -> SegmentChange:
+        """Change from `before` to `after`, both (rows, columns) bool in storage order."""
+        packed = np.packbits(np.stack([before, after]).reshape(2, -1), axis=1)
+        return cls(segment_id, key, before.shape, packed)
+
+    @property
+    def before(self) -> np.ndarray:
+        """(rows, columns) bool in storage order; a new array."""
+        return self._plane(0)
+
+    @property
+    def after(self) -> np.ndarray:
+        """(rows, columns) bool in storage order; a new array."""
+        return self._plane(1)
+
+    def _plane(self, n: int) -> np.ndarray:
+        return np.unpackbits(self.packed[n], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
 
 
 def new_segmentation(volume_node: Any, name: str) -> Any:
@@ -140,8 +162,8 @@ class SegmentScene:
 
     def _changes(self, segment_id: str, key: SliceKey, before: dict[str, np.ndarray]) -> tuple[SegmentChange, ...]:
         order = (segment_id, *(other for other in before if other != segment_id))
-        changes = (SegmentChange(other, key, before[other], self.read(other, key)) for other in order)
-        return tuple(change for change in changes if (change.before != change.after).any())
+        planes = ((other, before[other], self.read(other, key)) for other in order)
+        return tuple(SegmentChange.of(other, key, old, new) for other, old, new in planes if (old != new).any())
 
     def _exclusive(self, segment_id: str, planes: dict[str, np.ndarray]) -> np.ndarray:
         """Where other segments are that the overwrite mode would not let this one overlap with."""

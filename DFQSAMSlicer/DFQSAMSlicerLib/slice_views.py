@@ -10,7 +10,7 @@ import numpy as np
 
 from dfqsam_core.volume import SliceKey, VolumeGeometry
 
-from .volume_node import ijk_from_world, ijk_to_ras, matrix_array, view_axis, world_from_ijk
+from .volume_node import ijk_from_world, matrix_array, view_axis, world_from_ijk
 
 _AXES = "IJK"
 _PLANES = ("sagittal", "coronal", "axial")
@@ -89,8 +89,3 @@ class PresentSlice:
         if under_mouse is not None and under_mouse is not self._slice_node:
             self._slice_node = under_mouse
             self._changed()
-
-
-def prompt_geometry(volume_node: Any) -> VolumeGeometry:
-    """The grid of a volume node, before its parent transforms."""
-    return VolumeGeometry(ijk_to_ras(volume_node), volume_node.GetImageData().GetDimensions())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import slicer
@@ -13,6 +14,9 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.volume import Volume, VolumeGeometry
 
+# By the state of a node: VTK counts every change of an image in its MTime.
+_HELD: WeakValueDictionary[tuple[Any, ...], Volume] = WeakValueDictionary()
+
 
 class SceneError(DFQSAMError):
     """The scene lacks what is asked of it, or holds it in a form that cannot be segmented."""
@@ -21,7 +25,8 @@ class SceneError(DFQSAMError):
 def read_volume_node(node: Any) -> Volume:
     """The volume of a vtkMRMLScalarVolumeNode: a read-only view of its voxels and its own grid, without parents.
 
-    The grid is the one of the volume's header, so that a registration does not change what the model sees.
+    The grid is the one of the volume's header, so that a registration does not change what the model sees. The same
+    Volume is returned as long as somebody holds it and nothing of it changed, so that its digest is computed once.
     Raises SceneError for no volume, an empty one, one with several values per voxel; VolumeError for its grid.
     """
     if node is None or node.GetScene() is None:
@@ -35,9 +40,13 @@ def read_volume_node(node: Any) -> Volume:
             f"The volume {name!r} has {scalars.GetNumberOfComponents()} values per voxel; one is needed. "
             "Extract one frame or one channel of it first (module Vector to Scalar Volume, or Sequences)."
         )
-    shape_ijk = image.GetDimensions()
-    voxels = vtk_to_numpy(scalars).reshape(shape_ijk[::-1])
-    return Volume(voxels, VolumeGeometry(ijk_to_ras(node), shape_ijk), source=name)
+    shape_ijk, matrix = image.GetDimensions(), ijk_to_ras(node)
+    state = (name, scalars.GetAddressAsString(""), image.GetMTime(), shape_ijk, matrix.tobytes())
+    volume = _HELD.get(state)
+    if volume is None:
+        voxels = vtk_to_numpy(scalars).reshape(shape_ijk[::-1])
+        volume = _HELD[state] = Volume(voxels, VolumeGeometry(matrix, shape_ijk), source=name)
+    return volume
 
 
 def ijk_to_ras(node: Any) -> np.ndarray:

@@ -76,6 +76,7 @@ class Workspace:
         self._observe(self._scene, self._scene.StartSaveEvent, self._store)
         self._observe(self._scene, self._scene.StartCloseEvent, self.close)
         self._observe(segmentation_node, slicer.vtkSegmentation.SegmentRemoved, self._refresh)
+        _LISTENING[self._place] = self
         self._refresh()
 
     @property
@@ -112,8 +113,8 @@ class Workspace:
         return True
 
     def leave(self) -> None:
-        """Write the preview, keep the session in the scene, and close; to continue here later."""
-        if self.is_open:
+        """Write the preview, keep the session in the scene unless that is closed, and close; to continue here later."""
+        if self.is_open and not self._scene.IsClosing():
             self._store()
         self.close()
 
@@ -153,7 +154,6 @@ class Workspace:
             other.notice = "Prompts go to another panel now. Choose a tool here to prompt here again."
             other.leave()
             other._changed()
-        _LISTENING[self._place] = self
 
     def _saved_session(self, volume: Volume, predictor: Predictor | None) -> VolumeSession | None:
         try:

@@ -17,7 +17,7 @@ _HOLD_SECONDS = 0.02
 class Writing:
     """Takes the steps of an action that writes slices: those of one moment at once, the rest as the worker delivers.
 
-    do: runs an action, and turns what it refuses into a message.
+    do: runs each turn after the first, and turns what that refuses into a message.
     """
 
     def __init__(self, worker: Worker, do: Callable[[Callable[[], None]], None]) -> None:
@@ -31,7 +31,7 @@ class Writing:
         """Whether there are slices still to be written."""
         return self._left is not None
 
-    def start(self, steps: Iterator[None], ended: Callable[[], None]) -> None:
+    def start(self, steps: Iterator[None], ended: Callable[[], None] = lambda: None) -> None:
         """Take steps, and call `ended` after the last one. Raises what the first ones raise."""
         self._go_on(steps, ended, _HOLD_SECONDS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,6 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 from DFQSAMSlicerLib.comparison_job import ComparisonJob
 from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
 from DFQSAMSlicerLib.volume_node import read_volume_node
-from DFQSAMSlicerLib.worker import Worker
 
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.evaluate import compare_models
@@ -31,13 +31,6 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     write_model(folder / "packed.safetensors", packed_toy())
     return folder / "packed.safetensors", write_toy_checkpoint(folder)
-
-
-@pytest.fixture
-def worker():
-    found = Worker()
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -68,16 +61,30 @@ def segments(a_volume_node):
     return scene
 
 
-def run(job, worker, seconds=120):
-    """As the panel's timer does it."""
+def run(job, worker):
+    """Tick as the panel's timer does, until it has ended."""
 
     def is_over():
         worker.deliver()
         job.poll()
         return job.state != "running"
 
-    wait_for(is_over, seconds)
+    wait_for(is_over)
     return job
+
+
+def wait_for_progress(job, worker):
+    """Tick until the child compares."""
+    wait_for(lambda: (worker.deliver(), job.poll(), job.progress is not None)[2])
+
+
+@pytest.fixture
+def endless_python(tmp_path):
+    """A Python that does what it is asked to, and then does not end: no test can come too late to meet it running."""
+    path = tmp_path / "endless-python"
+    path.write_text(f"#!/bin/sh\n'{sys.executable}' \"$@\"\nsleep 3600\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 def test_the_numbers_are_those_of_dfqsam_verify_on_the_same_voxels(
@@ -101,7 +108,15 @@ def test_the_numbers_are_those_of_dfqsam_verify_on_the_same_voxels(
 
 def test_a_scene_closed_meanwhile_changes_nothing(world, a_volume_node, segments, models, worker, own_temporary_folder):
     job = ComparisonJob(read_volume_node(a_volume_node), segments, *models, worker)
-    wait_for(lambda: (worker.deliver(), job.poll(), job.progress is not None)[2], 60)
+
+    def is_comparing():
+        job.poll()
+        worker.deliver()
+        return job._child is not None
+
+    wait_for(is_comparing)
+    # Nothing has been heard of the child yet, so it counts as running.
+    assert job.state == "running"
     world.scene.Clear(0)
     assert run(job, worker).state == "done"
     assert len(job.rows) == 3
@@ -139,12 +154,31 @@ def test_a_reference_that_is_no_model_is_a_sentence(a_volume_node, segments, mod
     assert "wrong.pth" in job.message
 
 
-def test_cancelling_leaves_nothing(a_volume_node, segments, models, worker, own_temporary_folder):
-    job = ComparisonJob(read_volume_node(a_volume_node), segments, *models, worker)
+def test_cancelling_leaves_nothing(a_volume_node, segments, models, worker, own_temporary_folder, endless_python):
+    volume = read_volume_node(a_volume_node)
+    job = ComparisonJob(volume, segments, *models, worker)
     job.cancel()
     assert job.state == "cancelled"
-    second = ComparisonJob(read_volume_node(a_volume_node), segments, *models, worker)
-    wait_for(lambda: (worker.deliver(), second.poll(), second.progress is not None)[2], 60)
+    second = ComparisonJob(volume, segments, *models, worker, python=endless_python)
+    wait_for_progress(second, worker)
     second.cancel()
     assert run(second, worker).state == "cancelled"
+    assert list(own_temporary_folder.iterdir()) == []
+
+
+def test_closing_leaves_nothing_although_nobody_polls_any_more(
+    a_volume_node, segments, models, worker, own_temporary_folder, endless_python
+):
+    job = ComparisonJob(read_volume_node(a_volume_node), segments, *models, worker, python=endless_python)
+    wait_for_progress(job, worker)
+    assert list(own_temporary_folder.iterdir()) != []
+    job.close()
+    assert job.state == "cancelled"
+    assert list(own_temporary_folder.iterdir()) == []
+    wait_for(lambda: (job._child.poll(), job._child.exit_code is not None)[1])
+
+
+def test_a_python_that_is_not_there_is_a_sentence(a_volume_node, segments, models, worker, own_temporary_folder):
+    job = run(ComparisonJob(read_volume_node(a_volume_node), segments, *models, worker, python="/no/python"), worker)
+    assert (job.state, "cannot be started" in job.message) == ("failed", True)
     assert list(own_temporary_folder.iterdir()) == []

@@ -10,30 +10,25 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-import slicer
 from DFQSAMSlicerLib.canvas import Canvas
 from DFQSAMSlicerLib.controller import Controller
-from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
 from DFQSAMSlicerLib.volume_node import read_volume_node
-from DFQSAMSlicerLib.worker import Worker
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import (
     BoxPrompt,
     PointPrompt,
-    PropagationConfig,
     SliceKey,
     VolumeSession,
-    WindowLevel,
     propagate,
 )
-from Testing.core.volume.conftest import MODEL, GreyPredictor
+from Testing.support.finished import PATIENCE_SECONDS, settle
+from Testing.support.grey_predictor import MODEL, GreyPredictor
+from Testing.support.prompts import ANYWHERE
+from Testing.support.segmentations import covered_slices, voxels_of, whole
 
-WINDOW = WindowLevel(600, 200)
 K4 = SliceKey("K", 4)
 INSIDE, OUTSIDE = PointPrompt((7, 5, 4)), PointPrompt((0, 0, 4))
-ANYWHERE = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
 
 
 class GatedPredictor(GreyPredictor):
@@ -46,7 +41,7 @@ class GatedPredictor(GreyPredictor):
 
     def predict(self, *args, **kwargs):
         self.begun.set()
-        assert self.gate.wait(10)
+        assert self.gate.wait(PATIENCE_SECONDS)
         return super().predict(*args, **kwargs)
 
 
@@ -57,23 +52,8 @@ def predictor():
     found.gate.set()
 
 
-@pytest.fixture
-def worker():
-    found = Worker()
-    yield found
-    found.close()
-
-
 def a_session(volume_node, predictor):
-    return VolumeSession(read_volume_node(volume_node), MODEL, WINDOW, cache=EmbeddingCache(), predictor=predictor)
-
-
-@pytest.fixture
-def segments(a_volume_node):
-    found = SegmentScene(a_volume_node, new_segmentation(a_volume_node, "Organs"))
-    found.add_segment("liver")
-    found.add_segment("spleen")
-    return found
+    return VolumeSession(read_volume_node(volume_node), MODEL, "600,200", predictor=predictor)
 
 
 @pytest.fixture
@@ -81,32 +61,12 @@ def controller(a_volume_node, segments, worker, predictor):
     return Controller(Canvas(a_session(a_volume_node, predictor), segments), worker)
 
 
-@pytest.fixture
-def liver(segments):
-    return segments.segment_ids[0]
-
-
-@pytest.fixture
-def spleen(segments):
-    return segments.segment_ids[1]
-
-
-def settle(controller, worker):
-    """Let all work end, as the panel's timer does."""
-    while controller.is_busy:
-        assert worker.wait(10)
-        controller.deliver()
-
-
 def act(controller, worker, *actions):
+    """Do one thing after the other, each when the one before has ended."""
     for action in actions:
         action()
-        settle(controller, worker)
-
-
-def everything(segments, segment_id):
-    """(K, J, I) bool of a segment, slice by slice."""
-    return np.stack([segments.read(segment_id, SliceKey("K", index)) for index in range(9)])
+        settle(worker, controller.deliver)
+        assert not controller.is_busy
 
 
 def expected_plane(volume_node, *prompts):
@@ -118,7 +78,7 @@ def expected_plane(volume_node, *prompts):
 
 def test_a_click_writes_what_the_core_predicts_on_that_slice_only(controller, worker, segments, liver, a_volume_node):
     act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
-    found = everything(segments, liver)
+    found = whole(segments, liver)
     assert 0 < found[4].sum() < found[4].size
     np.testing.assert_array_equal(found[4], expected_plane(a_volume_node, INSIDE))
     assert not np.delete(found, 4, axis=0).any()
@@ -137,7 +97,7 @@ def test_undo_takes_one_prompt_back_and_restores_the_slice_and_redo_repeats_it(
     assert controller.prompts(liver, K4) == (INSIDE,)
     np.testing.assert_array_equal(segments.read(liver, K4), expected_plane(a_volume_node, INSIDE))
     controller.undo()
-    assert not everything(segments, liver).any()
+    assert not whole(segments, liver).any()
     controller.undo()
     assert controller.message == "There is nothing to undo."
     controller.redo()
@@ -155,12 +115,13 @@ def test_clicks_faster_than_the_model_all_count_and_each_is_one_undo_step(
         controller.add_prompt(liver, prompt)
     assert controller.all_prompts() == {(liver, K4): (INSIDE, boxes[-1])}
     predictor.gate.set()
-    settle(controller, worker)
+    settle(worker, controller.deliver)
     assert controller.all_prompts() == {(liver, K4): (INSIDE, boxes[-1])}
     assert controller.prompts(liver, K4) == (INSIDE, boxes[-1])
     np.testing.assert_array_equal(segments.read(liver, K4), expected_plane(a_volume_node, INSIDE, boxes[-1]))
-    controller.undo()
-    assert controller.prompts(liver, K4) == (INSIDE, boxes[1])
+    for left in ((INSIDE, boxes[1]), (INSIDE, boxes[0]), (INSIDE,), ()):
+        controller.undo()
+        assert controller.prompts(liver, K4) == left
     assert len(predictor.encoded) == 1
 
 
@@ -215,10 +176,9 @@ def test_what_was_drawn_by_hand_stays(controller, worker, segments, liver, a_vol
     np.testing.assert_array_equal(segments.read(liver, K4), drawn)
 
 
-def test_what_the_mask_refused_comes_when_the_mask_allows_it(controller, worker, segments, liver, world, a_volume_node):
-    editor = slicer.vtkMRMLSegmentEditorNode()
-    editor.SetSingletonTag("SegmentEditor")
-    editor = world.scene.AddNode(editor)
+def test_what_the_mask_refused_comes_when_the_mask_allows_it(
+    controller, worker, segments, liver, editor, a_volume_node
+):
     editor.SourceVolumeIntensityMaskOn()
     editor.SetSourceVolumeIntensityMaskRange(300, 400)
     predicted = expected_plane(a_volume_node, INSIDE)
@@ -233,7 +193,7 @@ def test_a_preview_is_written_when_it_is_accepted_or_work_goes_on_elsewhere(cont
     controller.auto_accept = False
     act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
     assert controller.preview.prediction.mask.any()
-    assert not everything(segments, liver).any()
+    assert not whole(segments, liver).any()
     controller.choose_candidate(liver, K4, 2)
     controller.accept_preview()
     assert segments.read(liver, K4).all()
@@ -251,13 +211,13 @@ def test_cancel_leaves_everything_as_it_was_and_the_next_click_works(controller,
     predictor.gate.clear()
     controller.add_prompt(liver, INSIDE)
     controller.add_prompt(liver, PointPrompt((7, 5, 5)))
-    assert predictor.begun.wait(10)
+    assert predictor.begun.wait(PATIENCE_SECONDS)
     controller.cancel()
     assert (controller.is_busy, controller.message) == (False, "Cancelled.")
     controller.add_prompt(liver, PointPrompt((7, 5, 3)))
     predictor.gate.set()
-    settle(controller, worker)
-    assert [index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()] == [3]
+    settle(worker, controller.deliver)
+    assert covered_slices(segments, liver) == [3]
     assert controller.prompts(liver, K4) == ()
 
 
@@ -272,12 +232,12 @@ def test_propagation_is_one_undo_step_and_says_where_it_stopped(controller, work
     headless.add_segment(1, "liver")
     headless.add_prompt(1, INSIDE)
     stops = propagate(headless, 1, "K", 2, 6, ANYWHERE).stops
-    np.testing.assert_array_equal(everything(segments, liver), headless.labels_kji == 1)
-    assert everything(segments, liver)[2:7].any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(whole(segments, liver), headless.labels_kji == 1)
+    assert whole(segments, liver)[2:7].any(axis=(1, 2)).all()
     assert controller.stops == stops
     assert controller.message == "Slice K 2: end of the range; Slice K 6: end of the range"
     act(controller, worker, controller.undo)
-    assert [index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()] == [4]
+    assert covered_slices(segments, liver) == [4]
     act(controller, worker, lambda: controller.propagate(liver, "K", 7, 8))
     assert controller.is_error
     assert "no prompts on the slices 7 to 8" in controller.message
@@ -291,9 +251,9 @@ def test_writing_many_slices_pauses_after_each_turn_and_ends_where_writing_at_on
     controller.propagate(liver, "K", 0, 8, ANYWHERE)
     turns = []
     while controller.is_busy:
-        assert worker.wait(10)
+        assert worker.wait(PATIENCE_SECONDS)
         controller.deliver()
-        turns.append([index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()])
+        turns.append(covered_slices(segments, liver))
         controller.add_prompt(spleen, PointPrompt((7, 5, 8))) if len(turns) == 3 else None
         if len(turns) == 4:
             controller.choose_candidate(liver, K4, 2)
@@ -304,21 +264,21 @@ def test_writing_many_slices_pauses_after_each_turn_and_ends_where_writing_at_on
             assert "undo takes them back" in controller.message
     assert all(len(later) - len(earlier) <= 1 for earlier, later in itertools.pairwise(turns))
     assert turns[-1] == list(range(9))
-    assert not everything(segments, spleen).any()
-    propagated = everything(segments, liver)
+    assert not whole(segments, spleen).any()
+    propagated = whole(segments, liver)
     act(controller, worker, controller.undo)
-    assert [index for index in range(9) if segments.read(liver, SliceKey("K", index)).any()] == [4]
+    assert covered_slices(segments, liver) == [4]
     controller.redo()
     controller.finish_writing()
     assert not controller.is_busy
-    np.testing.assert_array_equal(everything(segments, liver), propagated)
+    np.testing.assert_array_equal(whole(segments, liver), propagated)
 
 
 def test_a_write_that_fails_in_the_middle_of_many_takes_the_earlier_slices_back(
     controller, worker, segments, liver, monkeypatch
 ):
     act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
-    before, write = everything(segments, liver), segments.write
+    before, write = whole(segments, liver), segments.write
     monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
 
     def failing(segment_id, key, *rest):
@@ -329,23 +289,23 @@ def test_a_write_that_fails_in_the_middle_of_many_takes_the_earlier_slices_back(
     monkeypatch.setattr(segments, "write", failing)
     act(controller, worker, lambda: controller.propagate(liver, "K", 0, 8, ANYWHERE))
     assert (controller.message, controller.is_error) == ("There is no room.", True)
-    np.testing.assert_array_equal(everything(segments, liver), before)
+    np.testing.assert_array_equal(whole(segments, liver), before)
     controller.undo()
-    assert not everything(segments, liver).any()
+    assert not whole(segments, liver).any()
 
 
 def test_a_cancelled_propagation_changes_nothing(controller, worker, predictor, segments, liver):
     act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
-    before = everything(segments, liver)
+    before = whole(segments, liver)
     predictor.gate.clear()
     predictor.begun.clear()
     controller.propagate(liver, "K", 0, 8, ANYWHERE)
-    assert predictor.begun.wait(10)
+    assert predictor.begun.wait(PATIENCE_SECONDS)
     controller.cancel()
     predictor.gate.set()
-    assert worker.wait(10)
+    assert worker.wait(PATIENCE_SECONDS)
     controller.deliver()
-    np.testing.assert_array_equal(everything(segments, liver), before)
+    np.testing.assert_array_equal(whole(segments, liver), before)
     assert not controller.is_busy
 
 
@@ -354,11 +314,12 @@ def test_what_disappears_during_a_job_is_a_message_and_nothing_else_is_lost(
     controller, worker, predictor, segments, liver, spleen, world, a_volume_node, loss
 ):
     act(controller, worker, lambda: controller.add_prompt(spleen, OUTSIDE))
-    kept = segments.read(spleen, K4)
+    kept, voxels = segments.read(spleen, K4), voxels_of(segments.node, spleen)
+    assert voxels
     predictor.gate.clear()
     predictor.begun.clear()
     controller.add_prompt(liver, INSIDE)
-    assert predictor.begun.wait(10)
+    assert predictor.begun.wait(PATIENCE_SECONDS)
     {
         "segment": lambda: segments.node.GetSegmentation().RemoveSegment(liver),
         "segmentation": lambda: world.scene.RemoveNode(segments.node),
@@ -366,9 +327,11 @@ def test_what_disappears_during_a_job_is_a_message_and_nothing_else_is_lost(
         "scene": lambda: world.scene.Clear(0),
     }[loss]()
     predictor.gate.set()
-    settle(controller, worker)
+    settle(worker, controller.deliver)
     assert controller.is_error
     assert {"segment": "any more", "segmentation": "no segmentation"}.get(loss, "no volume") in controller.message
+    if loss in ("segment", "volume"):
+        assert voxels_of(segments.node, spleen) == voxels
     controller.undo()
     if loss == "segment":
         assert not segments.read(spleen, K4).any()
@@ -383,5 +346,5 @@ def test_a_failing_model_is_a_message(controller, worker, predictor, segments, l
     act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
     assert controller.is_error
     assert "ZeroDivisionError" in controller.message
-    assert not everything(segments, liver).any()
+    assert not whole(segments, liver).any()
     assert controller.prompts(liver, K4) == ()

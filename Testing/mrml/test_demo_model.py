@@ -12,33 +12,30 @@ from DFQSAMSlicerLib.canvas import Canvas
 from DFQSAMSlicerLib.controller import Controller
 from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
 from DFQSAMSlicerLib.volume_node import read_volume_node
-from DFQSAMSlicerLib.worker import Worker
 
 from dfqsam_core import load_model
 from dfqsam_core.resources import DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
 from dfqsam_core.volume import VolumeSession, read_prompts, read_volume, segment_volume
+from Testing.support.finished import settle
+from Testing.support.phantom import PARENT
+from Testing.support.segmentations import saved
 
-from .conftest import PARENT
-from .test_controller import settle
-from .test_scene import saved
 
-
-def test_the_module_and_the_command_line_give_the_same_voxels(world, tmp_path):
+def test_the_module_and_the_command_line_give_the_same_voxels(world, worker, tmp_path):
     model = load_model(resource_path(DEMO_MODEL), threads=1)
     volume = read_volume(resource_path(DEMO_VOLUME))
     prompts = read_prompts(resource_path(DEMO_PROMPTS), volume.geometry)
     expected = segment_volume(volume, prompts, model).labels_kji
     node = world.read_volume(resource_path(DEMO_VOLUME), "CT")
     node.SetAndObserveTransformNodeID(world.transform(PARENT).GetID())
-    segments, worker = SegmentScene(node, new_segmentation(node, "Organs")), Worker()
+    segments = SegmentScene(node, new_segmentation(node, "Organs"))
     controller = Controller(Canvas(VolumeSession(read_volume_node(node), model), segments), worker)
     for segment in prompts:
         segment_id = segments.add_segment(segment.name)
         for prompt in segment.prompts:
             controller.add_prompt(segment_id, prompt)
-            settle(controller, worker)
+            settle(worker, controller.deliver)
             assert not controller.is_error, controller.message
-    worker.close()
     found, image = saved(segments, tmp_path / "organs.seg.nrrd")
     assert len(found) == len(prompts) == 5
     for segment in prompts:

@@ -13,10 +13,8 @@ from DFQSAMSlicerLib.scene import new_segmentation
 from DFQSAMSlicerLib.volume_node import read_volume_node, world_from_ijk
 
 from dfqsam_core.errors import ModelFileError
-from dfqsam_core.store.model_file import write_model
 from dfqsam_core.volume import BoxPrompt, SliceKey
-from Testing.support.finished import wait_for
-from Testing.support.packed_toy import calibrated_toy
+from Testing.support.finished import settle
 from Testing.support.segment_editor_host import SegmentEditorHost
 
 K4 = SliceKey("K", 4)
@@ -24,18 +22,8 @@ LOW, HIGH = (2, 2, 4), (12, 10, 4)
 
 
 @pytest.fixture
-def model_file(tmp_path):
-    path = tmp_path / "toy.safetensors"
-    write_model(path, calibrated_toy())
-    return path
-
-
-@pytest.fixture
 def editor(world, a_volume_node):
-    """A Segment Editor with two segments, the first one selected; Slicer's mouse mode nodes are there."""
-    for class_name in ("vtkMRMLInteractionNode", "vtkMRMLSelectionNode"):
-        if world.scene.GetFirstNodeByClass(class_name) is None:
-            world.scene.AddNewNodeByClass(class_name)
+    """A Segment Editor, not that of Slicer's module, with two segments, the first one selected."""
     node = new_segmentation(a_volume_node, "Organs")
     found = SegmentEditorHost(world.scene, node, a_volume_node)
     for name in ("liver", "spleen"):
@@ -48,20 +36,10 @@ def editor(world, a_volume_node):
 def prompting(editor, model_file):
     found = EditorPrompting(EditorHost(editor.node, editor.save_state, lambda: model_file))
     found.activate()
-    settle(found)
+    settle(found.worker, found.tick)
     assert found.message == ("", False)
     yield found
     found.close()
-
-
-def settle(prompting):
-    """Let the effect's timer tick until nothing is worked on any more."""
-
-    def is_idle():
-        prompting.tick()
-        return not prompting.worker.is_busy
-
-    wait_for(is_idle, 30)
 
 
 def box(prompting, low=LOW, high=HIGH):
@@ -70,7 +48,7 @@ def box(prompting, low=LOW, high=HIGH):
     for corner in (low, high):
         volume_node = prompting.workspace.segments.volume_node
         prompting._placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
-    settle(prompting)
+    settle(prompting.worker, prompting.tick)
 
 
 def mask(prompting, segment_id, key=K4):
@@ -140,7 +118,7 @@ def test_another_effect_takes_the_mouse_back_and_the_prompts_are_there_again_aft
     assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
     assert (prompting.workspace, prompting.is_active) == (None, False)
     prompting.activate()
-    settle(prompting)
+    settle(prompting.worker, prompting.tick)
     assert prompting.workspace.controller.all_prompts() == {("liver", K4): (BoxPrompt(LOW, HIGH),)}
     np.testing.assert_array_equal(mask(prompting, "liver"), before)
 
@@ -159,7 +137,7 @@ def test_bad_states_are_sentences(prompting, editor, world):
     editor.node.SetSelectedSegmentID(None)
     prompting.tick()
     prompting._placing.node.AddControlPointWorld([0.0, 0.0, 0.0])
-    settle(prompting)
+    settle(prompting.worker, prompting.tick)
     assert prompting.message[1]
     world.scene.RemoveNode(editor.node.GetSegmentationNode())
     prompting.tick()
@@ -167,10 +145,11 @@ def test_bad_states_are_sentences(prompting, editor, world):
     assert "segmentation" in prompting.message[0]
     editor.node.SetAndObserveSourceVolumeNode(world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))
     editor.node.SetAndObserveSegmentationNode(world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode"))
-    settle(prompting)
+    settle(prompting.worker, prompting.tick)
     assert prompting.message == ("The volume 'Empty' is empty. Choose another one.", True)
     world.scene.Clear(0)
     prompting.tick()
+    assert prompting.workspace is None
 
 
 def test_without_a_model_the_effect_says_so(editor):
@@ -183,3 +162,12 @@ def test_without_a_model_the_effect_says_so(editor):
     prompting.choose_tool("box")
     prompting.tick()
     prompting.close()
+
+
+@pytest.mark.parametrize("end", ["another tool", "escape"])
+def test_a_corner_that_nobody_finishes_is_forgotten(prompting, a_volume_node, end):
+    prompting.choose_tool("box")
+    corners = prompting.workspace.markups.nodes["box"]
+    corners.AddControlPointWorld(world_from_ijk(a_volume_node, LOW).tolist())
+    prompting.choose_tool("positive") if end == "another tool" else prompting._placing.end()
+    assert corners.GetNumberOfControlPoints() == 0

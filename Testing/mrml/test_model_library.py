@@ -15,17 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.store.model_file import write_model
 from Testing.support.checkpoint_file import write_toy_checkpoint
-from Testing.support.packed import packed_toy
-
-
-@pytest.fixture
-def model_file(tmp_path):
-    """A tiny packed model."""
-    path = tmp_path / "toy-w4a4.safetensors"
-    write_model(path, packed_toy())
-    return path
 
 
 @pytest.fixture

@@ -11,60 +11,35 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 import slicer
 from DFQSAMSlicerLib.canvas import Canvas
 from DFQSAMSlicerLib.controller import Controller
-from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
 from DFQSAMSlicerLib.volume_node import SceneError, read_volume_node
-from DFQSAMSlicerLib.worker import Worker
 
-from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import PointPrompt, SliceKey, VolumeSession
-from Testing.core.volume.conftest import MODEL, GreyPredictor
-
-from .test_controller import WINDOW, settle
-from .test_recorded_session import random_prompt
-from .test_scene import MODES, whole
+from Testing.support.finished import settle
+from Testing.support.grey_predictor import MODEL, GreyPredictor
+from Testing.support.prompts import random_prompt
+from Testing.support.segmentations import OVERWRITE_MODES, whole
 
 K4, FULL = SliceKey("K", 4), np.ones((12, 14), bool)
 
 
 @pytest.fixture
-def segments(a_volume_node):
-    found = SegmentScene(a_volume_node, new_segmentation(a_volume_node, "Organs"))
-    found.add_segment("liver")
-    found.add_segment("spleen")
-    return found
+def controller(a_volume_node, segments, worker):
+    session = VolumeSession(read_volume_node(a_volume_node), MODEL, "600,200", predictor=GreyPredictor())
+    return Controller(Canvas(session, segments), worker)
 
 
-@pytest.fixture
-def editor(world):
-    """The settings node of Slicer's Segment Editor module."""
-    node = slicer.vtkMRMLSegmentEditorNode()
-    node.SetSingletonTag("SegmentEditor")
-    return world.scene.AddNode(node)
-
-
-@pytest.fixture
-def controller(a_volume_node, segments):
-    worker = Worker()
-    session = VolumeSession(
-        read_volume_node(a_volume_node), MODEL, WINDOW, cache=EmbeddingCache(), predictor=GreyPredictor()
-    )
-    found = Controller(Canvas(session, segments), worker)
-    yield found
-    worker.close()
-
-
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", OVERWRITE_MODES)
 def test_two_hundred_prompts_on_two_neighbours_change_only_the_prompted_one_and_undo_gives_all_back(
-    controller, segments, editor, mode
+    controller, worker, segments, editor, mode
 ):
-    editor.SetOverwriteMode(MODES[mode])
+    editor.SetOverwriteMode(OVERWRITE_MODES[mode])
     rng = np.random.default_rng(12)
     history = [{segment_id: whole(segments, segment_id) for segment_id in segments.segment_ids}]
     changed = dict.fromkeys(segments.segment_ids, 0)
     for _ in range(200):
         one, other = (segments.segment_ids[n] for n in rng.permutation(2))
-        controller.add_prompt(one, random_prompt(rng))
-        settle(controller, controller._worker)
+        controller.add_prompt(one, random_prompt(rng, segments.grid.shape_ijk))
+        settle(worker, controller.deliver)
         assert not controller.is_error, controller.message
         present = {segment_id: whole(segments, segment_id) for segment_id in segments.segment_ids}
         np.testing.assert_array_equal(present[other], history[-1][other])
@@ -79,24 +54,22 @@ def test_two_hundred_prompts_on_two_neighbours_change_only_the_prompted_one_and_
         np.testing.assert_array_equal(whole(segments, segment_id), expected)
 
 
-def finer_volume(world, phantom_file, factor=2, shift=(0, 0, 0)):
-    """The phantom resampled by SimpleITK to smaller voxels, as a node under the same transform, and its image."""
+def finer_volume(world, phantom_file, folder):
+    """The phantom resampled by SimpleITK to voxels of half the size, as a node, and its image."""
     image = sitk.ReadImage(str(phantom_file))
-    finer = sitk.Image([n * factor for n in image.GetSize()], image.GetPixelID())
-    finer.SetSpacing([step / factor for step in image.GetSpacing()])
-    finer.SetDirection(image.GetDirection())
-    finer.SetOrigin(image.TransformContinuousIndexToPhysicalPoint([(1 / factor - 1) / 2 + s for s in shift]))
-    finer = sitk.Resample(image, finer, sitk.Transform(), sitk.sitkNearestNeighbor)
-    path = phantom_file.parent / "finer.nrrd"
-    sitk.WriteImage(finer, str(path))
-    return world.read_volume(path, "Finer"), finer
+    grid = sitk.Image([2 * n for n in image.GetSize()], image.GetPixelID())
+    grid.SetSpacing([step / 2 for step in image.GetSpacing()])
+    grid.SetDirection(image.GetDirection())
+    grid.SetOrigin(image.TransformContinuousIndexToPhysicalPoint([-0.25] * 3))
+    finer = sitk.Resample(image, grid, sitk.Transform(), sitk.sitkNearestNeighbor)
+    sitk.WriteImage(finer, str(folder / "finer.nrrd"))
+    return world.read_volume(folder / "finer.nrrd", "Finer"), finer
 
 
 def test_an_intensity_range_of_a_volume_on_another_grid_holds_where_that_volume_says(
-    world, segments, editor, a_volume_node, phantom_file
+    world, segments, liver, editor, a_volume_node, phantom_file, tmp_path
 ):
-    liver = segments.segment_ids[0]
-    finer, image = finer_volume(world, phantom_file)
+    finer, image = finer_volume(world, phantom_file, tmp_path)
     finer.SetAndObserveTransformNodeID(a_volume_node.GetTransformNodeID())
     editor.SetAndObserveSourceVolumeNode(finer)
     editor.SourceVolumeIntensityMaskOn()
@@ -127,26 +100,26 @@ def crop(node):
     "change", [lambda node: node.SetSpacing(0.4, 0.35, 1.25), lambda node: node.SetOrigin(1, 2, 3), crop]
 )
 def test_an_intensity_range_is_refused_and_not_skipped_where_the_reference_geometry_differs(
-    controller, world, segments, editor, phantom_file, change
+    controller, worker, world, segments, liver, editor, phantom_file, change
 ):
-    liver = segments.segment_ids[0]
     change_reference(segments, world, phantom_file, change)
     editor.SourceVolumeIntensityMaskOn()
     editor.SetSourceVolumeIntensityMaskRange(200, 400)
     controller.add_prompt(liver, PointPrompt((7, 5, 4)))
-    settle(controller, controller._worker)
+    settle(worker, controller.deliver)
     assert controller.is_error
     assert "intensity range cannot be applied: the volume 'CT' does not cover" in controller.message
     assert not segments.read(liver, K4).any()
     assert controller.all_prompts() == {}
     editor.SourceVolumeIntensityMaskOff()
     controller.add_prompt(liver, PointPrompt((7, 5, 4)))
-    settle(controller, controller._worker)
+    settle(worker, controller.deliver)
     assert segments.read(liver, K4).any()
 
 
-def test_an_intensity_range_of_an_empty_volume_and_a_mask_of_a_lost_segment_are_refused(world, segments, editor):
-    liver, spleen = segments.segment_ids
+def test_an_intensity_range_of_an_empty_volume_and_a_mask_of_a_lost_segment_are_refused(
+    world, segments, liver, spleen, editor
+):
     editor.SetAndObserveSourceVolumeNode(world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Nothing"))
     editor.SourceVolumeIntensityMaskOn()
     with pytest.raises(SceneError, match="the volume 'Nothing' does not cover"):

@@ -13,6 +13,7 @@ from DFQSAMSlicerLib.volume_node import world_from_ijk
 
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt
+from Testing.support.mrml_scene import vtk_matrix
 
 
 class Heard:
@@ -60,9 +61,7 @@ def test_a_placed_point_is_a_prompt_on_the_nearest_voxel_and_moves_to_its_centre
 
 @pytest.mark.parametrize(("orientation", "axis"), [("Sagittal", "I"), ("Coronal", "J"), ("Axial", "K")])
 def test_the_slice_is_that_of_the_view_under_the_mouse(world, heard, a_volume_node, orientation, axis):
-    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(world.scene)
-    view = world.scene.AddNewNodeByClass("vtkMRMLSliceNode")
-    view.SetOrientation(orientation)
+    view = world.slice_view(orientation)
     crosshair = world.scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
     crosshair.SetCursorPositionXYZ([1.0, 1.0, 0.0], view)
     click(heard, a_volume_node, "positive", (7, 5, 4))
@@ -149,8 +148,6 @@ def test_a_registration_moves_the_prompts_with_the_volume(heard, a_volume_node):
     click(heard, a_volume_node, "positive", (7, 5, 4))
     matrix = np.eye(4)
     matrix[:3, 3] = 10, 20, 30
-    from Testing.support.mrml_scene import vtk_matrix
-
     a_volume_node.GetParentTransformNode().SetMatrixTransformToParent(vtk_matrix(matrix))
     positions = world_positions(heard.markups.nodes["positive"])
     np.testing.assert_allclose(positions, [world_from_ijk(a_volume_node, (7, 5, 4))], atol=1e-6)

@@ -18,32 +18,13 @@ from DFQSAMSlicerLib.volume_node import (
     matrix_array,
     read_volume_node,
 )
-from slicer.util import arrayFromSegmentBinaryLabelmap
 
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.slices import stored_plane
+from Testing.support.segmentations import OVERWRITE_MODES, saved, whole
 
 SHAPE_KJI = (9, 12, 14)
-NODE = slicer.vtkMRMLSegmentEditorNode
-MODES = {"all": NODE.OverwriteAllSegments, "visible": NODE.OverwriteVisibleSegments, "none": NODE.OverwriteNone}
 KEYS = [SliceKey("I", 6), SliceKey("J", 11), SliceKey("K", 0)]
-
-
-@pytest.fixture
-def a_scene(a_volume_node):
-    """Two empty segments on the phantom."""
-    found = SegmentScene(a_volume_node, new_segmentation(a_volume_node, "Organs"))
-    found.add_segment("liver")
-    found.add_segment("spleen")
-    return found
-
-
-@pytest.fixture
-def editor(world):
-    """The settings node of Slicer's Segment Editor module."""
-    node = slicer.vtkMRMLSegmentEditorNode()
-    node.SetSingletonTag("SegmentEditor")
-    return world.scene.AddNode(node)
 
 
 def random_mask(rng, key):
@@ -55,55 +36,30 @@ def random_mask(rng, key):
     return mask
 
 
-def whole(scene, segment_id):
-    """(K, J, I) bool of a segment, by Slicer's own utility."""
-    labelmap = slicer.vtkOrientedImageData()
-    scene.node.GetBinaryLabelmapRepresentation(segment_id, labelmap)
-    if labelmap.IsEmpty():
-        return np.zeros(SHAPE_KJI, bool)
-    return arrayFromSegmentBinaryLabelmap(scene.node, segment_id, scene.volume_node).astype(bool)
-
-
-def saved(scene, path):
-    """{segment name: (K, J, I) bool} and the image, as SimpleITK reads the .seg.nrrd that Slicer writes."""
-    storage = slicer.vtkMRMLSegmentationStorageNode()
-    storage.SetFileName(str(path))
-    storage.SetCropToMinimumExtent(False)
-    assert storage.WriteData(scene.node)
-    image = sitk.ReadImage(str(path))
-    array = sitk.GetArrayFromImage(image)
-    array = array[..., None] if array.ndim == 3 else array
-    segments = {}
-    for n in range(len(scene.segment_ids)):
-        layer, value = (int(image.GetMetaData(f"Segment{n}_{name}")) for name in ("Layer", "LabelValue"))
-        segments[image.GetMetaData(f"Segment{n}_Name")] = array[..., layer] == value
-    return segments, image
-
-
 @pytest.mark.parametrize("key", KEYS, ids=str)
-def test_a_write_changes_one_slice_of_one_segment(a_scene, key):
-    liver, spleen = a_scene.segment_ids
+def test_a_write_changes_one_slice_of_one_segment(segments, key):
+    liver, spleen = segments.segment_ids
     mask = random_mask(np.random.default_rng(1), key)
-    changes = a_scene.write(liver, key, mask)
+    changes = segments.write(liver, key, mask)
     expected = np.zeros(SHAPE_KJI, bool)
     stored_plane(expected, key)[...] = mask
-    np.testing.assert_array_equal(whole(a_scene, liver), expected)
-    np.testing.assert_array_equal(a_scene.read(liver, key), mask)
-    assert not whole(a_scene, spleen).any()
+    np.testing.assert_array_equal(whole(segments, liver), expected)
+    np.testing.assert_array_equal(segments.read(liver, key), mask)
+    assert not whole(segments, spleen).any()
     assert [(change.segment_id, change.before.any()) for change in changes] == [(liver, False)]
     np.testing.assert_array_equal(changes[0].after, mask)
 
 
-def test_a_saved_segmentation_holds_the_same_voxels_on_the_grid_of_the_volume(a_scene, phantom_file, tmp_path):
-    liver, _ = a_scene.segment_ids
+def test_a_saved_segmentation_holds_the_same_voxels_on_the_grid_of_the_volume(segments, phantom_file, tmp_path):
+    liver, _ = segments.segment_ids
     expected = np.zeros(SHAPE_KJI, bool)
     rng = np.random.default_rng(2)
     for index in range(9):
         expected[index] = random_mask(rng, SliceKey("K", index))
-        a_scene.write(liver, SliceKey("K", index), expected[index])
-    segments, image = saved(a_scene, tmp_path / "organs.seg.nrrd")
-    np.testing.assert_array_equal(segments["liver"], expected)
-    assert not segments["spleen"].any()
+        segments.write(liver, SliceKey("K", index), expected[index])
+    found, image = saved(segments, tmp_path / "organs.seg.nrrd")
+    np.testing.assert_array_equal(found["liver"], expected)
+    assert not found["spleen"].any()
     # Slicer saves in the segmentation's own frame, without its parent transform: the grid of the volume's file.
     volume = sitk.ReadImage(str(phantom_file))
     assert image.GetSize()[:3] == volume.GetSize()
@@ -127,117 +83,117 @@ def test_a_new_segmentation_has_the_reference_geometry_of_the_volume(a_volume_no
     assert image.GetExtent() == (0, 13, 0, 11, 0, 8)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_prompting_one_segment_never_changes_the_other(a_scene, editor, mode):
-    editor.SetOverwriteMode(MODES[mode])
+@pytest.mark.parametrize("mode", OVERWRITE_MODES)
+def test_prompting_one_segment_never_changes_the_other(segments, editor, mode):
+    editor.SetOverwriteMode(OVERWRITE_MODES[mode])
     rng = np.random.default_rng(3)
-    truth = {segment_id: np.zeros(SHAPE_KJI, bool) for segment_id in a_scene.segment_ids}
+    truth = {segment_id: np.zeros(SHAPE_KJI, bool) for segment_id in segments.segment_ids}
     for _ in range(200):
         axis = "IJK"[rng.integers(3)]
         key = SliceKey(axis, int(rng.integers(SHAPE_KJI[2 - "IJK".index(axis)])))
-        one, other = (a_scene.segment_ids[n] for n in rng.permutation(2))
+        one, other = (segments.segment_ids[n] for n in rng.permutation(2))
         mask = random_mask(rng, key)
-        changes = a_scene.write(one, key, mask)
+        changes = segments.write(one, key, mask)
         stored_plane(truth[one], key)[...] = mask if mode == "none" else mask & ~stored_plane(truth[other], key)
         assert {change.segment_id for change in changes} <= {one}
         for segment_id, expected in truth.items():
-            np.testing.assert_array_equal(a_scene.read(segment_id, key), stored_plane(expected, key))
+            np.testing.assert_array_equal(segments.read(segment_id, key), stored_plane(expected, key))
     for segment_id, expected in truth.items():
-        np.testing.assert_array_equal(whole(a_scene, segment_id), expected)
+        np.testing.assert_array_equal(whole(segments, segment_id), expected)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_without_protection_the_overwrite_mode_decides_and_undo_is_exact(a_scene, editor, mode):
-    editor.SetOverwriteMode(MODES[mode])
+@pytest.mark.parametrize("mode", OVERWRITE_MODES)
+def test_without_protection_the_overwrite_mode_decides_and_undo_is_exact(segments, editor, mode):
+    editor.SetOverwriteMode(OVERWRITE_MODES[mode])
     rng, history = np.random.default_rng(4), []
-    start = {segment_id: whole(a_scene, segment_id) for segment_id in a_scene.segment_ids}
+    start = {segment_id: whole(segments, segment_id) for segment_id in segments.segment_ids}
     for _ in range(60):
         key = SliceKey("K", int(rng.integers(3)))
-        one, other = (a_scene.segment_ids[n] for n in rng.permutation(2))
-        mask, others = random_mask(rng, key), a_scene.read(other, key)
-        history.append(a_scene.write(one, key, mask, protect_others=False))
-        np.testing.assert_array_equal(a_scene.read(one, key), mask)
-        np.testing.assert_array_equal(a_scene.read(other, key), others if mode == "none" else others & ~mask)
+        one, other = (segments.segment_ids[n] for n in rng.permutation(2))
+        mask, others = random_mask(rng, key), segments.read(other, key)
+        history.append(segments.write(one, key, mask, protect_others=False))
+        np.testing.assert_array_equal(segments.read(one, key), mask)
+        np.testing.assert_array_equal(segments.read(other, key), others if mode == "none" else others & ~mask)
     for changes in reversed(history):
         for change in changes:
-            a_scene.restore(change.segment_id, change.slice, change.before)
+            segments.restore(change.segment_id, change.slice, change.before)
         for change in changes:
-            np.testing.assert_array_equal(a_scene.read(change.segment_id, change.slice), change.before)
+            np.testing.assert_array_equal(segments.read(change.segment_id, change.slice), change.before)
     for segment_id, expected in start.items():
-        np.testing.assert_array_equal(whole(a_scene, segment_id), expected)
+        np.testing.assert_array_equal(whole(segments, segment_id), expected)
 
 
-def test_a_hidden_segment_may_be_overlapped_where_only_visible_ones_are_overwritten(a_scene, editor):
-    liver, spleen = a_scene.segment_ids
+def test_a_hidden_segment_may_be_overlapped_where_only_visible_ones_are_overwritten(segments, editor):
+    liver, spleen = segments.segment_ids
     editor.SetOverwriteMode(editor.OverwriteVisibleSegments)
     key, mask = SliceKey("K", 4), np.ones((12, 14), bool)
-    a_scene.write(liver, key, mask)
-    a_scene.node.GetDisplayNode().SetSegmentVisibility(liver, False)
-    a_scene.write(spleen, key, mask)
-    np.testing.assert_array_equal(a_scene.read(spleen, key), mask)
-    np.testing.assert_array_equal(a_scene.read(liver, key), mask)
+    segments.write(liver, key, mask)
+    segments.node.GetDisplayNode().SetSegmentVisibility(liver, False)
+    segments.write(spleen, key, mask)
+    np.testing.assert_array_equal(segments.read(spleen, key), mask)
+    np.testing.assert_array_equal(segments.read(liver, key), mask)
 
 
-def test_the_intensity_range_of_the_segment_editor_holds(a_scene, editor, a_volume_node):
-    liver, _ = a_scene.segment_ids
+def test_the_intensity_range_of_the_segment_editor_holds(segments, editor, a_volume_node):
+    liver, _ = segments.segment_ids
     key, mask = SliceKey("K", 4), np.ones((12, 14), bool)
     editor.SourceVolumeIntensityMaskOn()
     editor.SetSourceVolumeIntensityMaskRange(200, 400)
-    a_scene.write(liver, key, mask)
+    segments.write(liver, key, mask)
     bright = read_volume_node(a_volume_node).voxels_kji[4] >= 200
     assert 0 < bright.sum() < mask.sum()
-    np.testing.assert_array_equal(a_scene.read(liver, key), bright)
+    np.testing.assert_array_equal(segments.read(liver, key), bright)
 
 
 @pytest.mark.parametrize("mode", ["inside", "outside"])
-def test_the_mask_of_the_segment_editor_holds(a_scene, editor, mode):
-    liver, spleen = a_scene.segment_ids
+def test_the_mask_of_the_segment_editor_holds(segments, editor, mode):
+    liver, spleen = segments.segment_ids
     key, frame = SliceKey("J", 3), np.zeros((9, 14), bool)
     frame[2:6, 3:9] = True
-    a_scene.write(spleen, key, frame)
+    segments.write(spleen, key, frame)
     editor.SetOverwriteMode(editor.OverwriteNone)
     editor.SetMaskSegmentID(spleen)
     node = slicer.vtkMRMLSegmentationNode
     editor.SetMaskMode(node.EditAllowedInsideSingleSegment if mode == "inside" else node.EditAllowedOutsideAllSegments)
-    a_scene.write(liver, key, np.ones((9, 14), bool))
-    np.testing.assert_array_equal(a_scene.read(liver, key), frame if mode == "inside" else ~frame)
-    np.testing.assert_array_equal(a_scene.read(spleen, key), frame)
+    segments.write(liver, key, np.ones((9, 14), bool))
+    np.testing.assert_array_equal(segments.read(liver, key), frame if mode == "inside" else ~frame)
+    np.testing.assert_array_equal(segments.read(spleen, key), frame)
 
 
-def test_undo_is_exact_even_when_the_settings_forbid_the_place(a_scene, editor):
-    liver, _ = a_scene.segment_ids
+def test_undo_is_exact_even_when_the_settings_forbid_the_place(segments, editor):
+    liver, _ = segments.segment_ids
     key, rng = SliceKey("K", 4), np.random.default_rng(5)
     first, second = random_mask(rng, key), random_mask(rng, key)
-    a_scene.write(liver, key, first)
-    change = a_scene.write(liver, key, second)[0]
+    segments.write(liver, key, first)
+    change = segments.write(liver, key, second)[0]
     editor.SourceVolumeIntensityMaskOn()
     editor.SetSourceVolumeIntensityMaskRange(1e5, 1e6)
     editor.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideVisibleSegments)
-    a_scene.restore(liver, key, change.before)
-    np.testing.assert_array_equal(a_scene.read(liver, key), first)
+    segments.restore(liver, key, change.before)
+    np.testing.assert_array_equal(segments.read(liver, key), first)
 
 
-def test_an_empty_mask_empties_the_slice_only(a_scene):
-    liver, _ = a_scene.segment_ids
+def test_an_empty_mask_empties_the_slice_only(segments):
+    liver, _ = segments.segment_ids
     rng = np.random.default_rng(6)
     masks = {index: random_mask(rng, SliceKey("K", index)) for index in (3, 4)}
     for index, mask in masks.items():
-        a_scene.write(liver, SliceKey("K", index), mask)
-    a_scene.write(liver, SliceKey("K", 4), np.zeros((12, 14), bool))
-    assert not a_scene.read(liver, SliceKey("K", 4)).any()
-    np.testing.assert_array_equal(a_scene.read(liver, SliceKey("K", 3)), masks[3])
+        segments.write(liver, SliceKey("K", index), mask)
+    segments.write(liver, SliceKey("K", 4), np.zeros((12, 14), bool))
+    assert not segments.read(liver, SliceKey("K", 4)).any()
+    np.testing.assert_array_equal(segments.read(liver, SliceKey("K", 3)), masks[3])
 
 
-def test_yesterdays_segments_are_read_and_continued(a_scene, tmp_path, world, a_volume_node):
-    liver, spleen = a_scene.segment_ids
+def test_yesterdays_segments_are_read_and_continued(segments, tmp_path, world, a_volume_node):
+    liver, spleen = segments.segment_ids
     rng, key = np.random.default_rng(7), SliceKey("K", 5)
     yesterday = random_mask(rng, key)
-    a_scene.write(liver, key, yesterday)
-    a_scene.write(spleen, SliceKey("K", 2), np.eye(12, 14, dtype=bool))
+    segments.write(liver, key, yesterday)
+    segments.write(spleen, SliceKey("K", 2), np.eye(12, 14, dtype=bool))
     storage = slicer.vtkMRMLSegmentationStorageNode()
     storage.SetFileName(str(tmp_path / "yesterday.seg.nrrd"))
     storage.SetCropToMinimumExtent(True)
-    assert storage.WriteData(a_scene.node)
+    assert storage.WriteData(segments.node)
     node = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Yesterday")
     assert storage.ReadData(node)
     node.SetAndObserveTransformNodeID(a_volume_node.GetTransformNodeID())
@@ -269,48 +225,48 @@ def test_a_segmentation_under_another_rigid_transform_is_written_where_the_volum
     assert found.sum() == mask.sum()
 
 
-def test_a_segmentation_on_another_grid_is_refused(a_scene, world, phantom_file):
-    liver, _ = a_scene.segment_ids
-    a_scene.write(liver, SliceKey("K", 4), np.ones((12, 14), bool))
+def test_a_segmentation_on_another_grid_is_refused(segments, world, phantom_file):
+    liver, _ = segments.segment_ids
+    segments.write(liver, SliceKey("K", 4), np.ones((12, 14), bool))
     other = world.read_volume(phantom_file, "Other")
     other.SetSpacing(0.8, 0.7, 2.4)
-    other.SetAndObserveTransformNodeID(a_scene.volume_node.GetTransformNodeID())
+    other.SetAndObserveTransformNodeID(segments.volume_node.GetTransformNodeID())
     with pytest.raises(SceneError, match=r"'Organs' is drawn on another grid than the volume 'Other'"):
-        SegmentScene(other, a_scene.node)
+        SegmentScene(other, segments.node)
 
 
-def test_a_moved_volume_is_noticed_before_anything_is_written(a_scene, a_volume_node):
-    liver, _ = a_scene.segment_ids
+def test_a_moved_volume_is_noticed_before_anything_is_written(segments, a_volume_node):
+    liver, _ = segments.segment_ids
     key, mask = SliceKey("K", 4), np.eye(12, 14, dtype=bool)
-    a_scene.write(liver, key, mask)
+    segments.write(liver, key, mask)
     a_volume_node.SetOrigin(1, 2, 3)
     with pytest.raises(SceneError, match="moved"):
-        a_scene.write(liver, key, ~mask)
+        segments.write(liver, key, ~mask)
 
 
-def test_another_image_in_the_volume_is_noticed_before_anything_is_written(a_scene, a_volume_node):
-    liver, _ = a_scene.segment_ids
+def test_another_image_in_the_volume_is_noticed_before_anything_is_written(segments, a_volume_node):
+    liver, _ = segments.segment_ids
     image = vtk.vtkImageData()
     image.DeepCopy(a_volume_node.GetImageData())
     a_volume_node.SetAndObserveImageData(image)
     with pytest.raises(SceneError, match="'CT' holds another image now"):
-        a_scene.write(liver, SliceKey("K", 4), np.eye(12, 14, dtype=bool))
+        segments.write(liver, SliceKey("K", 4), np.eye(12, 14, dtype=bool))
 
 
-def test_no_segmentation_a_removed_one_surfaces_and_a_deleted_segment_are_refused(world, a_volume_node, a_scene):
+def test_no_segmentation_a_removed_one_surfaces_and_a_deleted_segment_are_refused(world, a_volume_node, segments):
     with pytest.raises(SceneError, match="There is no segmentation"):
         SegmentScene(a_volume_node, None)
     surfaces = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Bones")
     surfaces.GetSegmentation().SetSourceRepresentationName("Closed surface")
     with pytest.raises(SceneError, match="'Bones' is made of surfaces"):
         SegmentScene(a_volume_node, surfaces)
-    liver, _ = a_scene.segment_ids
-    a_scene.node.GetSegmentation().RemoveSegment(liver)
+    liver, _ = segments.segment_ids
+    segments.node.GetSegmentation().RemoveSegment(liver)
     with pytest.raises(SceneError, match=f"has no segment '{liver}' any more"):
-        a_scene.write(liver, SliceKey("K", 4), np.ones((12, 14), bool))
-    world.scene.RemoveNode(a_scene.node)
+        segments.write(liver, SliceKey("K", 4), np.ones((12, 14), bool))
+    world.scene.RemoveNode(segments.node)
     with pytest.raises(SceneError, match="There is no segmentation"):
-        a_scene.read(a_scene.segment_ids[0], SliceKey("K", 4))
+        segments.read(segments.segment_ids[0], SliceKey("K", 4))
 
 
 def test_nodes_names_display_voxels_and_the_editors_selection_stay(world, a_volume_node, editor, phantom_file):

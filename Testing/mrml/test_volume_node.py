@@ -9,24 +9,19 @@ import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-import slicer
 import vtk
 from DFQSAMSlicerLib.volume_node import SceneError, ijk_from_world, read_volume_node, view_axis, world_from_ijk
 from vtkmodules.util.numpy_support import numpy_to_vtk
 
 from Testing.support.mrml_scene import vtk_matrix
-
-from .conftest import PARENT
+from Testing.support.phantom import PARENT, world_of
 
 CLICKS_IJK = np.array([[0, 0, 0], [13, 11, 8], [7, 5, 4], [2.25, 9.5, 6.75]])
-LPS = np.array([-1.0, -1.0, 1.0])
 
 
 def clicked_world(path, matrix):
     """Where CLICKS_IJK are under the parent `matrix`, from SimpleITK."""
-    image = sitk.ReadImage(str(path))
-    ras = np.array([image.TransformContinuousIndexToPhysicalPoint(ijk.tolist()) for ijk in CLICKS_IJK]) * LPS
-    return ras @ matrix[:3, :3].T + matrix[:3, 3]
+    return np.array([world_of(sitk.ReadImage(str(path)), ijk, matrix) for ijk in CLICKS_IJK])
 
 
 def test_voxels_and_grid_are_those_of_the_file(a_volume_node, phantom_file, tmp_path):
@@ -72,17 +67,9 @@ def test_a_click_goes_through_a_bent_parent(world, a_volume_node, phantom_file):
     np.testing.assert_allclose(ijk_from_world(a_volume_node, moved), CLICKS_IJK, atol=1e-2)
 
 
-def slice_view(world, orientation):
-    """A slice view as Slicer makes it."""
-    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(world.scene)
-    view = world.scene.AddNewNodeByClass("vtkMRMLSliceNode")
-    view.SetOrientation(orientation)
-    return view
-
-
 @pytest.mark.parametrize(("orientation", "axis"), [("Sagittal", "I"), ("Coronal", "J"), ("Axial", "K")])
 def test_a_slice_view_shows_the_voxel_axis_that_it_looks_along(world, a_volume_node, orientation, axis):
-    view = slice_view(world, orientation)
+    view = world.slice_view(orientation)
     assert view_axis(a_volume_node, view, world_from_ijk(a_volume_node, (7, 5, 4))) == axis
 
 
@@ -90,7 +77,7 @@ def test_a_view_turned_with_the_volume_still_shows_its_axis(world, a_volume_node
     # A quarter turn about R: what was S is now A, so the coronal view looks along K.
     turn = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
     a_volume_node.GetParentTransformNode().SetMatrixTransformToParent(vtk_matrix(turn))
-    view = slice_view(world, "Coronal")
+    view = world.slice_view("Coronal")
     assert view_axis(a_volume_node, view, world_from_ijk(a_volume_node, (7, 5, 4))) == "K"
 
 

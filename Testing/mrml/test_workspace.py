@@ -9,23 +9,15 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 
 from DFQSAMSlicerLib.scene import new_segmentation
 from DFQSAMSlicerLib.volume_node import SceneError, world_from_ijk
-from DFQSAMSlicerLib.worker import Worker
 from DFQSAMSlicerLib.workspace import Workspace
 
+from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
-from Testing.core.volume.conftest import MODEL, GreyPredictor
-
-from .test_controller import settle
-from .test_recorded_session import save_and_reload
+from Testing.support.finished import settle
+from Testing.support.grey_predictor import MODEL, GreyPredictor
+from Testing.support.segmentations import save_and_reload
 
 K4 = SliceKey("K", 4)
-
-
-@pytest.fixture
-def worker():
-    found = Worker()
-    yield found
-    found.close()
 
 
 def open_workspace(volume_node, segmentation_node, worker, model=MODEL):
@@ -45,7 +37,7 @@ def click(workspace, worker, role, *places_ijk):
     for ijk in places_ijk:
         position = world_from_ijk(workspace.segments.volume_node, ijk).tolist()
         workspace.markups.nodes[role].AddControlPointWorld(position)
-    settle(workspace.controller, worker)
+    settle(worker, workspace.controller.deliver)
 
 
 def points(workspace, role):
@@ -78,7 +70,7 @@ def test_placed_points_and_boxes_segment_and_undo_takes_their_markups_back(works
 def test_removing_the_control_point_takes_its_mask_back(workspace, worker):
     click(workspace, worker, "positive", (7, 5, 4))
     workspace.markups.nodes["positive"].RemoveNthControlPoint(0)
-    settle(workspace.controller, worker)
+    settle(worker, workspace.controller.deliver)
     assert not workspace.segments.read(workspace.segment_id, K4).any()
     assert workspace.prompts_on(K4) == ()
 
@@ -109,9 +101,7 @@ def test_a_preview_is_visible_in_a_node_of_its_own_and_gone_when_accepted(worksp
 def test_after_save_close_and_load_prompts_and_candidates_are_there_again(workspace, worker, world, tmp_path):
     click(workspace, worker, "positive", (7, 5, 4), (7, 5, 5))
     before = workspace.segments.read(workspace.segment_id, K4)
-    world.scene.StartState(world.scene.SaveState)
-    world.scene.EndState(world.scene.SaveState)
-    nodes = save_and_reload(world, workspace.segments, tmp_path)
+    nodes = save_and_reload(world, workspace.segments, tmp_path / "scene")
     again = open_workspace(*nodes, worker)
     again.segment_id = again.segments.segment_ids[0]
     assert again.notice == ""
@@ -162,3 +152,12 @@ def test_nodes_that_cannot_be_segmented_are_refused(a_volume_node, worker):
         open_workspace(a_volume_node, None, worker)
     with pytest.raises(SceneError, match="There is no volume"):
         open_workspace(None, new_segmentation(a_volume_node, "Organs"), worker)
+
+
+def test_one_that_could_not_be_opened_is_not_in_the_way_of_the_next(a_volume_node, worker):
+    node = new_segmentation(a_volume_node, "Organs")
+    with pytest.raises(DFQSAMError, match="window"):
+        Workspace(a_volume_node, node, MODEL, worker, "nonsense", predictor=GreyPredictor())
+    found = open_workspace(a_volume_node, node, worker)
+    assert found.is_open
+    found.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import Any
 import pytest
 
 from dfqsam_core.store.model_file import write_model
-from Testing.mrml.conftest import a_volume_node, phantom_file, world
+from Testing.support.finished import wait_for
 from Testing.support.packed_toy import calibrated_toy
+from Testing.support.scene_fixtures import a_volume_node, calibrated_file, model_file, phantom_file, world
 
-__all__ = ["a_volume_node", "phantom_file", "world"]
+__all__ = ["a_volume_node", "calibrated_file", "model_file", "phantom_file", "world"]
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -145,13 +145,12 @@ class Person:
 
     def wait(self) -> None:
         """Let the timer tick until nothing is worked on any more."""
-        ends = time.monotonic() + 30
-        while True:
+
+        def is_idle() -> bool:
             self.widget.onTick()
-            if not self.panel.worker.is_busy and not self.panel._is_due:
-                return
-            assert time.monotonic() < ends, "the panel is still busy"
-            self.panel.worker.wait(0.05)
+            return not self.panel.worker.is_busy and not self.panel._is_due
+
+        wait_for(is_idle, pause=lambda: self.panel.worker.wait(0.05))
 
     def press(self, *names: str) -> None:
         """Press buttons by name, waiting after each."""
@@ -175,14 +174,18 @@ class Person:
         box.activated.emit(n)
         self.wait()
 
-    def click(self, *places_ijk: tuple[float, float, float]) -> None:
-        """Click voxels with the tool that is down, as the view's place mode would."""
+    def place(self, *places_ijk: tuple[float, float, float]) -> None:
+        """Click voxels with the tool that is down, as the view's place mode would, without waiting for the answer."""
         from DFQSAMSlicerLib.volume_node import world_from_ijk
 
         node = self.panel.tools._placing.node
         assert node is not None, "no tool is down"
         for ijk in places_ijk:
             node.AddControlPointWorld(world_from_ijk(self.workspace.segments.volume_node, ijk).tolist())
+
+    def click(self, *places_ijk: tuple[float, float, float]) -> None:
+        """Click voxels, and wait for the answer."""
+        self.place(*places_ijk)
         self.wait()
 
 

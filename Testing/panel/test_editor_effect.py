@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel")
 
-from Testing.support.finished import wait_for
+from Testing.support import finished
 
 
 @pytest.fixture
@@ -63,12 +63,7 @@ def effect(editor, effect_class):
 
 def settle(effect):
     """Let the effect's timer tick until nothing is worked on any more."""
-
-    def is_idle():
-        effect.onTick()
-        return not effect.prompting.worker.is_busy
-
-    wait_for(is_idle, 30)
+    finished.settle(effect.prompting.worker, effect.onTick)
 
 
 def draw_box(effect):

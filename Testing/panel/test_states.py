@@ -13,6 +13,7 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel
 import slicer
 
 from dfqsam_core.volume import PointPrompt, SliceKey
+from Testing.support.segmentations import save_and_reload, voxels_of
 
 from .conftest import Person
 
@@ -92,11 +93,14 @@ def test_an_empty_volume_is_refused(person, world):
 
 def test_a_volume_removed_during_a_job_leaves_what_was_written(prompted, world, a_volume_node):
     segmentation, segment_id = prompted.workspace.segments.node, prompted.workspace.segment_id
-    prompted.panel.tools._placing.node.AddControlPointWorld([-31.0, 22.0, 101.0])
+    before = voxels_of(segmentation, segment_id)
+    prompted.place((7, 5, 6))
+    assert prompted.workspace.controller.is_busy
     world.scene.RemoveNode(a_volume_node)
     prompted.wait()
     assert "volume was removed" in prompted.message
-    assert not segmentation.GetSegmentation().GetSegment(segment_id).GetRepresentation("Binary labelmap").IsEmpty()
+    assert before
+    assert voxels_of(segmentation, segment_id) == before
     assert not prompted.ui.positiveButton.isEnabled()
 
 
@@ -188,7 +192,8 @@ def test_of_two_panels_the_one_that_took_a_tool_last_prompts(prompted, new_widge
 
 
 def test_closing_the_scene_empties_the_panel(prompted, world):
-    prompted.panel.tools._placing.node.AddControlPointWorld([-31.0, 22.0, 101.0])
+    prompted.place((7, 5, 6))
+    assert prompted.workspace.controller.is_busy
     world.scene.Clear(0)
     prompted.wait()
     assert "Choose a volume" in prompted.message
@@ -198,20 +203,7 @@ def test_closing_the_scene_empties_the_panel(prompted, world):
 
 def test_a_saved_scene_continues_where_it_was(prompted, world, tmp_path):
     before = drawn(prompted)
-    storages = []
-    segments = prompted.workspace.segments
-    for node, name in ((segments.volume_node, "ct.nrrd"), (segments.node, "organs.seg.nrrd")):
-        node.AddDefaultStorageNode()
-        storages.append(node.GetStorageNode())
-        storages[-1].SetFileName(str(tmp_path / name))
-        assert storages[-1].WriteData(node)
-    world.scene.SetURL(str(tmp_path / "scene.mrml"))
-    world.scene.StartState(world.scene.SaveState)
-    world.scene.EndState(world.scene.SaveState)
-    world.scene.Commit()
-    world.scene.Clear(0)
-    prompted.wait()
-    world.scene.Import()
+    save_and_reload(world, prompted.workspace.segments, tmp_path / "scene")
     prompted.wait()
     assert prompted.ui.volumeSelector.currentNode().GetName() == "CT"
     assert prompted.ui.promptTable.rowCount == 1
@@ -220,9 +212,12 @@ def test_a_saved_scene_continues_where_it_was(prompted, world, tmp_path):
 
 def test_after_cleanup_nothing_listens(prompted, world, a_volume_node):
     observed = prompted.workspace.markups.nodes["positive"]
+    before = observed.GetNumberOfControlPoints()
     prompted.widget.cleanup()
+    # Who listens takes a point that is outside the volume away again.
     observed.AddControlPointWorld([0.0, 0.0, 0.0])
     a_volume_node.Modified()
+    assert observed.GetNumberOfControlPoints() == before + 1
     assert prompted.workspace is None
     assert not prompted.widget._timer.isActive()
 

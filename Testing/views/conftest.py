@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from Testing.support.phantom import PARENT, write_oblique
+from Testing.support.scene_fixtures import worker
+
+__all__ = ["worker"]
+
 # A click in a view is at most half a pixel off; the phantom's voxels are larger than that.
 SIZE_IJK = (40, 36, 28)
 ORGAN, LESION, BACKGROUND = 300, 150, 0
-PARENT = np.array([[0.96, -0.28, 0.0, 5.0], [0.28, 0.96, 0.0, -7.5], [0.0, 0.0, 1.0, 11.25], [0, 0, 0, 1.0]])
 ORGAN_COLOR = (0.9, 0.2, 0.2)
 _WORLDS: list[Any] = []
 
@@ -25,14 +29,8 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sitk.Image]
     voxels = np.full(SIZE_IJK[::-1], BACKGROUND, np.int16)
     voxels[((i - 15) / 9) ** 2 + ((j - 18) / 10) ** 2 + ((k - 14) / 8) ** 2 < 1] = ORGAN
     voxels[((i - 29) / 6) ** 2 + ((j - 18) / 6) ** 2 + ((k - 14) / 6) ** 2 < 1] = LESION
-    image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing((1.8, 1.7, 3.1))
-    image.SetOrigin((-31.5, 22.25, 101.0))
-    c, s = np.cos(0.3), np.sin(0.3)
-    about_s, about_r = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]), np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
-    image.SetDirection((about_s @ about_r).ravel().tolist())
     path = tmp_path_factory.mktemp("phantom") / "ct.nrrd"
-    sitk.WriteImage(image, str(path))
+    image = write_oblique(path, voxels, (1.8, 1.7, 3.1))
     return path, image
 
 
@@ -48,13 +46,14 @@ def slicer_window() -> Any:
 
 @pytest.fixture
 def world(slicer_window: Any) -> Iterator[Any]:
-    """The views on an empty scene; fails when VTK or Slicer logged a warning or an error."""
-    slicer_window.take_log()
-    yield slicer_window
-    for viewport in slicer_window.views.values():
-        viewport.leave()
-    slicer_window.scene.Clear(0)
-    assert slicer_window.take_log() == ""
+    """The views on an empty scene; fails when something raised or warned unheard."""
+    from Testing.support.unheard import no_errors_unheard
+
+    with no_errors_unheard():
+        yield slicer_window
+        for viewport in slicer_window.views.values():
+            viewport.leave()
+        slicer_window.scene.Clear(0)
 
 
 @pytest.fixture
@@ -67,22 +66,12 @@ def a_volume_node(world: Any, phantom: tuple[Path, sitk.Image]) -> Any:
 
 
 @pytest.fixture
-def worker() -> Iterator[Any]:
-    """A worker's thread that ends with the test."""
-    from DFQSAMSlicerLib.worker import Worker
-
-    found = Worker()
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def workspace(a_volume_node: Any, worker: Any) -> Iterator[Any]:
     """A workspace with a model that selects voxels of the clicked grey, and the segment "organ" chosen."""
     from DFQSAMSlicerLib.scene import new_segmentation
     from DFQSAMSlicerLib.workspace import Workspace
 
-    from Testing.core.volume.conftest import MODEL, GreyPredictor
+    from Testing.support.grey_predictor import MODEL, GreyPredictor
 
     node = new_segmentation(a_volume_node, "Organs")
     found = Workspace(a_volume_node, node, MODEL, worker, "600,200", predictor=GreyPredictor())
@@ -101,15 +90,3 @@ def placing(world: Any) -> Iterator[Any]:
     yield found
     found.end()
     found.close()
-
-
-def world_of(image: sitk.Image, ijk: Any, parent: np.ndarray = PARENT) -> np.ndarray:
-    """RAS of a voxel position in the world, by SimpleITK and the transform above it."""
-    left_posterior = image.TransformContinuousIndexToPhysicalPoint([float(n) for n in ijk])
-    return (parent @ [-left_posterior[0], -left_posterior[1], left_posterior[2], 1.0])[:3]
-
-
-def voxel_of(image: sitk.Image, world_ras: Any, parent: np.ndarray = PARENT) -> tuple[int, int, int]:
-    """The nearest voxel to a point of the world, by SimpleITK."""
-    right, anterior, superior = np.linalg.solve(parent, [*world_ras, 1.0])[:3]
-    return image.TransformPhysicalPointToIndex([-right, -anterior, superior])

@@ -14,9 +14,8 @@ from DFQSAMSlicerLib.workspace import Workspace
 from dfqsam_core import load_model
 from dfqsam_core.resources import DEMO_LABELS, DEMO_MODEL, DEMO_VOLUME, resource_path
 from dfqsam_core.volume import SliceKey, read_volume
+from Testing.support.phantom import PARENT
 from Testing.support.slice_views import around, differing
-
-from .conftest import PARENT
 
 INDEX = 15
 COLOR = (0.9, 0.2, 0.2)

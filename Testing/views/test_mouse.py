@@ -10,9 +10,10 @@ pytest.importorskip("trame_slicer", reason="trame-slicer is not installed: make 
 
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
 from dfqsam_core.volume.slices import stored_plane
+from Testing.support.phantom import voxel_of, world_of
 from Testing.support.slice_views import around, differing
 
-from .conftest import LESION, ORGAN, SIZE_IJK, voxel_of, world_of
+from .conftest import LESION, ORGAN, SIZE_IJK
 
 # Which voxel axis each view looks along.
 VIEWS = {"Red": "K", "Green": "J", "Yellow": "I"}

@@ -9,9 +9,10 @@ import SimpleITK as sitk
 pytest.importorskip("trame_slicer", reason="trame-slicer is not installed: make test-views")
 
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
+from Testing.support.phantom import world_of
 from Testing.support.slice_views import around, differing
 
-from .conftest import ORGAN, ORGAN_COLOR, world_of
+from .conftest import ORGAN, ORGAN_COLOR
 
 K14 = SliceKey("K", 14)
 ON_ORGAN, ON_LESION, BESIDE = (12, 22, 14), (29, 18, 14), (5, 5, 14)

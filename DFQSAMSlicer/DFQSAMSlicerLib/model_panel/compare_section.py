@@ -48,8 +48,9 @@ class CompareSection:
             self._take(job)
 
     def cleanup(self) -> None:
-        """Let nothing run on."""
-        self._cancel()
+        """Let nothing run on, and leave no copy of the volume behind."""
+        if self._job is not None:
+            self._job.close()
 
     def _start(self) -> None:
         model, reference = self._model(), self._ui.checkpointEdit.text.strip()

@@ -21,7 +21,7 @@ from ..quantization_job import QuantizationJob, QuantizationSettings, discard, u
 from .job_view import JobView, estimate_text
 
 Say = Callable[..., None]
-_RECIPES = ("default", "fast", "paper")
+_RECIPES, _ESTIMATE = ("default", "fast", "paper"), "estimate.json"
 
 
 class QuantizeSection:
@@ -30,7 +30,7 @@ class QuantizeSection:
     def __init__(self, ui: Any, library: ModelLibrary, say: Say, finished: Callable[[Path, str], None]) -> None:
         self._ui, self._library, self._say, self._finished = ui, library, say, finished
         self._job: QuantizationJob | None = None
-        self._estimate: tuple[ChildProcess, Path] | None = None
+        self._estimate: tuple[ChildProcess, tempfile.TemporaryDirectory[str]] | None = None
         self._offered = ""
         self._view = JobView(ui)
         ui.recipeBox.addItems(list(_RECIPES))
@@ -71,6 +71,7 @@ class QuantizeSection:
             self._job.cancel()
         if self._estimate is not None:
             self._estimate[0].cancel()
+            self._estimate[1].cleanup()
 
     def settings(self) -> QuantizationSettings:
         """What is set in the panel."""
@@ -142,29 +143,31 @@ class QuantizeSection:
         if not Path(settings.checkpoint).is_file():
             self._say(_("Choose a float checkpoint first."), is_error=True)
             return
-        report = Path(tempfile.mkdtemp(prefix="dfqsam-estimate-")) / "estimate.json"
+        folder = tempfile.TemporaryDirectory(prefix="dfqsam-estimate-", ignore_cleanup_errors=True)
+        words = [*settings.arguments(), "--dry-run", "--report", str(Path(folder.name) / _ESTIMATE)]
         try:
-            self._estimate = ChildProcess([*settings.arguments(), "--dry-run", "--report", str(report)]), report
+            self._estimate = ChildProcess(words), folder
         except OSError as error:
+            folder.cleanup()
             self._say(str(error), is_error=True)
             return
         self._ui.estimateButton.setEnabled(False)
         self._say(_("Reading the checkpoint and timing this computer…"))
 
-    def _follow_estimate(self, child: ChildProcess, report: Path) -> None:
+    def _follow_estimate(self, child: ChildProcess, folder: tempfile.TemporaryDirectory[str]) -> None:
         child.poll()
         if child.exit_code is None:
             return
         self._estimate = None
         self._ui.estimateButton.setEnabled(True)
         if child.exit_code == 0:
-            self._ui.estimateLabel.setText(estimate_text(json.loads(report.read_text(encoding="utf-8"))))
+            report = (Path(folder.name) / _ESTIMATE).read_text(encoding="utf-8")
+            self._ui.estimateLabel.setText(estimate_text(json.loads(report)))
             self._ui.estimateLabel.setVisible(True)
             self._say(_("Nothing was written."))
         else:
             self._say(child.message, is_error=True)
-        report.unlink(missing_ok=True)
-        report.parent.rmdir()
+        folder.cleanup()
 
     def _install(self) -> None:
         with slicer.util.tryWithErrorDisplay(_("The packages could not be installed."), waitCursor=True):

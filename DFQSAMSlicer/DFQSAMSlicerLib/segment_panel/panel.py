@@ -198,9 +198,7 @@ class SegmentPanel:
         parameters = self._parameters
         if parameters is None or parameters.volume is None:
             return
-        if parameters.segmentation is None:
-            parameters.segmentation = new_segmentation(parameters.volume, f"{parameters.volume.GetName()} segmentation")
-        if not parameters.segmentation.GetSegmentation().GetNumberOfSegments():
+        if parameters.segmentation is None or not parameters.segmentation.GetSegmentation().GetNumberOfSegments():
             self._add_segment()
         self._follow_choices(again=True)
         self._note_change()
