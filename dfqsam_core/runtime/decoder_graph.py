@@ -100,18 +100,14 @@ class _DecoderWriter:
         return self.model.tensors["prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"]
 
     def _two_way_transformer(self, prompts: str, image: str) -> tuple[str, str]:
-        graph, name = self.graph, "mask_decoder.transformer"
-        position = graph.constant(self._image_position())
-        tokens = prompts
+        name, tokens = "mask_decoder.transformer", prompts
         for index in range(DECODER_DEPTH):
-            tokens, image = self._two_way_layer(f"{name}.layers.{index}", tokens, image, prompts, position, index == 0)
-        queries, keys = graph.op("Add", tokens, prompts), graph.op("Add", image, position)
-        attended = self._attention(f"{name}.final_attn_token_to_image", queries, keys, image)
+            tokens, image = self._two_way_layer(f"{name}.layers.{index}", tokens, image, prompts, index == 0)
+        queries = self.graph.op("Add", tokens, prompts)
+        attended = self._attention(f"{name}.final_attn_token_to_image", queries, image, image, placed="k")
         return self._add_norm(f"{name}.norm_final_attn", tokens, attended), image
 
-    def _two_way_layer(
-        self, name: str, tokens: str, image: str, prompts: str, position: str, first: bool
-    ) -> tuple[str, str]:
+    def _two_way_layer(self, name: str, tokens: str, image: str, prompts: str, first: bool) -> tuple[str, str]:
         """Self-attention of the tokens (in the first layer without positions), to the image, MLP, and back."""
         graph, layers = self.graph, self.layers
         if first:
@@ -120,32 +116,42 @@ class _DecoderWriter:
             queries = graph.op("Add", tokens, prompts)
             attended = self._attention(f"{name}.self_attn", queries, queries, tokens)
             tokens = self._add_norm(f"{name}.norm1", tokens, attended)
-        queries, keys = graph.op("Add", tokens, prompts), graph.op("Add", image, position)
-        attended = self._attention(f"{name}.cross_attn_token_to_image", queries, keys, image)
+        queries = graph.op("Add", tokens, prompts)
+        attended = self._attention(f"{name}.cross_attn_token_to_image", queries, image, image, placed="k")
         tokens = self._add_norm(f"{name}.norm2", tokens, attended)
         hidden = graph.op("Relu", layers.linear(f"{name}.mlp.lin1", tokens))
         tokens = self._add_norm(f"{name}.norm3", tokens, layers.linear(f"{name}.mlp.lin2", hidden))
         queries = graph.op("Add", tokens, prompts)
-        attended = self._attention(f"{name}.cross_attn_image_to_token", keys, queries, tokens)
+        attended = self._attention(f"{name}.cross_attn_image_to_token", image, queries, tokens, placed="q")
         return tokens, self._add_norm(f"{name}.norm4", image, attended)
 
-    def _attention(self, name: str, queries: str, keys: str, values: str) -> str:
+    def _attention(self, name: str, queries: str, keys: str, values: str, placed: str = "") -> str:
         """Multi-head attention; q, k, v and the result pass through a linear layer each.
 
+        placed: "q" or "k" where these come from the image, whose positions join behind the product, as its bias.
         What all keys share changes no softmax, whose weights sum to 1: k needs no bias, and that of v passes through.
         """
         graph, layers = self.graph, self.layers
         q_proj, k_proj, v_proj, out_proj = (f"{name}.{part}_proj" for part in ("q", "k", "v", "out"))
         inner = self.model.layers[q_proj].out_channels
         none = np.zeros(inner, np.float32)
-        bias = layers.bias(out_proj) + layers.bias(v_proj) @ float_weight(self.model, out_proj)[:, 0]
-        inputs = (q_proj, queries, None), (k_proj, keys, none), (v_proj, values, none)
+        bias_q, bias_k = layers.bias(q_proj), none
+        if placed == "q":
+            bias_q = bias_q + self._times(q_proj, self._image_position())
+        elif placed == "k":
+            bias_k = self._times(k_proj, self._image_position())
+        bias = layers.bias(out_proj) + self._times(out_proj, layers.bias(v_proj))
+        inputs = (q_proj, queries, bias_q), (k_proj, keys, bias_k), (v_proj, values, none)
         projected = (layers.linear(*one) for one in inputs)
         q, k, v = (graph.transpose(graph.reshape(x, 0, 0, DECODER_HEADS, -1), 0, 2, 1, 3) for x in projected)
         q = graph.op("Mul", q, graph.floats((inner // DECODER_HEADS) ** -0.5))
         weights = graph.op("Softmax", graph.op("MatMul", q, graph.transpose(k, 0, 1, 3, 2)), axis=-1)
         out = graph.transpose(graph.op("MatMul", weights, v), 0, 2, 1, 3)
         return layers.linear(out_proj, graph.reshape(out, 0, 0, inner), bias)
+
+    def _times(self, layer: str, x: np.ndarray) -> np.ndarray:
+        """x (..., in) times the weight of a linear layer, (..., out)."""
+        return x @ float_weight(self.model, layer)[:, 0]
 
     def _add_norm(self, norm: str, x: str, update: str) -> str:
         return self.layers.norm(norm, self.graph.op("Add", x, update), _NORM_EPSILON)

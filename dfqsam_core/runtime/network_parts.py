@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .onnx_builder import InferenceGraph
 
 _ENDING = ".onnx"
+# Runs at each click, and is small enough to take its memory in one piece.
+_DECODER = "decoder"
 # A part is in memory twice for a moment, so more would not fit beside the rest.
 _PARTS_AT_ONCE = 2
 # Fewer would need fewer threads and calls, more would need less memory while the model loads.
@@ -36,7 +38,7 @@ def start_in_memory(network: PackedModel, threads: int) -> Sessions:
     """Sessions whose weights belong to this process alone."""
     parts = {}
     for name, build in _builders(network).items():
-        parts[name] = create_session(build(), threads)
+        parts[name] = create_session(build(), threads, plans_memory=name == _DECODER)
         release_memory()
     return _sessions(parts)
 
@@ -56,14 +58,18 @@ def save_parts(network: PackedModel, folder: Path) -> None:
 def open_parts(folder: Path, threads: int) -> Sessions:
     """Sessions of what `save_parts` wrote; their weights stay mapped from its files."""
     files = sorted(folder.glob("*" + _ENDING))
+
+    def opened_part(path: Path) -> Any:
+        return open_session(path, threads, plans_memory=path.stem == _DECODER)
+
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
-        opened = pool.map(partial(open_session, threads=threads), files)
+        opened = pool.map(opened_part, files)
         return _sessions({path.stem: session for path, session in zip(files, opened, strict=True)})
 
 
 def _sessions(parts: Mapping[str, Any]) -> Sessions:
     encoder = [session for name, session in sorted(parts.items()) if name.startswith("encoder")]
-    return Sessions(encoder, parts["mask_encoder"], parts["decoder"])
+    return Sessions(encoder, parts["mask_encoder"], parts[_DECODER])
 
 
 def _builders(network: PackedModel) -> Mapping[str, Callable[[], InferenceGraph]]:
@@ -75,7 +81,7 @@ def _builders(network: PackedModel) -> Mapping[str, Callable[[], InferenceGraph]
         f"encoder_{first:03d}": partial(build_encoder_part, network, first, min(first + _BLOCKS_PER_PART, depth))
         for first in range(0, depth, _BLOCKS_PER_PART)
     }
-    return {"decoder": partial(build_decoder, network), "mask_encoder": partial(build_mask_encoder, network)} | encoder
+    return {_DECODER: partial(build_decoder, network), "mask_encoder": partial(build_mask_encoder, network)} | encoder
 
 
 def encode(encoder: list[Any], pixels: np.ndarray) -> np.ndarray:
