@@ -6,9 +6,15 @@ training loader differs for images smaller than that square, which it pads with 
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 
 from ..interpolation import linear_resize_matrix, resize_nearest
+
+# Multiplications; OpenBLAS's own bound.
+_LARGEST_PRODUCT_OF_ONE_THREAD = 2**18
 
 
 def network_pixels(image: np.ndarray, size: int, image_format: str = "RGB") -> np.ndarray:
@@ -36,8 +42,28 @@ def mask_probabilities(logits: np.ndarray) -> np.ndarray:
 def full_size_logits(low_res_masks: np.ndarray, image_shape: tuple[int, int], size: int) -> np.ndarray:
     """Bilinear logits (C, H, W) float32 from low-resolution ones (C, n, n), by way of the square of `size`."""
     rows, columns = (_two_steps(low_res_masks.shape[-1], size, target) for target in image_shape)
-    return rows @ low_res_masks.astype(np.float32) @ columns.T
+    tall = _along_last_axis(low_res_masks.astype(np.float32).swapaxes(1, 2), rows)
+    return _along_last_axis(tall.swapaxes(1, 2), columns)
 
 
+@functools.lru_cache(maxsize=8)
 def _two_steps(source: int, middle: int, target: int) -> np.ndarray:
     return linear_resize_matrix(middle, target) @ linear_resize_matrix(source, middle)
+
+
+def _along_last_axis(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Product (..., m) of values (..., n) and matrix (m, n), on this thread alone.
+
+    numpy's library shares larger products among threads, which then spin for a tenth of a second after each click.
+    """
+    side = max(1, math.isqrt(_LARGEST_PRODUCT_OF_ONE_THREAD // matrix.shape[1]))
+    lines = _in_blocks(values.reshape(-1, matrix.shape[1]), side)[:, None]
+    product = lines @ _in_blocks(matrix, side).swapaxes(1, 2)
+    whole = product.swapaxes(1, 2).reshape(lines.shape[0] * side, -1)
+    return whole[: math.prod(values.shape[:-1]), : len(matrix)].reshape(*values.shape[:-1], len(matrix))
+
+
+def _in_blocks(lines: np.ndarray, height: int) -> np.ndarray:
+    """Lines (m, n) as blocks (ceil(m / height), height, n), zeros behind the last."""
+    missing = -len(lines) % height
+    return np.pad(lines, ((0, missing), (0, 0))).reshape(-1, height, lines.shape[1])

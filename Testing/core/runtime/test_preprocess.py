@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dfqsam_core.interpolation import linear_resize_matrix
 from dfqsam_core.runtime.preprocess import full_size_logits, mask_probabilities, network_coordinates, network_pixels
 
 
@@ -63,3 +64,13 @@ def test_masks_pass_through_the_square_of_the_network(shape: tuple[int, int]) ->
     result = full_size_logits(logits, shape, 64)
     assert result.shape == (3, *shape)
     np.testing.assert_allclose(result, image[0].numpy(), atol=1e-5)
+
+
+@given(st.integers(1, 3), st.integers(1, 700), st.integers(1, 700))
+def test_logits_of_any_size_are_those_of_two_whole_products(count: int, height: int, width: int) -> None:
+    low_res = np.random.default_rng(height).normal(size=(count, 16, 16)).astype(np.float32)
+    rows, columns = (linear_resize_matrix(64, n) @ linear_resize_matrix(16, 64) for n in (height, width))
+    logits = full_size_logits(low_res, (height, width), 64)
+    assert logits.shape == (count, height, width)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, rows @ low_res @ columns.T, atol=1e-5)
