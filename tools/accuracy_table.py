@@ -30,9 +30,9 @@ own answer gets wrong; random clicks are drawn three times and averaged by objec
 float reference's. The last row needs no model: the ellipse inscribed in the box. Every quantized row is a packed file
 run in integers by the engine, whose quantizers are counted first; nothing is simulated.
 
-"default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them, "seed 1" and "seed 2" the default with other
-random numbers, "nearest" is plain round-to-nearest. "noise" and "real slices" are bounds: the default recipe calibrated
-on Gaussian noise, and on labelled slices of another subject, which the product never does.
+"default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them, "seed 1" and "seed 2" the default with
+other random numbers, "nearest" is plain round-to-nearest. "noise" and "real slices" are bounds: the default recipe
+calibrated on Gaussian noise, and on labelled slices of another subject, which the product never does.
 
 Case (a) is the small demonstration model, which is easy to quantize: no evidence for SAM-Med2D ViT-B. Cases (b) are
 its synthetic outlier twins (`tools/outlier_twin.py`): the same float function, whose channels at LayerNorm 1, k, v and

@@ -17,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.train_demo_model", description=__doc__)
     verbs = parser.add_subparsers(required=True)
     _add_prepare(verbs.add_parser("prepare", help="make bank, validation slices and starting weights from the data"))
+    _add_salvage(verbs.add_parser("salvage", help="starting weights from an average that lost some of its files"))
     _add_train(verbs.add_parser("train", help="train a model, or go on with it"))
     _add_finalize(verbs.add_parser("finalize", help="write the checkpoint of a training, and report on it"))
     _add_report(verbs.add_parser("report", help="tables and pictures of a checkpoint file"))
@@ -55,6 +56,23 @@ def _prepare(given: argparse.Namespace) -> None:
         print(f"{path} {path.stat().st_size / 2**20:.1f} MiB")
 
 
+def _add_salvage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("average", type=Path, help="folder average of a laboratory training")
+    parser.add_argument("--base", type=Path, required=True, help="the starting weights of that training")
+    parser.add_argument("--decoder", type=Path, required=True, help="file that gives prompt encoder, decoder and neck")
+    parser.add_argument("--out", type=Path, required=True, help="starting weights to write, .safetensors")
+    parser.set_defaults(run=_salvage)
+
+
+def _salvage(given: argparse.Namespace) -> None:
+    from .initial import salvage
+    from .weights import save_start
+
+    weights, left_out = salvage(given.average, given.base, given.decoder)
+    save_start(weights, left_out, given.out)
+    print(f"{len(weights)} tensors; these start anew: {', '.join(left_out)}")
+
+
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--steps", type=int, required=True, help="length of the schedule in steps")
@@ -69,6 +87,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--random-start", dest="weights", action="store_const", const=None, help="start from noise")
     parser.add_argument("--base", type=Path, help="the start of a laboratory average, which lacks what was not trained")
     parser.add_argument("--rate", type=float, default=1.0, help="scale of the learning rates; 0.8 after an average")
+    parser.add_argument(
+        "--frozen-blocks", type=int, default=0, help="leave so many of the encoder's first blocks as is"
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--time-limit", dest="time_limit_s", type=float, default=1e9, help="seconds, start-up included")
     parser.add_argument("--save-every", dest="save_every_s", type=float, default=240, help="seconds")

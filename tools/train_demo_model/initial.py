@@ -83,6 +83,18 @@ def resample_kernel(kernel: Tensor, patch: int) -> Tensor:
     return (kernel.flatten(2) @ torch.linalg.pinv(resize).T).unflatten(2, (patch, patch))
 
 
+def salvage(average: Path, base: Path, decoder: Path, kind: str = "laboratory") -> tuple[Tensors, tuple[str, ...]]:
+    """Starting weights from what is left of an `average` that lost files, and the names that they leave out.
+
+    base: the start of that training, which supplies what was not trained. decoder: a complete file, whose prompt
+    encoder, decoder and neck replace those of `base`.
+    """
+    found = read_weights(average, base).tensors
+    shared = {name: value for name, value in read_weights(decoder).tensors.items() if _is_shared(name)}
+    weights = found | shared
+    return weights, tuple(name for name in build(kind).state_dict() if name not in weights)
+
+
 def start(kind: str, weights: Path | None, base: Path | None = None, seed: int = 0) -> tuple[SamMed2D, Weights]:
     """Build a network: a random encoder with silent adapters, then all that `weights` offers (None: nothing).
 

@@ -67,9 +67,14 @@ def decode(
     return logits.float().unflatten(2, upscaled.shape[-2:]), quality.float()
 
 
-def trainable(model: nn.Module, kind: str) -> dict[str, nn.Parameter]:
-    """Parameters that are trained: all, or for the laboratory model all but DINOv2's, as SAM-Med2D freezes SAM's."""
-    named = dict(model.named_parameters())
+def trainable(model: nn.Module, kind: str, frozen_blocks: int = 0) -> dict[str, nn.Parameter]:
+    """Parameters that are trained: all, or for the laboratory model all but DINOv2's, as SAM-Med2D freezes SAM's.
+
+    frozen_blocks: leave everything before and in the first so many blocks as it is; no gradient passes there.
+    """
+    kept = ("image_encoder.patch_embed.", "image_encoder.pos_embed") if frozen_blocks else ()
+    kept += tuple(f"image_encoder.blocks.{number}." for number in range(frozen_blocks))
+    named = {name: parameter for name, parameter in model.named_parameters() if not name.startswith(kept)}
     if kind != "laboratory":
         return named
     added = ("Adapter", "neck", "rel_pos")

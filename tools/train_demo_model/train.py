@@ -49,6 +49,7 @@ class Plan:
     weights: Path | None
     base: Path | None
     rate: float
+    frozen_blocks: int
     device: str
     time_limit_s: float
     save_every_s: float
@@ -64,7 +65,7 @@ class Training:
         model, self.source = start(plan.kind, plan.weights, plan.base, plan.seed)
         self.base_sha256 = _base_sha256(plan, self.source)
         self.model = model.to(self.device)
-        chosen = trainable(self.model, plan.kind)
+        chosen = trainable(self.model, plan.kind, plan.frozen_blocks)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name in chosen)
         self.optimiser = Optimiser(chosen, plan.steps, plan.rate)
@@ -76,14 +77,19 @@ class Training:
     def _resume(self) -> None:
         folder = self.plan.out / "state"
         tensors, facts = load_shards(folder)
-        found, wanted = (facts["kind"], facts["steps"]), (self.plan.kind, self.plan.steps)
+        found, wanted = [_described(of) for of in (facts, self._facts)]
         if found != wanted:
             raise CheckpointError(
-                f"{folder} is of a {found[0]} training of {found[1]} steps, not of a {wanted[0]} one of {wanted[1]}. "
+                f"{folder} is of {found}, not of {wanted}. "
                 "Resume with the command that began it, or train into another folder."
             )
         self.optimiser.restore(tensors)
         self.done = int(str(facts["step"]))
+
+    @property
+    def _facts(self) -> dict[str, object]:
+        plan = self.plan
+        return {"kind": plan.kind, "steps": plan.steps, "frozen_blocks": plan.frozen_blocks}
 
     @property
     def images(self) -> int:
@@ -109,13 +115,20 @@ class Training:
     def save(self) -> None:
         """Write the resumable state and, in float16, the averaged network."""
         plan, average = self.plan, self.optimiser.average
-        facts: dict[str, object] = {"kind": plan.kind, "step": self.done, "steps": plan.steps, "images": self.images}
+        facts = self._facts | {"step": self.done, "images": self.images}
         save_shards(plan.out / "state", self.optimiser.state(), facts, STATE_SHARD_MIB)
         if self.base_sha256 is None:
             average = self.model.state_dict() | average
         else:
             facts["base_sha256"] = self.base_sha256
         save_shards(plan.out / "average", half(average), facts, AVERAGE_SHARD_MIB)
+
+
+def _described(facts: dict[str, object]) -> str:
+    frozen = facts.get("frozen_blocks", 0)
+    return f"a {facts['kind']} training of {facts['steps']} steps" + (
+        f" behind {frozen} frozen blocks" if frozen else ""
+    )
 
 
 def _base_sha256(plan: Plan, source: Weights) -> str | None:

@@ -29,7 +29,7 @@ def a_bank(tmp_path):
 def a_plan(bank, out, **changed):
     plan = Plan(
         kind="tiny", steps=3, images=3, prompts=2, seed=5, out=out, bank=bank, validation=None, weights=None, base=None,
-        rate=1.0, device="cpu", time_limit_s=1e9, save_every_s=0.0, validate_every_s=1e9,
+        rate=1.0, frozen_blocks=0, device="cpu", time_limit_s=1e9, save_every_s=0.0, validate_every_s=1e9,
     )  # fmt: skip
     return replace(plan, **changed)
 
@@ -64,6 +64,17 @@ def test_a_training_goes_on_from_an_average_which_holds_the_complete_network(a_b
     assert [facts["images"] for _, facts in averages] == [3, 6]
 
 
+def test_frozen_blocks_stay_as_they_were(a_bank, tmp_path):
+    for name, steps in (("before", 1), ("after", 2)):
+        train(a_plan(a_bank, tmp_path / name, steps=steps, frozen_blocks=1, time_limit_s=1e9))
+    before, after = (load_shards(tmp_path / name / "average")[0] for name in ("before", "after"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not any(
+        name.startswith(("image_encoder.blocks.0.", "image_encoder.patch", "image_encoder.pos")) for name in changed
+    )
+    assert any(name.startswith("image_encoder.blocks.1.") for name in changed)
+
+
 def stop_after_two_steps(monkeypatch):
     from tools.train_demo_model import train as module
 
@@ -90,7 +101,7 @@ def test_shards_stay_below_their_limit_and_are_replaced_as_a_whole(tmp_path):
     assert all(torch.equal(restored[name], tensors[name]) for name in tensors)
 
 
-@pytest.mark.parametrize("other", [{"steps": 4}, {"kind": "demonstration"}])
+@pytest.mark.parametrize("other", [{"steps": 4}, {"kind": "demonstration"}, {"frozen_blocks": 1}])
 def test_a_training_goes_on_under_its_own_plan_alone(a_bank, tmp_path, other):
     train(a_plan(a_bank, tmp_path / "run", steps=1))
     with pytest.raises(CheckpointError, match="is of a tiny training of 1 steps"):

@@ -8,9 +8,9 @@ torch = pytest.importorskip("torch")
 
 from dfqsam_core.errors import CheckpointError  # noqa: E402
 from dfqsam_core.store.file_identity import FileSource  # noqa: E402
-from tools.train_demo_model.checkpoints import half, save_shards  # noqa: E402
+from tools.train_demo_model.checkpoints import half, load_shards, save_shards  # noqa: E402
 from tools.train_demo_model.cli import main  # noqa: E402
-from tools.train_demo_model.initial import start  # noqa: E402
+from tools.train_demo_model.initial import salvage, start  # noqa: E402
 from tools.train_demo_model.network import trainable  # noqa: E402
 from tools.train_demo_model.weights import read_weights, save_start  # noqa: E402
 
@@ -86,6 +86,22 @@ def test_an_average_refuses_another_base_or_none(a_laboratory_average, tmp_path,
         read_weights(average, saved(other, {name: value + 1 for name, value in tensors.items()}))
     with pytest.raises(CheckpointError, match="--base"):
         read_weights(average)
+
+
+def test_what_is_left_of_an_average_is_a_start_that_names_what_it_lost(a_laboratory_average, tmp_path, tensors):
+    base, average = a_laboratory_average
+    shards = {n: v for n, v in load_shards(average)[0].items() if "blocks.1.Adapter" not in n and "neck.0" not in n}
+    without = {n: v for n, v in tensors.items() if "blocks.1.Adapter" not in n and "neck.0" not in n}
+    base = saved(tmp_path, without, ("blocks.1.Adapter", "neck.0"))
+    save_shards(average, shards, {"kind": "tiny", "images": 12, "base_sha256": FileSource.of(base).sha256}, 15)
+    other = tmp_path / "decoder.safetensors"
+    save_start({name: value - 1 for name, value in tensors.items()}, (), other)
+    weights, left_out = salvage(average, base, other, "tiny")
+    adapter, token = "image_encoder.blocks.0.Adapter.norm.weight", "mask_decoder.iou_token.weight"
+    assert torch.equal(weights[adapter].half(), (tensors[adapter].half().float() + 1).half())
+    assert torch.equal(weights[token].half(), (tensors[token] - 1).half())
+    assert "image_encoder.neck.0.weight" in left_out
+    assert all("blocks.1.Adapter" in name or name == "image_encoder.neck.0.weight" for name in left_out)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 64, b"\x10\x00\x00\x00\x00\x00\x00\x00{broken json}   "])
