@@ -72,7 +72,7 @@ def trainable(model: nn.Module, kind: str, frozen_blocks: int = 0) -> dict[str, 
 
     frozen_blocks: leave everything before and in the first so many blocks as it is; no gradient passes there.
     """
-    kept = ("image_encoder.patch_embed.", "image_encoder.pos_embed") if frozen_blocks else ()
+    kept: tuple[str, ...] = ("image_encoder.patch_embed.", "image_encoder.pos_embed") if frozen_blocks else ()
     kept += tuple(f"image_encoder.blocks.{number}." for number in range(frozen_blocks))
     named = {name: parameter for name, parameter in model.named_parameters() if not name.startswith(kept)}
     if kind != "laboratory":
