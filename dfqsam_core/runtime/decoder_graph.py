@@ -104,54 +104,97 @@ class _DecoderWriter:
         for index in range(DECODER_DEPTH):
             tokens, image = self._two_way_layer(f"{name}.layers.{index}", tokens, image, prompts, index == 0)
         queries = self.graph.op("Add", tokens, prompts)
-        attended = self._attention(f"{name}.final_attn_token_to_image", queries, image, image, placed="k")
+        attended = self._attention_to_image(f"{name}.final_attn_token_to_image", queries, image)
         return self._add_norm(f"{name}.norm_final_attn", tokens, attended), image
 
     def _two_way_layer(self, name: str, tokens: str, image: str, prompts: str, first: bool) -> tuple[str, str]:
         """Self-attention of the tokens (in the first layer without positions), to the image, MLP, and back."""
         graph, layers = self.graph, self.layers
         if first:
-            tokens = layers.norm(f"{name}.norm1", self._attention(f"{name}.self_attn", *[tokens] * 3), _NORM_EPSILON)
+            attended = self._self_attention(f"{name}.self_attn", tokens, tokens)
+            tokens = layers.norm(f"{name}.norm1", attended, _NORM_EPSILON)
         else:
             queries = graph.op("Add", tokens, prompts)
-            attended = self._attention(f"{name}.self_attn", queries, queries, tokens)
+            attended = self._self_attention(f"{name}.self_attn", queries, tokens)
             tokens = self._add_norm(f"{name}.norm1", tokens, attended)
         queries = graph.op("Add", tokens, prompts)
-        attended = self._attention(f"{name}.cross_attn_token_to_image", queries, image, image, placed="k")
+        attended = self._attention_to_image(f"{name}.cross_attn_token_to_image", queries, image)
         tokens = self._add_norm(f"{name}.norm2", tokens, attended)
         hidden = graph.op("Relu", layers.linear(f"{name}.mlp.lin1", tokens))
         tokens = self._add_norm(f"{name}.norm3", tokens, layers.linear(f"{name}.mlp.lin2", hidden))
         queries = graph.op("Add", tokens, prompts)
-        attended = self._attention(f"{name}.cross_attn_image_to_token", image, queries, tokens, placed="q")
+        attended = self._attention_of_image(f"{name}.cross_attn_image_to_token", image, queries, tokens)
         return tokens, self._add_norm(f"{name}.norm4", image, attended)
 
-    def _attention(self, name: str, queries: str, keys: str, values: str, placed: str = "") -> str:
-        """Multi-head attention; q, k, v and the result pass through a linear layer each.
+    def _self_attention(self, name: str, queries: str, values: str) -> str:
+        """Attention among the tokens of a prompt."""
+        graph = self.graph
+        q, k = (self._heads(f"{name}.{part}_proj", queries) for part in "qk")
+        scores = graph.op("MatMul", q, graph.transpose(k, 0, 1, 3, 2))
+        weights = graph.op("Softmax", graph.op("Mul", scores, graph.floats(self._scale(name))), axis=-1)
+        return self._joined(name, graph.op("MatMul", weights, self._heads(f"{name}.v_proj", values)))
 
-        placed: "q" or "k" where these come from the image, whose positions join behind the product, as its bias.
-        What all keys share changes no softmax, whose weights sum to 1: k needs no bias, and that of v passes through.
+    def _attention_to_image(self, name: str, tokens: str, image: str) -> str:
+        """Attention of the tokens to the image: weights (image V) is computed as (weights image) V."""
+        graph = self.graph
+        scores = self._scores(name, "k_proj", self._heads(f"{name}.q_proj", tokens), image)
+        seen = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), image)
+        values = graph.weight(self._by_head(self._matrix(f"{name}.v_proj")))
+        return self._joined(name, graph.op("MatMul", graph.reshape(seen, 0, DECODER_HEADS, -1, self.width), values))
+
+    def _attention_of_image(self, name: str, image: str, keys: str, values: str) -> str:
+        """Attention of the image to the tokens: (weights V) out is computed as weights (V out)."""
+        graph = self.graph
+        scores = self._scores(name, "q_proj", self._heads(f"{name}.k_proj", keys), image)
+        by_head = graph.reshape(graph.transpose(scores, 0, 2, 1), 0, self.grid**2, DECODER_HEADS, -1)
+        weights = graph.reshape(graph.op("Softmax", by_head, axis=-1), 0, self.grid**2, -1)
+        out = graph.weight(self._by_head(self._matrix(f"{name}.out_proj").T).swapaxes(1, 2))
+        answers = graph.op("MatMul", self._heads(f"{name}.v_proj", values), out)
+        update = graph.op("MatMul", weights, graph.reshape(answers, 0, -1, self.width))
+        return graph.op("Add", update, graph.constant(self._out_bias(name)))
+
+    def _scores(self, name: str, projection: str, heads: str, image: str) -> str:
+        """Scaled products (B, heads * T, g * g) of the tokens' `heads` (B, heads, T, d) and the projected image.
+
+        An image has many tokens and a prompt has few: theirs are taken back through the projection, not the image
+        through it. The image's positions join behind that product.
         """
-        graph, layers = self.graph, self.layers
-        q_proj, k_proj, v_proj, out_proj = (f"{name}.{part}_proj" for part in ("q", "k", "v", "out"))
-        inner = self.model.layers[q_proj].out_channels
-        none = np.zeros(inner, np.float32)
-        bias_q, bias_k = layers.bias(q_proj), none
-        if placed == "q":
-            bias_q = bias_q + self._times(q_proj, self._image_position())
-        elif placed == "k":
-            bias_k = self._times(k_proj, self._image_position())
-        bias = layers.bias(out_proj) + self._times(out_proj, layers.bias(v_proj))
-        inputs = (q_proj, queries, bias_q), (k_proj, keys, bias_k), (v_proj, values, none)
-        projected = (layers.linear(*one) for one in inputs)
-        q, k, v = (graph.transpose(graph.reshape(x, 0, 0, DECODER_HEADS, -1), 0, 2, 1, 3) for x in projected)
-        q = graph.op("Mul", q, graph.floats((inner // DECODER_HEADS) ** -0.5))
-        weights = graph.op("Softmax", graph.op("MatMul", q, graph.transpose(k, 0, 1, 3, 2)), axis=-1)
-        out = graph.transpose(graph.op("MatMul", weights, v), 0, 2, 1, 3)
-        return layers.linear(out_proj, graph.reshape(out, 0, 0, inner), bias)
+        graph, layer = self.graph, f"{name}.{projection}"
+        matrix = self._matrix(layer)
+        # What all keys share changes no softmax, so k needs no bias.
+        bias = self.layers.bias(layer) if projection == "q_proj" else 0
+        scaled = (self._scale(name) * self._by_head(x) for x in (matrix, self._image_position() @ matrix + bias))
+        channels, places = (graph.op("MatMul", heads, graph.weight(x.swapaxes(1, 2))) for x in scaled)
+        found = graph.op("MatMul", graph.reshape(channels, 0, -1, self.width), graph.transpose(image, 0, 2, 1))
+        return graph.op("Add", found, graph.reshape(places, 0, -1, self.grid**2))
 
-    def _times(self, layer: str, x: np.ndarray) -> np.ndarray:
-        """x (..., in) times the weight of a linear layer, (..., out)."""
-        return x @ float_weight(self.model, layer)[:, 0]
+    def _heads(self, layer: str, tokens: str) -> str:
+        """q, k or v of the tokens, (B, heads, T, d); only q has its bias."""
+        bias = None if layer.endswith("q_proj") else np.zeros(self.model.layers[layer].out_channels, np.float32)
+        x = self.graph.reshape(self.layers.linear(layer, tokens, bias), 0, 0, DECODER_HEADS, -1)
+        return self.graph.transpose(x, 0, 2, 1, 3)
+
+    def _joined(self, name: str, heads: str) -> str:
+        """The heads' results (B, heads, T, d) through the last linear layer."""
+        x = self.graph.reshape(self.graph.transpose(heads, 0, 2, 1, 3), 0, 0, -1)
+        return self.layers.linear(f"{name}.out_proj", x, self._out_bias(name))
+
+    def _out_bias(self, name: str) -> np.ndarray:
+        """Bias behind the last layer; that of v is in it, since the weights of a softmax sum to 1."""
+        passed = self.layers.bias(f"{name}.v_proj") @ self._matrix(f"{name}.out_proj")
+        return self.layers.bias(f"{name}.out_proj") + passed
+
+    def _matrix(self, layer: str) -> np.ndarray:
+        """Weight of a linear layer, (in, out)."""
+        return float_weight(self.model, layer)[:, 0]
+
+    def _scale(self, name: str) -> float:
+        return float((self.model.layers[f"{name}.q_proj"].out_channels // DECODER_HEADS) ** -0.5)
+
+    @staticmethod
+    def _by_head(matrix: np.ndarray) -> np.ndarray:
+        """Columns of a matrix (n, heads * d) as (heads, n, d)."""
+        return matrix.reshape(len(matrix), DECODER_HEADS, -1).swapaxes(0, 1)
 
     def _add_norm(self, norm: str, x: str, update: str) -> str:
         return self.layers.norm(norm, self.graph.op("Add", x, update), _NORM_EPSILON)
