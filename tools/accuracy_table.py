@@ -38,6 +38,7 @@ Case (a) is the small demonstration model, which is easy to quantize: no evidenc
 its synthetic outlier twins (`tools/outlier_twin.py`): the same float function, whose channels at LayerNorm 1, k, v and
 inside the adapters were made unequal by exact rescaling, the largest 5, 20 or 50 times the median. Such a rescaling is
 what the default recipe's equalization looks for: the twins show that it finds it, not how unequal trained networks are.
+Case (c) is the laboratory model (laboratory_model.md): a really trained ViT of DINOv2 under adapters trained here.
 
 Few subjects: differences of a few tenths of a point mean nothing, and objects of one slice are not independent. Which
 subjects the model was trained on: docs/training.md and its card.
