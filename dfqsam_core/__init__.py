@@ -6,6 +6,7 @@ Importing this package is light: the public names below load their rooms when th
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["SamPredictor", "__version__", "load_model"]
+
+# onnxruntime, from 1.32 on, tells its makers how it is used, under an identity that it keeps in the user's home folder;
+# only this stops it, and only before it is first imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:
