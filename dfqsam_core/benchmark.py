@@ -8,6 +8,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,18 +19,24 @@ from .errors import ConfigError
 from .pose import is_posing
 from .progress import ProgressCallback, report
 from .runtime import Model, SamPredictor, load_model, machine
+from .runtime.engine_choice import Engine
+from .runtime.openvino_engine import openvino_version
 from .store.layers import encoder_macs
 
 # Rows, inner size and columns of the integer product whose rate the encoder is held against: ViT-B's lin1, in cache.
 _PRODUCT_SHAPE = (256, 768, 3072)
+# Other ways to run the model's own encoder.
+ENCODER_VARIANTS = ("encoder, 1 thread", "encoder, OpenVINO")
 _BOX_CORNERS = np.array([[2, 3]])
 
 Task = Callable[[], Any]
-# Whose task it is ("model" or "reference"), and its name.
+# Whose task it is, such as "model" or "reference", and its name.
 Key = tuple[str, str]
 
 
-class _Seconds(NamedTuple):
+class Seconds(NamedTuple):
+    """What each run of a task took, by two clocks."""
+
     wall: list[float]
     cpu: list[float]
 
@@ -49,9 +56,10 @@ def run_benchmark(
     `timings` holds medians and minima in milliseconds of wall and process CPU time of each task of "model" and
     "reference": "encoder" embeds one image, "decoder" answers a box on an embedding, "first click" embeds a 512 x 512
     slice and answers a box on it, "next click" answers another box on the same slice. With more threads than one the
-    model's "encoder, 1 thread" is timed as well. A float reference also has the tasks of `reference_tasks`.
-    `ratios` says how many times longer a task of the reference took than the model's own: the median over the runs,
-    each of which times all tasks one after the other.
+    model's "encoder, 1 thread" is timed as well, and its "encoder, OpenVINO" where that is installed; everything else
+    runs on onnxruntime. A float reference also has the tasks of `reference_tasks`.
+    `ratios` says how many times longer a task of the reference, or such a variant, took than the model's own: the
+    median over the runs, each of which times all tasks one after the other.
     `integer_products`: see `integer_rates`; the product is one of 8-bit integers with both sides in cache.
     `memory` is that of this process before the reference is loaded.
     Raises ConfigError for less than one run, ModelFileError or CheckpointError for files that cannot be used.
@@ -66,24 +74,24 @@ def run_benchmark(
     if starts:
         result["starts"] = measure_start(model_path, model.threads)
     tasks["model", "integer product"] = _integer_product(model.threads)
-    if model.threads > 1:
-        (one_thread, _), pixels = _loaded(model_path, 1), _pixels(model)
-        tasks["model", "encoder, 1 thread"] = lambda: one_thread.encode(pixels)
+    tasks |= {("model", name): task for name, task in _encoder_variants(model_path, model.threads).items()}
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
         reference, result["reference"] = _loaded(reference_path, threads)
         extra = {} if reference.is_quantized else _float_tasks(reference_path, model)
         tasks |= {("reference", name): task for name, task in (_tasks(reference) | extra).items()}
-    seconds = _measure(tasks, runs, progress)
-    timings = _timings(seconds)
+    seconds = measure_tasks(tasks, runs, progress)
+    timings = timings_of(seconds)
     rates = integer_rates(encoder_macs(model.architecture) / 1e9, timings["model"])
     return result | {"timings": timings, "ratios": _ratios(seconds), "integer_products": rates}
 
 
-def _loaded(path: str | os.PathLike[str], threads: int | None) -> tuple[Model, dict[str, Any]]:
+def _loaded(
+    path: str | os.PathLike[str], threads: int | None, engine: Engine = "onnxruntime"
+) -> tuple[Model, dict[str, Any]]:
     start = time.perf_counter()
     # What a pose unpacks is for another processor than this one.
-    model = load_model(path, threads, None if is_posing() else "user")
+    model = load_model(path, threads, None if is_posing() else "user", engine)
     return model, {
         "file_name": Path(path).name,
         "bytes": os.path.getsize(path),
@@ -95,7 +103,8 @@ def _loaded(path: str | os.PathLike[str], threads: int | None) -> tuple[Model, d
 
 
 def _tasks(model: Model) -> dict[str, Task]:
-    slice_pixels, pixels, corners = _random_image(*SLICE_SHAPE), _pixels(model), _network_box(model).reshape(1, 2, 2)
+    slice_pixels, pixels = _random_image(*SLICE_SHAPE), random_pixels(model)
+    corners = _network_box(model).reshape(1, 2, 2)
     predictor, same_slice = SamPredictor(model), SamPredictor(model)
     same_slice.set_image(slice_pixels)
     embedding = same_slice.get_image_embedding()
@@ -112,10 +121,18 @@ def _tasks(model: Model) -> dict[str, Task]:
     }
 
 
+def _encoder_variants(path: str | os.PathLike[str], threads: int) -> dict[str, Task]:
+    models = {"encoder, 1 thread": _loaded(path, 1)[0]} if threads > 1 else {}
+    # OpenVINO knows the processor behind a pose.
+    if openvino_version() is not None and not is_posing():
+        models["encoder, OpenVINO"] = _loaded(path, threads, "openvino")[0]
+    return {name: partial(model.encode, random_pixels(model)) for name, model in models.items()}
+
+
 def _float_tasks(path: str | os.PathLike[str], model: Model) -> dict[str, Task]:
     from .benchmark_references import reference_tasks
 
-    return reference_tasks(path, model.threads, _pixels(model), _network_box(model))
+    return reference_tasks(path, model.threads, random_pixels(model), _network_box(model))
 
 
 def _integer_product(threads: int) -> Task:
@@ -145,8 +162,9 @@ def integer_rates(giga_macs: float, timings: dict[str, dict[str, float]]) -> dic
     }
 
 
-def _measure(tasks: dict[Key, Task], runs: int, progress: ProgressCallback | None) -> dict[Key, _Seconds]:
-    seconds = {key: _Seconds([], []) for key in tasks}
+def measure_tasks(tasks: dict[Key, Task], runs: int, progress: ProgressCallback | None) -> dict[Key, Seconds]:
+    """Run all tasks one after the other, `runs` times, after a first time that does not count."""
+    seconds = {key: Seconds([], []) for key in tasks}
     for task in tasks.values():
         task()
     for run in range(runs):
@@ -161,7 +179,8 @@ def _measure(tasks: dict[Key, Task], runs: int, progress: ProgressCallback | Non
     return seconds
 
 
-def _timings(seconds: dict[Key, _Seconds]) -> dict[str, dict[str, dict[str, float]]]:
+def timings_of(seconds: dict[Key, Seconds]) -> dict[str, dict[str, dict[str, float]]]:
+    """Medians and minima in milliseconds by whose task it is, task and clock."""
     timings: dict[str, dict[str, dict[str, float]]] = {}
     for (whose, task), taken in seconds.items():
         timings.setdefault(whose, {})[task] = {
@@ -173,18 +192,19 @@ def _timings(seconds: dict[Key, _Seconds]) -> dict[str, dict[str, dict[str, floa
     return timings
 
 
-def _ratios(seconds: dict[Key, _Seconds]) -> dict[str, dict[str, float]]:
+def _ratios(seconds: dict[Key, Seconds]) -> dict[str, dict[str, float]]:
     """Reference over model, run by run; a variant such as "encoder, padded" is compared with the plain task."""
     ratios = {}
     for (whose, task), reference in seconds.items():
-        if whose == "reference" or task == "encoder, 1 thread":
+        if whose == "reference" or task in ENCODER_VARIANTS:
             model = seconds["model", task.split(",")[0]]
             clocks = {"wall": (reference.wall, model.wall), "cpu": (reference.cpu, model.cpu)}
-            ratios[task] = {clock: _median_ratio(*pair) for clock, pair in clocks.items()}
+            ratios[task] = {clock: median_ratio(*pair) for clock, pair in clocks.items()}
     return ratios
 
 
-def _median_ratio(reference: list[float], model: list[float]) -> float:
+def median_ratio(reference: list[float], model: list[float]) -> float:
+    """The median of `reference` over `model`, run by run."""
     # A clock that ticks coarsely can give 0 for a short task.
     return round(statistics.median(r / max(m, 1e-6) for r, m in zip(reference, model, strict=True)), 2)
 
@@ -202,7 +222,8 @@ def _memory() -> dict[str, int | None]:
     return {"resident_bytes": machine.resident_memory_bytes(), "peak_bytes": machine.peak_memory_bytes()}
 
 
-def _pixels(model: Model) -> np.ndarray:
+def random_pixels(model: Model) -> np.ndarray:
+    """An image of noise, uint8 (S, S, 3), as the encoder of `model` takes it."""
     return _random_image(model.image_size, model.image_size, 3)
 
 

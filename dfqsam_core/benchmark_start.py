@@ -56,7 +56,8 @@ def click_once() -> None:
     from .runtime import SamPredictor, load_model, machine
     from .runtime.unpacked_cache import UnpackedCache
 
-    predictor = SamPredictor(load_model(order["model"], order["threads"], UnpackedCache(Path(order["cache"]))))
+    cache = UnpackedCache(Path(order["cache"]))
+    predictor = SamPredictor(load_model(order["model"], order["threads"], cache, "onnxruntime"))
     ready, ready_cpu = time.perf_counter(), time.process_time()
     predictor.set_image(np.random.default_rng(0).integers(0, 256, SLICE_SHAPE, dtype=np.uint8))
     predictor.predict(box=BOX_XYXY)

@@ -67,7 +67,7 @@ class Desk:
         self.held: dict[str, list[float]] = {}
         self.computed: dict[str, list[float]] = {}
         node = new_segmentation(self.volume_node, "Organs")
-        model = SimpleNamespace(digest="0" * 64)
+        model = SimpleNamespace(digest="0" * 64, engine="none")
         arguments = (self.volume_node, node, model, Worker(), "400,40")
         self.workspace = self.timed("opening", lambda: Workspace(*arguments, predictor=InstantPredictor()))
         self.workspace.segment_id = self.workspace.segments.add_segment("organ")

@@ -151,7 +151,9 @@ def _read_model(path: Path) -> None:
 
 
 def _session_world() -> tuple[Volume, SimpleNamespace]:
-    return Volume(VOXELS, VolumeGeometry(np.eye(4), VOXELS.shape[::-1])), SimpleNamespace(digest="0" * 64)
+    return Volume(VOXELS, VolumeGeometry(np.eye(4), VOXELS.shape[::-1])), SimpleNamespace(
+        digest="0" * 64, engine="none"
+    )
 
 
 def _session() -> list[Sample]:

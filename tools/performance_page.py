@@ -20,6 +20,7 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
+from dfqsam_core.benchmark import ENCODER_VARIANTS  # noqa: E402
 from dfqsam_core.store.layers import encoder_macs  # noqa: E402
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES  # noqa: E402
 
@@ -35,6 +36,7 @@ _VARIANTS = {
     "first click": "first click on a slice: onnxruntime float32",
     "next click": "next click on it: onnxruntime float32",
     "encoder, 1 thread": "our own encoder on 1 thread",
+    "encoder, OpenVINO": "our own encoder on OpenVINO",
 }
 _AXES = {
     "width": "channels",
@@ -140,7 +142,7 @@ def _product_ms(result: dict[str, Any]) -> float:
 
 def _compared(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     timings = result["timings"].get("reference", {}) | {
-        task: taken for task, taken in result["timings"]["model"].items() if task == "encoder, 1 thread"
+        task: taken for task, taken in result["timings"]["model"].items() if task in ENCODER_VARIANTS
     }
     for task, words in _VARIANTS.items():
         if task in result["ratios"]:

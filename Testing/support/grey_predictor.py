@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
 
-MODEL = SimpleNamespace(digest="0" * 64)
+
+@dataclass(frozen=True)
+class GreyModel:
+    """What a session asks of a model beside its predictor."""
+
+    digest: str
+    engine: str = "onnxruntime"
+
+
+MODEL = GreyModel("0" * 64)
 
 
 class GreyPredictor:

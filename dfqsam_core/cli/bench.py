@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import ConfigError
 from ..pose import POSES, is_posing, run_posing
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 from .tables import print_table
@@ -32,6 +33,11 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument(
         "--simulate", choices=POSES, help="pose as a lesser processor (Linux on x86 with a C compiler and binutils)"
     )
+    parser.add_argument(
+        "--choose-engine",
+        action="store_true",
+        help="time the encoder on onnxruntime and on OpenVINO; this machine then runs MODEL on the faster one",
+    )
     add_report_options(parser)
     parser.set_defaults(run=run)
 
@@ -41,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from ..benchmark import run_benchmark
 
     check_report(args)
+    if args.choose_engine:
+        return _choose_engine(args)
     if args.simulate and not is_posing():
         return run_posing(args.simulate, sys.argv[1:])
     with progress_callback(args) as progress:
@@ -53,6 +61,24 @@ def run(args: argparse.Namespace) -> int:
         pose = f", posing as {args.simulate}" if args.simulate else ""
         print(f"{result['machine']['cpu']}{pose}, {result['threads']} threads, {result['runs']} runs")
         print_table(("", "model", "CPU", "reference", "CPU", "ratio", "CPU"), _rows(result))
+    return DONE
+
+
+def _choose_engine(args: argparse.Namespace) -> int:
+    from ..benchmark_engines import choose_engine
+
+    if args.simulate or args.reference:
+        raise ConfigError("An engine is chosen for MODEL on this processor. Leave --simulate and --reference out.")
+    with progress_callback(args) as progress:
+        choices = [choose_engine(args.model, threads, args.runs, progress) for threads in args.threads]
+    write_report(args, {"choices": choices})
+    for choice in choices:
+        rows = [
+            (engine, _text(taken["wall_ms"], 1), _text(taken["cpu_ms"], 1), _text(choice["load_seconds"][engine], 1))
+            for engine, taken in choice["timings"].items()
+        ]
+        print_table((f"{choice['threads']} threads", "encoder, ms", "CPU", "load, s"), rows)
+        print(f"OpenVINO is {choice['gain']:.2f} times as fast; from now on images are embedded by {choice['engine']}.")
     return DONE
 
 

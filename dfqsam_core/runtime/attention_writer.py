@@ -29,7 +29,7 @@ class AttentionWriter:
 
     name: for instance "image_encoder.blocks.0.attn". Where the graph keeps taps, q, k and v give `name.q.input`, in
     units of codes, and `name.q.codes`, (tokens, heads * head_dim), with the codes of padding behind. The softmax of
-    window group i gives `name.softmax.i.logits`, `.input` (log probability minus ln delta) and `.codes`.
+    window group i gives `name.softmax.i.logits`, `.input` (ln delta minus log probability) and `.codes`.
     """
 
     def __init__(self, layers: LayerWriter, name: str, layout: AttentionLayout) -> None:
@@ -180,13 +180,14 @@ class AttentionWriter:
             return graph.op("Softmax", logits, axis=-1)
         graph.tap(f"{name}.logits", logits)
         log_delta = graph.constant(np.log(delta)[:, None, None, None])
-        distance = graph.op("Sub", graph.op("LogSoftmax", logits, axis=-1), log_delta)
+        distance = graph.op("Sub", log_delta, graph.op("LogSoftmax", logits, axis=-1))
         graph.tap(f"{name}.input", distance)
         width, last = float(self.model.tensors[f"{self.name}.softmax.step"][0]), 2**bits - 1
-        step = graph.floats(-width)
-        codes = graph.op("QuantizeLinear", distance, step, graph.constant(np.uint8(0)))
+        # Not a negative step for both, which engines read differently.
+        codes = graph.op("QuantizeLinear", distance, graph.floats(width), graph.constant(np.uint8(0)))
         if graph.taps:
             graph.tap(f"{name}.codes", self.layers.clamp(codes, bits))
-        values = graph.op("Exp", graph.op("DequantizeLinear", codes, step, graph.constant(np.uint8(0))))
+        logarithms = graph.op("DequantizeLinear", codes, graph.floats(-width), graph.constant(np.uint8(0)))
+        values = graph.op("Exp", logarithms)
         # The last code means zero; larger ones are not clamped, for they vanish as well.
         return graph.op("ThresholdedRelu", values, alpha=math.exp((0.5 - last) * width))

@@ -18,8 +18,8 @@ class EmbeddingCache:
     """Embeddings as float16, least recently used ones forgotten first; safe to use from several threads.
 
     A key stands for all that an embedding depends on: the digest of the 8-bit slice, which covers voxels and window,
-    and that of the model file. Forgetting changes no result as long as embeddings are rounded to float16 before their
-    first use, too.
+    that of the model file, and the engine. Forgetting changes no result as long as embeddings are rounded to float16
+    before their first use, too.
     """
 
     def __init__(self, max_bytes: int = DEFAULT_CACHE_BYTES) -> None:

@@ -13,9 +13,14 @@ import numpy as np
 from ..store.model_file import PackedModel
 from .engine import create_session, open_session, save_session
 from .machine import release_memory
+from .openvino_engine import OpenVinoEncoder
 
 if TYPE_CHECKING:
+    from .engine_choice import Engine
     from .onnx_builder import InferenceGraph
+
+Encoder = Callable[[np.ndarray], np.ndarray]
+_Builders = dict[str, Callable[[], "InferenceGraph"]]
 
 _ENDING = ".onnx"
 # Runs at each click, and is small enough to take its memory in one piece.
@@ -24,23 +29,25 @@ _DECODER = "decoder"
 _PARTS_AT_ONCE = 2
 # Fewer would need fewer threads and calls, more would need less memory while the model loads.
 _BLOCKS_PER_PART = 1
+# Each part of OpenVINO keeps the memory of its inner values.
+_BLOCKS_PER_OPENVINO_PART = 3
 
 
 class Sessions(NamedTuple):
-    """The engine's sessions; those of `encoder` run one behind the other."""
+    """What runs the network; `encoder` takes pixels, uint8 (1, S, S, 3)."""
 
-    encoder: list[Any]
+    encoder: Encoder
     mask_encoder: Any
     decoder: Any
 
 
-def start_in_memory(network: PackedModel, threads: int) -> Sessions:
-    """Sessions whose weights belong to this process alone."""
-    parts = {}
-    for name, build in _builders(network).items():
-        parts[name] = create_session(build(), threads, plans_memory=name == _DECODER)
-        release_memory()
-    return _sessions(parts)
+def start_in_memory(network: PackedModel, threads: int, engine: Engine = "onnxruntime") -> Sessions:
+    """Sessions whose weights belong to this process alone; `engine` runs the encoder."""
+    if engine == "openvino":
+        graphs = (build() for build in _encoder_builders(network, _BLOCKS_PER_OPENVINO_PART).values())
+        encoder = OpenVinoEncoder(graphs, threads)
+        return Sessions(encoder, **_started(_prompt_builders(network), threads))
+    return _sessions(_started(_builders(network), threads))
 
 
 def save_parts(network: PackedModel, folder: Path) -> None:
@@ -67,25 +74,42 @@ def open_parts(folder: Path, threads: int) -> Sessions:
         return _sessions({path.stem: session for path, session in zip(files, opened, strict=True)})
 
 
+def _started(builders: _Builders, threads: int) -> dict[str, Any]:
+    parts = {}
+    for name, build in builders.items():
+        parts[name] = create_session(build(), threads, plans_memory=name == _DECODER)
+        release_memory()
+    return parts
+
+
 def _sessions(parts: Mapping[str, Any]) -> Sessions:
     encoder = [session for name, session in sorted(parts.items()) if name.startswith("encoder")]
-    return Sessions(encoder, parts["mask_encoder"], parts[_DECODER])
+    return Sessions(partial(_encode, encoder), parts["mask_encoder"], parts[_DECODER])
 
 
-def _builders(network: PackedModel) -> Mapping[str, Callable[[], InferenceGraph]]:
+def _builders(network: PackedModel) -> _Builders:
+    return _prompt_builders(network) | _encoder_builders(network, _BLOCKS_PER_PART)
+
+
+def _prompt_builders(network: PackedModel) -> _Builders:
     from .decoder_graph import build_decoder, build_mask_encoder
+
+    return {_DECODER: partial(build_decoder, network), "mask_encoder": partial(build_mask_encoder, network)}
+
+
+def _encoder_builders(network: PackedModel, blocks: int) -> _Builders:
+    """Builders of parts of `blocks` blocks each, in their order."""
     from .encoder_graph import build_encoder_part
 
     depth = network.architecture.depth
-    encoder = {
-        f"encoder_{first:03d}": partial(build_encoder_part, network, first, min(first + _BLOCKS_PER_PART, depth))
-        for first in range(0, depth, _BLOCKS_PER_PART)
+    return {
+        f"encoder_{first:03d}": partial(build_encoder_part, network, first, min(first + blocks, depth))
+        for first in range(0, depth, blocks)
     }
-    return {_DECODER: partial(build_decoder, network), "mask_encoder": partial(build_mask_encoder, network)} | encoder
 
 
-def encode(encoder: list[Any], pixels: np.ndarray) -> np.ndarray:
-    """Run the parts of an encoder on pixels, uint8 (1, S, S, 3)."""
+def _encode(encoder: list[Any], pixels: np.ndarray) -> np.ndarray:
+    """Run onnxruntime's parts of an encoder, one behind the other."""
     from onnxruntime import OrtValue
 
     value = OrtValue.ortvalue_from_numpy(np.ascontiguousarray(pixels))

@@ -24,6 +24,14 @@ class InferenceGraph:
     model: bytes
     weights: dict[str, np.ndarray]
 
+    def with_weights(self) -> bytes:
+        """The whole ONNX file, for an engine that cannot read weights in place; less than 2 GB."""
+        model = ModelProto.FromString(self.model)
+        for tensor in model.graph.initializer:
+            if tensor.name in self.weights:
+                tensor.CopyFrom(numpy_helper.from_array(self.weights[tensor.name], tensor.name))
+        return model.SerializeToString()
+
 
 class GraphBuilder:
     """Collects the nodes, constants and weights of one graph.

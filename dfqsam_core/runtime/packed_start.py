@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,21 +20,26 @@ from .engine import engine_version
 from .network_parts import Sessions, open_parts, save_parts, start_in_memory
 from .unpacked_cache import UnpackedCache
 
+if TYPE_CHECKING:
+    from .engine_choice import Engine
 
-def start_packed(path: Path, digest: str, threads: int, cache: UnpackedCache | None) -> tuple[PackedModel, Sessions]:
-    """The packed model `path`, whose SHA-256 is `digest`, and its sessions.
 
-    What the cache holds was made from a file of this digest that had passed every check.
+def start_packed(
+    path: Path, digest: str, threads: int, cache: UnpackedCache | None, engine: Engine
+) -> tuple[PackedModel, Sessions]:
+    """The packed model `path`, whose SHA-256 is `digest`, and its sessions; `engine` runs the encoder.
+
+    What the cache holds was made for onnxruntime, from a file of this digest that had passed every check.
     Raises ModelFileError when the file cannot be used.
     """
-    if cache is not None:
+    if cache is not None and engine == "onnxruntime":
         key = cache_key(digest)
         with contextlib.suppress(OSError):
             entry = cache.find(key) or cache.fill(key, lambda folder: save_parts(_checked(path), folder))
             if entry is not None:
                 return _unchecked(path), open_parts(entry, threads)
     network = _checked(path)
-    return network, start_in_memory(network, threads)
+    return network, start_in_memory(network, threads, engine)
 
 
 def cache_key(digest: str) -> str:

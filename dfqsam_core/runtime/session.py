@@ -1,4 +1,4 @@
-"""Loads a model, packed or float, and runs it on one image: the only door to the inference engine."""
+"""Loads a model, packed or float, and runs it on one image: the only door to the inference engines."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from ..store.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, is_packed_model
+from .engine_choice import Engine, resolve_engine
 from .machine import physical_cores, release_memory
-from .network_parts import Sessions, encode, start_in_memory
+from .network_parts import Sessions, start_in_memory
 from .packed_start import start_packed
 from .unpacked_cache import UnpackedCache, user_cache_folder
 
@@ -30,6 +31,7 @@ class Model:
     card: the model card of a packed model; None for a float checkpoint.
     digest: SHA-256 of the model file, for the keys of caches.
     threads: threads that one call uses.
+    engine: what runs the encoder; prompts always run on onnxruntime.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Model:
         card: Mapping[str, Any] | None,
         digest: str,
         threads: int,
+        engine: Engine,
         sessions: Sessions,
         no_mask: np.ndarray,
     ) -> None:
@@ -45,6 +48,7 @@ class Model:
         self.card = card
         self.digest = digest
         self.threads = threads
+        self.engine: Engine = engine
         self._sessions = sessions
         # Replaces the mask encoder's result where there is no mask.
         self._no_mask = no_mask
@@ -66,7 +70,7 @@ class Model:
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
         """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid)."""
-        return encode(self._sessions.encoder, pixels[None])
+        return self._sessions.encoder(pixels[None])
 
     def decode(
         self,
@@ -101,19 +105,28 @@ class Model:
 
 
 def load_model(
-    path: str | os.PathLike, threads: int | None = None, cache: UnpackedCache | Literal["user"] | None = "user"
+    path: str | os.PathLike,
+    threads: int | None = None,
+    cache: UnpackedCache | Literal["user"] | None = "user",
+    engine: Engine | Literal["chosen"] = "chosen",
 ) -> Model:
     """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
 
     threads: threads per call; None for one on each physical core that the process may use.
     cache: where a packed model's unpacked weights are kept, so that it loads faster and programs share their memory;
     "user" for this user's cache folder and large models, None for nowhere. A read-only folder does no harm.
-    Raises ModelFileError or CheckpointError when the file cannot be used, ConfigError for a thread count below 1.
+    engine: what runs the encoder; "chosen" for onnxruntime, unless `dfqsam bench --choose-engine` found OpenVINO to be
+    faster for this file, thread count, processor and these versions.
+    Raises ModelFileError or CheckpointError when the file cannot be used, ConfigError for a thread count below 1 and an
+    engine that is not installed.
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
     threads = threads or physical_cores()
-    model = _load_packed(Path(path), threads, cache) if is_packed_model(path) else _load_checkpoint(path, threads)
+    if is_packed_model(path):
+        model = _load_packed(Path(path), threads, cache, engine)
+    else:
+        model = _load_checkpoint(path, threads, engine)
     release_memory()
     return model
 
@@ -123,22 +136,24 @@ def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray])
     return PackedModel(architecture, {"layers": []}, tensors)
 
 
-def _load_packed(path: Path, threads: int, cache: UnpackedCache | Literal["user"] | None) -> Model:
+def _load_packed(
+    path: Path, threads: int, cache: UnpackedCache | Literal["user"] | None, asked: Engine | Literal["chosen"]
+) -> Model:
     if cache == "user":
         cache = UnpackedCache(user_cache_folder()) if path.stat().st_size >= _LEAST_CACHED_BYTES else None
     digest = FileSource.of(path).sha256
-    network, sessions = start_packed(path, digest, threads, cache)
-    return _model(network, network.card, digest, threads, sessions)
+    engine = resolve_engine(asked, digest, threads)
+    network, sessions = start_packed(path, digest, threads, cache, engine)
+    return Model(network.architecture, network.card, digest, threads, engine, sessions, _no_mask(network))
 
 
-def _load_checkpoint(path: str | os.PathLike, threads: int) -> Model:
+def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Literal["chosen"]) -> Model:
     checkpoint = read_checkpoint(path)
-    network = float_network(checkpoint.architecture, checkpoint.tensors)
-    return _model(network, None, checkpoint.source.sha256, threads, start_in_memory(network, threads))
+    network, digest = float_network(checkpoint.architecture, checkpoint.tensors), checkpoint.source.sha256
+    engine = resolve_engine(asked, digest, threads)
+    sessions = start_in_memory(network, threads, engine)
+    return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network))
 
 
-def _model(
-    network: PackedModel, card: Mapping[str, Any] | None, digest: str, threads: int, sessions: Sessions
-) -> Model:
-    no_mask = np.array(network.tensors["prompt_encoder.no_mask_embed.weight"], np.float32).reshape(1, 1, -1)
-    return Model(network.architecture, card, digest, threads, sessions, no_mask)
+def _no_mask(network: PackedModel) -> np.ndarray:
+    return np.array(network.tensors["prompt_encoder.no_mask_embed.weight"], np.float32).reshape(1, 1, -1)

@@ -113,6 +113,7 @@ def _report(
         },
         "window": {"width": window.width, "level": window.level, "source": window.source},
         "model_digest": model.digest,
+        "engine": model.engine,
         "segments": [
             {"name": segment.name, "label": segment.label, "voxels": voxels.get(segment.label, 0)}
             | ({"propagation": {"stops": [asdict(stop) for stop in found]}} if (found := stops[segment.label]) else {})

@@ -76,7 +76,7 @@ class VolumeSession:
         self.slices = SlicePredictor(
             volume,
             predictor or predictor_for(model),
-            model.digest,
+            f"{model.digest} {model.engine}",
             window,
             EmbeddingCache() if cache is None else cache,
         )

@@ -82,17 +82,18 @@ class SlicePrediction:
 class SlicePredictor:
     """Shows the slices of a volume to a model through one window; encodes each slice once.
 
-    encodings: how often the encoder ran, for reports and tests.
+    encoder: what makes an embedding of an image: the model's digest and its engine.
+    encodings: how often it ran, for reports and tests.
     """
 
     def __init__(
-        self, volume: Volume, predictor: Predictor, model_digest: str, window: WindowLevel, cache: EmbeddingCache
+        self, volume: Volume, predictor: Predictor, encoder: str, window: WindowLevel, cache: EmbeddingCache
     ) -> None:
         self.volume = volume
         self.window = window
         self.encodings = 0
         self._predictor = predictor
-        self._model_digest = model_digest
+        self._encoder = encoder
         self._cache = cache
 
     def image(self, key: SliceKey) -> np.ndarray:
@@ -119,7 +120,7 @@ class SlicePredictor:
 
     def twin(self, predictor: Predictor) -> SlicePredictor:
         """Another one for another thread: same volume, window and cache, its own `predictor` of the same model."""
-        return SlicePredictor(self.volume, predictor, self._model_digest, self.window, self._cache)
+        return SlicePredictor(self.volume, predictor, self._encoder, self.window, self._cache)
 
     def embed(self, key: SliceKey) -> np.ndarray:
         """Embedding of a slice: from the cache, or made now and put there."""
@@ -135,9 +136,9 @@ class SlicePredictor:
         return embedding
 
     def embedding_key(self, image: np.ndarray) -> tuple[str, str]:
-        """Digests of a slice image (its pixels hold voxels and window) and of the model; never a place or file name."""
+        """Digest of a slice image (its pixels hold voxels and window), and the encoder; never a place or file name."""
         pixels = hashlib.sha256(f"{image.shape}".encode() + image.tobytes())
-        return pixels.hexdigest(), self._model_digest
+        return pixels.hexdigest(), self._encoder
 
 
 def pixel_prompts(

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core.cli.main import main
+from dfqsam_core.runtime import engine_choice, load_model
+from dfqsam_core.runtime.openvino_engine import openvino_version
 from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.labelled_volume import write_labelled_volume
 
@@ -107,3 +109,43 @@ def test_bench_prints_every_task_and_the_ratios(
     assert all(f"{ratio['wall']:.2f}" in printed for ratio in report["ratios"].values())
     assert main(["bench", str(folder / "m.safetensors"), "--runs", "1", "--threads", "1", "--progress", "none"]) == 0
     assert "encoder, ms" in capsys.readouterr().out
+
+
+def test_bench_chooses_an_engine(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if openvino_version() is None:
+        pytest.skip("needs OpenVINO: pip install 'dfqsam[openvino]'")
+    monkeypatch.setattr(engine_choice, "user_cache_folder", lambda: tmp_path / "cache")
+    line = ["bench", str(folder / "m.safetensors"), "--choose-engine", "--runs", "1", "--threads", "1", "2"]
+    assert main([*line, "--report", str(tmp_path / "c.json"), "--progress", "none"]) == 0
+    printed, choices = capsys.readouterr().out, json.loads((tmp_path / "c.json").read_text())["choices"]
+    assert [choice["threads"] for choice in choices] == [1, 2]
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    for choice in choices:
+        assert f"OpenVINO is {choice['gain']:.2f} times as fast" in printed
+        assert f"embedded by {choice['engine']}" in printed
+        assert load_model(folder / "m.safetensors", choice["threads"]).engine == choice["engine"]
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (["--simulate", "avx2"], "Leave --simulate and --reference out"),
+        (["--reference", "x.pth"], "Leave --simulate and --reference out"),
+        (["--runs", "0"], "Give at least 1"),
+    ],
+)
+def test_an_engine_is_chosen_for_one_model_on_this_processor(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], problem: str
+) -> None:
+    assert main(["bench", str(folder / "m.safetensors"), "--choose-engine", *more]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_an_engine_cannot_be_chosen_without_its_package(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "openvino_version", lambda: None)
+    assert main(["bench", str(folder / "m.safetensors"), "--choose-engine"]) == 2
+    assert "pip install 'dfqsam[openvino]'" in capsys.readouterr().err

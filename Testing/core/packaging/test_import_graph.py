@@ -108,7 +108,7 @@ def test_without_torch_the_segmenting_side_imports() -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    heavy = "{'torch', 'onnxruntime', 'onnx', 'SimpleITK', 'scipy', 'matplotlib', 'nibabel', 'pydicom'}"
+    heavy = "{'torch', 'onnxruntime', 'openvino', 'onnx', 'SimpleITK', 'scipy', 'matplotlib', 'nibabel', 'pydicom'}"
     code = f"import sys, dfqsam_core, dfqsam_core.cli.main; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

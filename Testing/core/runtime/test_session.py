@@ -102,19 +102,19 @@ def test_the_default_is_one_thread_a_core(float_file: Path) -> None:
 def test_importing_the_room_loads_no_engine() -> None:
     code = (
         "import sys, dfqsam_core, dfqsam_core.runtime; from dfqsam_core import SamPredictor, load_model; "
-        "print(sorted({'onnx', 'onnxruntime', 'torch', 'scipy', 'SimpleITK'} & set(sys.modules)))"
+        "print(sorted({'onnx', 'onnxruntime', 'openvino', 'torch', 'scipy', 'SimpleITK'} & set(sys.modules)))"
     )
     root = Path(dfqsam_core.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_loading_and_running_needs_no_torch(packed_file: Path) -> None:
+def test_loading_and_running_needs_neither_torch_nor_openvino(packed_file: Path) -> None:
     code = (
         "import sys, numpy as np; from dfqsam_core import SamPredictor, load_model; "
         f"p = SamPredictor(load_model({str(packed_file)!r}, threads=1)); p.set_image(np.zeros((9, 7), np.uint8)); "
-        "p.predict(box=[1, 1, 5, 6]); print('torch' in sys.modules)"
+        "p.predict(box=[1, 1, 5, 6]); print(sorted({'torch', 'openvino'} & set(sys.modules)))"
     )
     root = Path(dfqsam_core.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "[]"

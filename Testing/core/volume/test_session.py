@@ -73,7 +73,7 @@ def test_two_clicks_on_a_slice_encode_it_once(a_session, a_predictor):
     assert len(a_predictor.encoded) == 2
 
 
-def test_another_voxel_window_or_model_encodes_anew_and_equal_content_does_not(a_volume):
+def test_another_voxel_window_model_or_engine_encodes_anew_and_equal_content_does_not(a_volume):
     cache, predictor = EmbeddingCache(), GreyPredictor()
 
     def click(volume, window=BYTE_WINDOW, model=MODEL):
@@ -89,6 +89,7 @@ def test_another_voxel_window_or_model_encodes_anew_and_equal_content_does_not(a
     assert click(Volume(changed, a_volume.geometry)) == 2
     assert click(a_volume, WindowLevel(100, 50)) == 3
     assert click(a_volume, model=type(MODEL)(digest="1" * 64)) == 4
+    assert click(a_volume, model=type(MODEL)(MODEL.digest, engine="openvino")) == 5
 
 
 def test_an_emptied_cache_changes_nothing(a_session):
