@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "starts": _table(("", "first start", "later starts"), _starts(bench)),
         "comparisons": "\n\n".join(_comparison(result) for result in (bench, *bench["more_threads"])),
         "bound": _bound(bench),
+        "openvino": _openvino(bench),
         "poses": "\n\n".join(_comparison(_read(path)) for path in args.poses) or "Not measured.",
         "growth": _table(("what grows", "milliseconds"), _growth(_read(args.growth))),
         "interaction": _table(("", ""), _interaction(_read(args.interaction))),
@@ -134,6 +135,21 @@ def _bound(bench: dict[str, Any]) -> str:
         f"**The bound.** At the rate of the integer product the encoder's multiplications alone take {least_ms:.0f} ms "
         f"on one thread: with this engine on this processor it cannot be more than {ratios}.{scaling}"
     )
+
+
+def _openvino(bench: dict[str, Any]) -> str:
+    """What the second engine reaches, against the same references; nothing where it was not measured."""
+    name, faster = "encoder, OpenVINO", []
+    for result in (bench, *bench["more_threads"]):
+        if name not in result["timings"]["model"]:
+            return ""
+        taken, reference = result["timings"]["model"][name], result["timings"]["reference"]
+        ratios = ", ".join(
+            f"{reference[task]['wall_ms'] / taken['wall_ms']:.1f} times as fast as {_VARIANTS[task]}"
+            for task in ("encoder, torch", "encoder, padded", "encoder, dynamic int8")
+        )
+        faster.append(f"on {result['threads']} thread(s) {taken['wall_ms']:.0f} ms, {ratios}")
+    return f"On this processor, wall time: {'; '.join(faster)}."
 
 
 def _product_ms(result: dict[str, Any]) -> float:
