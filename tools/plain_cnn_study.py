@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dfqsam_core.evaluate.metrics import mean_interval, points
 from dfqsam_core.outputs import atomic_output
 
 SIDE, CHANNELS, CLASSES, BITS = 64, 24, 4, 4
@@ -150,7 +151,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     runs = [scored(seed) for seed in range(SEEDS)]
-    rng = np.random.default_rng(0)
     lines = [
         f"{SEEDS} networks, {TEST_IMAGES} pictures each. Drop: Dice points against float, 95 % bootstrap interval."
     ]
@@ -158,10 +158,8 @@ def main() -> None:
     reference = np.concatenate([run["float"] for run in runs])
     for name in runs[0]:
         value = np.concatenate([run[name] for run in runs])
-        lost = 100 * (reference - value)
-        means = lost[rng.integers(len(lost), size=(2000, len(lost)))].mean(1)
-        low, high = np.percentile(means, (2.5, 97.5))
-        drop = "" if name == "float" else f"{lost.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+        lost = reference - value
+        drop = "" if name == "float" else points(mean_interval(lost))
         lines.append(f"| {name} | {value.mean():.3f} | {drop} |")
     with atomic_output(args.output, force=True) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
