@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,7 @@ def main() -> None:
     for name in runs[0]:
         value = np.concatenate([run[name] for run in runs])
         lost = reference - value
-        drop = "" if name == "float" else points(mean_interval(lost))
+        drop = "" if name == "float" else points(asdict(mean_interval(lost)))
         lines.append(f"| {name} | {value.mean():.3f} | {drop} |")
     with atomic_output(args.output, force=True) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
