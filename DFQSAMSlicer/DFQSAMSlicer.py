@@ -202,17 +202,16 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
         return dfqsam_core.__version__
 
     def open(self, volume_node, segmentation_node=None, model_path=None, window="auto", changed=lambda: None):
-        """Begin to prompt on a volume; returns a DFQSAMSlicerLib.workspace.Workspace.
+        """Begin to prompt on a volume; returns a dfqsam_scene.prompting.workspace.Workspace.
 
         segmentation_node: None for a new one. model_path: None for the embedded demonstration model.
         Raises DFQSAMError (or a child) with a sentence for people when a node or the model cannot be used.
         """
-        from DFQSAMSlicerLib.scene import new_segmentation
-        from DFQSAMSlicerLib.volume_node import read_volume_node
-        from DFQSAMSlicerLib.workspace import Workspace
-
         from dfqsam_core import load_model
         from dfqsam_core.resources import DEMO_MODEL, resource_path
+        from dfqsam_scene.nodes.segments import new_segmentation
+        from dfqsam_scene.nodes.volume_node import read_volume_node
+        from dfqsam_scene.prompting.workspace import Workspace
 
         read_volume_node(volume_node)
         model = load_model(model_path or resource_path(DEMO_MODEL))
@@ -221,7 +220,7 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
         return Workspace(volume_node, segmentation_node, model, self._persistent_worker(), window, changed)
 
     def _persistent_worker(self):
-        from DFQSAMSlicerLib.worker import Worker
+        from dfqsam_scene.jobs.worker import Worker
 
         if not hasattr(self, "_worker"):
             self._worker = Worker()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from DFQSAMSlicerLib.segment_panel.window_texts import DISPLAYED, displayed_window
-
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import choose_window
+from dfqsam_scene.prompting.window_texts import DISPLAYED, displayed_window
 
 from .desk import Desk
 from .tools import ROLES

@@ -7,19 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from DFQSAMSlicerLib.failure import sentence
-from DFQSAMSlicerLib.opening import Choice, Opening
-from DFQSAMSlicerLib.scene import new_segmentation
-from DFQSAMSlicerLib.segment_panel.window_texts import AUTO
-from DFQSAMSlicerLib.slice_views import PresentSlice, show_slice, shown_slice
-from DFQSAMSlicerLib.volume_node import read_volume_node
-from DFQSAMSlicerLib.worker import Worker
-from DFQSAMSlicerLib.workspace import Workspace
-
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.volume import SliceKey, Volume, WindowLevel, choose_window
 from dfqsam_core.volume.prompts import Prompt
+from dfqsam_scene.jobs.failure import sentence
+from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.nodes.slice_views import PresentSlice, show_slice, shown_slice
+from dfqsam_scene.nodes.volume_node import read_volume_node
+from dfqsam_scene.prompting.opening import Choice, Opening
+from dfqsam_scene.prompting.window_texts import AUTO
+from dfqsam_scene.prompting.workspace import Workspace
 
 from .surface import Surface
 from .tools import Tools

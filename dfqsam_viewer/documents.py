@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError, OutputError, VolumeError
-from dfqsam_core.outputs import atomic_output
+from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
 from .scene_files import check_image
 from .world import World

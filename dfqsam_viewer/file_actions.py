@@ -7,14 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from DFQSAMSlicerLib.scene import SegmentScene
-from DFQSAMSlicerLib.worker import Job
-
+from dfqsam_core.base.outputs import refuse_overwrite
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.outputs import refuse_overwrite
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
 from dfqsam_core.volume import Volume, read_volume, write_label_map
+from dfqsam_scene.jobs.worker import Job
+from dfqsam_scene.nodes.segments import SegmentScene
 
 from . import documents
 from .desk import Desk

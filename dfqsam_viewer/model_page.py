@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from DFQSAMSlicerLib.model_library import LibraryModel, ModelLibrary, card_text, describe, embedded_model
-from DFQSAMSlicerLib.quantization_job import QuantizationJob, QuantizationSettings, unfinished_jobs
-from DFQSAMSlicerLib.time_left import in_words
-from DFQSAMSlicerLib.worker import Job
-
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
+from dfqsam_scene.jobs.library import LibraryModel, ModelLibrary, card_text, describe, embedded_model
+from dfqsam_scene.jobs.quantization import QuantizationJob, QuantizationSettings, unfinished_jobs
+from dfqsam_scene.jobs.time_left import in_words
+from dfqsam_scene.jobs.worker import Job
 
 from .desk import Desk
 from .file_dialog import FileDialog

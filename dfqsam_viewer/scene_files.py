@@ -17,8 +17,8 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from dfqsam_core.errors import VolumeError
-from dfqsam_core.volume.headers import check_nrrd
-from dfqsam_core.volume.metaimage import read_metaimage
+from dfqsam_core.volume.files.headers import check_nrrd
+from dfqsam_core.volume.files.metaimage import read_metaimage
 
 from .roots import PlaceError, Roots
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from DFQSAMSlicerLib.model_library import ModelLibrary, data_folder
 from trame.app import get_server
 from trame_client.ui.html import DivLayout
 from trame_vuetify.module import v3 as vuetify
 
 from dfqsam_core.errors import DFQSAMError
+from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
 from .gate import LOOPBACK, Gate
 from .pages import CLOSED

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from DFQSAMSlicerLib.card_text import card_summary
 from DFQSAMSlicerLib.segment_panel.prompt_list import describe
-from DFQSAMSlicerLib.segment_panel.status import seconds_text, sentence
-from DFQSAMSlicerLib.slice_views import plane_name
-from DFQSAMSlicerLib.volume_node import matrix_array
-from DFQSAMSlicerLib.workspace import Workspace
 
 from dfqsam_core.volume import WINDOW_PRESETS, SliceKey
+from dfqsam_scene.jobs.card_text import card_summary
+from dfqsam_scene.nodes.slice_views import plane_name
+from dfqsam_scene.nodes.volume_node import matrix_array
+from dfqsam_scene.prompting.status import seconds_text, sentence
+from dfqsam_scene.prompting.workspace import Workspace
 
 from .desk import Desk
 from .world import SLICES

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from DFQSAMSlicerLib.placing import Placing
-from DFQSAMSlicerLib.prompt_markups import PromptMarkups, role_of
+from dfqsam_scene.nodes.markups import PromptMarkups, role_of
+from dfqsam_scene.nodes.place_mode import Placing
 
 ROLES = ("positive", "negative", "box")
 

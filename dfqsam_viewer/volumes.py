@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
-from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
 from vtkmodules.util.numpy_support import numpy_to_vtk
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import SliceKey, Volume
+from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
 # The number that a segment had in the label map it came from, and gets again when it is saved as one.
 _LABEL_TAG = "DFQSAMSlicer.label"

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfqsam_core.base.interpolation import resize_nearest
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.cli.bars import progress_bars
 from dfqsam_core.evaluate import Sampling, find_cases, load_slices
-from dfqsam_core.interpolation import resize_nearest
-from dfqsam_core.outputs import atomic_output
 from dfqsam_core.quant import QuantConfig
 from dfqsam_core.quant.model_folder import ModelFolder
 from dfqsam_core.quant.variants import changed

@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.cli.bars import progress_bars
 from dfqsam_core.evaluate import Laboratory, Sampling
 from dfqsam_core.evaluate.metrics import points
-from dfqsam_core.outputs import atomic_output
 
 PROMPTS = ("box", "1pt", "3pt", "5pt")
 INTRODUCTION = """# Accuracy, as measured

@@ -54,11 +54,10 @@ class Desk:
     """
 
     def __init__(self) -> None:
-        from DFQSAMSlicerLib.placing import Placing
-        from DFQSAMSlicerLib.scene import new_segmentation
-        from DFQSAMSlicerLib.worker import Worker
-        from DFQSAMSlicerLib.workspace import Workspace
-
+        from dfqsam_scene.jobs.worker import Worker
+        from dfqsam_scene.nodes.place_mode import Placing
+        from dfqsam_scene.nodes.segments import new_segmentation
+        from dfqsam_scene.prompting.workspace import Workspace
         from Testing.support.slice_views import SliceViewsWorld
 
         self.world = SliceViewsWorld(512, 512)
@@ -90,7 +89,7 @@ class Desk:
 
     def click(self, name: str, i: int, j: int, k: int) -> float:
         """Click in the axial view; returns the seconds that the main thread was held for it, waiting excluded."""
-        from DFQSAMSlicerLib.volume_node import world_from_ijk
+        from dfqsam_scene.nodes.volume_node import world_from_ijk
 
         position = world_from_ijk(self.volume_node, (i, j, k))
         red = self.world.views["Red"]

@@ -32,8 +32,8 @@ from dfqsam_core.volume import (
     restore_session,
     save_session,
 )
-from dfqsam_core.volume.batch_table import read_table
-from dfqsam_core.volume.slice_predictor import SlicePrediction
+from dfqsam_core.volume.batch.table import read_table
+from dfqsam_core.volume.session.slice_predictor import SlicePrediction
 from Testing.support.packed import packed_toy
 
 GEOMETRY = VolumeGeometry(np.diag([1.0, 2.0, 3.0, 1.0]), (40, 30, 20))

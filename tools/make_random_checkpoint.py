@@ -18,8 +18,8 @@ from safetensors.numpy import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.outputs import atomic_output
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES, random_tensors
 
 

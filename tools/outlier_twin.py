@@ -33,11 +33,11 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import CheckFailed, DFQSAMError
 from dfqsam_core.model import SamMed2D
-from dfqsam_core.outputs import atomic_output
-from dfqsam_core.quant.start_images import random_blobs, random_generator, start_image
-from dfqsam_core.store.architecture import Architecture
+from dfqsam_core.network.architecture import Architecture
+from dfqsam_core.quant.synthesis.start_images import random_blobs, random_generator, start_image
 from dfqsam_core.store.checkpoint import Checkpoint, read_checkpoint
 
 PROBE_IMAGES = 4

@@ -24,17 +24,18 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dfqsam_core.runtime import Model, SamPredictor, load_model, machine
-from dfqsam_core.store.architecture import Architecture
-from dfqsam_core.store.layers import encoder_macs
+from dfqsam_core.base import machine
+from dfqsam_core.network.architecture import Architecture
+from dfqsam_core.network.layers import encoder_macs
+from dfqsam_core.runtime import Model, SamPredictor, load_model
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from dfqsam_core.volume.geometry import VolumeGeometry
-from dfqsam_core.volume.prefetch import Prefetcher, outwards
 from dfqsam_core.volume.prompts import BoxPrompt
-from dfqsam_core.volume.propagation import PropagationConfig, propagate
-from dfqsam_core.volume.session import VolumeSession
-from dfqsam_core.volume.slice_predictor import predictor_for
+from dfqsam_core.volume.session.prefetch import Prefetcher, outwards
+from dfqsam_core.volume.session.propagation import PropagationConfig, propagate
+from dfqsam_core.volume.session.session import VolumeSession
+from dfqsam_core.volume.session.slice_predictor import predictor_for
 from dfqsam_core.volume.slices import SliceKey
 from dfqsam_core.volume.volume import Volume
 from Testing.support.packed import packed_toy

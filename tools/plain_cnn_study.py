@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate.metrics import mean_interval, points
-from dfqsam_core.outputs import atomic_output
 
 SIDE, CHANNELS, CLASSES, BITS = 64, 24, 4, 4
 STEPS, BATCH, TEST_IMAGES, CALIBRATION_IMAGES = 400, 32, 200, 16

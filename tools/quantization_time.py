@@ -25,12 +25,12 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
-from dfqsam_core.outputs import atomic_output  # noqa: E402
+from dfqsam_core.base import machine  # noqa: E402
+from dfqsam_core.base.cores import worker_count  # noqa: E402
+from dfqsam_core.base.outputs import atomic_output  # noqa: E402
 from dfqsam_core.progress import Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig, quantize  # noqa: E402
 from dfqsam_core.quant.config import RECIPES  # noqa: E402
-from dfqsam_core.quant.cores import worker_count  # noqa: E402
-from dfqsam_core.runtime import machine  # noqa: E402
 
 _PAGE = _ROOT / "docs" / "quantization_time.md"
 _CORE = _ROOT / "dfqsam_core"

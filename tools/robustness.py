@@ -18,13 +18,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
 from dfqsam_core.evaluate.activity import check_quantizers
 from dfqsam_core.evaluate.metrics import mean_interval, points
 from dfqsam_core.evaluate.prompts import Predictor
 from dfqsam_core.evaluate.questions import ask_all
-from dfqsam_core.outputs import atomic_output
 from dfqsam_core.runtime import SamPredictor, load_model
 from tools.perturbations import PERTURBATIONS, perturbed
 

@@ -23,12 +23,11 @@ class Stage:
     """The three views on the CT, and a workspace on it."""
 
     def __init__(self) -> None:
-        from DFQSAMSlicerLib.scene import new_segmentation
-        from DFQSAMSlicerLib.worker import Worker
-        from DFQSAMSlicerLib.workspace import Workspace
-
         from dfqsam_core import load_model
         from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
+        from dfqsam_scene.jobs.worker import Worker
+        from dfqsam_scene.nodes.segments import new_segmentation
+        from dfqsam_scene.prompting.workspace import Workspace
         from Testing.support.slice_views import SliceViewsWorld
 
         self.world = SliceViewsWorld(*VIEW_SIZE)
@@ -56,7 +55,7 @@ class Stage:
 
     def look_at(self, ijk: Any) -> None:
         """Show the slices through a voxel in all views."""
-        from DFQSAMSlicerLib.volume_node import world_from_ijk
+        from dfqsam_scene.nodes.volume_node import world_from_ijk
 
         for viewport in self.world.views.values():
             viewport.node.JumpSliceByOffsetting(*world_from_ijk(self.volume_node, ijk).tolist())

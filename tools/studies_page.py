@@ -11,7 +11,7 @@ import argparse
 import re
 from pathlib import Path
 
-from dfqsam_core.outputs import atomic_output
+from dfqsam_core.base.outputs import atomic_output
 
 TEMPLATE = Path(__file__).with_name("studies_template.md")
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate import dice, find_cases
 from dfqsam_core.evaluate.dataset import label_on_grid
-from dfqsam_core.outputs import atomic_output
 from dfqsam_core.runtime import EmbeddingCache, load_model
 from dfqsam_core.volume import (
     WINDOW_PRESETS,

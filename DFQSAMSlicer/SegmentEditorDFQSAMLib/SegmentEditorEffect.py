@@ -1,4 +1,4 @@
-"""The effect "SAM 4-bit" of Slicer's Segment Editor: buttons around DFQSAMSlicerLib.editor_effect.
+"""The effect "SAM 4-bit" of Slicer's Segment Editor: buttons around dfqsam_scene.prompting.editor_effect.
 
 Slicer runs this file under the name of its folder, so the folder holds nothing else and is no package to import from.
 """
@@ -147,8 +147,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.message.setStyleSheet("color: #c0392b;" if is_error else "")
 
     def _start(self):
-        from DFQSAMSlicerLib.editor_effect import EditorHost, EditorPrompting
         from DFQSAMSlicerLib.segment_panel.model_choice import chosen_model
+
+        from dfqsam_scene.prompting.editor_effect import EditorHost, EditorPrompting
 
         if self.prompting is None:
             host = EditorHost(

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
-from dfqsam_core import benchmark
-from dfqsam_core.benchmark import run_benchmark
-from dfqsam_core.benchmark_start import measure_start
+from dfqsam_core.bench import benchmark
+from dfqsam_core.bench.benchmark import run_benchmark
+from dfqsam_core.bench.start import measure_start
 from dfqsam_core.errors import CheckpointError, ConfigError
+from dfqsam_core.network.layers import encoder_macs
 from dfqsam_core.progress import Cancelled, Progress
-from dfqsam_core.runtime import engine_choice, session
-from dfqsam_core.runtime.openvino_engine import openvino_version
-from dfqsam_core.store.layers import encoder_macs
+from dfqsam_core.runtime import model as session
+from dfqsam_core.runtime.engines import choice as engine_choice
+from dfqsam_core.runtime.engines.openvino import openvino_version
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy, float_toy
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from dfqsam_core import demo
 from dfqsam_core.cli.demo import view_command
 from dfqsam_core.cli.main import main
+from dfqsam_core.demo import run as demo
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
 from dfqsam_core.store.model_file import describe_file

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import OutputError
-from dfqsam_core.outputs import atomic_output
 
 
 @pytest.mark.parametrize("made_anew", [False, True])

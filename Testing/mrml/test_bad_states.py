@@ -9,13 +9,13 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 
 import slicer
 import vtk
-from DFQSAMSlicerLib.opening import Choice, Opening
-from DFQSAMSlicerLib.scene import new_segmentation
-from DFQSAMSlicerLib.volume_node import world_from_ijk
-from DFQSAMSlicerLib.worker import Worker
 from vtkmodules.util.numpy_support import numpy_to_vtk
 
 from dfqsam_core.volume import SliceKey
+from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.nodes.volume_node import world_from_ijk
+from dfqsam_scene.prompting.opening import Choice, Opening
 from Testing.support.finished import settle, wait_for
 from Testing.support.prompts import ANYWHERE
 from Testing.support.segmentations import voxels_of
@@ -181,7 +181,7 @@ def test_two_panels_on_one_segmentation_take_turns_and_lose_nothing(
 def test_what_goes_away_while_slices_are_written_takes_nothing_else_along(
     workspace, opening, world, organs, a_volume_node, monkeypatch, loss
 ):
-    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+    monkeypatch.setattr("dfqsam_scene.jobs.writing._HOLD_SECONDS", 0.0)
     organs.GetSegmentation().AddEmptySegment("kept", "kept")
     workspace.segments.restore("kept", K4, np.eye(12, 14, dtype=bool))
     draw_box(workspace)
@@ -206,7 +206,7 @@ def test_what_goes_away_while_slices_are_written_takes_nothing_else_along(
 
 
 def test_a_scene_that_is_saved_while_slices_are_written_holds_all_of_them(workspace, opening, world, monkeypatch):
-    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+    monkeypatch.setattr("dfqsam_scene.jobs.writing._HOLD_SECONDS", 0.0)
     draw_box(workspace)
     deliver(opening)
     begin_to_write(opening, workspace)

@@ -7,10 +7,9 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.box_outlines import BoxOutlines, corners_ijk
-from DFQSAMSlicerLib.volume_node import ijk_from_world
-
 from dfqsam_core.volume import BoxPrompt
+from dfqsam_scene.nodes.outlines import BoxOutlines, corners_ijk
+from dfqsam_scene.nodes.volume_node import ijk_from_world
 
 AXIAL, SAGITTAL = BoxPrompt((2, 3, 4), (9, 8, 4)), BoxPrompt((7, 1, 2), (7, 5, 6), "I")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from DFQSAMSlicerLib.canvas import with_hand_edits
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
+
+from dfqsam_scene.prompting.canvas import with_hand_edits
 
 PLANES = arrays(bool, (3, 4))
 

@@ -12,14 +12,13 @@ import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.comparison_job import ComparisonJob
-from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
-from DFQSAMSlicerLib.volume_node import read_volume_node
-
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.evaluate import compare_models
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.volume import SliceKey
+from dfqsam_scene.jobs.comparison import ComparisonJob
+from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
+from dfqsam_scene.nodes.volume_node import read_volume_node
 from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.finished import wait_for
 from Testing.support.packed import packed_toy

@@ -10,10 +10,6 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.canvas import Canvas
-from DFQSAMSlicerLib.controller import Controller
-from DFQSAMSlicerLib.volume_node import read_volume_node
-
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import (
     BoxPrompt,
@@ -22,6 +18,9 @@ from dfqsam_core.volume import (
     VolumeSession,
     propagate,
 )
+from dfqsam_scene.nodes.volume_node import read_volume_node
+from dfqsam_scene.prompting.canvas import Canvas
+from dfqsam_scene.prompting.controller import Controller
 from Testing.support.finished import PATIENCE_SECONDS, settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.prompts import ANYWHERE
@@ -246,7 +245,7 @@ def test_propagation_is_one_undo_step_and_says_where_it_stopped(controller, work
 def test_writing_many_slices_pauses_after_each_turn_and_ends_where_writing_at_once_ends(
     controller, worker, segments, liver, spleen, monkeypatch
 ):
-    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+    monkeypatch.setattr("dfqsam_scene.jobs.writing._HOLD_SECONDS", 0.0)
     act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
     controller.propagate(liver, "K", 0, 8, ANYWHERE)
     turns = []
@@ -279,7 +278,7 @@ def test_a_write_that_fails_in_the_middle_of_many_takes_the_earlier_slices_back(
 ):
     act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
     before, write = whole(segments, liver), segments.write
-    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+    monkeypatch.setattr("dfqsam_scene.jobs.writing._HOLD_SECONDS", 0.0)
 
     def failing(segment_id, key, *rest):
         if key.index == 7:

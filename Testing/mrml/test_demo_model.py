@@ -8,14 +8,13 @@ import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.canvas import Canvas
-from DFQSAMSlicerLib.controller import Controller
-from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
-from DFQSAMSlicerLib.volume_node import read_volume_node
-
 from dfqsam_core import load_model
 from dfqsam_core.resources import DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
 from dfqsam_core.volume import VolumeSession, read_prompts, read_volume, segment_volume
+from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
+from dfqsam_scene.nodes.volume_node import read_volume_node
+from dfqsam_scene.prompting.canvas import Canvas
+from dfqsam_scene.prompting.controller import Controller
 from Testing.support.finished import settle
 from Testing.support.phantom import PARENT
 from Testing.support.segmentations import saved

@@ -8,12 +8,12 @@ import pytest
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 import slicer
-from DFQSAMSlicerLib.editor_effect import EditorHost, EditorPrompting
-from DFQSAMSlicerLib.scene import new_segmentation
-from DFQSAMSlicerLib.volume_node import read_volume_node, world_from_ijk
 
 from dfqsam_core.errors import ModelFileError
 from dfqsam_core.volume import BoxPrompt, SliceKey
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.nodes.volume_node import read_volume_node, world_from_ijk
+from dfqsam_scene.prompting.editor_effect import EditorHost, EditorPrompting
 from Testing.support.finished import settle
 from Testing.support.segment_editor_host import SegmentEditorHost
 

@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from DFQSAMSlicerLib import model_library
-from DFQSAMSlicerLib.model_library import ModelLibrary, card_text, describe
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dfqsam_core.errors import DFQSAMError
+from dfqsam_scene.jobs import library as model_library
+from dfqsam_scene.jobs.library import ModelLibrary, card_text, describe
 from Testing.support.checkpoint_file import write_toy_checkpoint
 
 

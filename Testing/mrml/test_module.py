@@ -10,12 +10,12 @@ import pytest
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 from DFQSAMSlicerLib.sample_data import load_sample, register_sample_data
-from DFQSAMSlicerLib.volume_node import SceneError, read_volume_node
 
 import DFQSAMSlicer
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
 from dfqsam_core.volume import read_volume
+from dfqsam_scene.nodes.volume_node import SceneError, read_volume_node
 
 
 def test_the_self_test_passes(world):

@@ -9,11 +9,11 @@ import SimpleITK as sitk
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 import slicer
-from DFQSAMSlicerLib.canvas import Canvas
-from DFQSAMSlicerLib.controller import Controller
-from DFQSAMSlicerLib.volume_node import SceneError, read_volume_node
 
 from dfqsam_core.volume import PointPrompt, SliceKey, VolumeSession
+from dfqsam_scene.nodes.volume_node import SceneError, read_volume_node
+from dfqsam_scene.prompting.canvas import Canvas
+from dfqsam_scene.prompting.controller import Controller
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.prompts import random_prompt

@@ -7,11 +7,10 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.saved_session import load_session
-from DFQSAMSlicerLib.scene import new_segmentation
-from DFQSAMSlicerLib.workspace import Workspace
-
 from dfqsam_core.volume import PointPrompt, SliceKey
+from dfqsam_scene.nodes.saved_session import load_session
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.phantom import PARENT

@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 import slicer
-from DFQSAMSlicerLib.prompt_markups import PromptEvents, PromptMarkups
-from DFQSAMSlicerLib.volume_node import world_from_ijk
 
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt
+from dfqsam_scene.nodes.markups import PromptEvents, PromptMarkups
+from dfqsam_scene.nodes.volume_node import world_from_ijk
 from Testing.support.mrml_scene import vtk_matrix
 
 

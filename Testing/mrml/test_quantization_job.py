@@ -13,8 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from DFQSAMSlicerLib import child_process
-from DFQSAMSlicerLib.quantization_job import (
+
+from dfqsam_core.errors import CheckpointError, DFQSAMError, OutputError
+from dfqsam_core.progress import Progress
+from dfqsam_scene.jobs import child_process
+from dfqsam_scene.jobs.quantization import (
     QuantizationJob,
     QuantizationSettings,
     can_resume,
@@ -22,10 +25,7 @@ from DFQSAMSlicerLib.quantization_job import (
     read_settings,
     unfinished_jobs,
 )
-from DFQSAMSlicerLib.time_left import TimeLeft, in_words
-
-from dfqsam_core.errors import CheckpointError, DFQSAMError, OutputError
-from dfqsam_core.progress import Progress
+from dfqsam_scene.jobs.time_left import TimeLeft, in_words
 from Testing.support.finished import wait_for
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None

@@ -10,11 +10,10 @@ import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.scene import new_segmentation
-from DFQSAMSlicerLib.volume_node import read_volume_node
-from DFQSAMSlicerLib.workspace import Workspace
-
 from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, propagate, read_volume
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.nodes.volume_node import read_volume_node
+from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.phantom import world_of

@@ -8,13 +8,12 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.opening import Choice, Opening
-from DFQSAMSlicerLib.saved_session import load_session, store_session
-from DFQSAMSlicerLib.scene import new_segmentation
-from DFQSAMSlicerLib.volume_node import read_volume_node
-
 from dfqsam_core.volume import PointPrompt, SliceKey, Volume, VolumeSession
-from dfqsam_core.volume.session import SliceState
+from dfqsam_core.volume.session.session import SliceState
+from dfqsam_scene.nodes.saved_session import load_session, store_session
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.nodes.volume_node import read_volume_node
+from dfqsam_scene.prompting.opening import Choice, Opening
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 

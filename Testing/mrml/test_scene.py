@@ -10,17 +10,17 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 
 import slicer
 import vtk
-from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
-from DFQSAMSlicerLib.volume_node import (
+
+from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume.slices import stored_plane
+from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
+from dfqsam_scene.nodes.volume_node import (
     SceneError,
     ijk_from_world,
     ijk_to_ras,
     matrix_array,
     read_volume_node,
 )
-
-from dfqsam_core.volume import SliceKey
-from dfqsam_core.volume.slices import stored_plane
 from Testing.support.segmentations import OVERWRITE_MODES, saved, whole
 
 SHAPE_KJI = (9, 12, 14)

@@ -10,9 +10,9 @@ import SimpleITK as sitk
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 import vtk
-from DFQSAMSlicerLib.volume_node import SceneError, ijk_from_world, read_volume_node, view_axis, world_from_ijk
 from vtkmodules.util.numpy_support import numpy_to_vtk
 
+from dfqsam_scene.nodes.volume_node import SceneError, ijk_from_world, read_volume_node, view_axis, world_from_ijk
 from Testing.support.mrml_scene import vtk_matrix
 from Testing.support.phantom import PARENT, world_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
-from DFQSAMSlicerLib.worker import Job, Worker
 
 from dfqsam_core.progress import Cancelled, Progress
+from dfqsam_scene.jobs.worker import Job, Worker
 
 
 @pytest.fixture

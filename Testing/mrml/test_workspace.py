@@ -7,12 +7,11 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.scene import new_segmentation
-from DFQSAMSlicerLib.volume_node import SceneError, world_from_ijk
-from DFQSAMSlicerLib.workspace import Workspace
-
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.nodes.volume_node import SceneError, world_from_ijk
+from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.segmentations import save_and_reload

@@ -7,12 +7,11 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from DFQSAMSlicerLib.canvas import Canvas
-from DFQSAMSlicerLib.controller import Controller
-from DFQSAMSlicerLib.volume_node import read_volume_node
-
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import PointPrompt, SliceKey, VolumeSession
+from dfqsam_scene.nodes.volume_node import read_volume_node
+from dfqsam_scene.prompting.canvas import Canvas
+from dfqsam_scene.prompting.controller import Controller
 from Testing.support.finished import settle, wait_for
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.phantom import PARENT
@@ -26,7 +25,7 @@ ALL = list(range(9))
 
 @pytest.fixture(autouse=True)
 def _one_slice_a_turn(monkeypatch):
-    monkeypatch.setattr("DFQSAMSlicerLib.writing._HOLD_SECONDS", 0.0)
+    monkeypatch.setattr("dfqsam_scene.jobs.writing._HOLD_SECONDS", 0.0)
 
 
 @pytest.fixture

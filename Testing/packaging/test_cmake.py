@@ -9,7 +9,7 @@ from pathlib import Path
 from Testing.support.commands import run
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE, MODULE = ROOT / "dfqsam_core", ROOT / "DFQSAMSlicer"
+PACKAGE, SCENE, MODULE = ROOT / "dfqsam_core", ROOT / "dfqsam_scene", ROOT / "DFQSAMSlicer"
 NOT_FOR_SLICER = {Path("CMakeLists.txt"), Path("README.md")}
 # Of Testing/support/slicer_widgets.py, which needs Qt.
 STAND_INS = {"ctkCollapsibleButton", "qMRMLWidget", "qMRMLNodeComboBox"}
@@ -33,10 +33,16 @@ def test_every_file_of_the_core_is_installed_and_its_resources(installed: Path) 
     assert files_below(installed / "dfqsam_core") == in_tree | resources
 
 
+def test_every_file_of_the_scene_is_installed(installed: Path) -> None:
+    in_tree = files_below(SCENE) - NOT_FOR_SLICER
+    assert Path("prompting/controller.py") in in_tree
+    assert files_below(installed / "dfqsam_scene") == in_tree
+
+
 def test_every_file_of_the_module_is_installed(installed: Path) -> None:
     in_tree = files_below(MODULE) - NOT_FOR_SLICER
-    present = {path for path in files_below(installed) if path.parts[0] != "dfqsam_core"}
-    assert {Path("DFQSAMSlicerLib/scene.py"), Path("Resources/UI/ModelPanel.ui")} < in_tree
+    present = {path for path in files_below(installed) if path.parts[0] not in ("dfqsam_core", "dfqsam_scene")}
+    assert {Path("DFQSAMSlicerLib/dependencies.py"), Path("Resources/UI/ModelPanel.ui")} < in_tree
     assert present == in_tree
 
 
@@ -53,7 +59,8 @@ def test_what_is_installed_works_on_its_own(installed: Path, tmp_path: Path) -> 
         f"sys.path.insert(0, {str(installed)!r})\n"
         "import DFQSAMSlicer, dfqsam_core\n"
         "from dfqsam_core.resources import *\n"
-        "from DFQSAMSlicerLib import dependencies, quantization_job, torch_dependency\n"
+        "from DFQSAMSlicerLib import dependencies, torch_dependency\n"
+        "from dfqsam_scene.jobs import quantization\n"
         "names = (DEMO_MODEL, DEMO_VOLUME, DEMO_LABELS, DEMO_PROMPTS)\n"
         "files = [dfqsam_core.__file__, DFQSAMSlicer.__file__, *map(resource_path, names)]\n"
         "files += [room.REQUIREMENTS.resolve(strict=True) for room in (dependencies, torch_dependency)]\n"

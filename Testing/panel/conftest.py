@@ -176,7 +176,7 @@ class Person:
 
     def place(self, *places_ijk: tuple[float, float, float]) -> None:
         """Click voxels with the tool that is down, as the view's place mode would, without waiting for the answer."""
-        from DFQSAMSlicerLib.volume_node import world_from_ijk
+        from dfqsam_scene.nodes.volume_node import world_from_ijk
 
         node = self.panel.tools._placing.node
         assert node is not None, "no tool is down"
@@ -192,9 +192,8 @@ class Person:
 @pytest.fixture
 def person(new_widget: Callable[[], Any], views: Views, a_volume_node: Any) -> Person:
     """Somebody who chose the phantom and looks at its middle slice."""
-    from DFQSAMSlicerLib.slice_views import show_slice
-
     from dfqsam_core.volume import SliceKey
+    from dfqsam_scene.nodes.slice_views import show_slice
 
     show_slice(a_volume_node, SliceKey("K", 4))
     found = Person(new_widget())

@@ -15,8 +15,7 @@ from Testing.support import finished
 
 @pytest.fixture
 def editor(slicer_app, world, a_volume_node):
-    from DFQSAMSlicerLib.scene import new_segmentation
-
+    from dfqsam_scene.nodes.segments import new_segmentation
     from Testing.support.segment_editor_host import SegmentEditorHost
 
     node = new_segmentation(a_volume_node, "Organs")
@@ -67,7 +66,7 @@ def settle(effect):
 
 
 def draw_box(effect):
-    from DFQSAMSlicerLib.volume_node import world_from_ijk
+    from dfqsam_scene.nodes.volume_node import world_from_ijk
 
     effect.tools["box"].click()
     for corner in ((2, 2, 4), (12, 10, 4)):

@@ -67,7 +67,9 @@ def panel(new_panel):
 @pytest.fixture
 def with_torch(torch_python, monkeypatch):
     """As in a Slicer in which torch is installed: children get a Python that has it."""
-    from DFQSAMSlicerLib import child_process, torch_dependency
+    from DFQSAMSlicerLib import torch_dependency
+
+    from dfqsam_scene.jobs import child_process
 
     monkeypatch.setattr(child_process, "python_executable", lambda: torch_python)
     monkeypatch.setattr(torch_dependency, "missing", lambda: ())
@@ -287,7 +289,7 @@ def test_wrong_settings_are_refused_in_the_panel(panel, with_torch_missing_pytho
 @pytest.fixture
 def with_torch_missing_python(monkeypatch):
     """No child can be started."""
-    from DFQSAMSlicerLib import child_process
+    from dfqsam_scene.jobs import child_process
 
     monkeypatch.setattr(child_process, "python_executable", lambda: sys.executable + "-missing")
 
@@ -307,7 +309,7 @@ def begin(panel, checkpoint, images):
 
 
 def test_the_comparison_shows_numbers_for_the_loaded_volume(panel, a_volume_node, phantom_file, model_file, tmp_path):
-    from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
+    from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
     node = new_segmentation(a_volume_node, "Truth")
     segments = SegmentScene(a_volume_node, node)

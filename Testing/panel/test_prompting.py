@@ -130,7 +130,7 @@ def test_accepting_at_once_and_a_second_segment_that_is_protected(person, model_
 
 
 def test_the_list_shows_goes_to_and_removes_prompts(person, views, a_volume_node):
-    from DFQSAMSlicerLib.slice_views import shown_slice
+    from dfqsam_scene.nodes.slice_views import shown_slice
 
     person.press("positiveButton")
     person.click((7, 5, 4))
@@ -159,7 +159,7 @@ def test_clearing_a_slice_takes_only_its_prompts(person):
 
 
 def test_the_slice_under_the_mouse_counts(person, views, a_volume_node):
-    from DFQSAMSlicerLib.slice_views import show_slice, shown_slice
+    from dfqsam_scene.nodes.slice_views import show_slice, shown_slice
 
     person.press("positiveButton")
     show_slice(a_volume_node, SliceKey("I", 7))
@@ -277,7 +277,7 @@ def test_a_propagation_can_be_cancelled_and_changes_nothing(person, monkeypatch)
 
 
 def test_seconds_are_measured_and_a_prepared_slice_needs_no_encoding(person):
-    from DFQSAMSlicerLib.segment_panel.status import _time
+    from dfqsam_scene.prompting.status import _time
 
     assert "with the first one" in person.ui.secondsLabel.text
     person.press("positiveButton")
@@ -294,7 +294,7 @@ def test_seconds_are_measured_and_a_prepared_slice_needs_no_encoding(person):
 
 
 def test_a_segment_made_by_hand_is_continued(person, a_volume_node):
-    from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
+    from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
     node = new_segmentation(a_volume_node, "By hand")
     scene = SegmentScene(a_volume_node, node)

@@ -164,7 +164,7 @@ def test_a_removed_segment_takes_its_prompts_along(prompted):
 
 
 def test_going_to_another_segmentation_and_back_continues(prompted, a_volume_node):
-    from DFQSAMSlicerLib.scene import new_segmentation
+    from dfqsam_scene.nodes.segments import new_segmentation
 
     first, before = prompted.workspace.segments.node, drawn(prompted)
     prompted.ui.segmentationSelector.setCurrentNode(new_segmentation(a_volume_node, "Other"))

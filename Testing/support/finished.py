@@ -25,7 +25,7 @@ def wait_for(
 
 
 def settle(worker: Any, tick: Callable[[], object]) -> None:
-    """Tick as a panel's timer does until a DFQSAMSlicerLib.worker.Worker has nothing left to do or to deliver."""
+    """Tick as a panel's timer does until a dfqsam_scene.jobs.worker.Worker has nothing left to do or to deliver."""
 
     def is_idle() -> bool:
         tick()

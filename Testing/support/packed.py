@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dfqsam_core.store.architecture import Architecture
+from dfqsam_core.network.architecture import Architecture
+from dfqsam_core.network.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
 from dfqsam_core.store.card import build_card
 from dfqsam_core.store.file_identity import FileSource
-from dfqsam_core.store.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
 from dfqsam_core.store.model_checks import is_position_table
 from dfqsam_core.store.model_file import PackedModel
 from dfqsam_core.store.packing import pack_codes

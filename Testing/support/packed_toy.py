@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dfqsam_core.pixels import PIXEL_MEAN, PIXEL_STD
-from dfqsam_core.store.architecture import Architecture
-from dfqsam_core.store.layers import LayerSpec, attention_products, encoder_layers
+from dfqsam_core.network.architecture import Architecture
+from dfqsam_core.network.layers import LayerSpec, attention_products, encoder_layers
+from dfqsam_core.network.pixels import PIXEL_MEAN, PIXEL_STD
 from dfqsam_core.store.model_file import PackedModel
 
 from .packed import card_of, quantized_weight

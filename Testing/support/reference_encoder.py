@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dfqsam_core.pixels import PIXEL_MEAN, PIXEL_STD
+from dfqsam_core.network.pixels import PIXEL_MEAN, PIXEL_STD
 from dfqsam_core.store.model_file import PackedModel
 
 # Turns the float values before a quantizer into codes; `own` is what the reference itself makes of them.

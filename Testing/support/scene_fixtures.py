@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from DFQSAMSlicerLib.worker import Worker
 
 from dfqsam_core.store.model_file import write_model
+from dfqsam_scene.jobs.worker import Worker
 
 from .packed_toy import calibrated_toy
 from .phantom import PARENT, write_oblique
@@ -55,7 +55,7 @@ def a_volume_node(world: Any, phantom_file: Path) -> Any:
 @pytest.fixture
 def segments(a_volume_node: Any) -> Any:
     """Two empty segments on the phantom, "liver" and "spleen"."""
-    from DFQSAMSlicerLib.scene import SegmentScene, new_segmentation
+    from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
     found = SegmentScene(a_volume_node, new_segmentation(a_volume_node, "Organs"))
     for name in ("liver", "spleen"):

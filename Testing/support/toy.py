@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dfqsam_core.store.architecture import Architecture
+from dfqsam_core.network.architecture import Architecture
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES, random_tensors
 
 __all__ = ["random_tensors", "toy_architecture"]

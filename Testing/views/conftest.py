@@ -68,9 +68,8 @@ def a_volume_node(world: Any, phantom: tuple[Path, sitk.Image]) -> Any:
 @pytest.fixture
 def workspace(a_volume_node: Any, worker: Any) -> Iterator[Any]:
     """A workspace with a model that selects voxels of the clicked grey, and the segment "organ" chosen."""
-    from DFQSAMSlicerLib.scene import new_segmentation
-    from DFQSAMSlicerLib.workspace import Workspace
-
+    from dfqsam_scene.nodes.segments import new_segmentation
+    from dfqsam_scene.prompting.workspace import Workspace
     from Testing.support.grey_predictor import MODEL, GreyPredictor
 
     node = new_segmentation(a_volume_node, "Organs")
@@ -84,7 +83,7 @@ def workspace(a_volume_node: Any, worker: Any) -> Iterator[Any]:
 @pytest.fixture
 def placing(world: Any) -> Iterator[Any]:
     """Slicer's mouse mode, as the panel uses it."""
-    from DFQSAMSlicerLib.placing import Placing
+    from dfqsam_scene.nodes.place_mode import Placing
 
     found = Placing(world.scene, lambda: None)
     yield found

@@ -7,13 +7,12 @@ import pytest
 
 pytest.importorskip("trame_slicer", reason="trame-slicer is not installed: make test-views")
 
-from DFQSAMSlicerLib.scene import new_segmentation
-from DFQSAMSlicerLib.volume_node import world_from_ijk
-from DFQSAMSlicerLib.workspace import Workspace
-
 from dfqsam_core import load_model
 from dfqsam_core.resources import DEMO_LABELS, DEMO_MODEL, DEMO_VOLUME, resource_path
 from dfqsam_core.volume import SliceKey, read_volume
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.nodes.volume_node import world_from_ijk
+from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.phantom import PARENT
 from Testing.support.slice_views import around, differing
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..base.outputs import atomic_output, refuse_overwrite
 from ..errors import ConfigError
-from ..outputs import atomic_output, refuse_overwrite
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 from .quantize import add_recipe_options
 from .verify import add_data_options, open_laboratory

@@ -39,8 +39,8 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the table; refused rows are told with their reasons."""
-    from ..volume.batch import run_batch
-    from ..volume.batch_table import read_table
+    from ..volume.batch.run import run_batch
+    from ..volume.batch.table import read_table
 
     check_report(args)
     rows = read_table(args.table)

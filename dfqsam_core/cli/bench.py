@@ -44,7 +44,7 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from ..benchmark import run_benchmark
+    from ..bench.benchmark import run_benchmark
 
     check_report(args)
     if args.choose_engine:
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _choose_engine(args: argparse.Namespace) -> int:
-    from ..benchmark_engines import choose_engine
+    from ..bench.engines import choose_engine
 
     if args.simulate or args.reference:
         raise ConfigError("An engine is chosen for MODEL on this processor. Leave --simulate and --reference out.")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..base.outputs import atomic_output, refuse_overwrite
 from ..errors import CheckFailed, DFQSAMError
-from ..outputs import atomic_output, refuse_overwrite
 from ..progress import Cancelled, Progress, ProgressCallback
 from .interrupt import cancel_on_signals
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..outputs import atomic_output
+from ..base.outputs import atomic_output
 from ..resources import DEMO_VOLUME, resource_path
 from .console import DONE, Subparsers, add_progress_option, progress_callback, write_json
 
@@ -32,7 +32,7 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demonstration, write its report, say where things are."""
-    from ..demo import FLOAT_LABELS, LABELS, MODEL, OVERLAY, REPORT, REPORT_TEXT, SEGMENTS, run_demo
+    from ..demo.run import FLOAT_LABELS, LABELS, MODEL, OVERLAY, REPORT, REPORT_TEXT, SEGMENTS, run_demo
 
     with progress_callback(args) as progress:
         result = run_demo(args.output, threads=args.threads, force=args.force, progress=progress)
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def view_command(output: Path) -> str:
     """What to paste into a shell to open the demonstration's segments on their volume, with its model."""
-    from ..demo import MODEL, SEGMENTS
+    from ..demo.run import MODEL, SEGMENTS
 
     python = [] if _is_on_path() else [sys.executable, "-m"]
     program = [*python, "dfqsam_core"] if python else ["dfqsam"]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..outputs import refuse_overwrite
+from ..base.outputs import refuse_overwrite
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
+    from ..base.machine import peak_memory_bytes
     from ..quant import quantize
-    from ..runtime.machine import peak_memory_bytes
 
     refuse_overwrite(args.output, args.force)
     check_report(args)

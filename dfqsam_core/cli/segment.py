@@ -31,11 +31,11 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, segment, write; nothing is written before everything has succeeded."""
-    from ..outputs import refuse_overwrite
+    from ..base.outputs import refuse_overwrite
     from ..runtime import load_model
-    from ..volume.files import read_volume
-    from ..volume.label_maps import check_label_output, label_suffix, write_label_map
-    from ..volume.prompt_reader import read_prompts
+    from ..volume.files.label_maps import check_label_output, label_suffix, write_label_map
+    from ..volume.files.prompt_reader import read_prompts
+    from ..volume.files.reading import read_volume
     from ..volume.segment import segment_volume
     from ..volume.window import choose_window
 

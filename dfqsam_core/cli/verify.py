@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..outputs import atomic_output, refuse_overwrite
+from ..base.outputs import atomic_output, refuse_overwrite
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 from .tables import print_table
 

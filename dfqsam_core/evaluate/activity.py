@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ..errors import CheckFailed
-from ..store.layers import attention_products, encoder_layers
+from ..network.layers import attention_products, encoder_layers
 from ..store.model_file import PackedModel, is_packed_model, read_model
 
 

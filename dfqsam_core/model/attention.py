@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..windows import AttentionWindow, attention_windows, relative_offsets
+from ..network.attention_windows import AttentionWindow, attention_windows, relative_offsets
 
 
 class Attention(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..store.architecture import Architecture
+from ..network.architecture import Architecture
 from .attention import Attention
 from .sam_modeling import sam_modeling
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..pixels import PIXEL_MEAN, PIXEL_STD
-from ..store.architecture import Architecture
+from ..network.architecture import Architecture
+from ..network.pixels import PIXEL_MEAN, PIXEL_STD
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from .image_encoder import ImageEncoder
 from .sam_modeling import sam_modeling

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..store.architecture import Architecture
+from ..base.cores import usable_cores, worker_count
+from ..network.architecture import Architecture
+from ..network.layers import LayerSpec, decoder_layers, encoder_layers, encoder_macs
 from ..store.checkpoint import read_checkpoint
-from ..store.layers import LayerSpec, decoder_layers, encoder_layers, encoder_macs
 from .config import QuantConfig
-from .cores import usable_cores, worker_count
 
 # How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5

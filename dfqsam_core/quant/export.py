@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ..model import SamMed2D
 from ..model.attention import Attention
-from ..store.architecture import Architecture
-from ..store.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
+from ..network.architecture import Architecture
+from ..network.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
 from ..store.model_checks import is_position_table
 from ..store.packing import pack_codes
-from .layers import FloatLayer, PixelQuantizer, QuantizedLayer, rows_of_weight, weight_of_rows
-from .quantizers import LogarithmicSoftmax, UniformQuantizer
-from .ranges import RangeSearch, search_weight_range, weight_codes
+from .calibration.layers import FloatLayer, PixelQuantizer, QuantizedLayer, rows_of_weight, weight_of_rows
+from .calibration.quantizers import LogarithmicSoftmax, UniformQuantizer
+from .calibration.ranges import RangeSearch, search_weight_range, weight_codes
 
 QUANTIZED_DECODER_PREFIX = "mask_decoder."
 

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.cores import worker_count
+from ..base.outputs import atomic_output
 from ..model import SamMed2D
-from ..outputs import atomic_output
 from ..progress import ProgressCallback
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.model_file import write_model
 from .config import QuantConfig
-from .cores import worker_count
 from .quantize import pack, single_threaded_kernels
-from .synthesis import synthesize
+from .synthesis.synthesis import synthesize
 
 
 class ModelFolder:

@@ -13,22 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base.cores import worker_count
+from ..base.outputs import refuse_overwrite
 from ..errors import ConfigError
 from ..model import SamMed2D
-from ..outputs import refuse_overwrite
 from ..progress import ProgressCallback, report
 from ..store.card import build_card, library_versions
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, write_model
-from .calibration import calibrate
+from .calibration.calibration import calibrate
+from .calibration.equalize import equalize
+from .calibration.layers import PixelQuantizer
 from .config import QuantConfig
-from .cores import worker_count
-from .equalize import equalize
 from .export import export_tensors, layer_table, quantize_decoder_weights, round_position_tables
-from .layers import PixelQuantizer
-from .synthesis import synthesize
-from .work_folder import WorkFolder
+from .synthesis.synthesis import synthesize
+from .synthesis.work_folder import WorkFolder
 
 
 def quantize(

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from ..model import SamMed2D
 from ..model.attention import Attention
-from ..store.layers import LayerSpec, encoder_layers
+from ..network.layers import LayerSpec, encoder_layers
 from ..store.model_file import PackedModel
-from .layers import FloatLayer, PixelQuantizer, QuantizedLayer, replace_module
-from .quantizers import LogarithmicSoftmax, UniformQuantizer
+from .calibration.layers import FloatLayer, PixelQuantizer, QuantizedLayer, replace_module
+from .calibration.quantizers import LogarithmicSoftmax, UniformQuantizer
 
 PATCH_EMBEDDING = "image_encoder.patch_embed.proj"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .embedding_cache import EmbeddingCache
+from .model import Model, load_model
 from .predictor import SamPredictor, best_mask
-from .session import Model, load_model
 
 __all__ = ["EmbeddingCache", "Model", "SamPredictor", "best_mask", "load_model"]

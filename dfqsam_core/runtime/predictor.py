@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import PromptError, VolumeError
+from .model import Model
 from .preprocess import full_size_logits, mask_probabilities, network_coordinates, network_pixels
 from .prompt_checks import check_box, check_image, check_mask_input, check_points
-from .session import Model
 
 _NO_POINT = -1
 _BOX_CORNERS = (2, 3)

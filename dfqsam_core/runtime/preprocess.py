@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from ..interpolation import linear_resize_matrix, resize_nearest
+from ..base.interpolation import linear_resize_matrix, resize_nearest
 
 # Multiplications; OpenBLAS's own bound.
 _LARGEST_PRODUCT_OF_ONE_THREAD = 2**18

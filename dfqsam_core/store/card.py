@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import __version__
-from .architecture import Architecture, expected_shapes
-from .costs import bit_operations, products
+from ..network.architecture import Architecture, expected_shapes
+from ..network.costs import bit_operations, products
 from .file_identity import FileSource
 from .model_checks import FORMAT_VERSION
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ModelFileError
-from .architecture import Architecture, Shape, expected_shapes
-from .layers import LayerSpec, decoder_layers, encoder_layers
+from ..network.architecture import Architecture, Shape, expected_shapes
+from ..network.layers import LayerSpec, decoder_layers, encoder_layers
 from .packing import WEIGHT_BITS, check_packed, packed_width
 
 FORMAT_VERSION = 1

@@ -14,12 +14,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from ..base.outputs import atomic_output
 from ..errors import ModelFileError, OutputError
-from ..outputs import atomic_output
-from .architecture import Architecture
+from ..network.architecture import Architecture
+from ..network.layers import LayerSpec
 from .checkpoint import read_checkpoint
 from .file_identity import FileSource, refuse_missing
-from .layers import LayerSpec
 from .model_checks import all_layers, check_card, check_tensors
 from .packing import unpack_codes
 from .safetensors_file import CARD_KEY, is_packed_model, open_safetensors

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .architecture import Architecture, Shape, expected_shapes
+from ..network.architecture import Architecture, Shape, expected_shapes
 
 # "toy" is small enough for any test and yet has windows, padding tokens, a global block and adapters.
 NAMED_ARCHITECTURES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .architecture import Shape
+from ..network.architecture import Shape
 
 # How the bytes of each type look to numpy, which has no bfloat16: it is the upper half of a float32.
 _NUMPY_TYPES = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2", "uint8": "u1"}

@@ -3,16 +3,17 @@
 Importing it is light: readers of file formats and the model's engine load when they are first used.
 """
 
-from .batch import run_batch
-from .batch_table import BatchRow, read_table
+from .batch.run import run_batch
+from .batch.table import BatchRow, read_table
 from .disk_cache import DiskEmbeddingCache
-from .files import read_volume
+from .files.label_maps import write_label_map
+from .files.prompt_reader import read_prompts
+from .files.reading import read_volume
 from .geometry import VolumeGeometry
-from .label_maps import write_label_map
-from .prefetch import Prefetcher
-from .prompt_reader import read_prompts
 from .prompts import BoxPrompt, PointPrompt, SegmentPrompts
-from .propagation import (
+from .segment import SegmentationResult, segment_volume
+from .session.prefetch import Prefetcher
+from .session.propagation import (
     PropagationConfig,
     PropagationPlan,
     PropagationResult,
@@ -20,9 +21,8 @@ from .propagation import (
     plan_propagation,
     propagate,
 )
-from .segment import SegmentationResult, segment_volume
-from .session import SliceEdit, VolumeSession
-from .session_file import restore_session, save_session
+from .session.session import SliceEdit, VolumeSession
+from .session.session_file import restore_session, save_session
 from .slices import SliceFrame, SliceKey
 from .volume import Volume
 from .window import WINDOW_PRESETS, WindowLevel, auto_window, choose_window

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..base.outputs import atomic_output
 from ..errors import OutputError
-from ..outputs import atomic_output
 from ..runtime.embedding_cache import DEFAULT_CACHE_BYTES, EmbeddingCache
 
 DEFAULT_DISK_BYTES = 2**30

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..progress import ProgressCallback, report
 from ..runtime.embedding_cache import EmbeddingCache
-from .label_layers import Segment
 from .prompts import SegmentPrompts
-from .propagation import PropagationConfig, Stop, propagate
-from .session import Place, VolumeSession
-from .slice_predictor import Predictor
+from .session.label_layers import Segment
+from .session.propagation import PropagationConfig, Stop, propagate
+from .session.session import Place, VolumeSession
+from .session.slice_predictor import Predictor
 from .slices import SliceFrame, SliceKey
 from .volume import Volume
 from .window import WindowLevel

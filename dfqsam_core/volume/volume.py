@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import VolumeError
-from .dicom_frames import Frame
+from .files.dicom_frames import Frame
 from .geometry import VolumeGeometry
 
 

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
 from dfqsam_core.evaluate.metrics import mean_interval, points
 from dfqsam_core.evaluate.questions import ask_all
-from dfqsam_core.outputs import atomic_output
 from dfqsam_core.quant import QuantConfig
 from dfqsam_core.quant.quantize import single_threaded_kernels
-from dfqsam_core.quant.synthesis import synthesize
+from dfqsam_core.quant.synthesis.synthesis import synthesize
 from dfqsam_core.quant.variants import changed
 
 from .network import MobileSam, MobileSamPredictor

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dfqsam_core.model.sam_modeling import sam_modeling
-from dfqsam_core.pixels import PIXEL_MEAN, PIXEL_STD
+from dfqsam_core.network.pixels import PIXEL_MEAN, PIXEL_STD
 
 from .tiny_vit import TinyViT, TinyViTSizes, folded
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from dfqsam_core.quant import QuantConfig
-from dfqsam_core.quant.calibration import layer_inputs, place_attention, settle
-from dfqsam_core.quant.layers import replace_module
-from dfqsam_core.quant.pending import LayerPlan, PendingLayer
-from dfqsam_core.quant.quantizers import UniformQuantizer
-from dfqsam_core.quant.ranges import RangeSearch, search_tensor_range, search_weight_range, weight_codes
+from dfqsam_core.quant.calibration.calibration import layer_inputs, place_attention, settle
+from dfqsam_core.quant.calibration.layers import replace_module
+from dfqsam_core.quant.calibration.pending import LayerPlan, PendingLayer
+from dfqsam_core.quant.calibration.quantizers import UniformQuantizer
+from dfqsam_core.quant.calibration.ranges import RangeSearch, search_tensor_range, search_weight_range, weight_codes
 
 from .tiny_vit import Attention, TinyViT
 

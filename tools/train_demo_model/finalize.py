@@ -7,8 +7,8 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.model.sam_med2d import SamMed2D
-from dfqsam_core.outputs import atomic_output
 from dfqsam_core.store.file_identity import FileSource
 
 from .checkpoints import half, load_shards

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dfqsam_core.interpolation import linear_resize_matrix
+from dfqsam_core.base.interpolation import linear_resize_matrix
 
 FOCAL_WEIGHT = 20.0
 # Twice the side of the logits: a larger grid only repeats their bilinear interpolation, four times as dear.

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dfqsam_core.model.sam_med2d import SamMed2D
-from dfqsam_core.store.architecture import Architecture
+from dfqsam_core.network.architecture import Architecture
 
 
 def architecture(kind: str) -> Architecture:

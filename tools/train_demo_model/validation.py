@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage as ndi
 
-from dfqsam_core.interpolation import resize_bilinear, resize_nearest
+from dfqsam_core.base.interpolation import resize_bilinear, resize_nearest
 
 from .fields import SIZE
 from .sources import VALIDATION

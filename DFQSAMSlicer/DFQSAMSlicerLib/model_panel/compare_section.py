@@ -11,12 +11,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from dfqsam_core.errors import DFQSAMError
-
-from ..comparison_job import ComparisonJob
-from ..model_library import LibraryModel
-from ..scene import SegmentScene
-from ..volume_node import read_volume_node
-from ..worker import Worker
+from dfqsam_scene.jobs.comparison import ComparisonJob
+from dfqsam_scene.jobs.library import LibraryModel
+from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.nodes.segments import SegmentScene
+from dfqsam_scene.nodes.volume_node import read_volume_node
 
 Say = Callable[..., None]
 

@@ -8,8 +8,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ..quantization_job import QuantizationJob
-from ..time_left import in_words
+from dfqsam_scene.jobs.quantization import QuantizationJob
+from dfqsam_scene.jobs.time_left import in_words
 
 # Pictures of many images are many files: they are not looked through with every tick.
 _LOOK_SECONDS = 0.3

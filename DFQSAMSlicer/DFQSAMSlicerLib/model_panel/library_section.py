@@ -13,9 +13,8 @@ from slicer.i18n import tr as _
 from dfqsam_core.cli.console import write_json
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
-
-from ..model_library import LibraryModel, ModelLibrary, card_text, describe
-from ..worker import Job, Worker
+from dfqsam_scene.jobs.library import LibraryModel, ModelLibrary, card_text, describe
+from dfqsam_scene.jobs.worker import Job, Worker
 
 Say = Callable[..., None]
 Description = tuple[LibraryModel, dict[str, Any]]

@@ -11,9 +11,10 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from dfqsam_scene.jobs.library import ModelLibrary, data_folder
+from dfqsam_scene.jobs.worker import Worker
+
 from .. import dependencies
-from ..model_library import ModelLibrary, data_folder
-from ..worker import Worker
 from .compare_section import CompareSection
 from .library_section import LibrarySection
 from .quantize_section import QuantizeSection

@@ -13,11 +13,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from dfqsam_core.errors import DFQSAMError
+from dfqsam_scene.jobs.child_process import ChildProcess
+from dfqsam_scene.jobs.library import ModelLibrary
+from dfqsam_scene.jobs.quantization import QuantizationJob, QuantizationSettings, discard, unfinished_jobs
 
 from .. import torch_dependency
-from ..child_process import ChildProcess
-from ..model_library import ModelLibrary
-from ..quantization_job import QuantizationJob, QuantizationSettings, discard, unfinished_jobs
 from .job_view import JobView, estimate_text
 
 Say = Callable[..., None]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from dfqsam_core.volume.slice_predictor import SlicePrediction
+from dfqsam_core.volume.session.slice_predictor import SlicePrediction
 
 
 class Candidates:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from dfqsam_core.volume import SliceKey, WindowLevel
-from dfqsam_core.volume.slice_predictor import SlicePrediction
+from dfqsam_core.volume.session.slice_predictor import SlicePrediction
+from dfqsam_scene.prompting.opening import Opening
+from dfqsam_scene.prompting.status import seconds_text, sentence
+from dfqsam_scene.prompting.workspace import Workspace
 
-from ..opening import Opening
-from ..workspace import Workspace
 from .candidates import Candidates
 from .prompt_list import PromptList
 from .propagation_box import PropagationBox
 from .segment_choice import SegmentChoice
-from .status import seconds_text, sentence
 from .window_choice import ModelView, WindowChoice
 
 _ERROR_STYLE = "border: 2px solid #c0392b; border-radius: 3px;"

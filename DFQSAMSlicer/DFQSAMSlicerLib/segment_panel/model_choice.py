@@ -11,8 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from dfqsam_core.resources import DEMO_MODEL, resource_path
-
-from ..card_text import card_summary
+from dfqsam_scene.jobs.card_text import card_summary
 
 # Where a model lies is a matter of this computer, so it is kept in Slicer's settings and not in the scene.
 _SETTING = "DFQSAMSlicer/ModelFile"

@@ -9,12 +9,13 @@ from typing import Any
 import slicer
 
 from dfqsam_core.errors import DFQSAMError
+from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.nodes.slice_views import PresentSlice, show_slice
+from dfqsam_scene.prompting.opening import Choice, Opening
+from dfqsam_scene.prompting.window_texts import DISPLAYED, displayed_window
+from dfqsam_scene.prompting.workspace import Workspace
 
-from ..opening import Choice, Opening
-from ..scene import new_segmentation
-from ..slice_views import PresentSlice, show_slice
-from ..worker import Worker
-from ..workspace import Workspace
 from .candidates import Candidates
 from .display import Display
 from .model_choice import ModelChoice
@@ -24,7 +25,6 @@ from .segment_choice import SegmentChoice
 from .shortcuts import KEYS, Shortcuts, name_keys
 from .tools import PromptTools
 from .window_choice import WindowChoice
-from .window_texts import DISPLAYED, displayed_window
 
 
 class SegmentPanel:

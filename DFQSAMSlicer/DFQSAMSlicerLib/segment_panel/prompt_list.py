@@ -9,8 +9,7 @@ from slicer.i18n import tr as _
 
 from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeGeometry
 from dfqsam_core.volume.prompts import Prompt
-
-from ..slice_views import plane_name
+from dfqsam_scene.nodes.slice_views import plane_name
 
 Row = tuple[str, Prompt]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..placing import Placing
-from ..prompt_markups import PromptMarkups, role_color, role_of
+from dfqsam_scene.nodes.markups import PromptMarkups, role_color, role_of
+from dfqsam_scene.nodes.place_mode import Placing
+
 from .pictures import color_icon
 
 ROLES = ("positive", "negative", "box")

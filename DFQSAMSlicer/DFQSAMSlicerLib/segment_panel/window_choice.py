@@ -10,10 +10,10 @@ from slicer.i18n import tr as _
 
 from dfqsam_core.runtime.preprocess import network_pixels
 from dfqsam_core.volume import WINDOW_PRESETS, SliceFrame, SliceKey, Volume, WindowLevel
+from dfqsam_scene.nodes.slice_views import plane_name
+from dfqsam_scene.prompting.window_texts import AUTO, DISPLAYED, OWN, window_text
 
-from ..slice_views import plane_name
 from .pictures import pixmap_of
-from .window_texts import AUTO, DISPLAYED, OWN, window_text
 
 _SIDE = 256
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core.cli.main import main
-from dfqsam_core.runtime import engine_choice, load_model
-from dfqsam_core.runtime.openvino_engine import openvino_version
+from dfqsam_core.runtime import load_model
+from dfqsam_core.runtime.engines import choice as engine_choice
+from dfqsam_core.runtime.engines.openvino import openvino_version
 from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.labelled_volume import write_labelled_volume
 

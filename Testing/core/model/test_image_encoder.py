@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.model.sam_modeling import sam_modeling  # noqa: E402
-from dfqsam_core.store.architecture import Architecture  # noqa: E402
+from dfqsam_core.network.architecture import Architecture  # noqa: E402
 from Testing.support.toy import random_tensors, toy_architecture  # noqa: E402
 
 

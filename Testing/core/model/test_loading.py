@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 from safetensors.numpy import save_file  # noqa: E402
 
 from dfqsam_core.model import SamMed2D  # noqa: E402
+from dfqsam_core.network.architecture import Architecture  # noqa: E402
 from dfqsam_core.quant.quantize import pack  # noqa: E402
-from dfqsam_core.store.architecture import Architecture  # noqa: E402
 from dfqsam_core.store.random_weights import random_tensors  # noqa: E402
 from Testing.support.quantized import toy_checkpoint, toy_config, toy_pixels  # noqa: E402
 

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from dfqsam_core.quant.losses import (  # noqa: E402
+from dfqsam_core.quant.synthesis.losses import (  # noqa: E402
     density_entropy,
     patch_similarity_entropy,
     segmentation_loss,

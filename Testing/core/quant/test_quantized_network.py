@@ -11,16 +11,16 @@ torch = pytest.importorskip("torch")
 
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.model.image_encoder import ImageEncoder  # noqa: E402
+from dfqsam_core.network.architecture import Architecture  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
-from dfqsam_core.quant.calibration import layer_plans  # noqa: E402
-from dfqsam_core.quant.equalize import equalize, scale_detail, scale_queries, scale_values  # noqa: E402
-from dfqsam_core.quant.layers import QuantizedLayer, rows_of_weight, weight_of_rows  # noqa: E402
-from dfqsam_core.quant.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
-from dfqsam_core.quant.ranges import RangeSearch, search_softmax  # noqa: E402
+from dfqsam_core.quant.calibration.calibration import layer_plans  # noqa: E402
+from dfqsam_core.quant.calibration.equalize import equalize, scale_detail, scale_queries, scale_values  # noqa: E402
+from dfqsam_core.quant.calibration.layers import QuantizedLayer, rows_of_weight, weight_of_rows  # noqa: E402
+from dfqsam_core.quant.calibration.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
+from dfqsam_core.quant.calibration.ranges import RangeSearch, search_softmax  # noqa: E402
+from dfqsam_core.quant.calibration.reparameterize import fold_input_scales  # noqa: E402
+from dfqsam_core.quant.calibration.rounding import input_patches, round_with_feedback  # noqa: E402
 from dfqsam_core.quant.reference import activation_quantizers, load_reference  # noqa: E402
-from dfqsam_core.quant.reparameterize import fold_input_scales  # noqa: E402
-from dfqsam_core.quant.rounding import input_patches, round_with_feedback  # noqa: E402
-from dfqsam_core.store.architecture import Architecture  # noqa: E402
 from dfqsam_core.store.model_file import read_model, write_model  # noqa: E402
 from Testing.support.quantized import quantized_toy, toy_checkpoint, toy_pixels  # noqa: E402
 

@@ -11,14 +11,14 @@ torch = pytest.importorskip("torch")
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from dfqsam_core.quant.quantizers import (  # noqa: E402
+from dfqsam_core.quant.calibration.quantizers import (  # noqa: E402
     HALF_OCTAVE,
     LogarithmicSoftmax,
     UniformQuantizer,
     uniform_codes,
     uniform_parameters,
 )
-from dfqsam_core.quant.ranges import (  # noqa: E402
+from dfqsam_core.quant.calibration.ranges import (  # noqa: E402
     RangeSearch,
     search_input_range,
     search_softmax,

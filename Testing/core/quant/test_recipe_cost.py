@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from dfqsam_core.quant import quantize
-from dfqsam_core.runtime.encoder_graph import build_encoder
+from dfqsam_core.runtime.graph.encoder import build_encoder
 from dfqsam_core.store.model_file import read_model
 from Testing.support.quantized import toy_checkpoint_file, toy_config
 

@@ -8,12 +8,12 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from dfqsam_core.quant.calibration.layers import apply_product, rows_of_weight  # noqa: E402
+from dfqsam_core.quant.calibration.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
+from dfqsam_core.quant.calibration.ranges import RangeSearch, search_weight_range, weight_codes  # noqa: E402
+from dfqsam_core.quant.calibration.rounding import input_patches, round_with_feedback  # noqa: E402
+from dfqsam_core.quant.calibration.weight_fit import fit_weight  # noqa: E402
 from dfqsam_core.quant.config import CalibrationConfig  # noqa: E402
-from dfqsam_core.quant.layers import apply_product, rows_of_weight  # noqa: E402
-from dfqsam_core.quant.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
-from dfqsam_core.quant.ranges import RangeSearch, search_weight_range, weight_codes  # noqa: E402
-from dfqsam_core.quant.rounding import input_patches, round_with_feedback  # noqa: E402
-from dfqsam_core.quant.weight_fit import fit_weight  # noqa: E402
 
 LAYERS = {
     "linear": (nn.Linear(5, 3), (2, 4, 5)),

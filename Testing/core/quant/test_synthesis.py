@@ -12,18 +12,18 @@ torch = pytest.importorskip("torch")
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
-from dfqsam_core.quant.auxiliary import AuxiliarySegmenter  # noqa: E402
-from dfqsam_core.quant.label_evolution import (  # noqa: E402
+from dfqsam_core.quant.synthesis.auxiliary import AuxiliarySegmenter  # noqa: E402
+from dfqsam_core.quant.synthesis.label_evolution import (  # noqa: E402
     Candidates,
     EvolutionRules,
     evolve_labels,
     pseudo_positive,
     tight_boxes,
 )
-from dfqsam_core.quant.losses import segmentation_loss  # noqa: E402
-from dfqsam_core.quant.start_images import random_blobs, random_generator, start_image  # noqa: E402
-from dfqsam_core.quant.synthesis import Synthesizer, SyntheticImage, jitter, synthesize  # noqa: E402
-from dfqsam_core.quant.work_folder import WorkFolder  # noqa: E402
+from dfqsam_core.quant.synthesis.losses import segmentation_loss  # noqa: E402
+from dfqsam_core.quant.synthesis.start_images import random_blobs, random_generator, start_image  # noqa: E402
+from dfqsam_core.quant.synthesis.synthesis import Synthesizer, SyntheticImage, jitter, synthesize  # noqa: E402
+from dfqsam_core.quant.synthesis.work_folder import WorkFolder  # noqa: E402
 from dfqsam_core.resources import resource_path  # noqa: E402
 from Testing.support.quantized import toy_checkpoint, toy_config  # noqa: E402
 

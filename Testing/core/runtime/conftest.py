@@ -11,10 +11,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from dfqsam_core.runtime import Model, load_model
-from dfqsam_core.runtime.encoder_graph import build_encoder
-from dfqsam_core.runtime.engine import create_session
-from dfqsam_core.runtime.onnx_builder import InferenceGraph
-from dfqsam_core.runtime.openvino_engine import compile_graph, openvino_version
+from dfqsam_core.runtime.engines.onnxruntime import create_session
+from dfqsam_core.runtime.engines.openvino import compile_graph, openvino_version
+from dfqsam_core.runtime.graph.encoder import build_encoder
+from dfqsam_core.runtime.graph.onnx_builder import InferenceGraph
 from Testing.support.packed_toy import float_toy
 
 Encode = Callable[..., dict[str, np.ndarray]]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfqsam_core.runtime.attention_layout import padded_tokens, real_tokens
+from dfqsam_core.network.attention_layout import padded_tokens, real_tokens
 
 grids, windows = st.integers(1, 9), st.integers(0, 5)
 

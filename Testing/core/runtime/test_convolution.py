@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfqsam_core.runtime.convolution import TapTable, convolution_taps, join_phases, transposed_convolution_phases
+from dfqsam_core.runtime.graph.im2col import TapTable, convolution_taps, join_phases, transposed_convolution_phases
 
 
 def apply(table: TapTable, image: np.ndarray, kernel: np.ndarray) -> np.ndarray:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dfqsam_core.runtime.decoder_graph import build_decoder, build_mask_encoder
-from dfqsam_core.runtime.engine import create_session
-from dfqsam_core.store.layers import decoder_layers
+from dfqsam_core.network.layers import decoder_layers
+from dfqsam_core.runtime.engines.onnxruntime import create_session
+from dfqsam_core.runtime.graph.decoder import build_decoder, build_mask_encoder
 from dfqsam_core.store.model_file import PackedModel
 from Testing.support.packed import card_of, quantized_weight
 from Testing.support.packed_toy import float_toy

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfqsam_core.errors import ConfigError
-from dfqsam_core.store.architecture import Architecture
+from dfqsam_core.network.architecture import Architecture
 from Testing.support.packed_toy import calibrated_toy, float_toy, random_pixels
 from Testing.support.reference_encoder import ReferenceEncoder
 from Testing.support.toy import toy_architecture

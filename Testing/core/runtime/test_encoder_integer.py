@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from dfqsam_core.runtime.attention_layout import AttentionLayout, real_tokens
-from dfqsam_core.store.architecture import Architecture
-from dfqsam_core.store.layers import encoder_layers
+from dfqsam_core.network.architecture import Architecture
+from dfqsam_core.network.attention_layout import AttentionLayout, real_tokens
+from dfqsam_core.network.layers import encoder_layers
 from dfqsam_core.store.model_file import PackedModel
 from Testing.support.packed_toy import calibrated_toy, random_pixels
 from Testing.support.reference_encoder import ReferenceEncoder

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfqsam_core import benchmark_engines
-from dfqsam_core.benchmark import Seconds
-from dfqsam_core.benchmark_engines import choose_engine
+from dfqsam_core.bench import engines as benchmark_engines
+from dfqsam_core.bench.benchmark import Seconds
+from dfqsam_core.bench.engines import choose_engine
 from dfqsam_core.errors import ConfigError, OutputError
-from dfqsam_core.runtime import engine_choice, load_model
-from dfqsam_core.runtime.engine_choice import remember_engine, resolve_engine
-from dfqsam_core.runtime.openvino_engine import OpenVinoEncoder, openvino_version
+from dfqsam_core.runtime import load_model
+from dfqsam_core.runtime.engines import choice as engine_choice
+from dfqsam_core.runtime.engines.choice import remember_engine, resolve_engine
+from dfqsam_core.runtime.engines.openvino import OpenVinoEncoder, openvino_version
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy
 
@@ -60,10 +61,10 @@ def test_a_later_choice_replaces_an_earlier_one(folder: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        ("dfqsam_core.runtime.packed_start.engine_version", lambda: "onnxruntime 99"),
-        ("dfqsam_core.runtime.machine.cpu_fingerprint", lambda: "another processor"),
-        ("dfqsam_core.runtime.engine_choice.openvino_version", lambda: "2099.1"),
-        ("dfqsam_core.runtime.engine_choice.openvino_version", lambda: None),
+        ("dfqsam_core.runtime.engines.start.engine_version", lambda: "onnxruntime 99"),
+        ("dfqsam_core.base.machine.cpu_fingerprint", lambda: "another processor"),
+        ("dfqsam_core.runtime.engines.choice.openvino_version", lambda: "2099.1"),
+        ("dfqsam_core.runtime.engines.choice.openvino_version", lambda: None),
     ],
     ids=["onnxruntime", "processor", "OpenVINO", "OpenVINO is gone"],
 )

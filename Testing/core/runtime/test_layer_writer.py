@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfqsam_core.runtime.engine import create_session
-from dfqsam_core.runtime.layer_writer import LayerWriter
-from dfqsam_core.runtime.onnx_builder import GraphBuilder, InferenceGraph
+from dfqsam_core.runtime.engines.onnxruntime import create_session
+from dfqsam_core.runtime.graph.layers import LayerWriter
+from dfqsam_core.runtime.graph.onnx_builder import GraphBuilder, InferenceGraph
 from dfqsam_core.store.model_file import PackedModel
 from dfqsam_core.store.packing import pack_codes
 from Testing.support.packed_toy import calibrated_toy

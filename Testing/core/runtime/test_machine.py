@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dfqsam_core.runtime import machine
+from dfqsam_core.base import machine
 
 INTEL = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 avx512bw avx_vnni\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import dfqsam_core
-from dfqsam_core.runtime import openvino_engine
-from dfqsam_core.runtime.openvino_engine import openvino_version
+from dfqsam_core.runtime.engines import openvino as openvino_engine
+from dfqsam_core.runtime.engines.openvino import openvino_version
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dfqsam_core.runtime.engine import create_session
-from dfqsam_core.runtime.onnx_builder import GraphBuilder
+from dfqsam_core.runtime.engines.onnxruntime import create_session
+from dfqsam_core.runtime.graph.onnx_builder import GraphBuilder
 
 
 def test_equal_constants_are_stored_once() -> None:

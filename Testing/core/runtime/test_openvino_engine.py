@@ -14,9 +14,9 @@ import pytest
 
 from dfqsam_core.errors import ConfigError
 from dfqsam_core.runtime import Model, load_model
-from dfqsam_core.runtime.encoder_graph import build_encoder
-from dfqsam_core.runtime.onnx_builder import InferenceGraph
-from dfqsam_core.runtime.openvino_engine import OpenVinoEncoder, compile_graph, openvino_version
+from dfqsam_core.runtime.engines.openvino import OpenVinoEncoder, compile_graph, openvino_version
+from dfqsam_core.runtime.graph.encoder import build_encoder
+from dfqsam_core.runtime.graph.onnx_builder import InferenceGraph
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy, random_pixels
 
@@ -114,7 +114,7 @@ def test_threads_of_the_caller_share_one_encoder(model: Model) -> None:
 def test_parts_give_the_embedding_of_the_whole(
     packed_file: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dfqsam_core.runtime.network_parts._BLOCKS_PER_OPENVINO_PART", 2)
+    monkeypatch.setattr("dfqsam_core.runtime.engines.parts._BLOCKS_PER_OPENVINO_PART", 2)
     parts = load_model(packed_file, threads=1, engine="openvino")
     np.testing.assert_allclose(parts.encode(PIXELS), model.encode(PIXELS), atol=1e-5)
 

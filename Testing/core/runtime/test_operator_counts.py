@@ -7,8 +7,8 @@ from collections import Counter
 import onnx
 import pytest
 
-from dfqsam_core.runtime.encoder_graph import build_encoder, build_encoder_part
-from dfqsam_core.store.layers import encoder_layers
+from dfqsam_core.network.layers import encoder_layers
+from dfqsam_core.runtime.graph.encoder import build_encoder, build_encoder_part
 from Testing.support.packed_toy import calibrated_toy
 
 

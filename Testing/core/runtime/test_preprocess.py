@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfqsam_core.interpolation import linear_resize_matrix
+from dfqsam_core.base.interpolation import linear_resize_matrix
 from dfqsam_core.runtime.preprocess import full_size_logits, mask_probabilities, network_coordinates, network_pixels
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import dfqsam_core
+from dfqsam_core.base.machine import physical_cores
 from dfqsam_core.errors import CheckpointError, ConfigError, ModelFileError
 from dfqsam_core.runtime import Model, load_model
-from dfqsam_core.runtime.machine import physical_cores
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy, float_toy, random_pixels
 

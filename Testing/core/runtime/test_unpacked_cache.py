@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfqsam_core.errors import ModelFileError
-from dfqsam_core.runtime import load_model, packed_start, unpacked_cache
-from dfqsam_core.runtime.unpacked_cache import UnpackedCache
+from dfqsam_core.runtime import load_model
+from dfqsam_core.runtime.engines import start as packed_start
+from dfqsam_core.runtime.engines import unpacked_cache
+from dfqsam_core.runtime.engines.unpacked_cache import UnpackedCache
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy, random_pixels
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from dfqsam_core.store.architecture import Architecture, expected_shapes
-from dfqsam_core.store.layers import (
+from dfqsam_core.network.architecture import Architecture, expected_shapes
+from dfqsam_core.network.layers import (
     LayerSpec,
     attention_products,
     decoder_layers,

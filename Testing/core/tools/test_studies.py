@@ -14,7 +14,7 @@ pytest.importorskip("skimage")
 
 from dfqsam_core.evaluate import LabelledSlice  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
-from dfqsam_core.quant.synthesis import synthesize  # noqa: E402
+from dfqsam_core.quant.synthesis.synthesis import synthesize  # noqa: E402
 from dfqsam_core.quant.variants import changed  # noqa: E402
 from dfqsam_core.store.checkpoint import read_checkpoint  # noqa: E402
 from dfqsam_core.store.model_file import write_model  # noqa: E402

@@ -15,10 +15,10 @@ from dfqsam_core.cli.main import main
 from dfqsam_core.errors import ConfigError
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.store.model_file import write_model
-from dfqsam_core.volume import batch
-from dfqsam_core.volume.batch import run_batch
-from dfqsam_core.volume.batch_row import BatchWork, RowResult, run_row
-from dfqsam_core.volume.batch_table import BatchRow, read_table
+from dfqsam_core.volume.batch import run as batch
+from dfqsam_core.volume.batch.row import BatchWork, RowResult, run_row
+from dfqsam_core.volume.batch.run import run_batch
+from dfqsam_core.volume.batch.table import BatchRow, read_table
 from Testing.support.packed import packed_toy
 
 PROMPTS = {

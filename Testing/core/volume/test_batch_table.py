@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfqsam_core.errors import ConfigError
-from dfqsam_core.volume.batch_record import input_digest
-from dfqsam_core.volume.batch_table import BatchRow, read_table
+from dfqsam_core.volume.batch.record import input_digest
+from dfqsam_core.volume.batch.table import BatchRow, read_table
 
 
 def test_paths_start_at_the_tables_folder_and_columns_come_in_any_order(tmp_path):

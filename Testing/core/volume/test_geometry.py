@@ -33,7 +33,7 @@ def test_positions_come_back_through_ijk(geometry, points):
 def test_ras_agrees_with_nibabel_and_lps_with_simpleitk(geometry):
     import SimpleITK
 
-    from dfqsam_core.volume.itk_files import image_of
+    from dfqsam_core.volume.files.itk import image_of
 
     voxel = np.array(geometry.shape_ijk) - 1.0
     np.testing.assert_allclose(

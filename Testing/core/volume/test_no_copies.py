@@ -19,8 +19,8 @@ from dfqsam_core.volume import (
     propagate,
     save_session,
 )
-from dfqsam_core.volume.prefetch import outwards
-from dfqsam_core.volume.propagation import PropagationConfig
+from dfqsam_core.volume.session.prefetch import outwards
+from dfqsam_core.volume.session.propagation import PropagationConfig
 
 from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 

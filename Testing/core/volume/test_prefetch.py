@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfqsam_core.volume import PointPrompt, SliceKey, VolumeSession
-from dfqsam_core.volume.prefetch import Prefetcher, outwards
+from dfqsam_core.volume.session.prefetch import Prefetcher, outwards
 
 from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, VolumeGeometry, read_prompts
+from dfqsam_core.volume.files.prompts_file import parse_prompts
 from dfqsam_core.volume.prompts import Propagation
-from dfqsam_core.volume.prompts_file import parse_prompts
 
 from .strategies import geometries_with_voxels
 

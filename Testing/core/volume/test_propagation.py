@@ -7,8 +7,8 @@ from dfqsam_core.errors import ConfigError, PromptError
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, Volume, VolumeGeometry, VolumeSession
-from dfqsam_core.volume.mask_prompts import deep_points, mask_prompts, shape_between
-from dfqsam_core.volume.propagation import PropagationConfig, propagate
+from dfqsam_core.volume.session.mask_prompts import deep_points, mask_prompts, shape_between
+from dfqsam_core.volume.session.propagation import PropagationConfig, propagate
 from dfqsam_core.volume.slices import SliceFrame
 
 from .conftest import BYTE_WINDOW, MODEL, GreyPredictor

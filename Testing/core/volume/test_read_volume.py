@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import VolumeGeometry, read_volume
-from dfqsam_core.volume.itk_files import image_of
+from dfqsam_core.volume.files.itk import image_of
 
 from .strategies import geometries
 

@@ -11,8 +11,8 @@ from dfqsam_core.errors import PromptError
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import Volume, VolumeGeometry, read_volume, segment_volume
+from dfqsam_core.volume.files.prompts_file import parse_prompts
 from dfqsam_core.volume.prompts import SegmentPrompts
-from dfqsam_core.volume.prompts_file import parse_prompts
 
 from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 

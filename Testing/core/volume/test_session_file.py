@@ -7,7 +7,7 @@ import pytest
 
 from dfqsam_core.errors import OutputError, PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, Volume, VolumeGeometry, propagate
-from dfqsam_core.volume.session_file import restore_session, save_session
+from dfqsam_core.volume.session.session_file import restore_session, save_session
 
 from .conftest import MODEL, GreyPredictor
 

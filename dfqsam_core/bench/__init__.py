@@ -1,0 +1,1 @@
+"""What dfqsam bench measures of the product itself."""

@@ -1,0 +1,1 @@
+"""The main job on embedded files: quantize without data, segment, draw."""

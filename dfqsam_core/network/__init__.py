@@ -1,0 +1,1 @@
+"""What SAM-Med2D is: architecture, layers, shapes, costs, the windows of attention. No torch."""

@@ -1,0 +1,1 @@
+"""Ranges, reparameterization, rounding: a float network becomes one of codes."""

@@ -1,0 +1,1 @@
+"""Images and labels drawn from the network alone."""

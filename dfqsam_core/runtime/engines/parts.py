@@ -1,0 +1,118 @@
+"""A network as several graphs, each built when its turn comes: only one part's weights are in memory twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...base.machine import release_memory
+from ...store.model_file import PackedModel
+from .onnxruntime import create_session, open_session, save_session
+from .openvino import OpenVinoEncoder
+
+if TYPE_CHECKING:
+    from ..graph.onnx_builder import InferenceGraph
+    from .choice import Engine
+
+Encoder = Callable[[np.ndarray], np.ndarray]
+_Builders = dict[str, Callable[[], "InferenceGraph"]]
+
+_ENDING = ".onnx"
+# Runs at each click, and is small enough to take its memory in one piece.
+_DECODER = "decoder"
+# A part is in memory twice for a moment, so more would not fit beside the rest.
+_PARTS_AT_ONCE = 2
+# Fewer would need fewer threads and calls, more would need less memory while the model loads.
+_BLOCKS_PER_PART = 1
+# Each part of OpenVINO keeps the memory of its inner values.
+_BLOCKS_PER_OPENVINO_PART = 3
+
+
+class Sessions(NamedTuple):
+    """What runs the network; `encoder` takes pixels, uint8 (1, S, S, 3)."""
+
+    encoder: Encoder
+    mask_encoder: Any
+    decoder: Any
+
+
+def start_in_memory(network: PackedModel, threads: int, engine: Engine = "onnxruntime") -> Sessions:
+    """Sessions whose weights belong to this process alone; `engine` runs the encoder."""
+    if engine == "openvino":
+        graphs = (build() for build in _encoder_builders(network, _BLOCKS_PER_OPENVINO_PART).values())
+        encoder = OpenVinoEncoder(graphs, threads)
+        return Sessions(encoder, **_started(_prompt_builders(network), threads))
+    return _sessions(_started(_builders(network), threads))
+
+
+def save_parts(network: PackedModel, folder: Path) -> None:
+    """Write every part of `network` into `folder`, for `open_parts`."""
+
+    def save(part: tuple[str, Callable[[], InferenceGraph]]) -> None:
+        save_session(part[1](), folder / f"{part[0]}{_ENDING}")
+        release_memory()
+
+    with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
+        for _ in pool.map(save, _builders(network).items()):
+            pass
+
+
+def open_parts(folder: Path, threads: int) -> Sessions:
+    """Sessions of what `save_parts` wrote; their weights stay mapped from its files."""
+    files = sorted(folder.glob("*" + _ENDING))
+
+    def opened_part(path: Path) -> Any:
+        return open_session(path, threads, plans_memory=path.stem == _DECODER)
+
+    with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
+        opened = pool.map(opened_part, files)
+        return _sessions({path.stem: session for path, session in zip(files, opened, strict=True)})
+
+
+def _started(builders: _Builders, threads: int) -> dict[str, Any]:
+    parts = {}
+    for name, build in builders.items():
+        parts[name] = create_session(build(), threads, plans_memory=name == _DECODER)
+        release_memory()
+    return parts
+
+
+def _sessions(parts: Mapping[str, Any]) -> Sessions:
+    encoder = [session for name, session in sorted(parts.items()) if name.startswith("encoder")]
+    return Sessions(partial(_encode, encoder), parts["mask_encoder"], parts[_DECODER])
+
+
+def _builders(network: PackedModel) -> _Builders:
+    return _prompt_builders(network) | _encoder_builders(network, _BLOCKS_PER_PART)
+
+
+def _prompt_builders(network: PackedModel) -> _Builders:
+    from ..graph.decoder import build_decoder, build_mask_encoder
+
+    return {_DECODER: partial(build_decoder, network), "mask_encoder": partial(build_mask_encoder, network)}
+
+
+def _encoder_builders(network: PackedModel, blocks: int) -> _Builders:
+    """Builders of parts of `blocks` blocks each, in their order."""
+    from ..graph.encoder import build_encoder_part
+
+    depth = network.architecture.depth
+    return {
+        f"encoder_{first:03d}": partial(build_encoder_part, network, first, min(first + blocks, depth))
+        for first in range(0, depth, blocks)
+    }
+
+
+def _encode(encoder: list[Any], pixels: np.ndarray) -> np.ndarray:
+    """Run onnxruntime's parts of an encoder, one behind the other."""
+    from onnxruntime import OrtValue
+
+    value = OrtValue.ortvalue_from_numpy(np.ascontiguousarray(pixels))
+    for session in encoder:
+        (value,) = session.run_with_ort_values([session.get_outputs()[0].name], {session.get_inputs()[0].name: value})
+    return value.numpy()

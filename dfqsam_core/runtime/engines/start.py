@@ -1,0 +1,80 @@
+"""Starts a packed model: from the cache of unpacked weights, or from the file, filling the cache."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...base import machine
+from ...errors import ModelFileError
+from ...store.model_checks import check_card
+from ...store.model_file import PackedModel, read_model
+from ...store.safetensors_file import CARD_KEY, open_safetensors
+from .onnxruntime import engine_version
+from .parts import Sessions, open_parts, save_parts, start_in_memory
+from .unpacked_cache import UnpackedCache
+
+if TYPE_CHECKING:
+    from .choice import Engine
+
+
+def start_packed(
+    path: Path, digest: str, threads: int, cache: UnpackedCache | None, engine: Engine
+) -> tuple[PackedModel, Sessions]:
+    """The packed model `path`, whose SHA-256 is `digest`, and its sessions; `engine` runs the encoder.
+
+    What the cache holds was made for onnxruntime, from a file of this digest that had passed every check.
+    Raises ModelFileError when the file cannot be used.
+    """
+    if cache is not None and engine == "onnxruntime":
+        key = cache_key(digest)
+        with contextlib.suppress(OSError):
+            entry = cache.find(key) or cache.fill(key, lambda folder: save_parts(_checked(path), folder))
+            if entry is not None:
+                return _unchecked(path), open_parts(entry, threads)
+    network = _checked(path)
+    return network, start_in_memory(network, threads, engine)
+
+
+def cache_key(digest: str) -> str:
+    """Name of what is unpacked from the file `digest` by this code and this engine for this processor."""
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    maker = hashlib.sha256(f"{engine_version()} {machine.cpu_fingerprint()} ".encode() + sources)
+    return f"{digest[:32]}-{maker.hexdigest()[:16]}"
+
+
+class _TensorsOnUse(Mapping[str, np.ndarray]):
+    """Tensors of a safetensors file, mapped anew at each use, so that none stays in memory longer than it is needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.metadata, self._stored = open_safetensors(path, ModelFileError)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._stored[name].read()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stored
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+
+def _checked(path: Path) -> PackedModel:
+    read_model(path)
+    machine.release_memory()
+    return _unchecked(path)
+
+
+def _unchecked(path: Path) -> PackedModel:
+    tensors = _TensorsOnUse(path)
+    card = json.loads(tensors.metadata[CARD_KEY])
+    return PackedModel(check_card(card), card, tensors)

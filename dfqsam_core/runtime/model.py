@@ -1,0 +1,159 @@
+"""Loads a model, packed or float, and runs it on one image: the only door to the inference engines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..base.machine import physical_cores, release_memory
+from ..errors import ConfigError
+from ..network.architecture import Architecture
+from ..store.checkpoint import read_checkpoint
+from ..store.file_identity import FileSource
+from ..store.model_file import PackedModel, is_packed_model
+from .engines.choice import Engine, resolve_engine
+from .engines.parts import Sessions, start_in_memory
+from .engines.start import start_packed
+from .engines.unpacked_cache import UnpackedCache, user_cache_folder
+
+# Smaller models are unpacked faster than they are found.
+_LEAST_CACHED_BYTES = 32 * 2**20
+
+
+class Model:
+    """A network ready to run; `encode` and `decode` may be called from several threads at once.
+
+    architecture: sizes of the network.
+    card: the model card of a packed model; None for a float checkpoint.
+    digest: SHA-256 of the model file, for the keys of caches.
+    threads: threads that one call uses.
+    engine: what runs the encoder; prompts always run on onnxruntime.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        card: Mapping[str, Any] | None,
+        digest: str,
+        threads: int,
+        engine: Engine,
+        sessions: Sessions,
+        no_mask: np.ndarray,
+    ) -> None:
+        self.architecture = architecture
+        self.card = card
+        self.digest = digest
+        self.threads = threads
+        self.engine: Engine = engine
+        self._sessions = sessions
+        # Replaces the mask encoder's result where there is no mask.
+        self._no_mask = no_mask
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the file holds codes."""
+        return self.card is not None
+
+    @property
+    def image_size(self) -> int:
+        """Side S in pixels of the square image that `encode` takes."""
+        return self.architecture.image_size
+
+    @property
+    def mask_size(self) -> int:
+        """Side of the low-resolution masks, four times the token grid."""
+        return 4 * self.architecture.grid
+
+    def encode(self, pixels: np.ndarray) -> np.ndarray:
+        """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid)."""
+        return self._sessions.encoder(pixels[None])
+
+    def decode(
+        self,
+        image_embedding: np.ndarray,
+        point_coords: np.ndarray,
+        point_labels: np.ndarray,
+        mask_probabilities: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Masks of B prompts on one image.
+
+        point_coords: (B, N, 2) x, y in pixels of the S x S image. point_labels: (B, N): -1 no point, 0 background,
+        1 foreground, 2 and 3 the first and second corner of a box. As in SAM, points without a box end with one -1.
+        mask_probabilities: (B, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt.
+        Returns low-resolution logits float32 (B, 4, 4 grid, 4 grid) and predicted IoU float32 (B, 4); index 0 is the
+        single-mask output, 1 to 3 are the multimask ones.
+        """
+        inputs = {
+            "image_embedding": np.asarray(image_embedding, np.float32),
+            "dense_embedding": self._dense_embedding(mask_probabilities),
+            "point_coords": np.asarray(point_coords, np.float32),
+            "point_labels": np.asarray(point_labels, np.int64),
+        }
+        low_res_masks, iou_predictions = self._sessions.decoder.run(None, inputs)
+        return low_res_masks, iou_predictions
+
+    def _dense_embedding(self, mask_probabilities: np.ndarray | None) -> np.ndarray:
+        if mask_probabilities is None:
+            return self._no_mask
+        return self._sessions.mask_encoder.run(
+            None, {"mask_probabilities": np.asarray(mask_probabilities, np.float32)}
+        )[0]
+
+
+def load_model(
+    path: str | os.PathLike,
+    threads: int | None = None,
+    cache: UnpackedCache | Literal["user"] | None = "user",
+    engine: Engine | Literal["chosen"] = "chosen",
+) -> Model:
+    """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
+
+    threads: threads per call; None for one on each physical core that the process may use.
+    cache: where a packed model's unpacked weights are kept, so that it loads faster and programs share their memory;
+    "user" for this user's cache folder and large models, None for nowhere. A read-only folder does no harm.
+    engine: what runs the encoder; "chosen" for onnxruntime, unless `dfqsam bench --choose-engine` found OpenVINO to be
+    faster for this file, thread count, processor and these versions.
+    Raises ModelFileError or CheckpointError when the file cannot be used, ConfigError for a thread count below 1 and an
+    engine that is not installed.
+    """
+    if threads is not None and threads < 1:
+        raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
+    threads = threads or physical_cores()
+    if is_packed_model(path):
+        model = _load_packed(Path(path), threads, cache, engine)
+    else:
+        model = _load_checkpoint(path, threads, engine)
+    release_memory()
+    return model
+
+
+def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray]) -> PackedModel:
+    """A float network in the form that graphs are written from: a model without any codes."""
+    return PackedModel(architecture, {"layers": []}, tensors)
+
+
+def _load_packed(
+    path: Path, threads: int, cache: UnpackedCache | Literal["user"] | None, asked: Engine | Literal["chosen"]
+) -> Model:
+    if cache == "user":
+        cache = UnpackedCache(user_cache_folder()) if path.stat().st_size >= _LEAST_CACHED_BYTES else None
+    digest = FileSource.of(path).sha256
+    engine = resolve_engine(asked, digest, threads)
+    network, sessions = start_packed(path, digest, threads, cache, engine)
+    return Model(network.architecture, network.card, digest, threads, engine, sessions, _no_mask(network))
+
+
+def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Literal["chosen"]) -> Model:
+    checkpoint = read_checkpoint(path)
+    network, digest = float_network(checkpoint.architecture, checkpoint.tensors), checkpoint.source.sha256
+    engine = resolve_engine(asked, digest, threads)
+    sessions = start_in_memory(network, threads, engine)
+    return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network))
+
+
+def _no_mask(network: PackedModel) -> np.ndarray:
+    return np.array(network.tensors["prompt_encoder.no_mask_embed.weight"], np.float32).reshape(1, 1, -1)

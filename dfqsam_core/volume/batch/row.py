@@ -1,0 +1,100 @@
+"""One row of a batch, from files to files: what a worker does, wherever it runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from ...base.outputs import atomic_output, refuse_overwrite
+from ...errors import DFQSAMError, ModelFileError
+from ...runtime import load_model
+from ..files.label_maps import check_label_output, label_suffix, write_label_map
+from ..files.prompt_reader import read_prompts
+from ..files.reading import read_volume
+from ..segment import segment_volume
+from ..window import choose_window
+from .record import input_digest, is_finished, write_record
+from .table import BatchRow
+
+Status = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class BatchWork:
+    """What all rows of a batch share.
+
+    model: absolute path of a packed model or float checkpoint; model_sha256: its digest when the batch began.
+    window: as in VolumeSession. threads: of the model in one worker. force: replace outputs of other inputs.
+    """
+
+    model: str
+    model_sha256: str
+    window: str = "auto"
+    threads: int | None = 1
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """How a row ended: done now, skipped as finished before, or failed with its reason; seconds of work."""
+
+    line: int
+    output: str
+    status: Status
+    reason: str = ""
+    seconds: float = 0.0
+
+
+def run_row(row: BatchRow, work: BatchWork) -> RowResult:
+    """Segment one row and write its output and record; whatever goes wrong becomes the result's reason."""
+    started = time.perf_counter()
+    status: Status
+    try:
+        status, reason = _segment(row, work), ""
+    except DFQSAMError as error:
+        status, reason = "failed", str(error)
+    except Exception as error:  # noqa: BLE001 - one volume must not end the others, and its reason is reported
+        status, reason = "failed", f"{type(error).__name__}: {error}"
+    return RowResult(row.line, str(row.output), status, reason, round(time.perf_counter() - started, 3))
+
+
+def _segment(row: BatchRow, work: BatchWork) -> Status:
+    label_suffix(row.output)
+    inputs = _inputs(row, work)
+    if is_finished(row.output, inputs):
+        return "skipped"
+    refuse_overwrite(row.output, work.force)
+    volume = read_volume(row.volume, row.frame, row.series)
+    check_label_output(row.output, volume)
+    prompts = read_prompts(row.prompts, volume.geometry)
+    window = choose_window(work.window, volume.voxels_kji, volume.modality)
+    result = segment_volume(volume, prompts, _model(work.model, work.model_sha256, work.threads), window)
+    names = {segment.label: segment.name for segment in prompts}
+    with atomic_output(row.output, work.force) as temporary:
+        write_label_map(temporary, result.labels_kji, volume, names, force=True)
+        # Before the output gets its name: a worker killed in between leaves a record alone, and the row is done again.
+        write_record(row.output, inputs, temporary, result.report, work.force)
+    return "done"
+
+
+def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:
+    """What the result depends on, ready for JSON."""
+    return {
+        "volume": input_digest(row.volume),
+        "prompts": input_digest(row.prompts),
+        "model": work.model_sha256,
+        "window": work.window.strip().lower(),
+        "frame": row.frame,
+        "series": row.series,
+    }
+
+
+@lru_cache(maxsize=1)
+def _model(path: str, sha256: str, threads: int | None) -> Any:
+    """The model, loaded once per worker; raises ModelFileError when its file has changed since the batch began."""
+    model = load_model(path, threads=threads)
+    if model.digest != sha256:
+        raise ModelFileError(f"The model {path} is another file than when the batch began. Start the batch again.")
+    return model

@@ -1,0 +1,1 @@
+"""Files in and out: volumes, prompts and label maps."""

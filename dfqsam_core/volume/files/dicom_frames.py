@@ -1,0 +1,204 @@
+"""Image planes in DICOM files: classic single frames and enhanced multi-frame objects alike, headers only."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import VolumeError
+
+# Objects that carry pixels or positions but are no images of the patient.
+_NO_IMAGES = {"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "KO", "PR", "REG", "RWV"}
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image plane.
+
+    path, number: its file and its place in it (0 for a single-frame file). series: SeriesInstanceUID.
+    position_lps: (3,) mm, centre of its first pixel. directions_lps: (3, 2) unit vectors along a row, along a column.
+    spacing_mm: between columns, between rows. rows, columns: size in pixels. thickness_mm: 0 where unknown.
+    slope, intercept: value = stored value * slope + intercept.
+    """
+
+    path: Path
+    number: int
+    series: str
+    description: str
+    modality: str
+    position_lps: np.ndarray
+    directions_lps: np.ndarray
+    spacing_mm: tuple[float, float]
+    rows: int
+    columns: int
+    thickness_mm: float
+    slope: float
+    intercept: float
+
+    @property
+    def normal_lps(self) -> np.ndarray:
+        """(3,) unit vector across the plane, right-handed with its rows and columns."""
+        return np.cross(self.directions_lps[:, 0], self.directions_lps[:, 1])
+
+
+class NotDicomError(VolumeError):
+    """The file is no DICOM file at all, so that a folder may pass over it."""
+
+
+class DamagedDicomError(VolumeError):
+    """The file is a broken DICOM file, perhaps a slice of the series, so that a folder may not pass over it."""
+
+
+def frames_in_folder(folder: Path) -> list[Frame]:
+    """Frames of every DICOM image below `folder`; other files, reports and plans are passed over.
+
+    Raises VolumeError when there is none, with the reason of the last image that was refused, and for a damaged file:
+    a volume must not lose its last slice in silence.
+    """
+    frames: list[Frame] = []
+    reason = "it holds no DICOM file"
+    for path in _files(folder):
+        try:
+            frames += frames_in_file(path)
+        except NotDicomError:
+            continue
+        except DamagedDicomError:
+            raise
+        except VolumeError as error:
+            reason = str(error)
+    if not frames:
+        raise VolumeError(f"No volume could be read from the folder {folder}: {reason}")
+    return frames
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file() and not name.startswith("."):
+                yield path
+
+
+def frames_in_file(path: Path) -> list[Frame]:
+    """Frames of one DICOM image; raises NotDicomError, or VolumeError for what has no place in the patient."""
+    dataset = _header(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _frames(path, dataset)
+    except VolumeError:
+        raise
+    except Exception as error:  # pydicom raises nearly anything for values that break the standard
+        raise DamagedDicomError(f"{path} has a damaged header: {error}. Export it again.") from error
+
+
+def _frames(path: Path, dataset: Any) -> list[Frame]:
+    modality = str(dataset.get("Modality", ""))
+    if modality in _NO_IMAGES or "Rows" not in dataset:
+        raise VolumeError(f"{path} is a DICOM object of the kind {modality or 'unknown'}, not an image of a patient.")
+    if int(dataset.get("SamplesPerPixel", 1)) != 1:
+        raise VolumeError(f"{path} is a colour image; one grey value per pixel is needed.")
+    if "PerFrameFunctionalGroupsSequence" in dataset:
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        return [_enhanced_frame(path, dataset, group, number) for number, group in enumerate(groups)]
+    if int(dataset.get("NumberOfFrames") or 1) > 1:
+        raise VolumeError(f"{path} has several frames without a position each; it is a film, not a volume.")
+    return [_frame(path, 0, dataset, dataset, dataset, dataset, dataset)]
+
+
+def _header(path: Path) -> Any:
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        return parse_file(path, stop_before_pixels=True)
+    except InvalidDicomError as error:
+        raise NotDicomError(
+            f"{path} is not a volume: it is neither NIfTI (.nii, .nii.gz), .nrrd, .mha nor a DICOM file. "
+            "A DICOM file without its meta header must be exported again."
+        ) from error
+    except OSError as error:
+        raise VolumeError(f"{path} cannot be opened: {error.strerror or error}. Check the path.") from error
+    except Exception as error:  # pydicom raises nearly anything for bytes that break the standard
+        raise DamagedDicomError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
+
+
+def parse_file(path: Path, stop_before_pixels: bool = False) -> Any:
+    """pydicom's data set of a file, without its warnings; raises whatever pydicom raises."""
+    import pydicom
+
+    with warnings.catch_warnings(), _BoundedReader(path) as file:
+        warnings.simplefilter("ignore")
+        return pydicom.dcmread(file, stop_before_pixels=stop_before_pixels)
+
+
+class _BoundedReader(io.BufferedReader):
+    """A file that takes no more memory than it has bytes, whatever length a damaged header makes pydicom ask for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most `size` bytes, all that are left where it is negative or None."""
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def _enhanced_frame(path: Path, dataset: Any, group: Any, number: int) -> Frame:
+    shared = dataset.SharedFunctionalGroupsSequence[0] if dataset.get("SharedFunctionalGroupsSequence") else {}
+
+    def item(name: str) -> Any:
+        """The frame's own part of the header, or else the one that all frames share."""
+        found = group.get(name) or shared.get(name)
+        return found[0] if found else {}
+
+    return _frame(
+        path,
+        number,
+        dataset,
+        position=item("PlanePositionSequence"),
+        orientation=item("PlaneOrientationSequence"),
+        measures=item("PixelMeasuresSequence"),
+        rescale=item("PixelValueTransformationSequence"),
+    )
+
+
+def _frame(
+    path: Path, number: int, dataset: Any, position: Any, orientation: Any, measures: Any, rescale: Any
+) -> Frame:
+    """Frame from the parts of a header that hold its fields: one data set, or one functional group for each."""
+    directions = _numbers(path, orientation, "ImageOrientationPatient", 6).reshape(2, 3).T
+    lengths = np.linalg.norm(directions, axis=0)
+    if lengths.min() < 0.9:
+        raise VolumeError(f"{path} has an ImageOrientationPatient that is no pair of directions. Export it again.")
+    row_spacing, column_spacing = _numbers(path, measures, "PixelSpacing", 2)
+    return Frame(
+        path=path,
+        number=number,
+        series=str(dataset.get("SeriesInstanceUID", "")),
+        description=str(dataset.get("SeriesDescription", "")),
+        modality=str(dataset.get("Modality", "")),
+        position_lps=_numbers(path, position, "ImagePositionPatient", 3),
+        directions_lps=directions / lengths,
+        spacing_mm=(float(column_spacing), float(row_spacing)),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        thickness_mm=float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0),
+        slope=float(1 if rescale.get("RescaleSlope") is None else rescale.get("RescaleSlope")),
+        intercept=float(rescale.get("RescaleIntercept") or 0),
+    )
+
+
+def _numbers(path: Path, dataset: Any, name: str, count: int) -> np.ndarray:
+    values = np.array([float(value) for value in dataset.get(name) or ()])
+    if len(values) != count or not np.isfinite(values).all():
+        raise VolumeError(f"{path} has no usable {name}: its place in the patient is unknown.")
+    return values

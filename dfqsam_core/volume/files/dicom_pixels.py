@@ -1,0 +1,104 @@
+"""Pixel values of DICOM frames: pydicom parses, SimpleITK (GDCM) decodes single compressed frames and nothing else.
+
+GDCM never sees a file of the user's: its parser trusts lengths in damaged headers and takes gigabytes for them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import VolumeError
+from .dicom_frames import Frame, parse_file
+from .headers import MAX_VOXEL_BYTES
+
+_CLEAN_TAGS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+
+
+def read_frames(frames: list[Frame]) -> np.ndarray:
+    """Voxels (K, J, I) of frames of one size, each rescaled by its own slope and intercept.
+
+    int16 or int32 where all slopes are 1 and all intercepts whole, float32 otherwise. MONOCHROME1 (white is low) is
+    turned to MONOCHROME2. Raises VolumeError for pixels that are damaged or too many.
+    """
+    first = frames[0]
+    shape = (len(frames), first.rows, first.columns)
+    if np.prod(shape, dtype=np.float64) * 4 > MAX_VOXEL_BYTES:
+        raise VolumeError(
+            f"The series has {shape[2]} x {shape[1]} x {shape[0]} voxels, too many to read. Crop it first."
+        )
+    whole = all(frame.slope == 1 and float(frame.intercept).is_integer() for frame in frames)
+    voxels = np.empty(shape, np.int32 if whole else np.float32)
+    opened: tuple[Path, Any] | None = None
+    for n, frame in enumerate(frames):
+        if opened is None or opened[0] != frame.path:
+            opened = (frame.path, _open(frame.path))
+        stored = _stored(frame, opened[1])
+        voxels[n] = stored + int(frame.intercept) if whole else stored * frame.slope + frame.intercept
+    return _compact(voxels) if whole else voxels
+
+
+def _open(path: Path) -> Any:
+    try:
+        return parse_file(path)
+    except Exception as error:  # pydicom raises nearly anything for bytes that break the standard
+        raise VolumeError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
+
+
+def _stored(frame: Frame, dataset: Any) -> np.ndarray:
+    """Stored values (rows, columns) int64 of one frame, before rescaling."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            values = _decode(dataset, frame.number).astype(np.int64)
+            inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+            signed, bits = int(dataset.PixelRepresentation) == 1, int(dataset.BitsStored)
+    except Exception as error:  # decoders raise nearly anything for damaged pixels
+        raise VolumeError(f"The pixels of {frame.path} cannot be decoded: {error}. Export it again.") from error
+    if values.shape != (frame.rows, frame.columns):
+        raise VolumeError(
+            f"The pixels of {frame.path} have the shape {values.shape}, unlike its header. Export it again."
+        )
+    return (-1 if signed else 2**bits - 1) - values if inverted else values
+
+
+def _decode(dataset: Any, number: int) -> np.ndarray:
+    from pydicom.pixels import pixel_array
+    from pydicom.uid import RLELossless
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_compressed or syntax.is_deflated or syntax == RLELossless:
+        multiple = int(dataset.get("NumberOfFrames") or 1) > 1
+        return pixel_array(dataset, index=number if multiple else None)
+    return _decode_codestream(dataset, number)
+
+
+def _decode_codestream(dataset: Any, number: int) -> np.ndarray:
+    import pydicom
+    import SimpleITK
+    from pydicom.encaps import encapsulate, get_frame
+
+    clean = pydicom.Dataset()
+    for tag in _CLEAN_TAGS:
+        setattr(clean, tag, int(dataset[tag].value))
+    clean.SamplesPerPixel, clean.PhotometricInterpretation = 1, "MONOCHROME2"
+    clean.SOPClassUID, clean.SOPInstanceUID = pydicom.uid.SecondaryCaptureImageStorage, "1.2.3"
+    frame_count = int(dataset.get("NumberOfFrames") or 1)
+    clean.PixelData = encapsulate([get_frame(dataset.PixelData, number, number_of_frames=frame_count)])
+    clean["PixelData"].is_undefined_length = True
+    clean.file_meta = pydicom.dataset.FileMetaDataset()
+    clean.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "frame.dcm")
+        clean.save_as(path, enforce_file_format=True)
+        image = SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO")
+    return SimpleITK.GetArrayFromImage(image)[0]
+
+
+def _compact(voxels: np.ndarray) -> np.ndarray:
+    fits = voxels.min() >= -(2**15) and voxels.max() < 2**15
+    return voxels.astype(np.int16) if fits else voxels

@@ -1,0 +1,130 @@
+"""Label maps to files, on exactly the grid of their volume."""
+
+from __future__ import annotations
+
+import colorsys
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ...base.outputs import atomic_output
+from ...errors import OutputError
+from ..volume import Volume
+from . import dicom_seg
+from .itk import image_of
+
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", dicom_seg.SUFFIX)
+
+
+def write_label_map(
+    path: str | os.PathLike,
+    labels_kji: np.ndarray,
+    volume: Volume,
+    names: Mapping[int, str] | None = None,
+    force: bool = False,
+) -> None:
+    """Write `labels_kji` (K, J, I), whole numbers 0..65535, on the grid of `volume`; uint8 where that holds them.
+
+    names: label to segment name, used by .seg.nrrd, which 3D Slicer opens as a segmentation, and by .dcm (DICOM SEG,
+    only for a volume from a DICOM series). A NIfTI result of a NIfTI volume repeats its sform and qform.
+    Raises OutputError as `check_label_output`, and for an existing file (unless `force`) or a full disk; nothing
+    half-written is left.
+    """
+    target = Path(path)
+    suffix = check_label_output(target, volume)
+    if labels_kji.shape != volume.voxels_kji.shape:
+        raise OutputError(f"Labels of the shape {labels_kji.shape} do not fit the volume {volume.voxels_kji.shape}.")
+    array = labels_kji.astype(np.uint8 if labels_kji.max(initial=0) <= 255 else np.uint16)
+    with atomic_output(target, force) as temporary:
+        if suffix in (".nii.gz", ".nii"):
+            _write_nifti(temporary, array, volume)
+        elif suffix == dicom_seg.SUFFIX:
+            dicom_seg.write_dicom_seg(temporary, array, volume, names or {})
+        else:
+            metadata = _segment_metadata(array, names or {}) if suffix == ".seg.nrrd" else {}
+            _write_itk(temporary, array, volume, metadata)
+
+
+def check_label_output(path: Path, volume: Volume) -> str:
+    """Ending of a label map's name; raises OutputError for another one, or one that `volume` cannot be written as."""
+    suffix = label_suffix(path)
+    if suffix == dicom_seg.SUFFIX:
+        dicom_seg.check_dicom_seg(path, volume)
+    return suffix
+
+
+def label_suffix(path: Path) -> str:
+    """Ending of a label map's name, one of LABEL_SUFFIXES; raises OutputError for another."""
+    for suffix in LABEL_SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise OutputError(f"Cannot write {path.name}: the name must end in {', '.join(LABEL_SUFFIXES)}.")
+
+
+def _write_nifti(path: Path, array: np.ndarray, volume: Volume) -> None:
+    import nibabel
+
+    header = volume.nifti_header
+    nifti = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    image = nifti(array.T, volume.geometry.ijk_to_ras, dtype=array.dtype)
+    if header is None:
+        image.set_qform(volume.geometry.ijk_to_ras, 1)
+        image.set_sform(volume.geometry.ijk_to_ras, 1)
+    else:
+        _copy_place(header, image.header)
+    image.header["descrip"] = b""
+    nibabel.save(image, path)
+
+
+def _copy_place(source: object, target: object) -> None:
+    """Repeat every field that any reader places a volume by, bit for bit, whichever of them it prefers."""
+    names = ("sform_code", "qform_code", "srow_x", "srow_y", "srow_z", "quatern_b", "quatern_c", "quatern_d")
+    for name in (*names, "qoffset_x", "qoffset_y", "qoffset_z", "xyzt_units"):
+        target[name] = source[name]  # type: ignore[index]
+    target["pixdim"][:4] = source["pixdim"][:4]  # type: ignore[index]
+
+
+def _write_itk(path: Path, array: np.ndarray, volume: Volume, metadata: Mapping[str, str]) -> None:
+    import SimpleITK
+
+    image = image_of(array, volume.geometry)
+    for key, value in metadata.items():
+        image.SetMetaData(key, value)
+    try:
+        SimpleITK.WriteImage(image, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise OutputError(f"Writing the label map failed: {str(error).strip().splitlines()[-1]}") from error
+
+
+def _segment_metadata(array: np.ndarray, names: Mapping[int, str]) -> dict[str, str]:
+    """Fields of Slicer's segmentation files (.seg.nrrd), one group per label that is present or named."""
+    k, j, i = array.shape
+    metadata = {
+        "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
+        "Segmentation_MasterRepresentation": "Binary labelmap",
+        "Segmentation_SourceRepresentation": "Binary labelmap",
+        "Segmentation_ReferenceImageExtentOffset": "0 0 0",
+    }
+    labels = sorted(set(np.unique(array).tolist()) - {0} | set(names))
+    for n, label in enumerate(labels):
+        # The golden angle keeps neighbouring labels apart in colour, always the same way.
+        red, green, blue = colorsys.hsv_to_rgb((n * 0.381966) % 1.0, 0.6, 0.9)
+        fields = {
+            "ID": f"Segment_{label}",
+            "Name": _one_line(names.get(label, f"Segment_{label}")),
+            "NameAutoGenerated": "0",
+            "Color": f"{red:.4f} {green:.4f} {blue:.4f}",
+            "ColorAutoGenerated": "1",
+            "Extent": f"0 {i - 1} 0 {j - 1} 0 {k - 1}",
+            "LabelValue": str(label),
+            "Layer": "0",
+            "Tags": "|",
+        }
+        metadata |= {f"Segment{n}_{name}": value for name, value in fields.items()}
+    return metadata
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()) or "segment"

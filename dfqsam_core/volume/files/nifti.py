@@ -1,0 +1,119 @@
+"""NIfTI volumes through nibabel."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import logging
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import VolumeError
+from ..geometry import VolumeGeometry
+from ..volume import Volume
+from .headers import MAX_VOXEL_BYTES, check_promise
+
+SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
+_CHUNK_BYTES = 2**22
+
+
+def read_nifti(path: Path, frame: int | None = None) -> Volume:
+    """Read a NIfTI-1 or NIfTI-2 file (or .hdr/.img pair); `frame` chooses one volume of a 4D file.
+
+    Voxels keep an integer type of up to 32 bits where the header scales nothing, and are float32 otherwise. The place
+    in the patient is nibabel's: sform, else qform, else the voxel sizes.
+    Raises VolumeError for a damaged file and for colour, complex or sheared images.
+    """
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        with warnings.catch_warnings(), _quiet(logging.getLogger("nibabel.global")):
+            warnings.simplefilter("ignore")
+            return _volume(path, nibabel.load(path), frame)
+    except VolumeError:
+        raise
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
+        raise VolumeError(f"{path} cannot be read as NIfTI: {_first_line(error)}. Get the file again.") from error
+
+
+def _volume(path: Path, image: Any, frame: int | None) -> Volume:
+    import nibabel
+
+    if not isinstance(image, (nibabel.Nifti1Pair, nibabel.Nifti2Pair)):
+        raise VolumeError(f"{path} is {type(image).__name__} of nibabel, not NIfTI. Convert it to .nii.gz.")
+    dtype = image.get_data_dtype()
+    if dtype.kind not in "iuf":
+        kind = "complex numbers" if dtype.kind == "c" else "colours or several values per voxel"
+        raise VolumeError(f"{path} holds {kind} ({dtype}); one real number per voxel is needed. Convert it first.")
+    _check_data_size(path, image)
+    geometry = VolumeGeometry(image.affine, _spatial_shape(image.shape))
+    array = _frame(path, image, frame)
+    header = image.header.copy()
+    return Volume(array.reshape(geometry.shape_ijk).T, geometry, source=str(path), nifti_header=header)
+
+
+def _check_data_size(path: Path, image: Any) -> None:
+    data = Path(image.file_map["image"].filename)
+    compressed = data.name.lower().endswith(".gz")
+    offset = 0 if compressed else int(image.dataobj.offset)
+    check_promise(path, image.shape, image.get_data_dtype().itemsize, data.stat().st_size - offset, compressed)
+    if compressed:
+        _check_gzip(data)
+
+
+def _check_gzip(path: Path) -> None:
+    """Read a gzip stream to its end, where its checksum is compared: nibabel stops at the last voxel, before it."""
+    left = MAX_VOXEL_BYTES + _CHUNK_BYTES
+    with gzip.open(path) as file:
+        while left > 0 and (chunk := file.read(_CHUNK_BYTES)):
+            left -= len(chunk)
+    if left <= 0:
+        raise VolumeError(f"{path} unfolds to more than {MAX_VOXEL_BYTES / 2**30:.0f} GiB. Crop or resample it first.")
+
+
+def _spatial_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    i, j, k = (*shape[:3], 1, 1, 1)[:3]
+    return i, j, k
+
+
+def _frame(path: Path, image: Any, frame: int | None) -> np.ndarray:
+    frames = int(np.prod(image.shape[3:], dtype=np.int64))
+    if frame is not None and not 0 <= frame < frames:
+        raise VolumeError(f"{path} has the frames 0 to {frames - 1}; there is no frame {frame}.")
+    if frames > 1 and frame is None:
+        raise VolumeError(f"{path} has {frames} volumes. Choose one with --frame 0 to {frames - 1}.")
+    if frames == 1:
+        return native_voxels(np.asanyarray(image.dataobj))
+    index = np.unravel_index(frame or 0, image.shape[3:], order="F")
+    place = (Ellipsis, *index)
+    return native_voxels(image.dataobj[place])
+
+
+def native_voxels(array: np.ndarray) -> np.ndarray:
+    """The array in the machine's byte order: integers of up to 32 bits as they are, anything else as float32."""
+    if array.dtype.kind in "iu" and array.dtype.itemsize <= 4:
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32, copy=False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].strip().rstrip(".")
+
+
+@contextlib.contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """nibabel logs every oddity of a header to standard error; what comes of it is a good volume or our own error."""
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

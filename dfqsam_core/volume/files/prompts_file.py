@@ -1,0 +1,85 @@
+"""The project's own prompts file, read strictly: what is not understood is refused, never skipped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import PromptError
+from ..geometry import AXES, COORDINATE_SYSTEMS, VolumeGeometry
+from ..prompts import BoxPrompt, PointPrompt, Prompt, Propagation, SegmentPrompts
+from .strict_json import json_list, json_numbers, json_object, json_text, json_typed, shown
+
+
+def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompts, ...]:
+    """Segments of the prompts file's JSON `content`, placed on the voxels of `geometry`, in the file's order.
+
+    Raises PromptError for anything unknown, missing, doubled, of the wrong type, or outside the volume.
+    """
+    top = json_object(content, "the prompts file", {"coordinate_system", "segments"}, {"overwrite"})
+    system = top["coordinate_system"]
+    if system not in COORDINATE_SYSTEMS:
+        raise PromptError(f"Unknown coordinate system {system!r}. Use RAS, LPS or IJK.")
+    overwrite = json_typed(top.get("overwrite", False), bool, "overwrite")
+    items = json_list(top["segments"], "segments")
+    segments = tuple(_segment(item, f"segments[{n}]", system, geometry, overwrite) for n, item in enumerate(items))
+    labels = [segment.label for segment in segments]
+    if len(set(labels)) < len(labels):
+        raise PromptError(f"The label {max(labels, key=labels.count)} is used by two segments. Give each its own.")
+    return segments
+
+
+def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overwrite: bool) -> SegmentPrompts:
+    keys = json_object(item, where, {"name", "label", "prompts"}, {"propagate", "overwrite"})
+    entries = json_list(keys["prompts"], f"{where}.prompts")
+    prompts = tuple(parse_prompt(entry, f"{where}.prompts[{n}]", system, geometry) for n, entry in enumerate(entries))
+    return SegmentPrompts(
+        name=json_text(keys["name"], f"{where}.name"),
+        label=json_typed(keys["label"], int, f"{where}.label"),
+        prompts=prompts,
+        propagation=_propagation(keys["propagate"], f"{where}.propagate", prompts[0].axis, geometry)
+        if "propagate" in keys
+        else None,
+        overwrite=json_typed(keys.get("overwrite", overwrite), bool, f"{where}.overwrite"),
+    )
+
+
+def parse_prompt(item: Any, where: str, system: str, geometry: VolumeGeometry) -> Prompt:
+    """One prompt of the file, its positions in the coordinate system `system`; raises PromptError."""
+    kind = item.get("type") if isinstance(item, dict) else None
+    if kind == "point":
+        keys = json_object(item, where, {"type", "position"}, {"positive", "axis"})
+        positive = json_typed(keys.get("positive", True), bool, f"{where}.positive")
+        position = json_numbers(keys["position"], 3, f"{where}.position")
+        return PointPrompt.at(geometry, position, system, positive, _axis(keys, where))
+    if kind == "box":
+        keys = json_object(item, where, {"type", "corners"}, {"axis"})
+        items = enumerate(json_list(keys["corners"], f"{where}.corners"))
+        corners = [json_numbers(item, 3, f"{where}.corners[{n}]") for n, item in items]
+        if len(corners) != 2:
+            raise PromptError(f"{where}.corners has {len(corners)} positions; a box has two opposite corners.")
+        return BoxPrompt.at(geometry, (corners[0], corners[1]), system, _axis(keys, where))
+    raise PromptError(f'{where} has the type {kind!r}. A prompt is a "point" or a "box".')
+
+
+def prompt_json(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as the file writes it in IJK: `parse_prompt` restores it exactly."""
+    if isinstance(prompt, BoxPrompt):
+        return {"type": "box", "corners": [list(prompt.low_ijk), list(prompt.high_ijk)], "axis": prompt.axis}
+    return {"type": "point", "position": list(prompt.ijk), "positive": prompt.positive, "axis": prompt.axis}
+
+
+def _propagation(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> Propagation:
+    keys = json_object(item, where, {"first", "last"}, set())
+    first, last = (json_typed(keys[key], int, f"{where}.{key}") for key in ("first", "last"))
+    if not 0 <= first <= last < geometry.size_along(axis):
+        raise PromptError(
+            f"{where} asks for the slices {first} to {last} along {axis}; the volume has 0 to "
+            f"{geometry.size_along(axis) - 1}, and first must not be above last."
+        )
+    return Propagation(first, last, axis)
+
+
+def _axis(keys: dict[str, Any], where: str) -> str | None:
+    if "axis" in keys and keys["axis"] not in list(AXES):
+        raise PromptError(f"{where}.axis must be I, J or K, found {shown(keys['axis'])}.")
+    return keys.get("axis")

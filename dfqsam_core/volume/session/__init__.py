@@ -1,0 +1,1 @@
+"""Prompts on one volume become masks: prediction, propagation, the states of slices."""

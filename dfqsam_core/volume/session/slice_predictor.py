@@ -1,0 +1,168 @@
+"""One prediction: the prompts of one segment on one slice, through the model, to a mask in storage order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...errors import PromptError
+from ...runtime.embedding_cache import EmbeddingCache
+from ..prompts import BoxPrompt, PointPrompt, Prompt
+from ..slices import SliceFrame, SliceKey
+from ..volume import Volume
+from ..window import WindowLevel
+
+
+class Predictor(Protocol):
+    """The part of `runtime.SamPredictor` that is needed here."""
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Encode a uint8 image (H, W)."""
+
+    def get_image_embedding(self) -> np.ndarray:
+        """Embedding of the image set last."""
+
+    def set_image_embedding(self, embedding: np.ndarray, original_size: tuple[int, int]) -> None:
+        """Use an embedding made before, of an image of `original_size` (H, W)."""
+
+    def predict(
+        self,
+        point_coords: np.ndarray | None = None,
+        point_labels: np.ndarray | None = None,
+        box: np.ndarray | None = None,
+        mask_input: np.ndarray | None = None,
+        multimask_output: bool = True,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Masks (C, H, W) bool, predicted IoU (C,), low-resolution logits (C, 64, 64)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SlicePrediction:
+    """The candidate masks of one prediction and which of them is in use.
+
+    predicted_iou: (C,) float32, the model's own estimates. low_res_masks: (C, 64, 64) float16 logits, canonical
+    orientation, to be fed back as `mask_input`. chosen: index of the candidate in use, at first the best estimate.
+    """
+
+    packed_masks: np.ndarray
+    shape: tuple[int, int]
+    predicted_iou: np.ndarray
+    low_res_masks: np.ndarray
+    chosen: int
+
+    @classmethod
+    def of(cls, masks: np.ndarray, predicted_iou: np.ndarray, low_res_masks: np.ndarray) -> SlicePrediction:
+        """Prediction from masks (C, rows, columns) bool in storage order; ties go to the first candidate."""
+        packed = np.packbits(masks.reshape(len(masks), -1), axis=1)
+        return cls(packed, masks.shape[1:], predicted_iou, low_res_masks, int(np.argmax(predicted_iou)))
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(rows, columns) bool in storage order: a new array of the chosen candidate."""
+        count = self.shape[0] * self.shape[1]
+        return np.unpackbits(self.packed_masks[self.chosen], count=count).view(bool).reshape(self.shape)
+
+    @property
+    def chosen_iou(self) -> float:
+        """The model's own estimate for the chosen candidate."""
+        return float(self.predicted_iou[self.chosen])
+
+    def with_choice(self, chosen: int) -> SlicePrediction:
+        """The same prediction with another candidate in use; raises PromptError where there is no such one."""
+        if not 0 <= chosen < len(self.packed_masks):
+            raise PromptError(
+                f"There is no candidate {chosen}: the prediction has {len(self.packed_masks)}, from 0 on."
+            )
+        return replace(self, chosen=chosen)
+
+
+class SlicePredictor:
+    """Shows the slices of a volume to a model through one window; encodes each slice once.
+
+    encoder: what makes an embedding of an image: the model's digest and its engine.
+    encodings: how often it ran, for reports and tests.
+    """
+
+    def __init__(
+        self, volume: Volume, predictor: Predictor, encoder: str, window: WindowLevel, cache: EmbeddingCache
+    ) -> None:
+        self.volume = volume
+        self.window = window
+        self.encodings = 0
+        self._predictor = predictor
+        self._encoder = encoder
+        self._cache = cache
+
+    def image(self, key: SliceKey) -> np.ndarray:
+        """uint8 (H, W) as the model sees the slice: windowed, in canonical orientation."""
+        frame = SliceFrame.of(self.volume.geometry, key.axis)
+        return np.ascontiguousarray(self.window.apply(frame.view(self.volume.voxels_kji, key.index)))
+
+    def predict(
+        self, key: SliceKey, prompts: tuple[Prompt, ...], low_res_mask: np.ndarray | None = None
+    ) -> SlicePrediction:
+        """Predict the masks of `prompts`, all on the slice `key`; low_res_mask: (64, 64) logits to refine, if any."""
+        frame = SliceFrame.of(self.volume.geometry, key.axis)
+        self._predictor.set_image_embedding(self.embed(key), (frame.height, frame.width))
+        coords, labels, box = pixel_prompts(frame, prompts)
+        masks, predicted_iou, low_res = self._predictor.predict(
+            point_coords=coords,
+            point_labels=labels,
+            box=box,
+            mask_input=None if low_res_mask is None else low_res_mask[None],
+            multimask_output=True,
+        )
+        stored = np.stack([frame.to_storage(mask) for mask in masks])
+        return SlicePrediction.of(stored, np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16))
+
+    def twin(self, predictor: Predictor) -> SlicePredictor:
+        """Another one for another thread: same volume, window and cache, its own `predictor` of the same model."""
+        return SlicePredictor(self.volume, predictor, self._encoder, self.window, self._cache)
+
+    def embed(self, key: SliceKey) -> np.ndarray:
+        """Embedding of a slice: from the cache, or made now and put there."""
+        image = self.image(key)
+        content = self.embedding_key(image)
+        embedding = self._cache.get(content)
+        if embedding is None:
+            self._predictor.set_image(image)
+            self.encodings += 1
+            # Rounded as the cache rounds: a result must not depend on whether the cache still held the slice.
+            embedding = self._predictor.get_image_embedding().astype(np.float16).astype(np.float32)
+            self._cache.put(content, embedding)
+        return embedding
+
+    def embedding_key(self, image: np.ndarray) -> tuple[str, str]:
+        """Digest of a slice image (its pixels hold voxels and window), and the encoder; never a place or file name."""
+        pixels = hashlib.sha256(f"{image.shape}".encode() + image.tobytes())
+        return pixels.hexdigest(), self._encoder
+
+
+def pixel_prompts(
+    frame: SliceFrame, prompts: tuple[Prompt, ...]
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """Prompts of one slice in the model's terms: point_coords (N, 2) xy, point_labels (N,), box (4,) xyxy.
+
+    Coordinates are pixel indices in canonical orientation. A box's x1 and y1 are exclusive (last voxel + 1), as the
+    boxes that SAM-Med2D was trained with. What is absent is None.
+    """
+    points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
+    boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt)]
+    coords = labels = box = None
+    if points:
+        coords = frame.xy_from_ijk([point.ijk for point in points]).astype(np.float32)
+        labels = np.array([point.positive for point in points], np.int32)
+    if boxes:
+        corners = frame.xy_from_ijk([boxes[-1].low_ijk, boxes[-1].high_ijk])
+        box = np.concatenate([corners.min(axis=0), corners.max(axis=0) + 1]).astype(np.float32)
+    return coords, labels, box
+
+
+def predictor_for(model: Any) -> Predictor:
+    """The runtime's predictor of a loaded model."""
+    from ...runtime import SamPredictor
+
+    return SamPredictor(model)

@@ -1,0 +1,1 @@
+"""Work beside the main thread: the worker, writing in pieces, child processes."""

@@ -1,0 +1,57 @@
+"""The session as a text node of the scene: saved with it, so that prompts and candidates are there again tomorrow."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dfqsam_core.volume import Volume, VolumeSession, restore_session, save_session
+from dfqsam_core.volume.session.slice_predictor import Predictor
+
+_ROLE = "DFQSAMSlicer.session"
+_REFERENCE = "segmentation"
+
+
+def store_session(session: VolumeSession, segmentation_node: Any) -> Any:
+    """Write a session into the text node that belongs to a segmentation, made where it is missing; returns the node."""
+    node = _find(segmentation_node)
+    if node is None:
+        node = segmentation_node.GetScene().AddNewNodeByClass("vtkMRMLTextNode", "SAM session")
+        node.SetAttribute(_ROLE, "1")
+        node.SetNodeReferenceID(_REFERENCE, segmentation_node.GetID())
+        node.SetHideFromEditors(True)
+    # In the scene's own file: a file of the node would be written before the scene tells that it is saved, and Slicer's
+    # save dialog writes none for a hidden node.
+    node.SetForceCreateStorageNode(node.CreateStorageNodeNever)
+    node.SetAndObserveStorageNodeID(None)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session.json"
+        save_session(path, session)
+        node.SetText(path.read_text(encoding="utf-8"))
+    return node
+
+
+def load_session(
+    segmentation_node: Any, volume: Volume, model: Any, predictor: Predictor | None = None
+) -> VolumeSession | None:
+    """The session that was stored with a segmentation, None where there is none.
+
+    Raises PromptError for a damaged one, and for one of another volume or model.
+    """
+    node = _find(segmentation_node)
+    if node is None or not node.GetText():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session.json"
+        path.write_text(node.GetText(), encoding="utf-8")
+        return restore_session(path, volume, model, predictor=predictor)
+
+
+def _find(segmentation_node: Any) -> Any:
+    scene = segmentation_node.GetScene()
+    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLTextNode")):
+        node = scene.GetNthNodeByClass(n, "vtkMRMLTextNode")
+        if node.GetAttribute(_ROLE) and node.GetNodeReference(_REFERENCE) is segmentation_node:
+            return node
+    return None

@@ -1,0 +1,58 @@
+"""The one sentence on top of the panel: what happened, or what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from .opening import Opening
+
+
+def sentence(opening: Opening, volume_node: Any, segmentation_node: Any, tool: str | None) -> tuple[str, bool]:
+    """What to say, and whether it is a refusal or failure: errors first, then work, then advice."""
+    workspace = opening.workspace
+    if opening.message:
+        return opening.message, True
+    if workspace is not None and workspace.controller.is_error:
+        return workspace.controller.message, True
+    if volume_node is None:
+        return _("Choose a volume. One to try with is in Sample Data, DFQSAMSlicer."), False
+    if opening.is_loading:
+        return _("Loading the model; everything else can be used meanwhile."), False
+    if workspace is None:
+        if segmentation_node is None:
+            return _("Choose a tool: a segmentation and a segment are made for you. Or choose your own above."), False
+        return _("Choose a tool to begin."), False
+    controller = workspace.controller
+    if controller.message or workspace.notice:
+        return controller.message or workspace.notice, False
+    if controller.is_busy:
+        return controller.progress.message if controller.progress else _("Working on it…"), False
+    if controller.preview is not None:
+        return _("The mask shown in yellow is not written yet: accept or discard it, or add prompts."), False
+    return _advice(tool), False
+
+
+def _advice(tool: str | None) -> str:
+    return {
+        "positive": _("Click inside the structure, in any slice view."),
+        "negative": _("Click where the segment should not be."),
+        "box": _("Click two opposite corners around the structure, in one slice view."),
+    }.get(tool or "", _("Choose a tool, then click in a slice view."))
+
+
+def seconds_text(encoding: float | None, decoding: float | None) -> str:
+    """How long this computer took; None for what was not measured yet."""
+    if encoding is None and decoding is None:
+        return _("Seconds for a click are measured on this computer with the first one.")
+    parts = []
+    if encoding is not None:
+        parts.append(_("first click on a slice {time}").format(time=_time(encoding)))
+    if decoding is not None:
+        parts.append(_("click on a prepared slice {time}").format(time=_time(decoding)))
+    return _("Measured on this computer: ") + ", ".join(parts) + "."
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"

@@ -1,0 +1,206 @@
+"""Everything for prompting on one volume and one segmentation, wired together: session, segments, markups, preview."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import slicer
+
+from dfqsam_core.errors import DFQSAMError, PromptError
+from dfqsam_core.volume import BoxPrompt, SliceKey, Volume, VolumeSession, WindowLevel
+from dfqsam_core.volume.prompts import Prompt
+from dfqsam_core.volume.session.slice_predictor import Predictor, predictor_for
+
+from ..jobs.idle_encoding import IdleEncoding
+from ..jobs.worker import Worker
+from ..nodes.markups import PromptEvents, PromptMarkups
+from ..nodes.outlines import BoxOutlines
+from ..nodes.preview_layer import SegmentationPreview
+from ..nodes.saved_session import load_session, store_session
+from ..nodes.segments import SegmentScene
+from ..nodes.volume_node import read_volume_node
+from .canvas import Canvas
+from .controller import Controller
+
+# The markups of a scene give their clicks to one workspace; a scene is known by its address.
+_LISTENING: dict[str, Workspace] = {}
+
+
+class Workspace:
+    """Markups placed in the scene become prompts of the chosen segment; the session is saved with the scene.
+
+    model: from `dfqsam_core.load_model`. window: as VolumeSession takes it; a session saved with the segmentation
+    keeps its own. changed: called after each change of the controller. segment_id: the segment that prompts go to.
+    notice: why a saved session could not be continued, or who prompts now, else empty; what an earlier session drew
+    counts as drawn by hand where it cannot be continued. prompts: to begin with, instead of a saved session.
+    predictor, idle_predictor: replace the runtime's own, the second for encoding ahead. One workspace of a scene
+    listens at a time: a new one stores and closes the one before.
+    Raises SceneError or VolumeError for nodes that cannot be segmented.
+    """
+
+    def __init__(
+        self,
+        volume_node: Any,
+        segmentation_node: Any,
+        model: Any,
+        worker: Worker,
+        window: str | WindowLevel = "auto",
+        changed: Callable[[], None] = lambda: None,
+        predictor: Predictor | None = None,
+        idle_predictor: Predictor | None = None,
+        prompts: Mapping[tuple[str, SliceKey], tuple[Prompt, ...]] | None = None,
+    ) -> None:
+        volume = read_volume_node(volume_node)
+        self.segments = SegmentScene(volume_node, segmentation_node)
+        self.segment_id: str | None = None
+        self.notice = ""
+        self.model = model
+        self._changed = changed
+        self._worker = worker
+        self._scene = volume_node.GetScene()
+        self._tags: list[tuple[Any, int]] = []
+        self._take_over()
+        saved = self._saved_session(volume, predictor) if prompts is None else None
+        session = saved or VolumeSession(volume, model, window, predictor=predictor)
+        if predictor is None:
+            idle_predictor = predictor_for(model)
+        self._idle = None if idle_predictor is None else IdleEncoding(session.slices, idle_predictor)
+        self._preview = SegmentationPreview(volume_node)
+        self._outlines = BoxOutlines(volume_node)
+        self.controller = Controller(Canvas(session, self.segments), worker, self._refresh, self._preview)
+        self.markups = PromptMarkups(volume_node, PromptEvents(self._chosen, self._added, self._removed, self._refused))
+        if saved is None:
+            self._remember_prompts(prompts)
+        self._observe(self._scene, self._scene.StartSaveEvent, self._store)
+        self._observe(self._scene, self._scene.StartCloseEvent, self.close)
+        self._observe(segmentation_node, slicer.vtkSegmentation.SegmentRemoved, self._refresh)
+        _LISTENING[self._place] = self
+        self._refresh()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether prompts are still listened to: not after `close`, nor after the scene was closed."""
+        return bool(self._tags)
+
+    @property
+    def window(self) -> WindowLevel:
+        """The window that the model sees the volume through now."""
+        return self.controller.canvas.session.window
+
+    def change_window(self, window: WindowLevel) -> None:
+        """Let the model see the volume through another window from now on."""
+        self.controller.change_window(window)
+
+    def look_at(self, key: SliceKey) -> None:
+        """Tell which slice is looked at: it and its neighbours are encoded while nothing else runs."""
+        if self._idle is not None and self.is_open:
+            self._idle.look_at(key)
+
+    def encode_ahead(self, enabled: bool) -> None:
+        """Encode the slices around the one that is looked at, or no longer; on at first."""
+        if self._idle is not None:
+            self._idle.enable(enabled)
+
+    def finish(self, timeout_seconds: float = 60.0) -> bool:
+        """Wait for all that is worked on, for scripts; False when the time ran out. A panel delivers by a timer."""
+        ends = time.monotonic() + timeout_seconds
+        while self.controller.is_busy:
+            if not self._worker.wait(max(ends - time.monotonic(), 0)):
+                return False
+            self.controller.deliver()
+        return True
+
+    def leave(self) -> None:
+        """Write the preview, keep the session in the scene unless that is closed, and close; to continue here later."""
+        if self.is_open and not self._scene.IsClosing():
+            self._store()
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening and forget what is not written; what the scene holds stays. Calling it again does nothing."""
+        if _LISTENING.get(self._place) is self:
+            del _LISTENING[self._place]
+        if self._idle is not None:
+            self._idle.close()
+        for node, tag in self._tags:
+            node.RemoveObserver(tag)
+        self._tags = []
+        self.controller.close()
+        self.markups.close()
+        self._preview.remove()
+        self._outlines.show(())
+
+    def prompts(self) -> dict[tuple[str, SliceKey], tuple[Prompt, ...]]:
+        """All prompts by segment and slice, without those of segments that are gone."""
+        present = self.segments.node.GetSegmentation().GetSegmentIDs()
+        return {place: found for place, found in self.controller.all_prompts().items() if place[0] in present}
+
+    def prompts_on(self, key: SliceKey) -> tuple[Prompt, ...]:
+        """Prompts of the chosen segment on a slice."""
+        return self.controller.all_prompts().get((self.segment_id or "", key), ())
+
+    def _observe(self, node: Any, event: Any, react: Callable[[], None]) -> None:
+        self._tags.append((node, node.AddObserver(event, lambda *_: react())))
+
+    @property
+    def _place(self) -> str:
+        return self._scene.GetAddressAsString("")
+
+    def _take_over(self) -> None:
+        other = _LISTENING.get(self._place)
+        if other is not None:
+            other.notice = "Prompts go to another panel now. Choose a tool here to prompt here again."
+            other.leave()
+            other._changed()
+
+    def _saved_session(self, volume: Volume, predictor: Predictor | None) -> VolumeSession | None:
+        try:
+            return load_session(self.segments.node, volume, self.model, predictor)
+        except PromptError as error:
+            self.notice = str(error)
+            return None
+
+    def _remember_prompts(self, given: Mapping[tuple[str, SliceKey], tuple[Prompt, ...]] | None) -> None:
+        """Keep given prompts, or those of a scene whose session cannot be continued; not those of lost segments."""
+        present = self.segments.segment_ids
+        pairs = (
+            self.markups.shown()
+            if given is None
+            else [(segment_id, prompt) for (segment_id, _), found in given.items() for prompt in found]
+        )
+        for segment_id, prompt in pairs:
+            if segment_id in present:
+                self.controller.canvas.remember(segment_id, prompt)
+
+    def _chosen(self) -> str:
+        if self.segment_id is None:
+            raise PromptError("No segment is chosen. Choose or add one, then place the prompt.")
+        return self.segment_id
+
+    def _added(self, segment_id: str, prompt: Prompt) -> None:
+        self.controller.add_prompt(segment_id, prompt)
+
+    def _removed(self, segment_id: str, prompt: Prompt) -> None:
+        self.controller.remove_prompt(segment_id, prompt)
+
+    def _refused(self, error: DFQSAMError) -> None:
+        self.controller.refuse(error)
+
+    def _refresh(self) -> None:
+        """Let the markups show what the controller has, as long as there is something to show it on."""
+        if self.is_open and self.segments.volume_node.GetScene() is not None:
+            pairs = [(segment_id, prompt) for (segment_id, _), found in self.prompts().items() for prompt in found]
+            self.markups.show(pairs)
+            self._outlines.show(prompt for _, prompt in pairs if isinstance(prompt, BoxPrompt))
+            if self._idle is not None:
+                self._idle.follow(self.window, self.controller.is_busy)
+        self._changed()
+
+    def _store(self) -> None:
+        if self.segments.node.GetScene() is not None and self.segments.volume_node.GetScene() is not None:
+            self.controller.finish_writing()
+            self.controller.accept_preview()
+        if self.segments.node.GetScene() is not None and self.controller.canvas.session.segments:
+            store_session(self.controller.canvas.session, self.segments.node)
