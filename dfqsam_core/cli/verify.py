@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse before the long work what would stop it, or its reports, afterwards."""
-    from ..store.model_file import describe_file
+    from ..store.description import describe_file
 
     check_report(args)
     describe_file(args.model)

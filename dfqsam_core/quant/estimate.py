@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.cores import usable_cores, worker_count
+from ..base.machine import usable_cores, worker_count
 from ..network.architecture import Architecture
 from ..network.layers import LayerSpec, decoder_layers, encoder_layers, encoder_macs
 from ..store.checkpoint import read_checkpoint

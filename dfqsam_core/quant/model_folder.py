@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.cores import worker_count
+from ..base.machine import worker_count
 from ..base.outputs import atomic_output
 from ..model import SamMed2D
 from ..progress import ProgressCallback

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.cores import worker_count
+from ..base.machine import worker_count
 from ..base.outputs import refuse_overwrite
 from ..errors import ConfigError
 from ..model import SamMed2D

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import __version__
+from .._version import __version__
 from ..network.architecture import Architecture, expected_shapes
 from ..network.costs import bit_operations, products
 from .file_identity import FileSource
