@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 from ..errors import CheckFailed
-from ..network.layers import attention_products, encoder_layers
+from ..network.layers import encoder_layers
+from ..network.macs import attention_products
 from ..store.model_file import PackedModel, is_packed_model, read_model
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..base.machine import usable_cores, worker_count
 from ..network.architecture import Architecture
-from ..network.layers import LayerSpec, decoder_layers, encoder_layers, encoder_macs
+from ..network.layers import LayerSpec, decoder_layers, encoder_layers
+from ..network.macs import encoder_macs
 from ..store.checkpoint import read_checkpoint
 from .config import QuantConfig
 

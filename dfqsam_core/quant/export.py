@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from ..model import SamMed2D
 from ..model.attention import Attention
 from ..network.architecture import Architecture
-from ..network.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
+from ..network.layers import LayerSpec, decoder_layers, encoder_layers
+from ..network.macs import attention_products
 from ..store.model_checks import is_position_table
 from ..store.packing import pack_codes
 from .calibration.layers import FloatLayer, PixelQuantizer, QuantizedLayer, rows_of_weight, weight_of_rows

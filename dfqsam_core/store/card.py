@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._version import __version__
-from ..network.architecture import Architecture, expected_shapes
+from ..network.architecture import Architecture
 from ..network.costs import bit_operations, products
+from ..network.tensor_shapes import expected_shapes
 from .file_identity import FileSource
 from .model_checks import FORMAT_VERSION
 
