@@ -12,7 +12,7 @@ import numpy as np
 from ..base import machine
 from ..runtime.engines.onnxruntime import create_session
 from ..runtime.graph.encoder import EncoderWriter
-from ..runtime.graph.layers import LayerWriter
+from ..runtime.graph.layer_writer import LayerWriter
 from ..runtime.graph.onnx_builder import GraphBuilder
 from ..runtime.model import float_network
 from ..store.checkpoint import Checkpoint, read_checkpoint

@@ -24,7 +24,7 @@ from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, write_model
 from .calibration.calibration import calibrate
 from .calibration.equalize import equalize
-from .calibration.layers import PixelQuantizer
+from .calibration.quantized_layers import PixelQuantizer
 from .config import QuantConfig
 from .export import export_tensors, round_float_layers, round_position_tables
 from .plan import NetworkPlan

@@ -15,7 +15,7 @@ from ..model import SamMed2D
 from ..model.attention import Attention
 from ..network.layers import LayerSpec, encoder_layers
 from ..store.model_file import PackedModel
-from .calibration.layers import FloatLayer, PixelQuantizer, QuantizedLayer, replace_module
+from .calibration.quantized_layers import FloatLayer, PixelQuantizer, QuantizedLayer, replace_module
 from .calibration.quantizers import LogarithmicSoftmax, UniformQuantizer
 
 PATCH_EMBEDDING = "image_encoder.patch_embed.proj"

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file  # noqa: E402
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.network.architecture import Architecture  # noqa: E402
 from dfqsam_core.quant import QuantConfig, estimate  # noqa: E402
-from dfqsam_core.quant.calibration.layers import QuantizedLayer  # noqa: E402
+from dfqsam_core.quant.calibration.quantized_layers import QuantizedLayer  # noqa: E402
 from dfqsam_core.quant.pipeline import pack  # noqa: E402
 from dfqsam_core.quant.plan import FloatPlan, IntegerPlan, NetworkPlan, WeightPlan  # noqa: E402
 from dfqsam_core.store.checkpoint import Checkpoint  # noqa: E402

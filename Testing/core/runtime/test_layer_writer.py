@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfqsam_core.runtime.engines.onnxruntime import create_session
-from dfqsam_core.runtime.graph.layers import LayerWriter
+from dfqsam_core.runtime.graph.layer_writer import LayerWriter
 from dfqsam_core.runtime.graph.onnx_builder import GraphBuilder, InferenceGraph
 from dfqsam_core.store.model_file import PackedModel
 from dfqsam_core.store.packing import pack_codes

@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from ...network.layers import DECODER_DEPTH, DECODER_HEADS, MASK_TOKENS
 from ...store.model_file import PackedModel
-from .layers import LayerWriter
+from .layer_writer import LayerWriter
 from .onnx_builder import GraphBuilder, InferenceGraph
 from .weights import float_weight
 

@@ -11,7 +11,7 @@ from ...network.pixels import PIXEL_MEAN, PIXEL_STD
 from ...store.model_file import PackedModel
 from .attention import AttentionWriter
 from .im2col import convolution_taps, join_phases, transposed_convolution_phases
-from .layers import LayerWriter
+from .layer_writer import LayerWriter
 from .onnx_builder import GraphBuilder, InferenceGraph
 
 _NORM_EPSILON = 1e-6
