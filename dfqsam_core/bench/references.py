@@ -16,7 +16,7 @@ from ..runtime.graph.layer_writer import LayerWriter
 from ..runtime.graph.onnx_builder import GraphBuilder
 from ..runtime.model import float_network
 from ..store.checkpoint import Checkpoint, read_checkpoint
-from ..store.model_file import PackedModel
+from ..store.model_file import StoredModel
 
 Task = Callable[[], Any]
 
@@ -68,7 +68,7 @@ class _DynamicLayers(LayerWriter):
         return graph.op("Add", y, graph.constant(bias))
 
 
-def _encoder_task(layers: type[LayerWriter], network: PackedModel, threads: int, pixels: np.ndarray) -> Task:
+def _encoder_task(layers: type[LayerWriter], network: StoredModel, threads: int, pixels: np.ndarray) -> Task:
     writer = EncoderWriter(layers(GraphBuilder(), network), skip_pads=False)
     session = create_session(writer.write(0, network.architecture.depth), threads)
     return lambda: session.run(None, {"pixels": pixels[None]})

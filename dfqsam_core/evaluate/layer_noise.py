@@ -20,7 +20,7 @@ from ..model.image_encoder import ImageEncoder
 from ..quant.reference import load_reference
 from ..runtime.preprocess import network_pixels
 from ..store.checkpoint import Checkpoint, read_checkpoint
-from ..store.model_file import PackedModel, is_packed_model, read_model
+from ..store.model_file import StoredModel, is_packed_model, read_model
 from .evaluator import Evaluator
 
 LAYER_SLICES = 8
@@ -40,7 +40,7 @@ _ADAPTER: dict[str, _Part] = {
 }
 
 
-def layer_noise(checkpoint: Checkpoint, packed: PackedModel, images: np.ndarray) -> list[dict[str, Any]]:
+def layer_noise(checkpoint: Checkpoint, packed: StoredModel, images: np.ndarray) -> list[dict[str, Any]]:
     """Return one row per part of the image encoder, in the order in which they run.
 
     images: (B, S, S, 3) uint8, as the network sees them. A row holds "name" and two ratios of signal to noise power in
