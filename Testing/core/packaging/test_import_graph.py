@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     CORE + "model": {CORE + "base", NETWORK, STORE},
     CORE + "quant": {CORE + "base", NETWORK, STORE, CORE + "model"},
     CORE + "evaluate": SEGMENTING | {CORE + "model", CORE + "quant"},
-    CORE + "bench": SEGMENTING | {CORE + "model"},
+    CORE + "bench": SEGMENTING,
     CORE + "demo": SEGMENTING | {CORE + "quant", CORE + "evaluate"},
     CORE + "cli": SEGMENTING | {CORE + "model", CORE + "quant", CORE + "evaluate", CORE + "bench", CORE + "demo"},
     "dfqsam_scene.nodes": SEGMENTING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tools.plain_cnn_study import CHANNELS, PlainCnn, channel_ranges, quantized_input, quantized_weight, rescaled
+from research.studies.plain_cnn import CHANNELS, PlainCnn, channel_ranges, quantized_input, quantized_weight, rescaled
 
 
 def _network() -> tuple[PlainCnn, torch.Tensor]:

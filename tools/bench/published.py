@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..store.checkpoint import Checkpoint
-from .attention import Attention
-from .image_encoder import Block
-from .sam_med2d import SamMed2D
-from .sam_modeling import sam_modeling
+from dfqsam_core.model.attention import Attention
+from dfqsam_core.model.image_encoder import Block
+from dfqsam_core.model.sam_med2d import SamMed2D
+from dfqsam_core.model.sam_modeling import sam_modeling
+from dfqsam_core.store.checkpoint import Checkpoint
 
 
 def published_form(checkpoint: Checkpoint) -> SamMed2D:

@@ -1,6 +1,6 @@
 """Write a checkpoint without its adapters, as the published DFQ-SAM script loads SAM-Med2D by default.
 
-python tools/drop_adapters.py CHECKPOINT --out FILE.safetensors
+python -m research.studies.drop_adapters CHECKPOINT --out FILE.safetensors
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError

@@ -1,6 +1,6 @@
 """What W4A4 and W8A8 cost MobileSAM, simulated.
 
-Run: python -m tools.mobilesam_study mobilesam.safetensors --data DIR [--data DIR] --output FILE.md
+Run: python -m research.studies.mobilesam mobilesam.safetensors --data DIR [--data DIR] --output FILE.md
          [--images 2] [--iterations 20] [--every 8]
 """
 

@@ -8,11 +8,11 @@ torch = pytest.importorskip("torch")
 
 from dfqsam_core.errors import CheckpointError  # noqa: E402
 from dfqsam_core.store.file_identity import FileSource  # noqa: E402
-from tools.train_demo_model.checkpoints import half, load_shards, save_shards  # noqa: E402
-from tools.train_demo_model.cli import main  # noqa: E402
-from tools.train_demo_model.initial import salvage, start  # noqa: E402
-from tools.train_demo_model.network import trainable  # noqa: E402
-from tools.train_demo_model.weights import read_weights, save_start  # noqa: E402
+from research.training.checkpoints import half, load_shards, save_shards  # noqa: E402
+from research.training.cli import main  # noqa: E402
+from research.training.initial import salvage, start  # noqa: E402
+from research.training.network import trainable  # noqa: E402
+from research.training.weights import read_weights, save_start  # noqa: E402
 
 GAUSSIAN = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 

@@ -1,6 +1,6 @@
-"""Writes docs/studies.md: tools/studies_template.md with the tables that the studies left in a folder.
+"""Writes docs/studies.md: research/studies/studies_template.md with the tables that the studies left in a folder.
 
-Run: python tools/studies_page.py FOLDER --output docs/studies.md
+Run: python -m research.studies.studies_page FOLDER --output docs/studies.md
 
 A section whose {table} is not in FOLDER is left out; the commands in the template make the tables.
 """

@@ -1,6 +1,6 @@
 """Scale reparameterization on a small plain CNN (simulated): what it is worth where there is no transformer.
 
-Run: python tools/plain_cnn_study.py --output plain_cnn.md
+Run: python -m research.studies.plain_cnn --output plain_cnn.md
 """
 
 from __future__ import annotations

@@ -17,14 +17,13 @@ from dfqsam_core.quant import QuantConfig  # noqa: E402
 from dfqsam_core.quant.synthesis.synthesis import synthesize  # noqa: E402
 from dfqsam_core.quant.variants import changed  # noqa: E402
 from dfqsam_core.store.checkpoint import read_checkpoint  # noqa: E402
-from dfqsam_core.store.model_file import write_model  # noqa: E402
 from dfqsam_core.volume import WindowLevel  # noqa: E402
-from Testing.support.quantized import quantized_toy, toy_checkpoint_file  # noqa: E402
-from tools import accuracy_table, drop_adapters, report_rows, robustness, studies_page  # noqa: E402
-from tools.mobilesam_study.network import MobileSam, MobileSamPredictor  # noqa: E402
-from tools.mobilesam_study.simulate import simulate  # noqa: E402
-from tools.mobilesam_study.tiny_vit import TinyViTSizes, folded  # noqa: E402
-from tools.perturbations import PERTURBATIONS, perturbed  # noqa: E402
+from research.studies import drop_adapters, report_rows, robustness, studies_page  # noqa: E402
+from research.studies.mobilesam.network import MobileSam, MobileSamPredictor  # noqa: E402
+from research.studies.mobilesam.simulate import simulate  # noqa: E402
+from research.studies.mobilesam.tiny_vit import TinyViTSizes, folded  # noqa: E402
+from research.studies.perturbations import PERTURBATIONS, perturbed  # noqa: E402
+from Testing.support.quantized import toy_checkpoint_file  # noqa: E402
 
 WINDOW = WindowLevel(400, 40)
 
@@ -82,22 +81,6 @@ def test_the_robustness_table_of_a_model_against_itself(tmp_path: Path) -> None:
     assert len(lines) == 3 + sum("window" not in n and "dose" not in n and "bias" not in n for n in PERTURBATIONS)
     assert all("| +0.00 |" in line for line in lines[2:])
     assert robustness.main([*line[:-1], str(tmp_path / "no" / "t.md")]) == 2
-
-
-def test_the_page_of_several_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint = toy_checkpoint_file(tmp_path)
-    write_model(tmp_path / "m.safetensors", quantized_toy()[1])
-    case = {"reference": str(checkpoint), "models": {"W4A4 default": str(tmp_path / "m.safetensors")}}
-    (tmp_path / "cases.json").write_text(json.dumps({"(a) toy": case, "(b) twin": case}))
-    page = tmp_path / "page.md"
-    sample = Path(__file__).resolve().parents[3] / "Resources" / "SampleData"
-    line = ["table", "--models", str(tmp_path), "--data", str(sample), "--every", "20", "--threads", "1"]
-    monkeypatch.setattr("sys.argv", [*line, "--output", str(page)])
-    accuracy_table.main()
-    text = page.read_text()
-    assert [text.count(part) for part in ("## (a) toy", "## (b) twin", "| W4A4 default |", "Made by:")] == [1, 1, 4, 1]
-    assert "| float | " in text
-    assert "ellipse in the box" in text
 
 
 # One block a stage, windows that need padding, 64 pixels.

@@ -4,8 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tools.train_demo_model.initial import start  # noqa: E402
-from tools.train_demo_model.network import decode, embed, trainable  # noqa: E402
+from research.training.initial import start  # noqa: E402
+from research.training.network import decode, embed, trainable  # noqa: E402
 
 
 @pytest.fixture

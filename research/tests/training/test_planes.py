@@ -5,12 +5,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tools.train_demo_model.acquisition import acquire, coarse_voxels  # noqa: E402
-from tools.train_demo_model.bank import BankScan  # noqa: E402
-from tools.train_demo_model.batches import BatchMaker  # noqa: E402
-from tools.train_demo_model.fields import SIZE, deformed_grid  # noqa: E402
-from tools.train_demo_model.planes import sample_slices, to_device, windowed  # noqa: E402
-from tools.train_demo_model.randomness import Rng  # noqa: E402
+from research.training.acquisition import acquire, coarse_voxels  # noqa: E402
+from research.training.bank import BankScan  # noqa: E402
+from research.training.batches import BatchMaker  # noqa: E402
+from research.training.fields import SIZE, deformed_grid  # noqa: E402
+from research.training.planes import sample_slices, to_device, windowed  # noqa: E402
+from research.training.randomness import Rng  # noqa: E402
 
 
 def a_scan(axes="a", shape=(5, 20, 30), spacing_mm=(4.0, 1.0, 1.0)):

@@ -1,4 +1,4 @@
-"""Runs this program as if on a lesser processor: the engine is told that wide instructions are missing.
+"""Runs a program as if on a lesser processor: the engine is told that wide instructions are missing.
 
 The engine asks the processor what it can with CPUID. A copy of its library has these instructions replaced by ones that
 trap, and a small handler, compiled on the spot, answers with fewer features. torch has settings of its own for this.
@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import ConfigError
+from dfqsam_core.errors import ConfigError
 
 POSES = ("avx-vnni", "avx2")
 _VARIABLE = "DFQSAM_POSE"
@@ -36,9 +36,10 @@ def is_posing() -> bool:
 
 
 def run_posing(pose: str, arguments: Sequence[str]) -> int:
-    """Run `dfqsam` with `arguments` in a process that poses as a processor with `pose` at best; its exit code.
+    """Run Python with `arguments` in a process that poses as a processor with `pose` at best; its exit code.
 
-    pose: "avx-vnni" (Intel since the 12th generation) or "avx2" (older Intel, Zen 2 and 3).
+    pose: "avx-vnni" (Intel since the 12th generation) or "avx2" (older Intel, Zen 2 and 3). What the process unpacks is
+    for that processor and goes with it: its cache is a folder of its own.
     Raises ConfigError where this cannot be done.
     """
     compiler = _require_tools()
@@ -48,11 +49,10 @@ def run_posing(pose: str, arguments: Sequence[str]) -> int:
         source = Path(__file__).with_suffix(".c")
         subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", handler, source], check=True)
         _copy_engine(folder)
-        root = Path(__file__).resolve().parents[1]
-        paths = os.pathsep.join([str(folder), str(root), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         settings = {_VARIABLE: pose, "LD_PRELOAD": str(handler), "PYTHONPATH": paths}
-        command = [sys.executable, "-m", "dfqsam_core", *arguments]
-        return subprocess.run(command, check=False, env=os.environ | settings | _TORCH_SETTINGS[pose]).returncode
+        settings |= {"XDG_CACHE_HOME": str(folder / "cache")} | _TORCH_SETTINGS[pose]
+        return subprocess.run([sys.executable, *arguments], check=False, env=os.environ | settings).returncode
 
 
 def _require_tools() -> str:

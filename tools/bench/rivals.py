@@ -1,27 +1,28 @@
-"""What a packed model is compared with: the float network in torch as published, and in onnxruntime in three forms."""
+"""Other ways to run the float network: in torch as published, and in onnxruntime padded or in its own 8-bit form."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..base import machine
-from ..runtime.engines.onnxruntime import create_session
-from ..runtime.graph.encoder import EncoderWriter
-from ..runtime.graph.layers import LayerWriter
-from ..runtime.graph.onnx_builder import GraphBuilder
-from ..runtime.model import float_network
-from ..store.checkpoint import Checkpoint, read_checkpoint
-from ..store.model_file import PackedModel
+from dfqsam_core.base import machine
+from dfqsam_core.bench.benchmark import Task
+from dfqsam_core.errors import ConfigError
+from dfqsam_core.network.attention_layout import AttentionLayout, WindowGroup
+from dfqsam_core.network.attention_windows import attention_windows
+from dfqsam_core.runtime.engines.onnxruntime import create_session
+from dfqsam_core.runtime.graph.encoder import EncoderWriter
+from dfqsam_core.runtime.graph.layers import LayerWriter
+from dfqsam_core.runtime.graph.onnx_builder import GraphBuilder, InferenceGraph
+from dfqsam_core.runtime.model import float_network
+from dfqsam_core.store.checkpoint import Checkpoint, read_checkpoint
+from dfqsam_core.store.model_file import PackedModel
 
-Task = Callable[[], Any]
 
-
-def reference_tasks(
+def rival_tasks(
     path: str | os.PathLike[str], threads: int, pixels: np.ndarray, box_xyxy: np.ndarray
 ) -> dict[str, Task]:
     """Tasks of a float checkpoint beside its plain ones; pixels: uint8 (S, S, 3); box_xyxy: (4,) in S x S pixels.
@@ -40,6 +41,34 @@ def reference_tasks(
         tasks |= _torch_tasks(checkpoint, threads, pixels, box_xyxy)
     machine.release_memory()
     return tasks
+
+
+def padded_encoder(model: PackedModel, layers: type[LayerWriter] = LayerWriter) -> InferenceGraph:
+    """As `build_encoder`, with the padding tokens of windowed attention computed, as published; the embedding is equal.
+
+    Raises ConfigError for a quantized model.
+    """
+    if any(name.endswith(".codes") for name in model.tensors):
+        raise ConfigError("A quantized model always skips padding. Give a float checkpoint to time the padded form.")
+    return _PaddedEncoder(layers(GraphBuilder(), model)).write(0, model.architecture.depth)
+
+
+def padded_tokens(grid: int, window: int) -> AttentionLayout:
+    """Every window filled up with zero tokens, as published: padding is computed."""
+    windows = attention_windows(grid, window)
+    side = windows[0].side
+    order = np.concatenate([w.key_index for w in windows])
+    everything = WindowGroup(side, side, np.arange(order.size).reshape(len(windows), -1))
+    return AttentionLayout(grid, side, [everything], order)
+
+
+class _PaddedEncoder(EncoderWriter):
+    def layout(self, window: int) -> AttentionLayout:
+        return padded_tokens(self.architecture.grid, window)
+
+    def ordered(self, x: str, layout: AttentionLayout) -> str:
+        zero = self.graph.constant(np.zeros((1, self.architecture.embed_dim), np.float32))
+        return super().ordered(self.graph.concat(x, zero, axis=0), layout)
 
 
 class _DynamicLayers(LayerWriter):
@@ -69,15 +98,14 @@ class _DynamicLayers(LayerWriter):
 
 
 def _encoder_task(layers: type[LayerWriter], network: PackedModel, threads: int, pixels: np.ndarray) -> Task:
-    writer = EncoderWriter(layers(GraphBuilder(), network), skip_pads=False)
-    session = create_session(writer.write(0, network.architecture.depth), threads)
+    session = create_session(padded_encoder(network, layers), threads)
     return lambda: session.run(None, {"pixels": pixels[None]})
 
 
 def _torch_tasks(checkpoint: Checkpoint, threads: int, pixels: np.ndarray, box_xyxy: np.ndarray) -> dict[str, Task]:
     import torch
 
-    from ..model.published import published_form
+    from .published import published_form
 
     torch.set_num_threads(threads)
     network = published_form(checkpoint)

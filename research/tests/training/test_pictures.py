@@ -7,10 +7,10 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 Image = pytest.importorskip("PIL.Image")
 
-from tools.train_demo_model.cli import main  # noqa: E402
-from tools.train_demo_model.evaluate import Answer  # noqa: E402
-from tools.train_demo_model.pictures import ANSWER_COLOUR, TARGET_COLOUR, draw_answers  # noqa: E402
-from tools.train_demo_model.validation import Case  # noqa: E402
+from research.training.cli import main  # noqa: E402
+from research.training.evaluate import Answer  # noqa: E402
+from research.training.pictures import ANSWER_COLOUR, TARGET_COLOUR, draw_answers  # noqa: E402
+from research.training.validation import Case  # noqa: E402
 
 
 def test_answers_are_drawn_with_bright_lines_on_gray(tmp_path):

@@ -4,9 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tools.train_demo_model import anatomy  # noqa: E402
-from tools.train_demo_model.fields import SIZE, deformed_grid, gaussian_blur, octaves  # noqa: E402
-from tools.train_demo_model.randomness import Rng  # noqa: E402
+from research.training import anatomy  # noqa: E402
+from research.training.fields import SIZE, deformed_grid, gaussian_blur, octaves  # noqa: E402
+from research.training.randomness import Rng  # noqa: E402
 
 
 def a_disc(x=0.0, y=0.0, radius_x=0.5, radius_y=0.25):

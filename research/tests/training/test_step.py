@@ -4,11 +4,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tools.train_demo_model import evaluate, step  # noqa: E402
-from tools.train_demo_model.batches import Batch  # noqa: E402
-from tools.train_demo_model.initial import start  # noqa: E402
-from tools.train_demo_model.optimise import Optimiser  # noqa: E402
-from tools.train_demo_model.randomness import Rng  # noqa: E402
+from research.training import evaluate, step  # noqa: E402
+from research.training.batches import Batch  # noqa: E402
+from research.training.initial import start  # noqa: E402
+from research.training.optimise import Optimiser  # noqa: E402
+from research.training.randomness import Rng  # noqa: E402
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_step_with_bad_gradients_changes_nothing():
 
 
 def test_every_prompt_of_a_target_is_answered(a_batch):
-    from tools.train_demo_model.validation import Case
+    from research.training.validation import Case
 
     case = Case("CT", "squashed", a_batch.pixels[0].numpy().astype("uint8"), a_batch.masks[:1].numpy())
     (answer,) = evaluate.evaluate(start("tiny", None)[0].eval(), [case])

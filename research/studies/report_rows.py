@@ -1,6 +1,6 @@
 """Prints reports of `dfqsam verify` as one Markdown table, a line each.
 
-Run: python tools/report_rows.py "NAME=report.json" [...] > table.md
+Run: python -m research.studies.report_rows "NAME=report.json" [...] > table.md
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dfqsam_core.evaluate.metrics import points
 

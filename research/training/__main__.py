@@ -1,4 +1,4 @@
-"""`python -m tools.train_demo_model`: prepare, train, finalize, report, curves, benchmark."""
+"""`python -m research.training`: prepare, train, finalize, report, curves, benchmark."""
 
 from __future__ import annotations
 

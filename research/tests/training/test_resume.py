@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
 from dfqsam_core.errors import CheckpointError  # noqa: E402
-from tools.train_demo_model.bank import BankScan, load_bank, save_bank  # noqa: E402
-from tools.train_demo_model.checkpoints import load_shards, save_shards  # noqa: E402
-from tools.train_demo_model.train import Plan, train  # noqa: E402
+from research.training.bank import BankScan, load_bank, save_bank  # noqa: E402
+from research.training.checkpoints import load_shards, save_shards  # noqa: E402
+from research.training.train import Plan, train  # noqa: E402
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_frozen_blocks_stay_as_they_were(a_bank, tmp_path):
 
 
 def stop_after_two_steps(monkeypatch):
-    from tools.train_demo_model import train as module
+    from research.training import train as module
 
     original, calls = module.Training.step, []
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from dfqsam_core import pose
 from dfqsam_core.errors import ConfigError
 from dfqsam_core.store.model_file import write_model
 from Testing.support.packed_toy import calibrated_toy
+from tools import performance_measure
+from tools.bench import pose
 
 
 def test_other_systems_are_told_why_they_cannot_pose(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +50,28 @@ def test_a_posing_program_runs(tmp_path: Path) -> None:
     path = tmp_path / "toy.safetensors"
     write_model(path, calibrated_toy())
     report = tmp_path / "report.json"
-    line = ["bench", str(path), "--threads", "1", "--runs", "1", "--simulate", "avx2", "--progress", "none"]
-    assert pose.run_posing("avx2", [*line, "--report", str(report)]) == 0
-    assert '"simulated": "avx2"' in report.read_text()
+    line = ["rivals", str(path), "--threads", "1", "--runs", "1", "--simulate", "avx2"]
+    assert performance_measure.main([*line, "-o", str(report)]) == 0
+    result = json.loads(report.read_text())
+    assert result["simulated"] == "avx2"
+    # OpenVINO would not pose.
+    assert result["ratios"] == {}
+
+
+@pytest.mark.skipif(not (shutil.which("cc") and shutil.which("objdump")), reason="needs a C compiler and objdump")
+@pytest.mark.skipif(sys.platform != "linux" or pose.platform.machine() != "x86_64", reason="posing needs Linux on x86")
+def test_what_a_posing_program_unpacks_is_not_kept_for_this_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, told = tmp_path / "toy.safetensors", tmp_path / "told"
+    write_model(path, calibrated_toy())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom dfqsam_core.runtime import model\n"
+        "from dfqsam_core.runtime.engines.unpacked_cache import user_cache_folder\n"
+        "model._LEAST_CACHED_BYTES = 0\nmodel.load_model(sys.argv[1], threads=1)\n"
+        "Path(sys.argv[2]).write_text(str(len(list(user_cache_folder().iterdir()))))\n"
+    )
+    assert pose.run_posing("avx2", ["-c", code, str(path), str(told)]) == 0
+    assert told.read_text() == "1"
+    assert not (tmp_path / "cache").exists()

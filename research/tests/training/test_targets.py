@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from dfqsam_core.evaluate.ellipse import inscribed_ellipse  # noqa: E402
-from tools.train_demo_model.prompts import first_prompts, inscribed_ellipses, tight_boxes  # noqa: E402
-from tools.train_demo_model.randomness import Rng  # noqa: E402
-from tools.train_demo_model.targets import choose_targets, connected_part, random_pixel  # noqa: E402
+from research.training.prompts import first_prompts, inscribed_ellipses, tight_boxes  # noqa: E402
+from research.training.randomness import Rng  # noqa: E402
+from research.training.targets import choose_targets, connected_part, random_pixel  # noqa: E402
 
 
 def masks_of(*areas, side=32):
@@ -33,7 +33,7 @@ def test_parts_that_touch_at_a_corner_are_one():
 
 
 def test_a_part_too_winding_to_follow_is_kept_whole(monkeypatch):
-    monkeypatch.setattr("tools.train_demo_model.targets.FILL_STEPS", 3)
+    monkeypatch.setattr("research.training.targets.FILL_STEPS", 3)
     snake_and_dot = masks_of([((2, 4), (2, 30)), ((20, 24), (20, 24))])
     assert torch.equal(connected_part(snake_and_dot, torch.tensor([2 * 32 + 2])), snake_and_dot)
 

@@ -1,6 +1,6 @@
 """Is the loss at 4 bits the same on worse images? Writes the table of docs/studies.md.
 
-Run: python tools/robustness.py MODEL --reference FLOAT --data DIR [--data DIR] --output FILE.md
+Run: python -m research.studies.robustness MODEL --reference FLOAT --data DIR [--data DIR] --output FILE.md
 
 Every perturbation is applied to every slice, both models answer the same prompts, and the drop is compared with that on
 the untouched slice, paired by object.
@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
@@ -26,7 +24,8 @@ from dfqsam_core.evaluate.metrics import mean_interval, points
 from dfqsam_core.evaluate.prompts import Predictor
 from dfqsam_core.evaluate.questions import ask_all
 from dfqsam_core.runtime import SamPredictor, load_model
-from tools.perturbations import PERTURBATIONS, perturbed
+
+from .perturbations import PERTURBATIONS, perturbed
 
 KINDS, SEED = ("box", "1pt"), 0
 Key = tuple[str, str, int, str]

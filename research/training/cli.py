@@ -14,7 +14,7 @@ KINDS = ("demonstration", "laboratory", "tiny")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tools.train_demo_model", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m research.training", description=__doc__)
     verbs = parser.add_subparsers(required=True)
     _add_prepare(verbs.add_parser("prepare", help="make bank, validation slices and starting weights from the data"))
     _add_salvage(verbs.add_parser("salvage", help="starting weights from an average that lost some of its files"))
