@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dfqsam_core.base import machine
 from dfqsam_core.network.architecture import Architecture
-from dfqsam_core.network.layers import encoder_macs
+from dfqsam_core.network.macs import encoder_macs
 from dfqsam_core.runtime import Model, SamPredictor, load_model
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES

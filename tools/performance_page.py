@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
 from dfqsam_core.bench.benchmark import ENCODER_VARIANTS  # noqa: E402
-from dfqsam_core.network.layers import encoder_macs  # noqa: E402
+from dfqsam_core.network.macs import encoder_macs  # noqa: E402
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES  # noqa: E402
 
 _PAGE, _PICTURE = _ROOT / "docs" / "performance.md", _ROOT / "docs" / "pictures" / "performance_growth.png"

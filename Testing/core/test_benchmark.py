@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from dfqsam_core.bench.benchmark import run_benchmark
 from dfqsam_core.bench.start import measure_start
 from dfqsam_core.errors import CheckpointError, ConfigError
-from dfqsam_core.network.layers import encoder_macs
+from dfqsam_core.network.macs import encoder_macs
 from dfqsam_core.progress import Cancelled, Progress
 from dfqsam_core.runtime import model as session
 from dfqsam_core.runtime.engines import choice as engine_choice

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..base import machine
 from ..errors import ConfigError
-from ..network.layers import encoder_macs
+from ..network.macs import encoder_macs
 from ..progress import ProgressCallback, report
 from ..runtime import Model, SamPredictor, load_model
 from ..runtime.engines.choice import ENGINES, Engine

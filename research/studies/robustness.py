@@ -21,9 +21,9 @@ from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
 from dfqsam_core.evaluate.activity import check_quantizers
 from dfqsam_core.evaluate.metrics import mean_interval, points
-from dfqsam_core.evaluate.prompts import Predictor
-from dfqsam_core.evaluate.questions import ask_all
+from dfqsam_core.evaluate.trials import ask_all
 from dfqsam_core.runtime import SamPredictor, load_model
+from dfqsam_core.runtime.predictor import Predictor
 
 from .perturbations import PERTURBATIONS, perturbed
 

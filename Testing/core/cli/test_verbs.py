@@ -54,7 +54,16 @@ def test_a_dry_run_prints_sizes_and_times_and_writes_nothing(
     assert "MB" in printed
     assert "synthesis, about" in printed
     assert "Nothing written" in printed
+    assert "stay float" not in printed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_what_the_papers_recipe_leaves_in_float(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["quantize", str(folder / "float.safetensors"), "-o", str(tmp_path / "m.safetensors"), "--dry-run"]
+    assert main([*line, "--recipe", "paper"]) == 0
+    assert "3 layers of the image encoder stay float: the recipe leaves ConvTranspose2d" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("limit", "code"), [("100", 0), ("-100", 3)])

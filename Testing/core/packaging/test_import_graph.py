@@ -19,7 +19,7 @@ PACKAGES = {
     "DFQSAMSlicerLib": ROOT / "DFQSAMSlicer" / "DFQSAMSlicerLib",
 }
 # The door: what scripts catch, follow and open. Every room may use it.
-DOOR = {"dfqsam_core.errors", "dfqsam_core.progress", "dfqsam_core.resources", "dfqsam_core.__version__"}
+DOOR = {"dfqsam_core." + name for name in ("errors", "progress", "resources", "__version__", "_version")}
 CORE = "dfqsam_core."
 NETWORK, STORE, RUNTIME, VOLUME = CORE + "network", CORE + "store", CORE + "runtime", CORE + "volume"
 SEGMENTING = {CORE + "base", NETWORK, STORE, RUNTIME, VOLUME}

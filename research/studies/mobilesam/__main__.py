@@ -18,11 +18,11 @@ from torch import Tensor
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
 from dfqsam_core.evaluate.metrics import mean_interval, points
-from dfqsam_core.evaluate.questions import ask_all
+from dfqsam_core.evaluate.trials import ask_all
+from dfqsam_core.evaluate.variants import changed
 from dfqsam_core.quant import QuantConfig
-from dfqsam_core.quant.quantize import single_threaded_kernels
+from dfqsam_core.quant.pipeline import single_threaded_kernels
 from dfqsam_core.quant.synthesis.synthesis import synthesize
-from dfqsam_core.quant.variants import changed
 
 from .network import MobileSam, MobileSamPredictor
 from .simulate import simulate

@@ -13,9 +13,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
 from dfqsam_core.evaluate import LabelledSlice  # noqa: E402
+from dfqsam_core.evaluate.variants import changed  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
 from dfqsam_core.quant.synthesis.synthesis import synthesize  # noqa: E402
-from dfqsam_core.quant.variants import changed  # noqa: E402
 from dfqsam_core.store.checkpoint import read_checkpoint  # noqa: E402
 from dfqsam_core.volume import WindowLevel  # noqa: E402
 from research.studies import drop_adapters, report_rows, robustness, studies_page  # noqa: E402

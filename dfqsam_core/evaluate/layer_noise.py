@@ -1,8 +1,12 @@
-"""How far the parts of a packed model are from its float original, on given images: to judge, never to calibrate."""
+"""How far the parts of a packed model are from its float original, on given images: to judge, never to calibrate.
+
+Needs torch.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,9 +17,13 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 from ..model import SamMed2D
 from ..model.image_encoder import ImageEncoder
-from ..store.checkpoint import Checkpoint
-from ..store.model_file import PackedModel
-from .reference import load_reference
+from ..quant.reference import load_reference
+from ..runtime.preprocess import network_pixels
+from ..store.checkpoint import Checkpoint, read_checkpoint
+from ..store.model_file import PackedModel, is_packed_model, read_model
+from .laboratory import Laboratory
+
+LAYER_SLICES = 8
 
 # A module and its input; the module's own parts are named by attribute, which torch gives no types.
 _Part = Callable[[Any, Tensor], Tensor]
@@ -92,3 +100,25 @@ def decibels(signal: Tensor, approximate: Tensor) -> float:
     """Power of `signal` over power of its error, in dB; infinite where there is none."""
     noise = float((signal.double() - approximate.double()).square().sum())
     return 10 * math.log10(float(signal.double().square().sum()) / noise) if noise else math.inf
+
+
+def check_parts(model_path: str | os.PathLike, reference_path: str | os.PathLike) -> None:
+    """Raise what `measure_layers` would: to know it before the long work."""
+    if not is_packed_model(model_path) or is_packed_model(reference_path):
+        raise ConfigError("Parts can be compared only of a packed model and its float checkpoint. Leave out --layers.")
+
+
+def measure_layers(
+    laboratory: Laboratory, model_path: str | os.PathLike, reference_path: str | os.PathLike
+) -> list[dict[str, Any]]:
+    """Return the rows of `layer_noise` on at most eight slices, evenly spread over the laboratory's.
+
+    Raises ConfigError unless the model is packed and the reference a float checkpoint of the same sizes.
+    """
+    check_parts(model_path, reference_path)
+    checkpoint = read_checkpoint(reference_path)
+    slices = laboratory.slices
+    chosen = np.unique(np.linspace(0, len(slices) - 1, LAYER_SLICES).round().astype(int))
+    size = checkpoint.architecture.image_size
+    images = np.stack([network_pixels(slices[index].image, size, "RGB") for index in chosen])
+    return layer_noise(checkpoint, read_model(model_path), images)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.cores import worker_count
+from ..base.machine import worker_count
 from ..base.outputs import refuse_overwrite
 from ..errors import ConfigError
 from ..model import SamMed2D
@@ -26,7 +26,8 @@ from .calibration.calibration import calibrate
 from .calibration.equalize import equalize
 from .calibration.layers import PixelQuantizer
 from .config import QuantConfig
-from .export import export_tensors, layer_table, quantize_decoder_weights, round_position_tables
+from .export import export_tensors, round_float_layers, round_position_tables
+from .plan import NetworkPlan
 from .synthesis.synthesis import synthesize
 from .synthesis.work_folder import WorkFolder
 
@@ -67,7 +68,8 @@ def quantize(
         side_by_side = workers if place.type == "cpu" else 1
         images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
-        packed = pack(model, checkpoint, torch.cat([image.pixels for image in images]), config, workers, progress)
+        pixels = torch.cat([image.pixels for image in images])
+        packed = pack(model, pixels, config, checkpoint.source, workers, progress)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
     write_model(output, packed, force=force)
@@ -80,13 +82,17 @@ def quantize(
 
 def pack(
     model: SamMed2D,
-    checkpoint: Checkpoint,
     pixels: Tensor,
     config: QuantConfig,
+    source: FileSource,
     threads: int = 1,
     progress: ProgressCallback | None = None,
 ) -> PackedModel:
-    """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it."""
+    """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
+
+    source: the file that `model` was read from, for the card.
+    """
+    plan = NetworkPlan.of(model.architecture, config)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
     with torch.no_grad():
@@ -94,21 +100,19 @@ def pack(
         if config.calibration.equalization:
             equalize(model.image_encoder, images)
         round_position_tables(model)
-        calibrate(model.image_encoder, images, quantizer, config, threads, progress)
-    decoder = quantize_decoder_weights(model, config.decoder_bits)
-    tensors = export_tensors(model, decoder, config.decoder_bits)
-    table = layer_table(model, config.decoder_bits)
+        calibrate(model.image_encoder, images, quantizer, plan, threads, progress)
+    tensors = export_tensors(model, round_float_layers(model, plan), plan)
     report(progress, "calibration", 1, 1, "packed")
     card = build_card(
-        architecture=checkpoint.architecture,
-        layers=table,
-        source=checkpoint.source,
+        architecture=model.architecture,
+        layers=plan.card_entries(),
+        source=source,
         recipe=_recipe(config),
         seed=config.seed,
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=library_versions("torch", "numpy", "scipy"),
     )
-    return PackedModel(checkpoint.architecture, card, tensors)
+    return PackedModel(model.architecture, card, tensors)
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from dfqsam_core.errors import ConfigError
+from dfqsam_core.evaluate.model_folder import ModelFolder
+from dfqsam_core.evaluate.variants import VARIANTS, WHOLE, changed, parse_variant
 from dfqsam_core.quant import QuantConfig
-from dfqsam_core.quant.model_folder import ModelFolder
-from dfqsam_core.quant.variants import VARIANTS, WHOLE, changed, parse_variant
 from dfqsam_core.store.model_file import read_model
 from Testing.support.quantized import toy_checkpoint_file, toy_config
 

@@ -4,30 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 
 from ..errors import ConfigError
+from ..runtime.predictor import Predictor
 from .dataset import largest_component
-
-
-class Predictor(Protocol):
-    """The part of SamPredictor that an evaluation needs."""
-
-    def set_image(self, image: np.ndarray) -> None:
-        """Encode a uint8 image (H, W) or (H, W, 3)."""
-
-    def predict(
-        self,
-        point_coords: np.ndarray | None = None,
-        point_labels: np.ndarray | None = None,
-        box: np.ndarray | None = None,
-        mask_input: np.ndarray | None = None,
-        multimask_output: bool = True,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return masks (3, H, W), predicted IoU (3,) and low-resolution logits (3, 64, 64)."""
-        ...
 
 
 def tight_box(mask: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dfqsam_core.errors import ConfigError
-from dfqsam_core.quant.layer_noise import decibels, layer_noise
+from dfqsam_core.evaluate.layer_noise import decibels, layer_noise
 from Testing.support.quantized import quantized_toy, toy_checkpoint
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..progress import ProgressCallback, report
+from ..runtime.predictor import Predictor
 from .dataset import LabelledSlice
-from .prompts import PROMPT_KINDS, RANDOM_KINDS, Predictor
+from .label_prompts import PROMPT_KINDS, RANDOM_KINDS
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.cores import worker_count
+from ..base.machine import worker_count
 from ..base.outputs import atomic_output
 from ..model import SamMed2D
 from ..progress import ProgressCallback
+from ..quant.config import QuantConfig
+from ..quant.pipeline import pack, single_threaded_kernels
+from ..quant.synthesis.synthesis import synthesize
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.model_file import write_model
-from .config import QuantConfig
-from .quantize import pack, single_threaded_kernels
-from .synthesis.synthesis import synthesize
 
 
 class ModelFolder:
@@ -47,7 +47,7 @@ class ModelFolder:
             with single_threaded_kernels():
                 pixels = images() if images else self.pixels(config, progress)
                 model = SamMed2D.from_checkpoint(self.checkpoint)
-                packed = pack(model, self.checkpoint, pixels, config, self.threads, progress)
+                packed = pack(model, pixels, config, self.checkpoint.source, self.threads, progress)
             write_model(path, packed)
         return path
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfqsam_core.errors import ConfigError
-from dfqsam_core.evaluate.prompts import PROMPT_KINDS, parse_prompt_kinds, predict_clicks, tight_box
+from dfqsam_core.evaluate.label_prompts import PROMPT_KINDS, parse_prompt_kinds, predict_clicks, tight_box
 
 TARGET = np.zeros((8, 8), bool)
 TARGET[2:5, 3:7] = True

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigError
-from .config import QuantConfig
+from ..quant.config import QuantConfig
 
 WHOLE = "whole recipe"
 
