@@ -38,7 +38,7 @@ def test_an_object_whose_widget_is_gone_is_false_and_raises(qt):
     label = qt.QLabel("here", parent)
     assert label
     parent.deleteLater()
-    qt.QCoreApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
+    qt.QCoreApplication.sendPostedEvents(parent, qt.QEvent.DeferredDelete)
     assert not label
     for use in (lambda: label.text, lambda: label.setText("there")):
         with pytest.raises(ValueError, match="destroyed"):
