@@ -25,6 +25,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
         self.prompting = None
         self._timer = None
+        self._connections = []
 
     def clone(self):
         """Return another instance, as each Segment Editor has its own."""
@@ -59,20 +60,20 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         }
         for role, button in self.tools.items():
             button.setCheckable(True)
-            button.connect("clicked()", lambda role=role: self.onTool(role))
+            self._connect(button, "clicked()", lambda role=role: self.onTool(role))
         self._row(*self.tools.values())
         self.accept = self._button(_("Accept"), _("Write the preview into the segment."))
-        self.accept.connect("clicked()", lambda: self._act("accept_preview"))
+        self._connect(self.accept, "clicked()", lambda: self._act("accept_preview"))
         self.discard = self._button(_("Discard"), _("Forget the preview and its prompts."))
-        self.discard.connect("clicked()", lambda: self._act("discard_preview"))
+        self._connect(self.discard, "clicked()", lambda: self._act("discard_preview"))
         self.undo = self._button(_("Undo prompt"), _("Take the last prompt and what it changed back."))
-        self.undo.connect("clicked()", lambda: self._act("undo"))
+        self._connect(self.undo, "clicked()", lambda: self._act("undo"))
         self._row(self.accept, self.discard, self.undo)
         self.protect = qt.QCheckBox(_("Protect other segments"))
         self.autoAccept = qt.QCheckBox(_("Accept at once"))
         for box in (self.protect, self.autoAccept):
             self.scriptedEffect.addOptionsWidget(box)
-            box.connect("toggled(bool)", lambda _checked: self.updateMRMLFromGUI())
+            self._connect(box, "toggled(bool)", lambda _checked: self.updateMRMLFromGUI())
 
     def setMRMLDefaults(self):
         """Both switches are on at first."""
@@ -115,6 +116,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def cleanup(self):
         """Slicer closes or the effect is removed."""
+        # Qt keeps what is connected, and this effect with it, as long as the buttons live.
+        for widget, signal, slot in self._connections:
+            widget.disconnect(signal, slot)
+        self._connections = []
         if self.prompting is not None:
             self._timer.stop()
             self.prompting.close()
@@ -158,7 +163,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.prompting = EditorPrompting(host)
             self._timer = qt.QTimer()
             self._timer.setInterval(_TICK_MS)
-            self._timer.connect("timeout()", self.onTick)
+            self._connect(self._timer, "timeout()", self.onTick)
         self._hand_on()
 
     def _hand_on(self):
@@ -170,6 +175,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if self.prompting is not None and self.prompting.workspace is not None:
             getattr(self.prompting.workspace.controller, action)()
             self.show()
+
+    def _connect(self, widget, signal, slot):
+        widget.connect(signal, slot)
+        self._connections.append((widget, signal, slot))
 
     def _button(self, text, tip):
         button = qt.QPushButton(text)

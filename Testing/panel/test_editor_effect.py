@@ -168,3 +168,13 @@ def test_slicer_is_told_of_the_effect_once_by_its_file(effect_class, monkeypatch
     register_editor_effect()
     assert calls == [None, SOURCE.as_posix(), "registered"]
     assert SOURCE.parent.name not in ("DFQSAMSlicerLib", "DFQSAMSlicer")
+
+
+def test_after_cleanup_its_buttons_reach_nothing_any_more(effect, editor):
+    effect.deactivate()
+    effect.cleanup()
+    before = editor.node.GetAttribute("SAM 4-bit.ProtectOthers")
+    effect.protect.setChecked(not effect.protect.isChecked())
+    assert editor.node.GetAttribute("SAM 4-bit.ProtectOthers") == before
+    for widget in (*effect.tools.values(), effect.accept, effect.discard, effect.undo, effect.protect):
+        assert not widget.__dict__["_by_name"]
