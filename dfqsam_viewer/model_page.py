@@ -23,7 +23,7 @@ _RECIPES = ("default", "paper", "fast")
 
 
 class ModelPage:
-    """Models of this computer, as DFQSAMSlicerLib keeps them for Slicer, too."""
+    """Models of this computer, as dfqsam_scene keeps them for Slicer, too."""
 
     def __init__(self, desk: Desk, dialog: FileDialog, library: ModelLibrary) -> None:
         self.desk, self.dialog, self.library = desk, dialog, library
@@ -127,7 +127,7 @@ class ModelPage:
         return self._picture_url
 
     def _use(self, path: str) -> None:
-        self.desk.model_path = Path(self._listed(path))
+        self.desk.verbs.change_model(Path(self._listed(path)))
         self.desk.say(f"Segmenting with {Path(path).name} from now on.")
 
     def _listed(self, path: str) -> str:

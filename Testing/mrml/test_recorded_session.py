@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, propagate, read_volume
+from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, WindowLevel, propagate, read_volume
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.workspace import Workspace
@@ -39,7 +39,7 @@ class Person:
         self.views = {axis: self.world.slice_view(orientation) for axis, orientation in VIEWS.items()}
         self.crosshair = self.world.scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
         self.workspace = Workspace(
-            volume_node, segmentation_node, MODEL, self.worker, "600,200", predictor=GreyPredictor()
+            volume_node, segmentation_node, MODEL, self.worker, WindowLevel(600, 200), predictor=GreyPredictor()
         )
 
     @property
@@ -109,7 +109,7 @@ def test_sixty_actions_end_where_the_headless_core_ends(world, a_volume_node, ed
     done = Counter(act(rng, n, person, headless, tmp_path) for n in range(60))
     assert min(done[kind] for kind in ("prompt", "undo", "redo", "propagate")) >= 3, done
     assert done["reload"] == len(RELOADS)
-    segments, canvas = person.workspace.segments, person.workspace.controller.canvas
+    segments, canvas = person.workspace.segments, person.workspace.canvas
     found, _ = saved(segments, tmp_path / "end.seg.nrrd")
     for label, name in enumerate(NAMES, 1):
         expected = np.stack([headless.region(label, SliceKey("K", index)) for index in range(9)])

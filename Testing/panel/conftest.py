@@ -13,6 +13,7 @@ import pytest
 
 from dfqsam_core.store.model_file import write_model
 from Testing.support.finished import wait_for
+from Testing.support.layout import LayoutManager
 from Testing.support.packed_toy import calibrated_toy
 from Testing.support.scene_fixtures import a_volume_node, calibrated_file, model_file, phantom_file, world
 
@@ -59,6 +60,7 @@ def slicer_app(
         testingEnabled=lambda: False,
         setOverrideCursor=lambda cursor: None,
         restoreOverrideCursor=lambda: None,
+        layoutManager=lambda: None,
     )
     monkeypatch.setattr(slicer, "app", app, raising=False)
     monkeypatch.setattr("slicer.util.mainWindow", lambda: None)
@@ -67,12 +69,18 @@ def slicer_app(
 
 @dataclass
 class Views:
-    """The nodes of three slice views, and the node that knows in which of them the mouse is."""
+    """The nodes of three slice views, the node that knows in which of them the mouse is, and what hears its buttons."""
 
     red: Any
     green: Any
     yellow: Any
     crosshair: Any
+    layout: LayoutManager
+
+    def enter(self) -> None:
+        """The mouse is in a slice view, as at every click: in the first one where it was in none."""
+        if self.crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0]) is None:
+            self.move_mouse_to(self.red)
 
     def move_mouse_to(self, view: Any) -> None:
         """The mouse is in the middle of this view."""
@@ -80,7 +88,7 @@ class Views:
 
 
 @pytest.fixture
-def views(world: Any) -> Views:
+def views(world: Any, slicer_app: Any) -> Views:
     """Axial, coronal and sagittal views at the origin, in Slicer's order."""
     import slicer
 
@@ -93,7 +101,9 @@ def views(world: Any) -> Views:
         node.SetSingletonTag(name)
         node.SetOrientation(orientation)
         nodes.append(world.scene.AddNode(node))
-    return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()))
+    layout = LayoutManager(dict(zip(("Red", "Green", "Yellow"), nodes, strict=True)))
+    slicer_app.layoutManager = lambda: layout
+    return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()), layout)
 
 
 @pytest.fixture
@@ -122,8 +132,8 @@ def new_widget(slicer_app: Any) -> Iterator[Callable[[], Any]]:
 class Person:
     """Somebody in front of the panel: presses, chooses, clicks into slices, and waits for the answer."""
 
-    def __init__(self, widget: Any) -> None:
-        self.widget = widget
+    def __init__(self, widget: Any, views: Views) -> None:
+        self.widget, self.views = widget, views
         self.ui = widget.ui
         widget.enter()
         self.wait()
@@ -148,9 +158,9 @@ class Person:
 
         def is_idle() -> bool:
             self.widget.onTick()
-            return not self.panel.worker.is_busy and not self.panel._is_due
+            return self.panel.room.is_idle
 
-        wait_for(is_idle, pause=lambda: self.panel.worker.wait(0.05))
+        wait_for(is_idle, pause=lambda: self.panel.room.worker.wait(0.05))
 
     def press(self, *names: str) -> None:
         """Press buttons by name, waiting after each."""
@@ -178,8 +188,9 @@ class Person:
         """Click voxels with the tool that is down, as the view's place mode would, without waiting for the answer."""
         from dfqsam_scene.nodes.volume_node import world_from_ijk
 
-        node = self.panel.tools._placing.node
+        node = self.panel.room.place_tool.placing.node
         assert node is not None, "no tool is down"
+        self.views.enter()
         for ijk in places_ijk:
             node.AddControlPointWorld(world_from_ijk(self.workspace.segments.volume_node, ijk).tolist())
 
@@ -196,7 +207,7 @@ def person(new_widget: Callable[[], Any], views: Views, a_volume_node: Any) -> P
     from dfqsam_scene.nodes.slice_views import show_slice
 
     show_slice(a_volume_node, SliceKey("K", 4))
-    found = Person(new_widget())
+    found = Person(new_widget(), views)
     found.ui.volumeSelector.setCurrentNode(a_volume_node)
     found.wait()
     return found

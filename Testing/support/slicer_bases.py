@@ -154,6 +154,11 @@ def install() -> None:
     )
     _add("ScriptedLoadableModule", {base.__name__: base for base in bases})
     _add("parameterNodeWrapper", {"parameterNodeWrapper": parameterNodeWrapper})
+    install_words()
+
+
+def install_words() -> None:
+    """Put Slicer's translation of words where Slicer has it; here it translates nothing."""
     _add("i18n", {"tr": lambda text: text})
 
 

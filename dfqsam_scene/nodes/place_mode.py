@@ -6,6 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 
+def view_under_mouse(scene: Any) -> Any:
+    """The vtkMRMLSliceNode of the view that the mouse is in; None elsewhere, for instance in a 3D view."""
+    crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    return None if crosshair is None else crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0])
+
+
+def is_placed_beside_slices(node: Any) -> bool:
+    """Whether the mouse places points of this node and is in no slice view: a script's own points are no clicks."""
+    scene = node.GetScene()
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    if None in (interaction, selection, scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")):
+        return False
+    is_placing = interaction.GetCurrentInteractionMode() == interaction.Place
+    return is_placing and selection.GetActivePlaceNodeID() == node.GetID() and view_under_mouse(scene) is None
+
+
 class Placing:
     """Lets the mouse place control points of a node, one click after the other, until `end`.
 

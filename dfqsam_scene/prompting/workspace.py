@@ -31,8 +31,8 @@ _LISTENING: dict[str, Workspace] = {}
 class Workspace:
     """Markups placed in the scene become prompts of the chosen segment; the session is saved with the scene.
 
-    model: from `dfqsam_core.load_model`. window: as VolumeSession takes it; a session saved with the segmentation
-    keeps its own. changed: called after each change of the controller. segment_id: the segment that prompts go to.
+    model: from `dfqsam_core.load_model`. window: a session saved with the segmentation keeps its own. changed: called
+    after each change of the controller. session: prompts and predictions. segment_id: the segment that prompts go to.
     notice: why a saved session could not be continued, or who prompts now, else empty; what an earlier session drew
     counts as drawn by hand where it cannot be continued. prompts: to begin with, instead of a saved session.
     predictor, idle_predictor: replace the runtime's own, the second for encoding ahead. One workspace of a scene
@@ -46,7 +46,7 @@ class Workspace:
         segmentation_node: Any,
         model: Any,
         worker: Worker,
-        window: str | WindowLevel = "auto",
+        window: WindowLevel,
         changed: Callable[[], None] = lambda: None,
         predictor: Predictor | None = None,
         idle_predictor: Predictor | None = None,
@@ -63,13 +63,14 @@ class Workspace:
         self._tags: list[tuple[Any, int]] = []
         self._take_over()
         saved = self._saved_session(volume, predictor) if prompts is None else None
-        session = saved or VolumeSession(volume, model, window, predictor=predictor)
+        self.session = session = saved or VolumeSession(volume, model, window, predictor=predictor)
         if predictor is None:
             idle_predictor = predictor_for(model)
         self._idle = None if idle_predictor is None else IdleEncoding(session.slices, idle_predictor)
         self._preview = SegmentationPreview(volume_node)
         self._outlines = BoxOutlines(volume_node)
-        self.controller = Controller(Canvas(session, self.segments), worker, self._refresh, self._preview)
+        self.canvas = Canvas(session, self.segments)
+        self.controller = Controller(self.canvas, worker, self._refresh, self._preview)
         self.markups = PromptMarkups(volume_node, PromptEvents(self._chosen, self._added, self._removed, self._refused))
         if saved is None:
             self._remember_prompts(prompts)
@@ -87,11 +88,19 @@ class Workspace:
     @property
     def window(self) -> WindowLevel:
         """The window that the model sees the volume through now."""
-        return self.controller.canvas.session.window
+        return self.session.window
 
     def change_window(self, window: WindowLevel) -> None:
         """Let the model see the volume through another window from now on."""
         self.controller.change_window(window)
+
+    def protect_others(self, is_on: bool) -> None:
+        """Leave all other segments as they are when one is written, or not; on at first."""
+        self.canvas.protect_others = is_on
+
+    def before_each_change(self, react: Callable[[], None]) -> None:
+        """Call this once before each action that changes segments, for an undo of somebody else's."""
+        self.canvas.about_to_change = react
 
     def look_at(self, key: SliceKey) -> None:
         """Tell which slice is looked at: it and its neighbours are encoded while nothing else runs."""
@@ -172,7 +181,7 @@ class Workspace:
         )
         for segment_id, prompt in pairs:
             if segment_id in present:
-                self.controller.canvas.remember(segment_id, prompt)
+                self.canvas.remember(segment_id, prompt)
 
     def _chosen(self) -> str:
         if self.segment_id is None:
@@ -202,5 +211,5 @@ class Workspace:
         if self.segments.node.GetScene() is not None and self.segments.volume_node.GetScene() is not None:
             self.controller.finish_writing()
             self.controller.accept_preview()
-        if self.segments.node.GetScene() is not None and self.controller.canvas.session.segments:
-            store_session(self.controller.canvas.session, self.segments.node)
+        if self.segments.node.GetScene() is not None and self.session.segments:
+            store_session(self.session, self.segments.node)
