@@ -90,3 +90,15 @@ def placing(world: Any) -> Iterator[Any]:
     yield found
     found.end()
     found.close()
+
+
+@pytest.fixture
+def tool(world: Any, workspace: Any) -> Iterator[Any]:
+    """The place tool of all front ends on the three slice views, placing for the chosen segment."""
+    from dfqsam_scene.prompting.place_tool import PlaceTool
+
+    views = [(viewport.node, viewport.view.interactor()) for viewport in world.views.values()]
+    found = PlaceTool(world.scene, lambda: None, lambda: views)
+    found.follow(workspace.markups, workspace.segment_id)
+    yield found
+    found.close()
