@@ -51,7 +51,7 @@ EMPTY: dict[str, Any] = {
     "model": {"name": "", "kind": "", "summary": ""},
     "models": [],
     "card": {},
-    "quantization": {"state": "", "recipes": [], "unfinished": [], "message": "", "checkpoint": ""},
+    "quantization": {"state": "", "recipes": [], "unfinished": [], "message": "", "checkpoint": "", "estimate": ""},
     "dialog": None,
 }
 # What only the page itself changes.
@@ -66,6 +66,7 @@ PAGE: dict[str, Any] = {
     "recipe": "default",
     "bits": 4,
     "seed": 0,
+    "images": 0,
 }
 
 

@@ -130,10 +130,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.prompting.close()
             self.prompting = self._verbs = self._timer = None
 
-    def onVerb(self, name):
+    def onVerb(self, name, *arguments):
         """Do what a button asks for, while the effect is the active one."""
         if self.prompting is not None and self.prompting.is_active:
-            self._verbs[name]()
+            self._verbs[name](*arguments)
         self.show()
 
     def onTick(self):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -211,3 +213,23 @@ def person(new_widget: Callable[[], Any], views: Views, a_volume_node: Any) -> P
     found.ui.volumeSelector.setCurrentNode(a_volume_node)
     found.wait()
     return found
+
+
+@pytest.fixture
+def effect_class(slicer_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The class as Slicer loads it: the file under its folder's name, on the base that Slicer has for effects."""
+    from DFQSAMSlicerLib.editor_effect_registration import SOURCE
+
+    class Base:
+        def __init__(self, scripted_effect: Any) -> None:
+            self.scriptedEffect = scripted_effect
+
+    bases = types.ModuleType("SegmentEditorEffects")
+    bases.AbstractScriptedSegmentEditorEffect = Base
+    monkeypatch.setitem(sys.modules, "SegmentEditorEffects", bases)
+    spec = importlib.util.spec_from_file_location(SOURCE.parent.name, SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, SOURCE.parent.name, module)
+    spec.loader.exec_module(module)
+    # The editor makes the class's name from the file's.
+    return getattr(module, SOURCE.stem)

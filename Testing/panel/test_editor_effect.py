@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import types
 
@@ -23,26 +22,6 @@ def editor(slicer_app, world, a_volume_node):
     found = SegmentEditorHost(world.scene, node, a_volume_node)
     found.node.SetSelectedSegmentID("liver")
     return found
-
-
-@pytest.fixture
-def effect_class(monkeypatch):
-    """The class as Slicer loads it: the file under its folder's name, on the base that Slicer has for effects."""
-    from DFQSAMSlicerLib.editor_effect_registration import SOURCE
-
-    class Base:
-        def __init__(self, scripted_effect):
-            self.scriptedEffect = scripted_effect
-
-    bases = types.ModuleType("SegmentEditorEffects")
-    bases.AbstractScriptedSegmentEditorEffect = Base
-    monkeypatch.setitem(sys.modules, "SegmentEditorEffects", bases)
-    spec = importlib.util.spec_from_file_location(SOURCE.parent.name, SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, SOURCE.parent.name, module)
-    spec.loader.exec_module(module)
-    # The editor makes the class's name from the file's.
-    return getattr(module, SOURCE.stem)
 
 
 @pytest.fixture

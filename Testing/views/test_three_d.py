@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 pytest.importorskip("trame_slicer", reason="trame-slicer is not installed: make test-views")
@@ -11,17 +12,22 @@ from Testing.support.phantom import world_of
 CENTRE = (15, 18, 14)
 
 
-def turn_and_click(mouse):
-    """Click into a 3D view, then turn it with the left button."""
+def turn_and_click(mouse, image):
+    """Let a 3D view look at the middle of the volume, click there, then turn it with the left button."""
+    centre = world_of(image, CENTRE)
+    camera = mouse.view.renderer().GetActiveCamera()
+    camera.SetFocalPoint(*centre)
+    camera.SetPosition(*np.add(centre, (0, 300, 0)))
+    camera.SetViewUp(0, 0, 1)
     mouse.picture()
     mouse.click((200, 150))
-    mouse.drag((200, 150), (260, 190))
+    mouse.drag((200, 150), (215, 160))
 
 
 @pytest.mark.parametrize("role", ["positive", "negative", "box"])
 def test_clicking_and_turning_a_3d_view_with_a_tool_places_nothing(world, workspace, tool, phantom, role):
     tool.choose(role)
-    turn_and_click(world.three_d)
+    turn_and_click(world.three_d, phantom[1])
     assert workspace.finish()
     assert workspace.controller.all_prompts() == {}
     assert workspace.markups.nodes[role].GetNumberOfDefinedControlPoints() == 0
@@ -35,12 +41,12 @@ def test_clicking_and_turning_a_3d_view_with_a_tool_places_nothing(world, worksp
 
 
 @pytest.mark.parametrize("role", ["positive", "box"])
-def test_what_a_3d_view_places_all_the_same_is_refused_in_a_sentence(world, workspace, tool, role):
+def test_what_a_3d_view_places_all_the_same_is_refused_in_a_sentence(world, workspace, tool, phantom, role):
     node = workspace.markups.nodes[role]
     # As if somebody had let the prompts be shown there.
     node.GetDisplayNode().SetViewNodeIDs([])
     tool.choose(role)
-    turn_and_click(world.three_d)
+    turn_and_click(world.three_d, phantom[1])
     assert workspace.finish()
     assert workspace.controller.all_prompts() == {}
     assert "a 3D view shows no slice" in workspace.controller.message
