@@ -15,7 +15,7 @@ from .grey_predictor import GreyModel, GreyPredictor
 
 END = Path(__file__).parents[1] / "data" / "story_end.json"
 # Two models, by the names of their files, which need not be there.
-_MODELS = {"grey0": ("0" * 64, 8.0), "grey1": ("1" * 64, 60.0)}
+_MODELS = {"grey0": ("0" * 64, 60.0), "grey1": ("1" * 64, 8.0)}
 _REACHES = dict(_MODELS.values())
 # What differs between one run and the next, or between the rooms that a front end stands in.
 _NOT_COMPARED = ("seconds",)
@@ -39,18 +39,26 @@ class Stage(Protocol):
         """Choose another model."""
 
 
+class SurePredictor(GreyPredictor):
+    """One whose masks do not hang on a threshold, so that a propagation trusts it."""
+
+    def predict(self, *arguments: Any, **named: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As its base."""
+        masks, ious, low_res = super().predict(*arguments, **named)
+        return masks, ious, np.where(low_res > 0, np.float32(10), np.float32(-10))
+
+
 def put_models_on_stage(replace: Callable[[str, Any], None], folder: Path) -> list[Path]:
     """Let the grey models be loaded in place of real ones; replace: sets a dotted name. Returns their paths."""
 
     def load_model(path: Path, *_: Any, **__: Any) -> GreyModel:
         return GreyModel(_MODELS[Path(path).stem][0])
 
-    def predictor_for(model: GreyModel) -> GreyPredictor:
-        return GreyPredictor(_REACHES[model.digest])
+    def predictor(model: GreyModel) -> SurePredictor:
+        return SurePredictor(_REACHES[model.digest])
 
     replace("dfqsam_core.load_model", load_model)
-    replace("dfqsam_core.volume.session.slice_predictor.predictor_for", predictor_for)
-    replace("dfqsam_scene.prompting.workspace.predictor_for", predictor_for)
+    replace("dfqsam_core.runtime.SamPredictor", predictor)
     return [folder / f"{name}.safetensors" for name in _MODELS]
 
 
@@ -67,7 +75,7 @@ def play(stage: Stage, models: list[Path]) -> dict[str, Any]:
     act.windows()
     stage.choose_model(models[1])
     act.previews()
-    return _end(stage.room)
+    return {**_end(stage.room), "stops": act.stops}
 
 
 def told() -> dict[str, Any]:
@@ -81,6 +89,7 @@ class _Act:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+        self.stops: list[list[Any]] = []
         self.look(K, 4)
 
     def points_and_candidates(self) -> None:
@@ -132,6 +141,7 @@ class _Act:
         assert not self.stage.room.state().is_working
         for verb in (("propagate", 2, 6), ("undo",), ("redo",)):
             self.do(*verb)
+        self.stops = [[stop.direction, stop.last_index, stop.reason] for stop in self.stage.room.state().stops]
 
     def windows(self) -> None:
         """A point through another window, and one along another axis."""
