@@ -11,6 +11,7 @@ import SimpleITK as sitk
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, WindowLevel, propagate, read_volume
+from dfqsam_core.volume.session.history import History
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.workspace import Workspace
@@ -89,8 +90,7 @@ def act(rng, n, person, headless, folder):
     elif kind == "reload":
         person.reload(folder / f"scene-{n}")
         # A file holds no undo history; the headless session forgets its own in the same way.
-        headless._done.clear()
-        headless._undone.clear()
+        headless._history = History()
     else:
         getattr(person.workspace.controller, kind)()
         getattr(headless, kind)()
@@ -109,7 +109,7 @@ def test_sixty_actions_end_where_the_headless_core_ends(world, a_volume_node, ed
     done = Counter(act(rng, n, person, headless, tmp_path) for n in range(60))
     assert min(done[kind] for kind in ("prompt", "undo", "redo", "propagate")) >= 3, done
     assert done["reload"] == len(RELOADS)
-    segments, canvas = person.workspace.segments, person.workspace.canvas
+    segments, canvas = person.workspace.segments, person.workspace.controller.canvas
     found, _ = saved(segments, tmp_path / "end.seg.nrrd")
     for label, name in enumerate(NAMES, 1):
         expected = np.stack([headless.region(label, SliceKey("K", index)) for index in range(9)])

@@ -11,8 +11,8 @@ from dfqsam_core.volume import BoxPrompt, VolumeGeometry
 
 from .mouse_presses import MousePresses
 from .outlines import RubberBand
-from .place_mode import view_under_mouse
-from .volume_node import ijk_from_world, matrix_array, view_axis
+from .place_mode import clicked_view, view_under_mouse
+from .volume_node import ijk_from_world, matrix_array, view_axis, world_of_point
 
 _SAME_PLANE_MM = 1e-3
 
@@ -34,36 +34,33 @@ class BoxDrawing:
 
     def placed(self) -> None:
         """A corner was placed: finish the box, or wait for the other corner; raises PromptError for no box."""
-        corners = defined_points(self._node)
-        if not corners:
+        clicked_view(self._node)
+        count = self._node.GetNumberOfDefinedControlPoints()
+        if count == 0:
             return
         start, here = self.presses.drag_start(), self._plane_under_mouse()
         self.presses.forget()
-        if len(corners) == 1 and start is None:
+        last = world_of_point(self._node, count - 1)
+        if count == 1 and start is not None:
+            self._finish(start, last)
+        elif count > 1 and _is_same(self._plane, here):
+            self._finish(world_of_point(self._node, 0), last)
+        else:
+            if count > 1:
+                # The first one is on a slice that the mouse has left.
+                self._node.RemoveNthControlPoint(0)
             self._plane = here
-            return
-        last = world_position(self._node, corners[-1])
-        if len(corners) > 1 and not _is_same(self._plane, here):
-            # It is on a slice that the mouse has left.
-            self._node.RemoveNthControlPoint(corners[0])
-            self._plane = here
-            return
-        first = world_position(self._node, corners[0]) if start is None or len(corners) > 1 else start
-        self.forget_corner()
-        self._drawn(self._box(first, last))
 
     def moved(self) -> None:
         """The mouse moved: let the rectangle follow, where there is a first corner."""
-        corners, start = defined_points(self._node), self.presses.drag_start()
-        count = self._node.GetNumberOfControlPoints()
-        if corners and len(corners) < count:
-            first = world_position(self._node, corners[0])
-        elif not corners and count and start is not None and self.presses.is_down:
-            first = start
-        else:
-            self._band.show(None)
-            return
-        self._band.show(self._clipped(first, world_position(self._node, count - 1)))
+        defined, count = self._node.GetNumberOfDefinedControlPoints(), self._node.GetNumberOfControlPoints()
+        first = None
+        if 0 < defined < count:
+            first = world_of_point(self._node, 0)
+        elif count > defined and self.presses.is_down:
+            first = self.presses.drag_start()
+        box = None if first is None else self._clipped(first, world_of_point(self._node, count - 1))
+        self._band.show(box)
 
     def follow_view(self) -> None:
         """Forget a corner whose slice is not shown any more."""
@@ -80,9 +77,10 @@ class BoxDrawing:
         """Take the rectangle away."""
         self._band.remove()
 
-    def _box(self, first_world: np.ndarray, last_world: np.ndarray) -> BoxPrompt:
+    def _finish(self, first_world: np.ndarray, last_world: np.ndarray) -> None:
+        self.forget_corner()
         axis, corners = self._corners(first_world, last_world)
-        return BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
+        self._drawn(BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis))
 
     def _clipped(self, first_world: np.ndarray, last_world: np.ndarray) -> BoxPrompt:
         axis, corners = self._corners(first_world, last_world)
@@ -91,7 +89,8 @@ class BoxDrawing:
 
     def _corners(self, first_world: np.ndarray, last_world: np.ndarray) -> tuple[str, np.ndarray]:
         """Axis, and the two corners in voxel positions on one slice."""
-        axis = axis_of_click(self._volume_node, self._geometry, last_world)
+        view = view_under_mouse(self._volume_node.GetScene())
+        axis = self._geometry.acquisition_axis if view is None else view_axis(self._volume_node, view, last_world)
         corners = np.array([ijk_from_world(self._volume_node, point) for point in (first_world, last_world)])
         # Both were on one view; rounding across it may differ by a slice where the view is oblique.
         normal = "IJK".index(axis)
@@ -113,22 +112,3 @@ def plane_of(slice_node: Any) -> np.ndarray:
     """(4,): the normal of the plane that a slice view shows, and its distance from the origin, mm."""
     plane = matrix_array(slice_node.GetSliceToRAS())
     return np.append(plane[:3, 2], plane[:3, 2] @ plane[:3, 3])
-
-
-def axis_of_click(volume_node: Any, geometry: VolumeGeometry, position_world: np.ndarray) -> str:
-    """The axis of the slice view that the mouse is in; of a script's own point, the acquisition axis."""
-    view = view_under_mouse(volume_node.GetScene())
-    return geometry.acquisition_axis if view is None else view_axis(volume_node, view, position_world)
-
-
-def defined_points(node: Any) -> list[int]:
-    """Numbers of the control points that were placed; one that only follows the mouse is none."""
-    count = range(node.GetNumberOfControlPoints())
-    return [n for n in count if node.GetNthControlPointPositionStatus(n) == node.PositionDefined]
-
-
-def world_position(node: Any, n: int) -> np.ndarray:
-    """(3,) RAS of a control point, placed or not."""
-    position = [0.0, 0.0, 0.0]
-    node.GetNthControlPointPositionWorld(n, position)
-    return np.array(position)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import slicer
 
-from dfqsam_core.errors import DFQSAMError, PromptError
-from dfqsam_core.volume import BoxPrompt, PointPrompt, VolumeGeometry
+from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.volume import BoxPrompt, PointPrompt
 from dfqsam_core.volume.prompts import Prompt
 
-from .box_drawing import BoxDrawing, axis_of_click, defined_points, world_position
+from .box_drawing import BoxDrawing
 from .mouse_presses import MousePresses
-from .place_mode import is_placed_beside_slices
+from .place_mode import clicked_view
 from .roles import ROLES, node_of_role
 from .slice_views import slice_nodes
-from .volume_node import ijk_from_world, ijk_to_ras, world_from_ijk
+from .volume_node import ijk_of_point, read_volume_node, view_axis, world_from_ijk, world_of_point
 
 
 @dataclass
@@ -46,7 +46,7 @@ class PromptMarkups:
 
     def __init__(self, volume_node: Any, events: PromptEvents) -> None:
         self._volume_node = volume_node
-        self._geometry = VolumeGeometry(ijk_to_ras(volume_node), volume_node.GetImageData().GetDimensions())
+        self._geometry = read_volume_node(volume_node).geometry
         self._events = events
         self._shown: dict[str, dict[str, tuple[str, PointPrompt]]] = {"positive": {}, "negative": {}}
         self._quiet = False
@@ -71,15 +71,14 @@ class PromptMarkups:
 
     def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
         """Make the control points these (segment ID, prompt) pairs; boxes are drawn by `BoxOutlines`."""
-        prompts = list(prompts)
-        with self._silence():
-            for role in self._shown:
-                points = [
-                    (segment_id, prompt)
-                    for segment_id, prompt in prompts
-                    if isinstance(prompt, PointPrompt) and prompt.positive == (role == "positive")
-                ]
-                self._show_points(role, points)
+        wanted = {role: Counter[tuple[str, PointPrompt]]() for role in self._shown}
+        for segment_id, prompt in prompts:
+            if isinstance(prompt, PointPrompt):
+                wanted["positive" if prompt.positive else "negative"][segment_id, prompt] += 1
+        for role, shown in self._shown.items():
+            # Most calls have nothing new to show.
+            if wanted[role] != Counter(shown.values()):
+                self._show_points(role, wanted[role])
 
     def forget_corner(self) -> None:
         """Take away the first corner of a box that nobody will finish; the next box begins with a corner of its own."""
@@ -102,25 +101,25 @@ class PromptMarkups:
     def _find_saved(self, role: str) -> None:
         """Know the control points that a loaded scene brought; any that is not ours or outside is left alone."""
         node = self.nodes[role]
-        for n in defined_points(node):
+        for n in _defined(node):
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 place = json.loads(node.GetNthControlPointDescription(n))
                 prompt = self._point(node, n, role, str(place["axis"]))
                 self._shown[role][node.GetNthControlPointID(n)] = (str(place["segment"]), prompt)
 
-    def _show_points(self, role: str, points: list[tuple[str, PointPrompt]]) -> None:
+    def _show_points(self, role: str, points: Counter[tuple[str, PointPrompt]]) -> None:
         """Remove what is not wanted and add what is missing: a point in the middle of being placed is not touched."""
-        node, shown = self.nodes[role], self._shown[role]
-        missing = list(points)
-        for point_id, pair in list(shown.items()):
-            if pair in missing:
-                missing.remove(pair)
-            else:
-                del shown[point_id]
-                node.RemoveNthControlPoint(node.GetNthControlPointIndexByID(point_id))
-        for segment_id, prompt in missing:
-            position = world_from_ijk(self._volume_node, prompt.ijk).tolist()
-            self._adopt(role, node.AddControlPointWorld(position, ""), segment_id, prompt)
+        node, shown, missing = self.nodes[role], self._shown[role], points.copy()
+        with self._silence():
+            for point_id, pair in list(shown.items()):
+                if missing[pair] > 0:
+                    missing[pair] -= 1
+                else:
+                    del shown[point_id]
+                    node.RemoveNthControlPoint(node.GetNthControlPointIndexByID(point_id))
+            for segment_id, prompt in missing.elements():
+                position = world_from_ijk(self._volume_node, prompt.ijk).tolist()
+                self._adopt(role, node.AddControlPointWorld(position, ""), segment_id, prompt)
 
     def _adopt(self, role: str, n: int, segment_id: str, prompt: PointPrompt) -> None:
         """Make a control point stand for a prompt: on its voxel's centre, with its place in the description."""
@@ -137,23 +136,23 @@ class PromptMarkups:
                 node.AddObserver(events.PointModifiedEvent, lambda *_: self._guard(self._box.moved)),
             ]
         return [
-            node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(lambda: self._changed(role))),
-            node.AddObserver(events.PointRemovedEvent, lambda *_: self._guard(lambda: self._changed(role))),
-            node.AddObserver(events.PointEndInteractionEvent, lambda *_: self._guard(lambda: self._moved(role))),
+            node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._changed, role)),
+            node.AddObserver(events.PointRemovedEvent, lambda *_: self._guard(self._changed, role)),
+            node.AddObserver(events.PointEndInteractionEvent, lambda *_: self._guard(self._moved, role)),
         ]
 
-    def _guard(self, react: Callable[[], None]) -> None:
+    def _guard(self, react: Callable[..., None], *what: str) -> None:
         if self._quiet:
             return
         try:
-            react()
+            react(*what)
         except DFQSAMError as error:
             self._events.refused(error)
 
     def _changed(self, role: str) -> None:
         """Tell which control points are new and which are gone since `show`."""
         node, shown = self.nodes[role], self._shown[role]
-        present = {node.GetNthControlPointID(n): n for n in defined_points(node)}
+        present = {node.GetNthControlPointID(n): n for n in _defined(node)}
         for point_id in [known for known in shown if known not in present]:
             self._events.removed(*shown.pop(point_id))
         for point_id, n in present.items():
@@ -163,19 +162,18 @@ class PromptMarkups:
 
     def _take(self, node: Any, n: int, role: str) -> None:
         """Make a new control point a prompt; one that cannot be is removed again."""
-        with self._silence():
-            try:
-                _require_slice_view(node)
-                prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
-            except DFQSAMError:
+        try:
+            prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
+        except DFQSAMError:
+            with self._silence():
                 node.RemoveNthControlPoint(n)
-                raise
-            self._adopt(role, n, segment_id, prompt)
+            raise
+        self._adopt(role, n, segment_id, prompt)
         self._events.added(segment_id, prompt)
 
     def _moved(self, role: str) -> None:
         node, shown = self.nodes[role], self._shown[role]
-        for n in defined_points(node):
+        for n in _defined(node):
             point_id = node.GetNthControlPointID(n)
             if point_id in shown:
                 segment_id, old = shown[point_id]
@@ -189,7 +187,6 @@ class PromptMarkups:
     def _corner_placed(self) -> None:
         with self._silence():
             try:
-                _require_slice_view(self.nodes["box"])
                 self._box.placed()
             except DFQSAMError:
                 self._box.forget_corner()
@@ -199,13 +196,14 @@ class PromptMarkups:
         self._events.added(self._events.segment(), box)
 
     def _point(self, node: Any, n: int, role: str, axis: str) -> PointPrompt:
-        return PointPrompt.at(self._geometry, self._voxel(node, n), "IJK", role == "positive", axis)
-
-    def _voxel(self, node: Any, n: int) -> np.ndarray:
-        return ijk_from_world(self._volume_node, world_position(node, n))
+        return PointPrompt.at(self._geometry, ijk_of_point(self._volume_node, node, n), "IJK", role == "positive", axis)
 
     def _axis(self, node: Any, n: int) -> str:
-        return axis_of_click(self._volume_node, self._geometry, world_position(node, n))
+        """The axis of the slice view that the mouse is in; of a script's own point the acquisition axis."""
+        view = clicked_view(node)
+        if view is None:
+            return self._geometry.acquisition_axis
+        return view_axis(self._volume_node, view, world_of_point(node, n))
 
     def _keep_to_slices(self) -> None:
         """Show and place prompts in slice views only: a 3D view would put them on a slice that nobody looks at."""
@@ -225,6 +223,7 @@ class PromptMarkups:
             self._quiet = before
 
 
-def _require_slice_view(node: Any) -> None:
-    if is_placed_beside_slices(node):
-        raise PromptError("Prompts are placed in slice views: a 3D view shows no slice. Click in a slice view.")
+def _defined(node: Any) -> list[int]:
+    """Numbers of the control points that were placed; one that only follows the mouse is none."""
+    count = range(node.GetNumberOfControlPoints())
+    return [n for n in count if node.GetNthControlPointPositionStatus(n) == node.PositionDefined]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dfqsam_core.errors import PromptError
+
 
 def view_under_mouse(scene: Any) -> Any:
     """The vtkMRMLSliceNode of the view that the mouse is in; None elsewhere, for instance in a 3D view."""
@@ -12,15 +14,21 @@ def view_under_mouse(scene: Any) -> Any:
     return None if crosshair is None else crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0])
 
 
-def is_placed_beside_slices(node: Any) -> bool:
-    """Whether the mouse places points of this node and is in no slice view: a script's own points are no clicks."""
+def clicked_view(node: Any) -> Any:
+    """The vtkMRMLSliceNode that a point of a markups node is placed in; None for a script's own point.
+
+    Raises PromptError where the mouse places it beside all slice views, which is in a 3D view.
+    """
     scene = node.GetScene()
+    view = view_under_mouse(scene)
     interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    if view is not None or None in (interaction, scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")):
+        return view
     selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
-    if None in (interaction, selection, scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")):
-        return False
     is_placing = interaction.GetCurrentInteractionMode() == interaction.Place
-    return is_placing and selection.GetActivePlaceNodeID() == node.GetID() and view_under_mouse(scene) is None
+    if is_placing and selection.GetActivePlaceNodeID() == node.GetID():
+        raise PromptError("Prompts are placed in slice views: a 3D view shows no slice. Click in a slice view.")
+    return None
 
 
 class Placing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import slicer
@@ -39,6 +40,12 @@ class SegmentEditor:
         """Edit everywhere and overwrite nothing."""
         self._use(segment_id, slicer.vtkMRMLSegmentEditorNode())
         self.allow_overlap()
+
+    def protect(self, others: Iterable[str]) -> list[str]:
+        """Overwrite none of these segments in what follows; returns those that their overwrite mode keeps apart."""
+        apart = [other for other in others if self.overwrites(other)]
+        self.allow_overlap()
+        return apart
 
     def allow_overlap(self) -> None:
         """Overwrite no other segment in what follows."""

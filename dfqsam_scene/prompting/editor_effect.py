@@ -81,4 +81,4 @@ class EditorPrompting(Prompting):
 
     def _prepare(self, workspace: Workspace) -> None:
         workspace.segments.follow_settings(self._host.node)
-        workspace.before_each_change(self._host.save_state)
+        workspace.controller.about_to_change = self._host.save_state
