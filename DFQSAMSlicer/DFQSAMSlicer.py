@@ -261,9 +261,10 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
         from dfqsam_core.resources import DEMO_MODEL, resource_path
         from dfqsam_scene.nodes.segments import new_segmentation
         from dfqsam_scene.nodes.volume_node import read_volume_node
+        from dfqsam_scene.prompting.window_texts import window_of
         from dfqsam_scene.prompting.workspace import Workspace
 
-        read_volume_node(volume_node)
+        window = window_of(window, read_volume_node(volume_node))
         model = load_model(model_path or resource_path(DEMO_MODEL))
         if segmentation_node is None:
             segmentation_node = new_segmentation(volume_node, _("SAM segmentation"))

@@ -12,16 +12,14 @@ from slicer.parameterNodeWrapper import parameterNodeWrapper
 class PanelParameters:
     """The Segment panel's choices; fields are named as Slicer names parameters.
 
-    window: "auto", a preset's name, or "WIDTH,LEVEL". autoAccept: write each prediction at once instead
-    of showing it first. refine: start from the slice's present mask. protectOthers: leave all other segments as they
-    are. encodeAhead: prepare the slices around the present one while nothing else runs.
+    All are as `dfqsam_scene.prompting.choice.Choice` has them.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
     segmentation: slicer.vtkMRMLSegmentationNode
     segmentId: str
     window: str = "auto"
-    autoAccept: bool = False
+    autoAccept: bool = True
     refine: bool = False
     protectOthers: bool = True
     encodeAhead: bool = True

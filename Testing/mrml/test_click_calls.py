@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume import SliceKey, WindowLevel
 from dfqsam_scene.jobs.worker import Worker
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import world_from_ijk
@@ -36,7 +36,7 @@ def counted_worker(count):
 def test_one_point_takes_few_calls_in_few_places(a_volume_node, count, counted_worker):
     node = new_segmentation(a_volume_node, "Organs")
     liver = node.GetSegmentation().AddEmptySegment("", "liver")
-    workspace = Workspace(a_volume_node, node, MODEL, counted_worker, "600,200", predictor=GreyPredictor())
+    workspace = Workspace(a_volume_node, node, MODEL, counted_worker, WindowLevel(600, 200), predictor=GreyPredictor())
     workspace.segment_id = liver
     position = world_from_ijk(a_volume_node, (7.2, 5.1, 4.3)).tolist()
     count.reset()

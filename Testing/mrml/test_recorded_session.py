@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, propagate, read_volume
+from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, WindowLevel, propagate, read_volume
 from dfqsam_core.volume.session.history import History
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node
@@ -40,7 +40,7 @@ class Person:
         self.views = {axis: self.world.slice_view(orientation) for axis, orientation in VIEWS.items()}
         self.crosshair = self.world.scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
         self.workspace = Workspace(
-            volume_node, segmentation_node, MODEL, self.worker, "600,200", predictor=GreyPredictor()
+            volume_node, segmentation_node, MODEL, self.worker, WindowLevel(600, 200), predictor=GreyPredictor()
         )
 
     @property

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
+from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, WindowLevel
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import SceneError, world_from_ijk
+from dfqsam_scene.prompting.opening import Choice, Opening
 from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
@@ -20,7 +20,7 @@ K4 = SliceKey("K", 4)
 
 
 def open_workspace(volume_node, segmentation_node, worker, model=MODEL):
-    return Workspace(volume_node, segmentation_node, model, worker, "600,200", predictor=GreyPredictor())
+    return Workspace(volume_node, segmentation_node, model, worker, WindowLevel(600, 200), predictor=GreyPredictor())
 
 
 @pytest.fixture
@@ -153,10 +153,15 @@ def test_nodes_that_cannot_be_segmented_are_refused(a_volume_node, worker):
         open_workspace(None, new_segmentation(a_volume_node, "Organs"), worker)
 
 
-def test_one_that_could_not_be_opened_is_not_in_the_way_of_the_next(a_volume_node, worker):
+def test_one_that_could_not_be_opened_is_not_in_the_way_of_the_next(a_volume_node, worker, model_file):
     node = new_segmentation(a_volume_node, "Organs")
-    with pytest.raises(DFQSAMError, match="window"):
-        Workspace(a_volume_node, node, MODEL, worker, "nonsense", predictor=GreyPredictor())
-    found = open_workspace(a_volume_node, node, worker)
-    assert found.is_open
-    found.close()
+    opening = Opening(worker, lambda: None)
+    opening.choose(Choice(a_volume_node, node, model_file, "nonsense"))
+    settle(worker, worker.deliver)
+    assert opening.workspace is None
+    assert "Unknown window 'nonsense'" in opening.message
+    opening.choose(Choice(a_volume_node, node, model_file, "600,200"))
+    settle(worker, worker.deliver)
+    assert opening.message == ""
+    assert opening.workspace.is_open
+    opening.close()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 
 from dfqsam_core.store.model_file import write_model
 from Testing.support.finished import wait_for
+from Testing.support.layout import LayoutManager
 from Testing.support.packed_toy import calibrated_toy
 from Testing.support.scene_fixtures import a_volume_node, calibrated_file, model_file, phantom_file, world
 
@@ -66,12 +70,18 @@ def slicer_app(
 
 @dataclass
 class Views:
-    """The nodes of three slice views, and the node that knows in which of them the mouse is."""
+    """The nodes of three slice views, the node that knows in which of them the mouse is, and what hears its buttons."""
 
     red: Any
     green: Any
     yellow: Any
     crosshair: Any
+    layout: LayoutManager
+
+    def enter(self) -> None:
+        """The mouse is in a slice view, as at every click: in the first one where it was in none."""
+        if self.crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0]) is None:
+            self.move_mouse_to(self.red)
 
     def move_mouse_to(self, view: Any) -> None:
         """The mouse is in the middle of this view."""
@@ -79,7 +89,7 @@ class Views:
 
 
 @pytest.fixture
-def views(world: Any) -> Views:
+def views(world: Any, slicer_app: Any) -> Views:
     """Axial, coronal and sagittal views at the origin, in Slicer's order."""
     import slicer
 
@@ -92,7 +102,9 @@ def views(world: Any) -> Views:
         node.SetSingletonTag(name)
         node.SetOrientation(orientation)
         nodes.append(world.scene.AddNode(node))
-    return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()))
+    layout = LayoutManager(dict(zip(("Red", "Green", "Yellow"), nodes, strict=True)))
+    slicer_app.layoutManager = lambda: layout
+    return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()), layout)
 
 
 @pytest.fixture
@@ -122,8 +134,8 @@ def new_widget(slicer_app: Any) -> Iterator[Callable[[], Any]]:
 class Person:
     """Somebody in front of the panel: presses, chooses, clicks into slices, and waits for the answer."""
 
-    def __init__(self, widget: Any) -> None:
-        self.widget = widget
+    def __init__(self, widget: Any, views: Views) -> None:
+        self.widget, self.views = widget, views
         self.ui = widget.ui
         widget.enter()
         self.wait()
@@ -156,9 +168,9 @@ class Person:
 
         def is_idle() -> bool:
             self.widget.onTick()
-            return not self.panel.worker.is_busy and not self.panel._is_due
+            return self.panel.room.is_idle
 
-        wait_for(is_idle, pause=lambda: self.panel.worker.wait(0.05))
+        wait_for(is_idle, pause=lambda: self.panel.room.worker.wait(0.05))
 
     def press(self, *names: str) -> None:
         """Press buttons by name, waiting after each."""
@@ -186,8 +198,9 @@ class Person:
         """Click voxels with the tool that is down, as the view's place mode would, without waiting for the answer."""
         from dfqsam_scene.nodes.volume_node import world_from_ijk
 
-        node = self.panel.tools._placing.node
+        node = self.panel.room.place_tool.placing.node
         assert node is not None, "no tool is down"
+        self.views.enter()
         for ijk in places_ijk:
             node.AddControlPointWorld(world_from_ijk(self.workspace.segments.volume_node, ijk).tolist())
 
@@ -204,7 +217,27 @@ def person(new_widget: Callable[[], Any], views: Views, a_volume_node: Any) -> P
     from dfqsam_scene.nodes.slice_views import show_slice
 
     show_slice(a_volume_node, SliceKey("K", 4))
-    found = Person(new_widget())
+    found = Person(new_widget(), views)
     found.ui.volumeSelector.setCurrentNode(a_volume_node)
     found.wait()
     return found
+
+
+@pytest.fixture
+def effect_class(slicer_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The class as Slicer loads it: the file under its folder's name, on the base that Slicer has for effects."""
+    from DFQSAMSlicerLib.editor_effect_registration import SOURCE
+
+    class Base:
+        def __init__(self, scripted_effect: Any) -> None:
+            self.scriptedEffect = scripted_effect
+
+    bases = types.ModuleType("SegmentEditorEffects")
+    bases.AbstractScriptedSegmentEditorEffect = Base
+    monkeypatch.setitem(sys.modules, "SegmentEditorEffects", bases)
+    spec = importlib.util.spec_from_file_location(SOURCE.parent.name, SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, SOURCE.parent.name, module)
+    spec.loader.exec_module(module)
+    # The editor makes the class's name from the file's.
+    return getattr(module, SOURCE.stem)

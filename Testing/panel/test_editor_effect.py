@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import types
 
@@ -23,26 +22,6 @@ def editor(slicer_app, world, a_volume_node):
     found = SegmentEditorHost(world.scene, node, a_volume_node)
     found.node.SetSelectedSegmentID("liver")
     return found
-
-
-@pytest.fixture
-def effect_class(monkeypatch):
-    """The class as Slicer loads it: the file under its folder's name, on the base that Slicer has for effects."""
-    from DFQSAMSlicerLib.editor_effect_registration import SOURCE
-
-    class Base:
-        def __init__(self, scripted_effect):
-            self.scriptedEffect = scripted_effect
-
-    bases = types.ModuleType("SegmentEditorEffects")
-    bases.AbstractScriptedSegmentEditorEffect = Base
-    monkeypatch.setitem(sys.modules, "SegmentEditorEffects", bases)
-    spec = importlib.util.spec_from_file_location(SOURCE.parent.name, SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, SOURCE.parent.name, module)
-    spec.loader.exec_module(module)
-    # The editor makes the class's name from the file's.
-    return getattr(module, SOURCE.stem)
 
 
 @pytest.fixture
@@ -71,7 +50,7 @@ def draw_box(effect):
     effect.tools["box"].click()
     for corner in ((2, 2, 4), (12, 10, 4)):
         volume_node = effect.prompting.workspace.segments.volume_node
-        effect.prompting._placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
+        effect.prompting.place_tool.placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
     settle(effect)
 
 
@@ -87,13 +66,13 @@ def test_a_box_by_the_effects_button_segments_and_its_undo_button_takes_it_back(
     draw_box(effect)
     assert covered(effect).any()
     assert effect.tools["box"].isChecked()
-    assert effect.message.text == ""
+    assert effect.message.text == "Drag a box around the structure, or click two opposite corners, in one slice view."
     assert editor.saved_states == 1
     effect.undo.click()
     assert not covered(effect).any()
     effect.tools["box"].click()
     assert not effect.tools["box"].isChecked()
-    assert effect.prompting.wanted is None
+    assert effect.prompting.tool == ""
 
 
 def test_with_a_preview_nothing_is_written_before_it_is_accepted(effect):
@@ -111,11 +90,11 @@ def test_the_switches_are_kept_in_the_editors_node(effect, editor):
     assert effect.protect.isChecked()
     effect.protect.setChecked(False)
     assert editor.node.GetAttribute("SAM 4-bit.ProtectOthers") == "0"
-    assert not effect.prompting.protect_others
+    assert not effect.prompting.choice.protect_others
     editor.node.SetAttribute("SAM 4-bit.ProtectOthers", "1")
     effect.updateGUIFromMRML()
     assert effect.protect.isChecked()
-    assert effect.prompting.protect_others
+    assert effect.prompting.choice.protect_others
 
 
 def test_placing_does_not_end_the_effect_and_leaving_it_ends_placing(effect, world):
@@ -142,7 +121,7 @@ def test_missing_packages_are_a_sentence_and_nothing_is_loaded(editor, effect_cl
     found.activate()
     assert "press Install" in found.message.text
     assert found.prompting is None
-    found.onTool("box")
+    found.onVerb("box")
     found.deactivate()
     found.cleanup()
 

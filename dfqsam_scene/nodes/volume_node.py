@@ -75,6 +75,18 @@ def world_from_ijk(node: Any, points_ijk: ArrayLike) -> np.ndarray:
     return _transformed(local, node.GetParentTransformNode(), None)
 
 
+def world_of_point(markups_node: Any, n: int) -> np.ndarray:
+    """(3,) world RAS, mm, of a control point, placed or not."""
+    position = [0.0, 0.0, 0.0]
+    markups_node.GetNthControlPointPositionWorld(n, position)
+    return np.array(position)
+
+
+def ijk_of_point(node: Any, markups_node: Any, n: int) -> np.ndarray:
+    """(3,) continuous voxel position of a control point."""
+    return ijk_from_world(node, world_of_point(markups_node, n))
+
+
 def view_axis(node: Any, slice_node: Any, point_world: ArrayLike) -> str:
     """The voxel axis ("I", "J" or "K") that looks most closely out of a slice view at a point of the volume.
 

@@ -30,8 +30,8 @@ _LISTENING: dict[str, Workspace] = {}
 class Workspace:
     """Markups placed in the scene become prompts of the chosen segment; the session is saved with the scene.
 
-    model: from `dfqsam_core.load_model`. window: as VolumeSession takes it; a session saved with the segmentation
-    keeps its own. changed: called after each change of the controller. segment_id: the segment that prompts go to.
+    model: from `dfqsam_core.load_model`. window: a session saved with the segmentation keeps its own. changed: called
+    after each change of the controller. segment_id: the segment that prompts go to.
     notice: why a saved session could not be continued, or who prompts now, else empty; what an earlier session drew
     counts as drawn by hand where it cannot be continued. prompts: to begin with, instead of a saved session.
     predictor: replaces the runtime's own. One workspace of a scene listens at a time: a new one stores and closes the
@@ -45,7 +45,7 @@ class Workspace:
         segmentation_node: Any,
         model: Any,
         worker: Worker,
-        window: str | WindowLevel = "auto",
+        window: WindowLevel,
         changed: Callable[[], None] = lambda: None,
         predictor: Predictor | None = None,
         prompts: Mapping[tuple[str, SliceKey], tuple[Prompt, ...]] | None = None,
@@ -81,9 +81,14 @@ class Workspace:
         return bool(self._tags)
 
     @property
+    def session(self) -> VolumeSession:
+        """What is prompted and predicted."""
+        return self.controller.session
+
+    @property
     def window(self) -> WindowLevel:
         """The window that the model sees the volume through now."""
-        return self.controller.session.window
+        return self.session.window
 
     def change_window(self, window: WindowLevel) -> None:
         """Let the model see the volume through another window from now on."""
@@ -185,5 +190,5 @@ class Workspace:
         if self.segments.node.GetScene() is not None and self.segments.volume_node.GetScene() is not None:
             self.controller.finish_writing()
             self.controller.accept_preview()
-        if self.segments.node.GetScene() is not None and self.controller.session.segments:
-            store_session(self.controller.session, self.segments.node)
+        if self.segments.node.GetScene() is not None and self.session.segments:
+            store_session(self.session, self.segments.node)

@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     CORE + "demo": SEGMENTING | {CORE + "quant", CORE + "evaluate"},
     CORE + "cli": SEGMENTING | {CORE + "model", CORE + "quant", CORE + "evaluate", CORE + "bench", CORE + "demo"},
     "dfqsam_scene.nodes": SEGMENTING,
-    "dfqsam_scene.jobs": SEGMENTING,
+    # The names of the recipes are told once, in a file without torch.
+    "dfqsam_scene.jobs": SEGMENTING | {CORE + "quant.config"},
     "dfqsam_scene.prompting": SEGMENTING | {"dfqsam_scene.nodes", "dfqsam_scene.jobs"},
     "dfqsam_viewer": SEGMENTING | SCENE,
     "DFQSAMSlicerLib": SEGMENTING | SCENE,
