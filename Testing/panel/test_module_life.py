@@ -154,3 +154,14 @@ def test_a_panel_that_was_cleaned_up_hears_of_no_volume(new_widget, world, phant
     widget.cleanup()
     second_volume(world, phantom_file)
     assert not widget._hasNewVolume
+
+
+def test_ticks_come_often_while_something_is_worked_on(person, monkeypatch):
+    person.widget.onTick()
+    assert person.widget._timer.interval == 30
+    monkeypatch.setattr(person.panel, "tick", lambda: True)
+    person.widget.onTick()
+    assert person.widget._timer.interval == 5
+    monkeypatch.setattr(person.panel, "tick", lambda: False)
+    person.widget.onTick()
+    assert person.widget._timer.interval == 30

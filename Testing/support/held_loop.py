@@ -9,6 +9,8 @@ from collections.abc import Callable
 # A call through PyDLL keeps the lock, which is what PythonQt does around Qt's event loop.
 _C = ctypes.PyDLL(None)
 TICK_MS = 30
+# As the module's timer while something is worked on.
+WORKING_TICK_MS = 5
 
 
 def idle_holding(milliseconds: float = TICK_MS) -> None:
