@@ -46,7 +46,7 @@ class Slicer:
             self.world.slice_view(name)
         slicer.app = SlicerApplication(folder / "Slicer.ini")
         slicer.util.mainWindow = lambda: None
-        sys.stdout = RedirectedOutput()
+        sys.stdout, sys.stderr = RedirectedOutput(1), RedirectedOutput(2)
 
     def close(self) -> None:
         """As Slicer ends: modules are unloaded, then the scene is emptied."""
