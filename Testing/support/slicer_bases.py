@@ -98,8 +98,13 @@ def install() -> str:
     )
     _add("ScriptedLoadableModule", {base.__name__: base for base in bases})
     _add("parameterNodeWrapper", {"parameterNodeWrapper": parameterNodeWrapper})
-    _add("i18n", {"tr": lambda text: text, "translate": lambda context, text: text})
+    install_words()
     return "stand-ins"
+
+
+def install_words() -> None:
+    """Put Slicer's translation of words where Slicer has it; here it translates nothing."""
+    _add("i18n", {"tr": lambda text: text, "translate": lambda context, text: text})
 
 
 def _use_checkout(folder: Path) -> str:
