@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..base.outputs import atomic_output, refuse_overwrite
-from ..evaluate.metrics import dice
 from ..progress import ProgressCallback
 from ..resources import DEMO_LABELS, DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
 from ..runtime import load_model
@@ -19,7 +17,6 @@ from ..volume import (
     SegmentationResult,
     SegmentPrompts,
     SliceFrame,
-    SliceKey,
     Volume,
     auto_window,
     read_prompts,
@@ -27,39 +24,11 @@ from ..volume import (
     segment_volume,
     write_label_map,
 )
+from .answer import Answer
 
 MODEL, LABELS, FLOAT_LABELS = "sam-med2d_demo-w4a4.safetensors", "labels.nii.gz", "labels_float.nii.gz"
 SEGMENTS = "labels.seg.nrrd"
 OVERLAY, REPORT, REPORT_TEXT = "overlay.png", "report.json", "report.md"
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """One organ on its prompted slice, in the canonical orientation.
-
-    image: (H, W) uint8 as the model sees it. truth, float_mask, packed_mask: (H, W) bool. frame: how the slice lies in
-    the volume.
-    """
-
-    prompts: SegmentPrompts
-    key: SliceKey
-    frame: SliceFrame
-    image: np.ndarray
-    truth: np.ndarray
-    float_mask: np.ndarray
-    packed_mask: np.ndarray
-
-    def scores(self) -> dict[str, Any]:
-        """Dice (0..1) of both models with the label and with each other, and how many pixels differ."""
-        return {
-            "organ": self.prompts.name,
-            "slice": f"{self.key.axis} {self.key.index}",
-            "float": dice(self.float_mask, self.truth),
-            "packed_4_bit": dice(self.packed_mask, self.truth),
-            "packed_with_float": dice(self.packed_mask, self.float_mask),
-            "pixels_label": int(np.count_nonzero(self.truth)),
-            "pixels_that_differ": int(np.count_nonzero(self.packed_mask != self.float_mask)),
-        }
 
 
 def run_demo(

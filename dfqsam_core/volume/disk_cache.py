@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..base.bounded_folder import BoundedFolder
 from ..base.outputs import atomic_output
 from ..errors import OutputError
 from ..runtime.embedding_cache import DEFAULT_CACHE_BYTES, EmbeddingCache
@@ -30,9 +31,8 @@ class DiskEmbeddingCache(EmbeddingCache):
         self, folder: str | os.PathLike, max_disk_bytes: int = DEFAULT_DISK_BYTES, max_bytes: int = DEFAULT_CACHE_BYTES
     ) -> None:
         super().__init__(max_bytes)
-        self.folder = Path(folder)
-        self.max_disk_bytes = max_disk_bytes
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._files = BoundedFolder(Path(folder), _ENDING, max_disk_bytes)
+        self._files.folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, key: Hashable) -> np.ndarray | None:
         """The embedding of `key` as float32, from memory or else from its file; None when neither has it."""
@@ -48,15 +48,15 @@ class DiskEmbeddingCache(EmbeddingCache):
         super().put(key, embedding)
         content = save({_NAME: np.ascontiguousarray(embedding, np.float16)})
         path = self._path(key)
-        if len(content) > self.max_disk_bytes:
+        if len(content) > self._files.max_bytes:
             return
         with contextlib.suppress(OSError, OutputError):
             with atomic_output(path, force=True) as temporary:
                 temporary.write_bytes(content)
-            self._trim()
+            self._files.trim()
 
     def _path(self, key: Hashable) -> Path:
-        return self.folder / (hashlib.sha256(repr(key).encode()).hexdigest() + _ENDING)
+        return self._files.entry(hashlib.sha256(repr(key).encode()).hexdigest())
 
     def _read(self, path: Path) -> np.ndarray | None:
         from safetensors import SafetensorError
@@ -64,16 +64,7 @@ class DiskEmbeddingCache(EmbeddingCache):
 
         try:
             embedding = load(path.read_bytes())[_NAME]
-            os.utime(path)
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
+        self._files.mark_used(path)
         return embedding.astype(np.float32)
-
-    def _trim(self) -> None:
-        files = [(path.stat(), path) for path in self.folder.glob("*" + _ENDING)]
-        total = sum(status.st_size for status, _ in files)
-        for status, path in sorted(files, key=lambda item: item[0].st_mtime_ns):
-            if total <= self.max_disk_bytes:
-                return
-            path.unlink(missing_ok=True)
-            total -= status.st_size

@@ -45,7 +45,12 @@ def test_the_wheel_carries_the_package_and_its_resources(tmp_path: Path) -> None
         check=True,
     )
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
-    places = {"dfqsam_core": ROOT, "dfqsam_viewer": ROOT, "DFQSAMSlicerLib": ROOT / "DFQSAMSlicer"}
+    places = {
+        "dfqsam_core": ROOT,
+        "dfqsam_scene": ROOT,
+        "dfqsam_viewer": ROOT,
+        "DFQSAMSlicerLib": ROOT / "DFQSAMSlicer",
+    }
     expected = {
         path.relative_to(root).as_posix() for room, root in places.items() for path in (root / room).rglob("*.py")
     }
