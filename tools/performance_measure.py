@@ -29,17 +29,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from dfqsam_core.base import machine
 from dfqsam_core.network.architecture import Architecture
 from dfqsam_core.network.macs import encoder_macs
-from dfqsam_core.runtime import Model, SamPredictor, load_model
+from dfqsam_core.runtime import EmbeddingCache, Model, SamPredictor, load_model
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from dfqsam_core.volume.geometry import VolumeGeometry
 from dfqsam_core.volume.prompts import BoxPrompt
-from dfqsam_core.volume.session.prefetch import Prefetcher, outwards
 from dfqsam_core.volume.session.propagation import PropagationConfig, propagate
 from dfqsam_core.volume.session.session import VolumeSession
-from dfqsam_core.volume.session.slice_predictor import predictor_for
 from dfqsam_core.volume.slices import SliceKey
 from dfqsam_core.volume.volume import Volume
+from dfqsam_scene.jobs.encoding_ahead import EncodingAhead
+from dfqsam_scene.jobs.worker import Worker
 from Testing.support.packed import packed_toy
 from tools.bench.compare import compare
 from tools.bench.pose import POSES, is_posing, run_posing
@@ -105,18 +105,15 @@ def interaction(path: str, slices: int) -> dict[str, Any]:
 
 def _scroll(model: Model, volume: Volume, seconds_per_slice: float) -> dict[str, float]:
     """Look at 20 slices one after the other while the neighbours are embedded; how many were ready when shown."""
-    session = VolumeSession(volume, model, "auto")
-    prefetcher = Prefetcher(session.slices.twin(predictor_for(model)))
-    depth, ready = volume.voxels_kji.shape[0], 0
-    keys = [SliceKey("K", depth // 3 + step) for step in range(21)]
-    session.slices.embed(keys[0])
-    for before, here, there in zip((None, *keys), keys, keys[1:], strict=False):
-        prefetcher.request(outwards(here, depth, 4, before))
+    cache, worker = EmbeddingCache(), Worker()
+    slices = VolumeSession(volume, model, "auto", cache=cache).slices
+    ahead, ready = EncodingAhead(worker, slices), 0
+    first = volume.voxels_kji.shape[0] // 3
+    for index in range(first, first + 20):
+        ahead.look_at(SliceKey("K", index))
         time.sleep(seconds_per_slice)
-        made = session.slices.encodings
-        session.slices.embed(there)
-        ready += session.slices.encodings == made
-    prefetcher.close()
+        ready += cache.get(slices.embedding_key(slices.image(SliceKey("K", index + 1)))) is not None
+    worker.close()
     return {"seconds_per_slice": seconds_per_slice, "hit_rate": ready / 20}
 
 

@@ -81,7 +81,7 @@ def main() -> None:
     folder = parser.parse_args().output
     stage = Stage()
     controller = stage.workspace.controller
-    segments = read_prompts(resource_path(DEMO_PROMPTS), controller.canvas.session.volume.geometry)
+    segments = read_prompts(resource_path(DEMO_PROMPTS), controller.session.volume.geometry)
     controller.auto_accept = False
     for number, segment in enumerate(segments):
         segment_id = stage.add_segment(segment.name)
@@ -94,7 +94,7 @@ def main() -> None:
         if number == 0:
             stage.shoot(folder / "slicer_preview.png")
         controller.accept_preview()
-    last = controller.canvas.session.volume.geometry.size_along("K") - 1
+    last = controller.session.volume.geometry.size_along("K") - 1
     for segment_id in stage.workspace.segments.segment_ids:
         controller.propagate(segment_id, "K", 0, last)
         stage.wait()

@@ -22,7 +22,7 @@ POINT, BOX = PointPrompt((7, 5, 4)), BoxPrompt((2, 2, 4), (9, 8, 4))
 
 def headless(person, model_file, *prompts, window="auto"):
     """The mask that the core alone gives."""
-    volume = person.workspace.controller.canvas.session.volume
+    volume = person.workspace.controller.session.volume
     session = VolumeSession(volume, load_model(model_file), window)
     session.add_segment(1, "alone")
     for prompt in prompts:
@@ -201,7 +201,7 @@ def test_the_picture_is_what_the_model_gets(person):
     from DFQSAMSlicerLib.segment_panel.window_choice import seen_by_model
 
     person.press("positiveButton")
-    session = person.workspace.controller.canvas.session
+    session = person.workspace.controller.session
     expected = seen_by_model(session.volume, K4, session.window, 64)
     picture = person.ui.modelViewLabel.pixmap.toImage()
     shown = [[picture.pixelColor(x, y).red() for x in range(64)] for y in range(64)]
@@ -253,7 +253,7 @@ def test_a_propagation_can_be_cancelled_and_changes_nothing(person, monkeypatch)
     person.press("boxButton")
     person.click((2, 2, 4), (9, 8, 4))
     before = drawn_slices(person)
-    slices, begun, gate = person.workspace.controller.canvas.session.slices, threading.Event(), threading.Event()
+    slices, begun, gate = person.workspace.controller.session.slices, threading.Event(), threading.Event()
     predict = slices.predict
 
     def slow_predict(*args):
@@ -281,10 +281,12 @@ def test_seconds_are_measured_and_a_prepared_slice_needs_no_encoding(person):
 
     assert "with the first one" in person.ui.secondsLabel.text
     person.press("positiveButton")
-    assert person.workspace._idle.wait(PATIENCE_SECONDS)
-    person.click((7, 5, 4))
+    assert person.panel.worker.wait(PATIENCE_SECONDS, ahead_too=True)
     controller = person.workspace.controller
-    assert controller.canvas.session.slices.encodings == 0
+    prepared = controller.session.slices.encodings
+    assert prepared > 0
+    person.click((7, 5, 4))
+    assert controller.session.slices.encodings == prepared
     assert controller.encoding_seconds is None
     assert f"prepared slice {_time(controller.decoding_seconds)}" in person.ui.secondsLabel.text
     person.ui.encodeAheadBox.setChecked(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,10 @@ import numpy as np
 import slicer
 
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.volume import BoxPrompt, PointPrompt, VolumeGeometry
+from dfqsam_core.volume import BoxPrompt, PointPrompt
 from dfqsam_core.volume.prompts import Prompt
 
-from .volume_node import ijk_from_world, ijk_to_ras, view_axis, world_from_ijk
+from .volume_node import ijk_from_world, read_volume_node, view_axis, world_from_ijk
 
 _ROLE = "DFQSAMSlicer.role"
 # name in the scene, class, colour
@@ -59,7 +60,7 @@ class PromptMarkups:
 
     def __init__(self, volume_node: Any, events: PromptEvents) -> None:
         self._volume_node = volume_node
-        self._geometry = VolumeGeometry(ijk_to_ras(volume_node), volume_node.GetImageData().GetDimensions())
+        self._geometry = read_volume_node(volume_node).geometry
         self._events = events
         self._shown: dict[str, dict[str, tuple[str, PointPrompt]]] = {"positive": {}, "negative": {}}
         self._quiet = False
@@ -76,15 +77,14 @@ class PromptMarkups:
 
     def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
         """Make the control points these (segment ID, prompt) pairs; boxes are drawn by `BoxOutlines`."""
-        prompts = list(prompts)
-        with self._silence():
-            for role in self._shown:
-                points = [
-                    (segment_id, prompt)
-                    for segment_id, prompt in prompts
-                    if isinstance(prompt, PointPrompt) and prompt.positive == (role == "positive")
-                ]
-                self._show_points(role, points)
+        wanted = {role: Counter[tuple[str, PointPrompt]]() for role in self._shown}
+        for segment_id, prompt in prompts:
+            if isinstance(prompt, PointPrompt):
+                wanted["positive" if prompt.positive else "negative"][segment_id, prompt] += 1
+        for role, shown in self._shown.items():
+            # Most calls have nothing new to show.
+            if wanted[role] != Counter(shown.values()):
+                self._show_points(role, wanted[role])
 
     def forget_corner(self) -> None:
         """Take away the first corner of a box that nobody will finish; the next box begins with a corner of its own."""
@@ -104,19 +104,19 @@ class PromptMarkups:
                 prompt = self._point(node, n, role, str(place["axis"]))
                 self._shown[role][node.GetNthControlPointID(n)] = (str(place["segment"]), prompt)
 
-    def _show_points(self, role: str, points: list[tuple[str, PointPrompt]]) -> None:
+    def _show_points(self, role: str, points: Counter[tuple[str, PointPrompt]]) -> None:
         """Remove what is not wanted and add what is missing: a point in the middle of being placed is not touched."""
-        node, shown = self.nodes[role], self._shown[role]
-        missing = list(points)
-        for point_id, pair in list(shown.items()):
-            if pair in missing:
-                missing.remove(pair)
-            else:
-                del shown[point_id]
-                node.RemoveNthControlPoint(node.GetNthControlPointIndexByID(point_id))
-        for segment_id, prompt in missing:
-            position = world_from_ijk(self._volume_node, prompt.ijk).tolist()
-            self._adopt(role, node.AddControlPointWorld(position, ""), segment_id, prompt)
+        node, shown, missing = self.nodes[role], self._shown[role], points.copy()
+        with self._silence():
+            for point_id, pair in list(shown.items()):
+                if missing[pair] > 0:
+                    missing[pair] -= 1
+                else:
+                    del shown[point_id]
+                    node.RemoveNthControlPoint(node.GetNthControlPointIndexByID(point_id))
+            for segment_id, prompt in missing.elements():
+                position = world_from_ijk(self._volume_node, prompt.ijk).tolist()
+                self._adopt(role, node.AddControlPointWorld(position, ""), segment_id, prompt)
 
     def _adopt(self, role: str, n: int, segment_id: str, prompt: PointPrompt) -> None:
         """Make a control point stand for a prompt: on its voxel's centre, with its place in the description."""
@@ -148,16 +148,16 @@ class PromptMarkups:
         if role == "box":
             return [node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._box_placed))]
         return [
-            node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(lambda: self._changed(role))),
-            node.AddObserver(events.PointRemovedEvent, lambda *_: self._guard(lambda: self._changed(role))),
-            node.AddObserver(events.PointEndInteractionEvent, lambda *_: self._guard(lambda: self._moved(role))),
+            node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._changed, role)),
+            node.AddObserver(events.PointRemovedEvent, lambda *_: self._guard(self._changed, role)),
+            node.AddObserver(events.PointEndInteractionEvent, lambda *_: self._guard(self._moved, role)),
         ]
 
-    def _guard(self, react: Callable[[], None]) -> None:
+    def _guard(self, react: Callable[..., None], *what: str) -> None:
         if self._quiet:
             return
         try:
-            react()
+            react(*what)
         except DFQSAMError as error:
             self._events.refused(error)
 
@@ -174,13 +174,13 @@ class PromptMarkups:
 
     def _take(self, node: Any, n: int, role: str) -> None:
         """Make a new control point a prompt; one that cannot be is removed again."""
-        with self._silence():
-            try:
-                prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
-            except DFQSAMError:
+        try:
+            prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
+        except DFQSAMError:
+            with self._silence():
                 node.RemoveNthControlPoint(n)
-                raise
-            self._adopt(role, n, segment_id, prompt)
+            raise
+        self._adopt(role, n, segment_id, prompt)
         self._events.added(segment_id, prompt)
 
     def _moved(self, role: str) -> None:

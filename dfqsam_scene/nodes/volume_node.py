@@ -58,7 +58,7 @@ def ijk_to_ras(node: Any) -> np.ndarray:
 
 def matrix_array(matrix: Any) -> np.ndarray:
     """(4, 4) float64 of a vtkMatrix4x4."""
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+    return np.reshape(matrix.GetData(), (4, 4))
 
 
 def ijk_from_world(node: Any, points_world: ArrayLike) -> np.ndarray:
