@@ -33,6 +33,8 @@ if importlib.util.find_spec("dfqsam_core") is None:
 
 # A placeholder like all addresses in the top CMakeLists.txt, until the project has a public home.
 HELP_ADDRESS = "https://example.org/DFQSAMSlicer"
+# Slicer's loop keeps Python's lock while it idles: a thread of ours gets its turns in our ticks, which then come often.
+_TICK_MS, _TICK_WHILE_WORKING_MS = 30, 5
 
 
 class DFQSAMSlicer(ScriptedLoadableModule):
@@ -103,7 +105,7 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
             self._tags.append(slicer.mrmlScene.AddObserver(event, react))
         # The worker's results are taken over by this timer: only the main thread may touch scene and widgets.
         self._timer = qt.QTimer()
-        self._timer.setInterval(30)
+        self._timer.setInterval(_TICK_MS)
         self._timer.connect("timeout()", self.onTick)
         self._timer.start()
         # Reload makes a new panel in a module that is shown, and does not enter it.
@@ -153,15 +155,16 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         self._hasNewVolume |= node.IsA("vtkMRMLScalarVolumeNode")
 
     def onTick(self) -> None:
-        """Do what is due, in the main thread."""
+        """Do what is due, in the main thread; a panel's tick returns whether something is still worked on."""
         import slicer
 
         if self._hasNewVolume and not slicer.mrmlScene.IsBatchProcessing():
             self._hasNewVolume = False
             self._chooseVolume()
-        for panel in (self._segmentPanel, self._modelPanel):
-            if panel is not None:
-                panel.tick()
+        isWorking = [panel.tick() for panel in (self._segmentPanel, self._modelPanel) if panel is not None]
+        interval = _TICK_WHILE_WORKING_MS if any(isWorking) else _TICK_MS
+        if self._timer.interval != interval:
+            self._timer.setInterval(interval)
 
     def onTabChanged(self, index: int) -> None:
         """Build the Model panel when it is looked at first."""

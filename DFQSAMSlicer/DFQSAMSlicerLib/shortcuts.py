@@ -5,46 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slicer.i18n import tr as _
-
-# action: (key, widget of the panel whose tooltip names the key)
-KEYS = {
-    "positive": ("P", "positiveButton"),
-    "negative": ("N", "negativeButton"),
-    # Not B: that is the previous slice in Slicer's slice views.
-    "box": ("X", "boxButton"),
-    "accept": ("A", "acceptButton"),
-    "discard": ("D", "discardButton"),
-    "candidate 1": ("1", "candidateButton1"),
-    "candidate 2": ("2", "candidateButton2"),
-    "candidate 3": ("3", "candidateButton3"),
-    "undo": ("Ctrl+Z", "undoButton"),
-    "redo": ("Ctrl+Y", "redoButton"),
-    "remove prompt": ("Del", "removePromptButton"),
-    "cancel": ("Esc", "cancelButton"),
-}
-
-
-def name_keys(ui: Any) -> None:
-    """Say in the tooltip of each button which key does the same."""
-    for key, widget_name in KEYS.values():
-        widget = getattr(ui, widget_name)
-        widget.setToolTip(widget.toolTip + " " + _("Key: {key}").format(key=key))
-
 
 class Shortcuts:
     """Keys of the main window while the module is entered; before and after, other modules have theirs.
 
     Two enabled shortcuts of one key are ambiguous, and Qt gives the key to each in turn. So those of others rest
-    meanwhile, and one that comes later leaves ours alive. window: where the keys work. actions: what to call, by the
-    names of `keys`, which are those of KEYS.
+    meanwhile, and one that comes later leaves ours alive.
+
+    window: where the keys work. actions: what to call, by name. keys: for each of these names a tuple that begins with
+    the key as Qt writes it, such as "Ctrl+Z".
     """
 
     def __init__(
         self,
         window: Any,
         actions: Mapping[str, Callable[[], None]],
-        keys: Mapping[str, tuple[str, str]] = KEYS,
+        keys: Mapping[str, tuple[str, ...]],
     ) -> None:
         import qt
 

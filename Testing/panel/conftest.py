@@ -140,14 +140,6 @@ class Person:
         widget.enter()
         self.wait()
 
-    @classmethod
-    def of_entered(cls, widget: Any) -> Person:
-        """Somebody before a panel that Slicer shows already, as after Reload."""
-        found = cls.__new__(cls)
-        found.widget, found.ui = widget, widget.ui
-        found.wait()
-        return found
-
     @property
     def panel(self) -> Any:
         """The Segment panel behind the widgets."""

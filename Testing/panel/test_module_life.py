@@ -12,7 +12,13 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel
 
 import slicer
 
-from .conftest import Person
+
+def shown(new_widget):
+    """The module's Widget in a module that is shown."""
+    widget = new_widget()
+    widget.parent.enter()
+    widget.onTick()
+    return widget
 
 
 def second_volume(world, phantom_file):
@@ -43,40 +49,37 @@ def test_label_maps_and_hidden_volumes_are_not_chosen(new_widget, views, world):
     hidden.UnRegister(None)
     hidden.SetHideFromEditors(True)
     world.scene.AddNode(hidden)
-    person = Person(new_widget())
-    assert person.ui.volumeSelector.currentNode() is None
+    widget = shown(new_widget)
+    assert widget.ui.volumeSelector.currentNode() is None
 
 
 def test_the_first_volume_that_comes_while_the_module_is_shown_is_chosen_and_none_stays_none(
     new_widget, views, world, phantom_file
 ):
-    person = Person(new_widget())
+    widget = shown(new_widget)
     first = second_volume(world, phantom_file)
-    person.wait()
-    assert person.ui.volumeSelector.currentNode() is first
-    person.ui.volumeSelector.setCurrentNode(None)
-    person.wait()
+    widget.onTick()
+    assert widget.ui.volumeSelector.currentNode() is first
+    widget.ui.volumeSelector.setCurrentNode(None)
+    widget.onTick()
     world.scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Elsewhere")
-    person.wait()
-    assert person.ui.volumeSelector.currentNode() is None
+    widget.onTick()
+    assert widget.ui.volumeSelector.currentNode() is None
 
 
-def test_reload_leaves_a_panel_that_works(new_widget, views, a_volume_node, model_files):
-    from dfqsam_core.volume import SliceKey
-    from dfqsam_scene.nodes.slice_views import show_slice
-
-    show_slice(a_volume_node, SliceKey("K", 4))
-    before = new_widget()
+def test_reload_leaves_a_panel_that_works(person):
+    before = person.widget
     before.parent.enter()
     slicer.util.reloadScriptedModule("DFQSAMSlicer")
-    after = slicer.modules.DFQSAMSlicerWidget
-    assert after is not before
+    person.widget = slicer.modules.DFQSAMSlicerWidget
+    person.ui = person.widget.ui
+    assert person.widget is not before
     assert not before._timer.isActive()
-    assert after._segmentPanel.shortcuts.by_name["positive"].enabled
-    person = Person.of_entered(after)
+    assert person.panel.shortcuts.by_name["positive"].enabled
+    person.wait()
     person.press("positiveButton")
     person.click((7, 5, 4))
-    assert person.workspace.controller.preview is not None
+    assert person.workspace.prompts()
 
 
 def test_reload_of_a_module_that_is_not_shown_leaves_the_keys_alone(new_widget, views):
@@ -154,3 +157,14 @@ def test_a_panel_that_was_cleaned_up_hears_of_no_volume(new_widget, world, phant
     widget.cleanup()
     second_volume(world, phantom_file)
     assert not widget._hasNewVolume
+
+
+def test_ticks_come_often_while_something_is_worked_on(person, monkeypatch):
+    person.widget.onTick()
+    assert person.widget._timer.interval == 30
+    monkeypatch.setattr(person.panel, "tick", lambda: True)
+    person.widget.onTick()
+    assert person.widget._timer.interval == 5
+    monkeypatch.setattr(person.panel, "tick", lambda: False)
+    person.widget.onTick()
+    assert person.widget._timer.interval == 30

@@ -45,6 +45,10 @@ class SlicerApplication(ByName, QtCore.QObject):
         """Who loads and unloads modules."""
         return self._manager
 
+    def layoutManager(self) -> Any:
+        """Who has the views; None before Slicer has its window."""
+        return None
+
     def moduleDocumentationUrl(self, name: str) -> str:
         """Page of a module in Slicer's own documentation, whether there is one or not."""
         return f"{self.documentationBaseUrl}/user_guide/modules/{name.lower()}.html"
