@@ -109,6 +109,7 @@ def _scroll(model: Model, volume: Volume, seconds_per_slice: float) -> dict[str,
     slices = VolumeSession(volume, model, "auto", cache=cache).slices
     ahead, ready = EncodingAhead(worker, slices), 0
     first = volume.voxels_kji.shape[0] // 3
+    slices.embed(SliceKey("K", first))
     for index in range(first, first + 20):
         ahead.look_at(SliceKey("K", index))
         time.sleep(seconds_per_slice)
