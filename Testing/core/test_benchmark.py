@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
+from dfqsam_core.bench import start
 from dfqsam_core.bench.benchmark import run_benchmark
 from dfqsam_core.bench.start import measure_start
 from dfqsam_core.errors import CheckpointError, ConfigError
@@ -107,7 +108,16 @@ def test_what_is_unpacked_is_kept_for_the_next_start(
 def test_starts_are_measured_in_processes_of_their_own(files: tuple[Path, Path]) -> None:
     starts = measure_start(files[0], threads=1)
     assert set(starts) == {"first", "again"}
-    for start in starts.values():
-        assert start["ready_seconds"] > 0
-        assert start["click_seconds"] > 0
-        assert start["peak_bytes"] is None or start["peak_bytes"] > 10**6
+    for one in starts.values():
+        assert one["ready_seconds"] > 0
+        assert one["click_seconds"] > 0
+        assert one["peak_bytes"] is None or one["peak_bytes"] > 10**6
+
+
+def test_a_started_program_finds_this_package_where_it_is_not_installed(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import json, os, sys; json.dump(os.environ['PYTHONPATH'].split(os.pathsep)[0], sys.stdout)"
+    monkeypatch.setattr(start, "_CODE", code)
+    folder = Path(str(start._started(files[0], 1, str(tmp_path))))
+    assert (folder / "dfqsam_core" / "__init__.py").is_file()
