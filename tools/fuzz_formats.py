@@ -20,7 +20,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEnd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dfqsam_core.store.model_file import describe_file, read_model, write_model
+from dfqsam_core.store.description import describe_file
+from dfqsam_core.store.model_file import read_model, write_model
 from dfqsam_core.volume import (
     PointPrompt,
     Volume,

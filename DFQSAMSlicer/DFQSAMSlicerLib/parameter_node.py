@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import slicer
 from slicer.parameterNodeWrapper import parameterNodeWrapper
 
@@ -21,3 +23,11 @@ class PanelParameters:
     refine: bool = False
     protectOthers: bool = True
     encodeAhead: bool = True
+
+
+def first_volume() -> Any:
+    """The first vtkMRMLScalarVolumeNode of the scene that people can see in lists, label maps aside; None without."""
+    count = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    nodes = (slicer.mrmlScene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode") for n in range(count))
+    listed = (node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode")
+    return next((node for node in listed if not node.GetHideFromEditors()), None)

@@ -30,6 +30,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         scriptedEffect.requireSegments = True
         AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
         self.prompting = self._verbs = self._timer = None
+        self._connections = []
 
     def clone(self):
         """Return another instance, as each Segment Editor has its own."""
@@ -82,7 +83,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._boxes = dict(zip(_SWITCHES, (self.autoAccept, self.refine, self.protect, self.encodeAhead), strict=True))
         for box in self._boxes.values():
             self.scriptedEffect.addOptionsWidget(box)
-            box.connect("toggled(bool)", lambda _checked: self.updateMRMLFromGUI())
+            self._connect(box, "toggled(bool)", lambda _checked: self.updateMRMLFromGUI())
 
     def setMRMLDefaults(self):
         """What the switches are at first."""
@@ -125,6 +126,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def cleanup(self):
         """Slicer closes or the effect is removed."""
+        # Qt keeps what is connected, and this effect with it, as long as the buttons live.
+        for widget, signal, slot in self._connections:
+            widget.disconnect(signal, slot)
+        self._connections = []
         if self.prompting is not None:
             self._timer.stop()
             self.prompting.close()
@@ -173,7 +178,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self._verbs = Verbs(self.prompting).by_name()
             self._timer = qt.QTimer()
             self._timer.setInterval(_TICK_MS)
-            self._timer.connect("timeout()", self.onTick)
+            self._connect(self._timer, "timeout()", self.onTick)
         self._hand_on()
 
     def _hand_on(self):
@@ -181,10 +186,14 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             for name, (verb, _is_on) in _SWITCHES.items():
                 self._verbs[verb](self._boxes[name].isChecked())
 
+    def _connect(self, widget, signal, slot):
+        widget.connect(signal, slot)
+        self._connections.append((widget, signal, slot))
+
     def _button(self, text, tip, verb):
         button = qt.QPushButton(text)
         button.setToolTip(tip)
-        button.connect("clicked()", lambda: self.onVerb(verb))
+        self._connect(button, "clicked()", lambda: self.onVerb(verb))
         return button
 
     def _row(self, *buttons):

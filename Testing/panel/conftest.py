@@ -24,6 +24,11 @@ __all__ = ["a_volume_node", "calibrated_file", "model_file", "phantom_file", "wo
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
+def pytest_report_header() -> str:
+    """Say on which base classes the panel runs."""
+    return f"Slicer's Base/Python: {os.environ.get('SLICER_BASE_PYTHON') or 'stand-ins of Testing/support'}"
+
+
 @pytest.fixture(scope="session")
 def qt_application() -> Any:
     """The application; `qt`, `ctk` and Slicer's base classes can be imported from now on."""
@@ -33,6 +38,7 @@ def qt_application() -> Any:
 
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     pythonqt.install(slicer_widgets.STAND_INS)
+    slicer_widgets.name_classes()
     slicer_bases.install()
     return application
 
@@ -52,18 +58,11 @@ def slicer_app(
 ) -> Any:
     """What the module asks of Slicer's application; the first toy is the model that was used last."""
     import slicer
-    from PySide6 import QtCore
 
-    settings = QtCore.QSettings(str(tmp_path / "Slicer.ini"), QtCore.QSettings.IniFormat)
-    settings.setValue("DFQSAMSlicer/ModelFile", str(model_files[0]))
-    app = types.SimpleNamespace(
-        applicationName="Slicer",
-        userSettings=lambda: settings,
-        testingEnabled=lambda: False,
-        setOverrideCursor=lambda cursor: None,
-        restoreOverrideCursor=lambda: None,
-        layoutManager=lambda: None,
-    )
+    from Testing.support.slicer_application import SlicerApplication
+
+    app = SlicerApplication(tmp_path / "Slicer.ini")
+    app.userSettings().setValue("DFQSAMSlicer/ModelFile", str(model_files[0]))
     monkeypatch.setattr(slicer, "app", app, raising=False)
     monkeypatch.setattr("slicer.util.mainWindow", lambda: None)
     return app
@@ -111,24 +110,25 @@ def views(world: Any, slicer_app: Any) -> Views:
 @pytest.fixture
 def new_widget(slicer_app: Any) -> Iterator[Callable[[], Any]]:
     """Makes the module's Widget as Slicer does, without its timer; all are cleaned up at the end."""
-    from PySide6 import QtWidgets
-
     import DFQSAMSlicer
+    from Testing.support import pythonqt
+    from Testing.support.slicer_widgets import ModuleWidget, publish_module
 
     made = []
+    path = Path(DFQSAMSlicer.__file__)
+    pythonqt.refused.clear()
 
     def make() -> Any:
-        parent = QtWidgets.QWidget()
-        QtWidgets.QVBoxLayout(parent)
-        widget = DFQSAMSlicer.DFQSAMSlicerWidget(parent)
-        widget.setup()
-        made.append(widget)
-        return widget
+        parent = ModuleWidget("DFQSAMSlicerWidget", path)
+        publish_module(parent, path)
+        made.append(parent.create())
+        return made[-1]
 
     yield make
+    slicer_app.moduleManager().moduleAboutToBeUnloaded.emit("DFQSAMSlicer")
     for widget in made:
-        widget.cleanup()
         widget.parent.deleteLater()
+    assert not pythonqt.refused
 
 
 class Person:

@@ -171,3 +171,13 @@ def test_it_says_what_the_panel_says(effect, person):
         assert advice
         person.press(f"{role}Button")
         assert person.message == advice
+
+
+def test_after_cleanup_its_buttons_reach_nothing_any_more(effect, editor):
+    effect.deactivate()
+    effect.cleanup()
+    before = editor.node.GetAttribute("SAM 4-bit.ProtectOthers")
+    effect.protect.setChecked(not effect.protect.isChecked())
+    assert editor.node.GetAttribute("SAM 4-bit.ProtectOthers") == before
+    for widget in (*effect.tools.values(), effect.accept, effect.discard, effect.undo, effect.protect):
+        assert not widget.__dict__["_by_name"]

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ModelFileError
-from ..network.architecture import Architecture, Shape, expected_shapes
+from ..network.architecture import Architecture, Shape
 from ..network.layers import LayerSpec, decoder_layers, encoder_layers
+from ..network.tensor_shapes import expected_shapes
 from .packing import WEIGHT_BITS, check_packed, packed_width
 
 FORMAT_VERSION = 1

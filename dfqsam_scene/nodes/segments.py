@@ -171,9 +171,14 @@ class SegmentScene:
 
     def _replace(self, segment_id: str, key: SliceKey, present: np.ndarray, wanted: np.ndarray) -> None:
         """Remove and add only what differs: often one of the two is nothing, and the work on the rest is smaller."""
-        for voxels, modify in ((present & ~wanted, self._editor.remove), (wanted & ~present, self._editor.add)):
-            if voxels.any():
-                modify(segment_id, self._oriented_image(key, voxels))
+        removed, added = present & ~wanted, wanted & ~present
+        steps = [(self._editor.remove, removed), (self._editor.add, added)]
+        edits = [(modify, self._oriented_image(key, voxels)) for modify, voxels in steps if voxels.any()]
+        if edits:
+            # Before the first of them: a write happens whole or not at all.
+            self._editor.require_masks([image for _, image in edits])
+        for modify, image in edits:
+            modify(segment_id, image)
 
     def _oriented_image(self, key: SliceKey, voxels: np.ndarray) -> Any:
         """vtkOrientedImageData (uint8) of a plane's bounding box; voxels: (rows, columns) bool, not empty."""

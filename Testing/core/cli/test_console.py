@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dfqsam_core.cli.console import guarded, progress_callback, write_json
+from dfqsam_core.base.outputs import write_json
+from dfqsam_core.cli.console import guarded, progress_callback
 from dfqsam_core.errors import CheckFailed, OutputError, VolumeError
 from dfqsam_core.progress import Cancelled, Progress, report
 

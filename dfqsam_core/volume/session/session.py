@@ -115,9 +115,8 @@ class VolumeSession:
         """The label map (K, J, I) uint16 as it is now: a read-only view, which the next call brings up to date."""
         if self._labels_kji is None:
             self._labels_kji = np.zeros(self.volume.voxels_kji.shape, np.uint16)
-        masks = self._masks(self._segments) if self._unpainted else {}
         for key in self._unpainted:
-            repaint(self._labels_kji, key, self._segments.values(), masks)
+            repaint(self._labels_kji, key, self._segments.values(), self._masks(self._segments, key))
         self._unpainted.clear()
         view = self._labels_kji.view()
         view.flags.writeable = False
@@ -160,7 +159,7 @@ class VolumeSession:
         """(rows, columns) bool in storage order: what the segment covers on a slice, by its masks of all three axes."""
         if {other.axis for owner, other in self._states if owner == label} <= {key.axis}:
             return self.mask(label, key)
-        return segment_region(self._shapes[key.axis], label, key, self._masks({label}))
+        return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key))
 
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
         """Add a prompt to a segment and predict its slice anew; `with_prompt` says which earlier one it replaces.
@@ -258,10 +257,13 @@ class VolumeSession:
             self._states[place] = state
         self._unpainted.add(key)
 
-    def _masks(self, labels: Container[int]) -> dict[Place, np.ndarray]:
-        """Masks of these segments; unpacked when they are asked for, as they are many and seldom needed at once."""
-        states = self._states.items()
-        return {place: state.prediction.mask for place, state in states if place[0] in labels and state.prediction}
+    def _masks(self, labels: Container[int], key: SliceKey) -> dict[Place, np.ndarray]:
+        """Masks of these segments that meet a slice; unpacked here, as all of them would take much memory."""
+        return {
+            (label, other): state.prediction.mask
+            for (label, other), state in self._states.items()
+            if state.prediction and label in labels and (other == key or other.axis != key.axis)
+        }
 
     def _check(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
         if label not in self._segments:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
+from ...runtime.predictor import Predictor as ImagePredictor
 from ..geometry import AXES
 from ..prompts import BoxPrompt, PointPrompt, Prompt
 from ..slices import SliceFrame, SliceKey
@@ -17,27 +18,15 @@ from ..volume import Volume
 from ..window import WindowLevel
 
 
-class Predictor(Protocol):
-    """The part of `runtime.SamPredictor` that is needed here."""
-
-    def set_image(self, image: np.ndarray) -> None:
-        """Encode a uint8 image (H, W)."""
+class Predictor(ImagePredictor, Protocol):
+    """A predictor whose embeddings can be kept and set again."""
 
     def get_image_embedding(self) -> np.ndarray:
         """Embedding of the image set last."""
+        ...
 
     def set_image_embedding(self, embedding: np.ndarray, original_size: tuple[int, int]) -> None:
         """Use an embedding made before, of an image of `original_size` (H, W)."""
-
-    def predict(
-        self,
-        point_coords: np.ndarray | None = None,
-        point_labels: np.ndarray | None = None,
-        box: np.ndarray | None = None,
-        mask_input: np.ndarray | None = None,
-        multimask_output: bool = True,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Masks (C, H, W) bool, predicted IoU (C,), low-resolution logits (C, 64, 64)."""
 
 
 @dataclass(frozen=True, eq=False)
