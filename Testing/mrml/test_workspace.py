@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,8 +13,9 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, WindowLevel
 from dfqsam_scene.nodes.segments import new_segmentation
-from dfqsam_scene.nodes.volume_node import SceneError, world_from_ijk
+from dfqsam_scene.nodes.volume_node import SceneError, read_volume_node, world_from_ijk
 from dfqsam_scene.prompting.opening import Choice, Opening
+from dfqsam_scene.prompting.window_texts import window_of
 from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
@@ -164,4 +169,28 @@ def test_one_that_could_not_be_opened_is_not_in_the_way_of_the_next(a_volume_nod
     settle(worker, worker.deliver)
     assert opening.message == ""
     assert opening.workspace.is_open
+    opening.close()
+
+
+def test_the_automatic_window_is_found_once_and_in_the_workers_thread(
+    a_volume_node, worker, model_file, tmp_path, monkeypatch
+):
+    threads = []
+
+    def noted(text, volume):
+        threads.append((text, threading.current_thread()))
+        return window_of(text, volume)
+
+    monkeypatch.setattr("dfqsam_scene.prompting.opening.window_of", noted)
+    node = new_segmentation(a_volume_node, "Organs")
+    other = Path(shutil.copy(model_file, tmp_path / "other.safetensors"))
+    opening = Opening(worker, lambda: None)
+    for path in (model_file, other):
+        opening.choose(Choice(a_volume_node, node, path, "auto"))
+        settle(worker, worker.deliver)
+        assert opening.workspace.window == opening.window == window_of("auto", read_volume_node(a_volume_node))
+    assert threads == [("auto", worker._thread)]
+    opening.choose(Choice(a_volume_node, node, other, "300,40"))
+    settle(worker, worker.deliver)
+    assert opening.workspace.window.bounds == (-110, 190)
     opening.close()

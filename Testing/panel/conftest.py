@@ -196,6 +196,16 @@ class Person:
         for ijk in places_ijk:
             node.AddControlPointWorld(world_from_ijk(self.workspace.segments.volume_node, ijk).tolist())
 
+    def drag(self, start_ijk: tuple[float, float, float], end_ijk: tuple[float, float, float]) -> None:
+        """Press the left button at one voxel of the axial view, release it at another, and wait for the answer."""
+        from dfqsam_scene.nodes.volume_node import world_from_ijk
+
+        start, end = (world_from_ijk(self.panel.room.choice.volume_node, ijk).tolist() for ijk in (start_ijk, end_ijk))
+        self.views.layout.press("Red", start)
+        self.views.layout.release("Red", end)
+        # Slicer's markups place where the button is released.
+        self.click(end_ijk)
+
     def click(self, *places_ijk: tuple[float, float, float]) -> None:
         """Click voxels, and wait for the answer."""
         self.place(*places_ijk)

@@ -149,6 +149,30 @@ def test_slicer_is_told_of_the_effect_once_by_its_file(effect_class, monkeypatch
     assert SOURCE.parent.name not in ("DFQSAMSlicerLib", "DFQSAMSlicer")
 
 
+def test_slices_around_the_present_one_are_encoded_ahead(effect, views, a_volume_node):
+    from dfqsam_core.volume import SliceKey
+    from dfqsam_scene.nodes.slice_views import show_slice
+
+    show_slice(a_volume_node, SliceKey("K", 4))
+    effect.deactivate()
+    effect.activate()
+    settle(effect)
+    assert effect.prompting.key == SliceKey("K", 4)
+    assert effect.prompting.worker.wait(finished.PATIENCE_SECONDS, ahead_too=True)
+    assert effect.prompting.workspace.session.slices.encodings > 1
+
+
+def test_it_says_what_the_panel_says(effect, person):
+    person.ui.segmentationSelector.setCurrentNode(effect.prompting.choice.segmentation_node)
+    for role in ("positive", "negative", "box"):
+        effect.tools[role].click()
+        settle(effect)
+        advice = effect.message.text
+        assert advice
+        person.press(f"{role}Button")
+        assert person.message == advice
+
+
 def test_after_cleanup_its_buttons_reach_nothing_any_more(effect, editor):
     effect.deactivate()
     effect.cleanup()

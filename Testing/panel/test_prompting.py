@@ -317,3 +317,40 @@ def test_a_segment_made_by_hand_is_continued(person, a_volume_node):
     assert drawn(person)[by_hand].all()
     person.press("undoButton")
     np.testing.assert_array_equal(drawn(person), by_hand)
+
+
+def test_a_drag_draws_a_box(person):
+    person.press("boxButton")
+    person.drag((2, 2, 4), (9, 8, 4))
+    assert person.workspace.prompts_on(K4) == (BOX,)
+
+
+def test_a_click_in_a_3d_view_is_a_sentence_and_no_prompt(person, views):
+    person.press("positiveButton")
+    node = person.panel.room.place_tool.placing.node
+    # The mouse is in no slice view, as in Slicer's 3D view.
+    views.crosshair.SetCursorPositionXYZ([0.0, 0.0, 0.0], None)
+    node.AddControlPointWorld([20.0, -30.0, 40.0])
+    person.wait()
+    assert "a 3D view shows no slice" in person.message
+    assert node.GetNumberOfControlPoints() == 0
+    person.click((7, 5, 4))
+    assert person.workspace.prompts_on(K4) == (POINT,)
+
+
+def test_ticking_write_at_once_accepts_what_waits(person):
+    person.ui.autoAcceptBox.setChecked(False)
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    assert not drawn(person).any()
+    person.ui.autoAcceptBox.setChecked(True)
+    person.wait()
+    assert drawn(person).any()
+    assert not person.ui.acceptButton.isEnabled()
+
+
+def test_masks_are_written_at_once_at_first(person):
+    assert person.ui.autoAcceptBox.checked
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    assert drawn(person).any()
