@@ -1,7 +1,7 @@
 """Write docs/performance.md and its picture from reports; no number on that page is typed by hand.
 
-    dfqsam bench MODEL --reference CHECKPOINT --threads 1 2 --report bench.json
-    dfqsam bench MODEL --reference CHECKPOINT --threads 1 --simulate avx2 --report avx2.json
+    python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 2 -o bench.json
+    python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 --simulate avx2 -o avx2.json
     python tools/performance_measure.py growth -o growth.json
     python tools/performance_measure.py interaction MODEL -o interaction.json
     python tools/performance_page.py --bench bench.json --poses avx-vnni.json avx2.json --growth growth.json \\

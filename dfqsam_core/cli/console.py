@@ -25,7 +25,6 @@ _EXTRA_OF_MODULE = {
     "segment_anything": "quantize",
     "matplotlib": "quantize",
     "jinja2": "evaluate",
-    "joblib": "batch",
     "dask": "batch",
     "distributed": "batch",
     "highdicom": "dicomseg",

@@ -1,4 +1,4 @@
-"""What both models of the demonstration answer about one organ."""
+"""What both models answer for one organ of the demonstration."""
 
 from __future__ import annotations
 

@@ -141,12 +141,11 @@ def test_bench_chooses_an_engine(
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        (["--simulate", "avx2"], "Leave --simulate and --reference out"),
-        (["--reference", "x.pth"], "Leave --simulate and --reference out"),
+        (["--reference", "x.pth"], "Leave --reference out"),
         (["--runs", "0"], "Give at least 1"),
     ],
 )
-def test_an_engine_is_chosen_for_one_model_on_this_processor(
+def test_an_engine_is_chosen_for_one_model(
     folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], problem: str
 ) -> None:
     assert main(["bench", str(folder / "m.safetensors"), "--choose-engine", *more]) == 2
