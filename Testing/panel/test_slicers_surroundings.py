@@ -21,6 +21,7 @@ def tree(world):
 
 @pytest.mark.xfail(strict=True, reason="preview, session and editor nodes are hidden after they were added")
 def test_hidden_nodes_of_ours_do_not_stand_in_the_data_tree(tree, person, world, tmp_path):
+    person.ui.autoAcceptBox.setChecked(False)
     person.press("boxButton")
     person.click((2, 2, 4), (9, 8, 4))
     during_preview = tree.hidden_ones
