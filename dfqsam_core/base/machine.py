@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 _CPU_INFO = Path("/proc/cpuinfo")
+# Of control groups, version 2 and version 1; "max" where there is none.
+_CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 # From the widest integer products to the narrowest, by their names in /proc/cpuinfo.
 _INSTRUCTION_SETS = {
     "amx_int8": "AMX-INT8",
@@ -66,6 +68,24 @@ def peak_memory_bytes() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def physical_memory_bytes() -> int | None:
+    """Memory that this process can have at most: the machine's, or less where a container or `ulimit` says so.
+
+    None where the system does not tell (Windows).
+    """
+    limits = []
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in _CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(int(path.read_text()))
+    with contextlib.suppress(ImportError):
+        import resource
+
+        limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
+    return min((limit for limit in limits if limit > 0), default=None)
 
 
 def resident_memory_bytes() -> int | None:
