@@ -1,4 +1,4 @@
-"""How much memory the reading of one file may take: asked before it is read, with what the reading will hold at once."""
+"""How much memory one file may take: asked before it is read, with all that will be held at once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def memory_limit() -> tuple[int, str]:
 
 
 def require_memory(needed_bytes: float, what: str, error: type[DFQSAMError] = VolumeError) -> None:
-    """Raise `error` when the reading of `what` holds more than `memory_limit()` at once.
+    """Raise `error` when `what` holds more than `memory_limit()` at once.
 
     needed_bytes: the most that lies in memory at one time: the file's bytes where they are read whole, what they unfold
-    to, and every converted copy that lives beside it. what: subject of the sentence, for instance a file's name.
+    to, and every converted copy beside it. what: subject of the sentence, for instance a file's name.
     """
     limit, whose = memory_limit()
     if needed_bytes > limit:
         raise error(
-            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory to be read, more than {limit / 1e9:.1f} GB, {whose}. "
-            "Crop, resample or convert it first."
+            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory, more than {limit / 1e9:.1f} GB, {whose}. "
+            "Choose a smaller one, or crop or convert it first."
         )

@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_what_fits_is_allowed_and_one_byte_more_is_refused() -> None:
     limit, _ = memory_limit()
     require_memory(limit, "ct.nii.gz")
-    with pytest.raises(VolumeError, match=r"^ct.nii.gz needs .* GB of memory to be read, more than .* Crop, resample"):
+    with pytest.raises(VolumeError, match=r"^ct.nii.gz needs .* GB of memory, more than .* Choose a smaller one"):
         require_memory(limit + 1, "ct.nii.gz")
 
 
 def test_the_caller_says_which_error_it_is() -> None:
-    with pytest.raises(ModelFileError, match="model.safetensors needs 1000.0 GB"):
+    with pytest.raises(ModelFileError, match=r"^model.safetensors needs 1000.0 GB"):
         require_memory(1e12, "model.safetensors", ModelFileError)
 
 
