@@ -34,6 +34,18 @@ def require_plain_file(path: Path, error: type[DFQSAMError]) -> Path:
     return path
 
 
+def is_ours(path: str | os.PathLike) -> bool:
+    """Whether `path` is a plain file or folder, no link, that this user owns and nobody else may change."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return False
+    # Windows knows neither; there a user's folders are closed to others by their place.
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & stat.S_IWOTH)
+
+
 def shown(value: Any) -> str:
     """`value` of a file for a message: short whatever it holds, also where it is nested or holds itself."""
     try:

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from ..base.cores import worker_count
+from ..base.memory import require_memory
 from ..base.outputs import refuse_overwrite
-from ..errors import ConfigError
+from ..errors import CheckpointError, ConfigError
 from ..model import SamMed2D
+from ..network.memory import running_bytes
 from ..progress import ProgressCallback, report
 from ..store.card import build_card, library_versions
 from ..store.checkpoint import Checkpoint, read_checkpoint
@@ -59,6 +61,7 @@ def quantize(
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
     report(progress, "read", 0, 1, "reading the checkpoint")
     checkpoint = read_checkpoint(checkpoint_path)
+    require_memory(running_bytes(checkpoint.architecture), checkpoint.source.file_name, CheckpointError)
     model = SamMed2D.from_checkpoint(checkpoint).to(place)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
@@ -70,7 +73,7 @@ def quantize(
         packed = pack(model, checkpoint, torch.cat([image.pixels for image in images]), config, workers, progress)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
-    write_model(output, packed, force=force)
+    packed = write_model(output, packed, force=force)
     clock.lap("write")
     work.remove()
     labels = [len(image.labels) for image in images]

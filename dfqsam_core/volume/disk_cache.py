@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ..base.inputs import is_ours
 from ..base.outputs import atomic_output
 from ..errors import OutputError
 from ..runtime.embedding_cache import DEFAULT_CACHE_BYTES, EmbeddingCache
+from ..store.safetensors_file import open_safetensors
+from ..store.tensor_digest import tensors_digest
 
 DEFAULT_DISK_BYTES = 2**30
 _ENDING = ".embedding.safetensors"
-_NAME = "embedding"
+_NAME, _DIGEST = "embedding", "sha256"
 
 
 class DiskEmbeddingCache(EmbeddingCache):
@@ -46,8 +49,9 @@ class DiskEmbeddingCache(EmbeddingCache):
         from safetensors.numpy import save
 
         super().put(key, embedding)
-        content = save({_NAME: np.ascontiguousarray(embedding, np.float16)})
+        tensors = {_NAME: np.ascontiguousarray(embedding, np.float16)}
         path = self._path(key)
+        content = save(tensors, {_DIGEST: self._digest(path, tensors)})
         if len(content) > self.max_disk_bytes:
             return
         with contextlib.suppress(OSError, OutputError):
@@ -59,15 +63,21 @@ class DiskEmbeddingCache(EmbeddingCache):
         return self.folder / (hashlib.sha256(repr(key).encode()).hexdigest() + _ENDING)
 
     def _read(self, path: Path) -> np.ndarray | None:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         try:
-            embedding = load(path.read_bytes())[_NAME]
+            if not is_ours(path):
+                return None
+            metadata, stored = open_safetensors(path, OutputError)
+            tensors = {_NAME: stored[_NAME].read()}
+            if metadata.get(_DIGEST) != self._digest(path, tensors):
+                return None
             os.utime(path)
-        except (OSError, SafetensorError, KeyError, ValueError):
+        except (OSError, KeyError, ValueError):
             return None
-        return embedding.astype(np.float32)
+        return tensors[_NAME].astype(np.float32)
+
+    def _digest(self, path: Path, tensors: Mapping[str, np.ndarray]) -> str:
+        """Of the values and of the name, so that no file passes for another one."""
+        return hashlib.sha256(f"{path.name} {tensors_digest(tensors)}".encode()).hexdigest()
 
     def _trim(self) -> None:
         files = [(path.stat(), path) for path in self.folder.glob("*" + _ENDING)]

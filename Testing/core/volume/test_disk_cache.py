@@ -53,3 +53,27 @@ def test_a_damaged_file_counts_as_absent_and_is_replaced(tmp_path, content):
     assert cache.get("a") is None
     cache.put("a", embedding(0))
     assert DiskEmbeddingCache(tmp_path).get("a") is not None
+
+
+@pytest.mark.parametrize("place", [-1, -20, -70])
+def test_a_flipped_bit_makes_a_file_absent(tmp_path, place):
+    DiskEmbeddingCache(tmp_path).put("a", embedding(0))
+    (path,) = tmp_path.iterdir()
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert DiskEmbeddingCache(tmp_path).get("a") is None
+
+
+def test_another_keys_file_and_a_link_are_absent(tmp_path):
+    cache = DiskEmbeddingCache(tmp_path / "a")
+    cache.put("a", embedding(0))
+    (path,) = (tmp_path / "a").iterdir()
+    other = DiskEmbeddingCache(tmp_path / "b")
+    other.put("b", embedding(1))
+    (place,) = (tmp_path / "b").iterdir()
+    place.write_bytes(path.read_bytes())
+    assert DiskEmbeddingCache(tmp_path / "b").get("b") is None
+    moved = path.rename(tmp_path / "moved.safetensors")
+    path.symlink_to(moved)
+    assert DiskEmbeddingCache(tmp_path / "a").get("a") is None
