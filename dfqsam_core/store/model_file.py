@@ -94,7 +94,8 @@ class PackedModel:
 def write_model(path: str | os.PathLike, model: PackedModel, force: bool = False) -> PackedModel:
     """Write `model` to `path`; the same model gives the same bytes.
 
-    Returns the model as it was written: its card has the digest of its tensors. Raises ModelFileError when the model breaks a rule of the format, OutputError when `path` cannot be written.
+    Returns the model as it was written: its card has the digest of its tensors.
+    Raises ModelFileError when the model breaks a rule of the format, OutputError when `path` cannot be written.
     """
     if check_card(model.card) != model.architecture:
         raise ModelFileError("The model's card describes another architecture than the model. Build the card anew.")

@@ -21,3 +21,8 @@ def tensors_digest(tensors: Mapping[str, np.ndarray]) -> str:
         little = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
         digest.update(np.ascontiguousarray(little).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def file_digest(name: str, tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of `tensors` and of the name of the file that holds them, so that no file passes for another one."""
+    return hashlib.sha256(f"{name} {tensors_digest(tensors)}".encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..base.outputs import atomic_output
 from ..errors import OutputError
 from ..runtime.embedding_cache import DEFAULT_CACHE_BYTES, EmbeddingCache
 from ..store.safetensors_file import open_safetensors
-from ..store.tensor_digest import tensors_digest
+from ..store.tensor_digest import file_digest
 
 DEFAULT_DISK_BYTES = 2**30
 _ENDING = ".embedding.safetensors"
@@ -51,7 +51,7 @@ class DiskEmbeddingCache(EmbeddingCache):
         super().put(key, embedding)
         tensors = {_NAME: np.ascontiguousarray(embedding, np.float16)}
         path = self._path(key)
-        content = save(tensors, {_DIGEST: self._digest(path, tensors)})
+        content = save(tensors, {_DIGEST: file_digest(path.name, tensors)})
         if len(content) > self.max_disk_bytes:
             return
         with contextlib.suppress(OSError, OutputError):
@@ -68,16 +68,12 @@ class DiskEmbeddingCache(EmbeddingCache):
                 return None
             metadata, stored = open_safetensors(path, OutputError)
             tensors = {_NAME: stored[_NAME].read()}
-            if metadata.get(_DIGEST) != self._digest(path, tensors):
+            if metadata.get(_DIGEST) != file_digest(path.name, tensors):
                 return None
             os.utime(path)
         except (OSError, KeyError, ValueError):
             return None
         return tensors[_NAME].astype(np.float32)
-
-    def _digest(self, path: Path, tensors: Mapping[str, np.ndarray]) -> str:
-        """Of the values and of the name, so that no file passes for another one."""
-        return hashlib.sha256(f"{path.name} {tensors_digest(tensors)}".encode()).hexdigest()
 
     def _trim(self) -> None:
         files = [(path.stat(), path) for path in self.folder.glob("*" + _ENDING)]

@@ -68,7 +68,7 @@ def test_the_digest_is_that_of_the_tensors_as_another_library_reads_them(toy: Pa
     path = tmp_path / "toy.safetensors"
     written = write_model(path, toy)
     with safe_open(path, "numpy") as file:
-        tensors = {name: file.get_tensor(name) for name in reversed(sorted(file.keys()))}
+        tensors = {name: file.get_tensor(name) for name in sorted(file.keys(), reverse=True)}
     assert tensors_digest(tensors) == written.card["tensors_sha256"] == read_model(path).card["tensors_sha256"]
 
 
@@ -110,7 +110,8 @@ def test_a_card_without_what_every_card_has_is_refused(
 
 
 def test_figures_that_the_file_can_tell_are_counted_and_not_believed(toy: PackedModel, tmp_path: Path) -> None:
-    lies = dict.fromkeys(("sizes", "effective_bits_per_weight", "weight_storage", "bit_operations"), {"total": 1})
+    figures = ("sizes", "effective_bits_per_weight", "weight_storage", "bit_operations")
+    lies = {name: {"total": 1} for name in figures}
     path = write_with_card(tmp_path / "lies.safetensors", toy, {**toy.card, **lies, "architecture_name": "ViT-H"})
     honest = json.loads(json.dumps(toy.card))
     assert read_model(path).card == load_model(path).card == honest
