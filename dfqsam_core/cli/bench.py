@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..pose import POSES, is_posing, run_posing
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .files import declare_files
 from .tables import print_table
 
 WHOSE = ("model", "reference")
@@ -39,6 +40,7 @@ def add_parser(verbs: Subparsers) -> None:
         help="time the encoder on onnxruntime and on OpenVINO; this machine then runs MODEL on the faster one",
     )
     add_report_options(parser)
+    declare_files(parser, reads=("model", "reference"), writes=("report",))
     parser.set_defaults(run=run)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from ..base.outputs import atomic_output, refuse_overwrite
 from ..errors import CheckFailed, DFQSAMError
 from ..progress import Cancelled, Progress, ProgressCallback
+from .files import refuse_inputs_as_outputs
 from .interrupt import cancel_on_signals
 
 DONE, WRONG_INPUT, FAILED_CHECK, CANCELLED = 0, 2, 3, 130
@@ -45,6 +46,7 @@ _EXTRA_OF_MODULE = {
 def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run a verb and return its exit code; what a user can cause becomes one sentence on standard error."""
     try:
+        refuse_inputs_as_outputs(args)
         return run(args)
     except DFQSAMError as error:
         return _say(str(error), WRONG_INPUT)

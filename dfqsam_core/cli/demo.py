@@ -13,6 +13,7 @@ from typing import Any
 from ..base.outputs import atomic_output
 from ..resources import DEMO_VOLUME, resource_path
 from .console import DONE, Subparsers, add_progress_option, progress_callback, write_json
+from .files import declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -27,6 +28,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_progress_option(parser)
+    declare_files(parser, reads=(), writes=())
     parser.set_defaults(run=run)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import DONE, Subparsers
+from .files import declare_files
 
 _LONG = 20
 
@@ -23,6 +24,7 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    declare_files(parser, reads=("file",), writes=())
     parser.set_defaults(run=run)
 
 

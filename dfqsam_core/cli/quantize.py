@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.outputs import refuse_overwrite
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .files import declare_files
 
 if TYPE_CHECKING:
     from ..quant import QuantConfig
@@ -42,6 +43,7 @@ def add_parser(verbs: Subparsers) -> None:
         help="print sizes and an estimated time per part, write no model (no torch needed)",
     )
     add_report_options(parser)
+    declare_files(parser, reads=("checkpoint", "auxiliary"), writes=("output", "report"))
     parser.set_defaults(run=run)
 
 

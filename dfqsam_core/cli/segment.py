@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .files import declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -26,6 +27,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--series", metavar="UID", help="which series of a DICOM folder that holds several")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the model (default: all cores)")
     add_report_options(parser)
+    declare_files(parser, reads=("volume", "prompts", "model"), writes=("output", "report"))
     parser.set_defaults(run=run)
 
 

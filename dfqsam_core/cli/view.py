@@ -9,6 +9,7 @@ import webbrowser
 from pathlib import Path
 
 from .console import DONE, Subparsers
+from .files import declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -31,6 +32,7 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    declare_files(parser, reads=("volume", "model", "labels"), writes=())
     parser.set_defaults(run=run)
 
 
