@@ -1,17 +1,20 @@
 """Errors a user can cause; each message says what happened, what was found and what to do."""
 
+import json
+
 _MAX_MESSAGE = 2000
 
 
 def readable(text: str) -> str:
     """`text` without what steers a terminal or cannot be written: such characters appear as their escapes.
 
-    Names and values in a message come from files. Line ends and tabs stay.
+    Names and values in a message come from files. Line ends and tabs stay, and JSON stays JSON.
     """
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() or character in "\n\t" else ascii(character)[1:-1] for character in text
+        character if character.isprintable() or character in "\n\t" else json.dumps(character)[1:-1]
+        for character in text
     )
 
 

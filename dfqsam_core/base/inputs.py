@@ -34,6 +34,12 @@ def require_plain_file(path: Path, error: type[DFQSAMError]) -> Path:
     return path
 
 
+def refuse_special_file(path: Path, error: type[DFQSAMError]) -> None:
+    """Raise `error` for a device, a pipe or a socket; what else is wrong shows when the file is opened."""
+    if path.exists() and not path.is_dir() and not is_plain_file(path):
+        raise error(f"{path} is no plain file, but a device or a pipe. Choose a file on a disk.")
+
+
 def is_ours(path: str | os.PathLike) -> bool:
     """Whether `path` is a plain file or folder, no link, that this user owns and nobody else may change."""
     try:

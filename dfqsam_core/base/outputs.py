@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import OutputError
-from .inputs import is_plain_file
 
 
 def refuse_overwrite(path: str | os.PathLike, force: bool) -> Path:
@@ -20,8 +19,6 @@ def refuse_overwrite(path: str | os.PathLike, force: bool) -> Path:
     target = Path(path)
     if target.is_dir():
         raise OutputError(f"The output {target} is a folder. Give the name of a file to write.")
-    if os.path.lexists(target) and not is_plain_file(target):
-        raise OutputError(f"The output {target} is a device, a pipe or a link to nothing. Choose another name.")
     if target.exists() and not force:
         raise OutputError(f"The output {target} exists already. Choose another name, or add --force to replace it.")
     if not target.parent.is_dir():

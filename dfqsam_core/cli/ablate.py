@@ -8,7 +8,7 @@ from typing import Any
 
 from ..base.outputs import atomic_output, refuse_overwrite
 from ..errors import ConfigError
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
 from .quantize import add_recipe_options
 from .verify import add_data_options, open_laboratory
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.table is not None:
         with atomic_output(args.table, args.force) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    print(text)
+    say(text)
     return DONE
 
 

@@ -14,6 +14,7 @@ from .console import (
     add_report_options,
     check_report,
     progress_callback,
+    say,
     write_report,
 )
 from .files import check_outputs, declare_files
@@ -65,6 +66,6 @@ def run(args: argparse.Namespace) -> int:
     write_report(args, {"counts": dict(counts), "rows": [asdict(result) for result in results]})
     for result in results:
         if result.status == "failed":
-            print(f"line {result.line}, {result.output}: {result.reason}")
-    print(f"{counts['done']} done, {counts['skipped']} finished before, {counts['failed']} failed.")
+            say(f"line {result.line}, {result.output}: {result.reason}")
+    say(f"{counts['done']} done, {counts['skipped']} finished before, {counts['failed']} failed.")
     return WRONG_INPUT if counts["failed"] else DONE

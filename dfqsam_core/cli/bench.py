@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..pose import POSES, is_posing, run_posing
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
 from .tables import print_table
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     write_report(args, results[0] | {"simulated": args.simulate, "more_threads": results[1:]})
     for result in results:
         pose = f", posing as {args.simulate}" if args.simulate else ""
-        print(f"{result['machine']['cpu']}{pose}, {result['threads']} threads, {result['runs']} runs")
+        say(f"{result['machine']['cpu']}{pose}, {result['threads']} threads, {result['runs']} runs")
         print_table(("", "model", "CPU", "reference", "CPU", "ratio", "CPU"), _rows(result))
     return DONE
 
@@ -80,7 +80,7 @@ def _choose_engine(args: argparse.Namespace) -> int:
             for engine, taken in choice["timings"].items()
         ]
         print_table((f"{choice['threads']} threads", "encoder, ms", "CPU", "load, s"), rows)
-        print(f"OpenVINO is {choice['gain']:.2f} times as fast; from now on images are embedded by {choice['engine']}.")
+        say(f"OpenVINO is {choice['gain']:.2f} times as fast; from now on images are embedded by {choice['engine']}.")
     return DONE
 
 

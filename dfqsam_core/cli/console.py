@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..base.outputs import atomic_output, refuse_overwrite
-from ..errors import CheckFailed, DFQSAMError
+from ..errors import CheckFailed, DFQSAMError, readable
 from ..progress import Cancelled, Progress, ProgressCallback
 from .files import refuse_inputs_as_outputs
 from .interrupt import cancel_on_signals
@@ -61,8 +61,13 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
         return _say(sentence, WRONG_INPUT)
 
 
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print `text` on standard output or `stream`, without what could steer the terminal: names come from files."""
+    print(readable(text), file=stream or sys.stdout, flush=True)
+
+
 def _say(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
+    say(sentence, sys.stderr)
     return code
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..base.outputs import atomic_output
 from ..resources import DEMO_VOLUME, resource_path
-from .console import DONE, Subparsers, add_progress_option, progress_callback, write_json
+from .console import DONE, Subparsers, add_progress_option, progress_callback, say, write_json
 from .files import declare_files
 
 
@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     text = _summary(result)
     with atomic_output(args.output / REPORT_TEXT, args.force) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"Look into {args.output}:")
+    say(text)
+    say(f"Look into {args.output}:")
     for name, what in (
         (OVERLAY, "float, 4-bit and their difference, organ by organ"),
         (LABELS, "label map of the packed 4-bit model"),
@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
         (MODEL, "the packed model (dfqsam info shows its card)"),
         (f"{REPORT}, {REPORT_TEXT}", "these numbers"),
     ):
-        print(f"  {name:<34}{what}")
-    print(f"\nTo look at the result, and go on with it, in a browser:\n  {view_command(args.output)}")
+        say(f"  {name:<34}{what}")
+    say(f"\nTo look at the result, and go on with it, in a browser:\n  {view_command(args.output)}")
     return DONE
 
 

@@ -46,6 +46,8 @@ def check_outputs(inputs: Iterable[Path], volumes: Iterable[Path], texts: Iterab
         if identity in written:
             raise OutputError(f"The outputs {written[identity]} and {output} are one file. Choose two.")
         written[identity] = output
+        if os.path.lexists(output) and not output.is_dir() and not is_plain_file(output):
+            raise OutputError(f"The output {output} is a device, a pipe or a link to nothing. Choose another output.")
         if is_plain_file(output):
             _check_folders(output, identity, folders, kinds)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .console import DONE, Subparsers
+from .console import DONE, Subparsers, say
 from .files import declare_files
 
 _LONG = 20
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from ..store.model_file import describe_file
 
     description = describe_file(args.file)
-    print(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(outline(description)))
+    say(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(outline(description)))
     return DONE
 
 

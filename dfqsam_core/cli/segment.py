@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
 
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     write_label_map(args.output, result.labels_kji, volume, names, args.force)
     write_report(args, result.report)
     _print_result(result.report)
-    print(f"Written: {args.output}")
+    say(f"Written: {args.output}")
     return DONE
 
 
@@ -63,7 +63,7 @@ def _print_result(report: dict[str, Any]) -> None:
     for row in report["slices"]:
         estimate = "interpolated" if row["predicted_iou"] is None else f"predicted IoU {row['predicted_iou']:.2f}"
         where = f"{row['segment']} (label {row['label']}), slice {row['axis']} {row['slice']}"
-        print(f"{where}: {row['area_mm2']:.1f} mm2, {estimate}")
+        say(f"{where}: {row['area_mm2']:.1f} mm2, {estimate}")
     for segment in report["segments"]:
         for stop in segment.get("propagation", {}).get("stops", ()):
-            print(f"{segment['name']} stopped at slice {stop['last_index']}: {stop['reason']}")
+            say(f"{segment['name']} stopped at slice {stop['last_index']}: {stop['reason']}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.outputs import atomic_output, refuse_overwrite
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
 from .tables import print_table
 
@@ -146,7 +146,7 @@ def _print(result: dict[str, Any]) -> None:
         caption = "Signal to noise in dB. own: this part alone quantized. sum: with everything before it."
         print_table(("part", "own", "sum"), rows, caption=caption)
     for case in result["skipped"]:
-        print(f"left out {case['case']}: {case['reason']}")
+        say(f"left out {case['case']}: {case['reason']}")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from .console import DONE, Subparsers
+from .console import DONE, Subparsers, say
 from .files import declare_files
 
 
@@ -45,12 +45,12 @@ def run(args: argparse.Namespace) -> int:
     roots = args.root or [Path.cwd(), *(path if path.is_dir() else path.parent for path in given)]
 
     def ready(address: str) -> None:
-        print(f"The viewer is open at {address}\nEnd it with Ctrl+C.", flush=True)
+        say(f"The viewer is open at {address}\nEnd it with Ctrl+C.")
         if not args.no_browser:
             webbrowser.open(address)
 
     serve(Start(args.volume, args.model, args.labels, tuple(roots)), args.port, ready)
-    print("The viewer has ended.", file=sys.stderr)
+    say("The viewer has ended.", sys.stderr)
     return DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from .slices import SliceKey
 
 Voxel = tuple[int, int, int]
 MAX_LABEL = 65535
+MAX_NAME = 1000
+# The decoder compares each prompt with each other one.
+MAX_PROMPTS_OF_SLICE = 1000
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ class SegmentPrompts:
     """All prompts of one segment.
 
     label: 1..65535, its value in the label map. overwrite: whether it may take voxels of segments before it.
-    Raises PromptError for a label out of range, no prompts, a slice with two boxes or with negative points only.
+    Raises PromptError for a label out of range, a name that is too long or cannot be written, no prompts, a slice with
+    two boxes, with negative points only or with more than 1000 prompts.
     """
 
     name: str
@@ -119,6 +124,7 @@ class SegmentPrompts:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if not 1 <= self.label <= MAX_LABEL:
             raise PromptError(f"Segment {self.name!r} has the label {self.label}; labels are 1..{MAX_LABEL}.")
         if not self.prompts:
@@ -136,10 +142,18 @@ class SegmentPrompts:
 
     def by_slice(self) -> dict[SliceKey, tuple[Prompt, ...]]:
         """Prompts grouped by slice, slices in the order of their first prompt."""
-        groups: dict[SliceKey, tuple[Prompt, ...]] = {}
+        groups: dict[SliceKey, list[Prompt]] = {}
         for prompt in self.prompts:
-            groups[prompt.slice] = (*groups.get(prompt.slice, ()), prompt)
-        return groups
+            groups.setdefault(prompt.slice, []).append(prompt)
+        return {key: tuple(prompts) for key, prompts in groups.items()}
+
+
+def check_name(name: str) -> None:
+    """Raise PromptError for a segment's name that is too long, or has characters that no file can hold."""
+    if len(name) > MAX_NAME:
+        raise PromptError(f"A segment's name has {len(name)} characters; up to {MAX_NAME} are kept. Shorten it.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise PromptError(f"The segment's name {name!r} has a character that no text can hold. Choose another name.")
 
 
 def can_predict(prompts: tuple[Prompt, ...]) -> bool:
@@ -154,6 +168,8 @@ def _check_axis(axis: str) -> None:
 
 def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
     where = f"Segment {name!r} on slice {key.axis} = {key.index}"
+    if len(prompts) > MAX_PROMPTS_OF_SLICE:
+        raise PromptError(f"{where} has {len(prompts)} prompts; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
     if sum(isinstance(prompt, BoxPrompt) for prompt in prompts) > 1:
         raise PromptError(f"{where} has more than one box. Keep one, or make two segments.")
     if not can_predict(prompts):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from dfqsam_core.base.outputs import refuse_overwrite
 from dfqsam_core.cli.files import check_outputs
 from dfqsam_core.cli.main import build_parser, main
 from dfqsam_core.errors import OutputError
@@ -105,14 +104,16 @@ def test_an_earlier_result_in_a_folder_that_is_read_may_be_replaced(folder: Path
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
-@pytest.mark.parametrize("force", [False, True])
-def test_devices_pipes_and_links_to_nothing_are_no_outputs(tmp_path: Path, force: bool) -> None:
-    os.mkfifo(tmp_path / "pipe.json")
-    (tmp_path / "nowhere.json").symlink_to(tmp_path / "absent.json")
-    for path in (tmp_path / "pipe.json", tmp_path / "nowhere.json", Path("/dev/null"), Path("/dev/full")):
-        with pytest.raises(OutputError, match="is a device, a pipe or a link to nothing"):
-            refuse_overwrite(path, force)
-    assert os.path.islink(tmp_path / "nowhere.json")
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_devices_pipes_and_links_to_nothing_are_no_outputs(
+    folder: Path, force: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(folder / "pipe.json")
+    (folder / "nowhere.json").symlink_to(folder / "absent.json")
+    for path in (folder / "pipe.json", folder / "nowhere.json", Path("/dev/null"), Path("/dev/full")):
+        assert main(["bench", str(folder / "model.safetensors"), "--report", str(path), *force]) == 2
+        assert f"{path} is a device, a pipe or a link to nothing" in capsys.readouterr().err
+    assert os.path.islink(folder / "nowhere.json")
 
 
 def test_every_verb_declares_all_files_that_it_takes() -> None:
