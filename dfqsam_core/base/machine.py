@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
 import os
 import platform
@@ -75,16 +76,24 @@ def physical_memory_bytes() -> int | None:
 
     None where the system does not tell (Windows).
     """
+    with contextlib.suppress(ImportError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        return min(
+            (found for found in (limit, _machine_memory_bytes()) if found is not None and found > 0), default=None
+        )
+    return _machine_memory_bytes()
+
+
+@functools.cache
+def _machine_memory_bytes() -> int | None:
     limits = []
     with contextlib.suppress(AttributeError, OSError, ValueError):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     for path in _CONTAINER_LIMITS:
         with contextlib.suppress(OSError, ValueError):
             limits.append(int(path.read_text()))
-    with contextlib.suppress(ImportError):
-        import resource
-
-        limits.append(resource.getrlimit(resource.RLIMIT_AS)[0])
     return min((limit for limit in limits if limit > 0), default=None)
 
 
