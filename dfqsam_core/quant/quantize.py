@@ -60,8 +60,7 @@ def quantize(
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
     report(progress, "read", 0, 1, "reading the checkpoint")
-    checkpoint = read_checkpoint(checkpoint_path)
-    require_memory(running_bytes(checkpoint.architecture), checkpoint.source.file_name, CheckpointError)
+    checkpoint = _read_runnable(checkpoint_path)
     model = SamMed2D.from_checkpoint(checkpoint).to(place)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
@@ -112,6 +111,12 @@ def pack(
         versions=library_versions("torch", "numpy", "scipy"),
     )
     return PackedModel(checkpoint.architecture, card, tensors)
+
+
+def _read_runnable(path: str | os.PathLike[str]) -> Checkpoint:
+    checkpoint = read_checkpoint(path)
+    require_memory(running_bytes(checkpoint.architecture), checkpoint.source.file_name, CheckpointError)
+    return checkpoint
 
 
 @contextlib.contextmanager
