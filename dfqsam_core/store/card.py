@@ -31,6 +31,7 @@ _ENTRIES |= {"licence": str, "intended_use": str, "limits": list}
 _SOURCE_ENTRIES = {"file_name": str, "sha256": str, "bytes": int}
 # SHA-256 of the tensors; earlier cards have none.
 DIGEST_KEY = "tensors_sha256"
+_MAX_DEPTH = 16
 _WHY_FLOAT = {
     "LayerNorm and LayerNorm2d": "few values, and their output sets the range of all that follows",
     "biases": "few values, added after the integer product is rescaled",
@@ -79,6 +80,8 @@ def read_card(card: Any, tensor_bytes: Mapping[str, int]) -> tuple[Architecture,
     malformed layer table, and an entry that is missing or of another kind.
     """
     architecture = check_card(card)
+    if _is_deep(card, _MAX_DEPTH):
+        raise ModelFileError(f"The model card is nested more than {_MAX_DEPTH} times. {AGAIN}")
     for table, kinds in ((card, _ENTRIES), (card.get("source"), _SOURCE_ENTRIES)):
         for name, kind in kinds.items():
             if type(table.get(name)) is not kind:
@@ -88,6 +91,12 @@ def read_card(card: Any, tensor_bytes: Mapping[str, int]) -> tuple[Architecture,
     if digest is not None and not isinstance(digest, str):
         raise ModelFileError(f"The model card's digest of the tensors is {shown(digest)}. {AGAIN}")
     return architecture, {**card, **_figures(architecture, card["layers"], tensor_bytes)}
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    """Whether tables and lists are nested more than `levels` times: each page and panel draws one within the other."""
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deep(item, levels - 1) for item in items)
 
 
 def _figures(

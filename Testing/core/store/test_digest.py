@@ -109,6 +109,15 @@ def test_a_card_without_what_every_card_has_is_refused(
         assert len(str(refusal.value)) < 400
 
 
+def test_a_card_that_is_nested_deeply_is_refused(toy: PackedModel, tmp_path: Path) -> None:
+    deep: Any = 0
+    for _ in range(100):
+        deep = {"a": [deep]}
+    path = write_with_card(tmp_path / "deep.safetensors", toy, {**toy.card, "extra": deep})
+    with pytest.raises(ModelFileError, match="nested more than 16 times"):
+        describe_file(path)
+
+
 def test_figures_that_the_file_can_tell_are_counted_and_not_believed(toy: PackedModel, tmp_path: Path) -> None:
     figures = ("sizes", "effective_bits_per_weight", "weight_storage", "bit_operations")
     lies = {name: {"total": 1} for name in figures}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.inputs import refuse_special_file
+from ...base.inputs import shown as short
 from ...base.memory import require_memory
 from ...errors import PromptError
 
@@ -102,5 +103,5 @@ def json_text(item: Any, where: str) -> str:
 
 def shown(item: Any) -> str:
     """`item` for an error, cut to 60 characters."""
-    text = repr(item)
+    text = short(item)
     return text if len(text) <= 60 else text[:57] + "..."
