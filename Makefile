@@ -1,8 +1,10 @@
 # make demo   quantize the embedded model without data and segment the embedded CT slab (results in demo-output/)
 # make test   run the tests
+# make test-research   run the tests of the training and the studies (research/)
 # make test-slicer   run the tests on Slicer's real scene (PyPI's slicer-core), in Python 3.12 with Slicer 5.12's versions
 # make test-packaging   install the extension and its packages as Slicer does, beside the versions that Slicer 5.12 brings
 # make test-panel   run the tests of the module's panel: its own .ui file and Widget under PySide6, on the same scene
+# make test-host   run module and effect under an event loop that keeps Python's lock, and end them in mid-work, as Slicer does
 # make test-views   run the tests in Slicer's own slice views, drawn offscreen, with real mouse events (PyPI's trame-slicer)
 # make test-browser   run the tests of the browser viewer in the system's Chromium
 PYTHON ?= python3
@@ -22,19 +24,23 @@ WORKERS ?= auto
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
+RESEARCH_STAMP := $(VENV)/.research-up-to-date
 SLICER_STAMP := $(SLICER_VENV)/.up-to-date
 PANEL_STAMP := $(SLICER_VENV)/.panel-up-to-date
 VIEWS_STAMP := $(VIEWS_VENV)/.up-to-date
 BROWSER_STAMP := $(VIEWS_VENV)/.browser-up-to-date
 CONSTRAINTS := Resources/slicer-5.12-constraints.txt
 
-.PHONY: demo test test-slicer test-panel test-views test-browser test-packaging lint env clean
+.PHONY: demo test test-research test-slicer test-panel test-host test-views test-browser test-packaging lint env clean
 
 demo: env
 	$(BIN)/dfqsam demo --output $(OUTPUT) --force
 
 test: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+test-research: $(RESEARCH_STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) research/tests
 
 test-slicer: $(SLICER_STAMP)
 	OMP_NUM_THREADS=1 $(SLICER_VENV)/bin/python -m pytest Testing/mrml
@@ -43,6 +49,10 @@ test-slicer: $(SLICER_STAMP)
 # Python has no torch; what quantizes in a child process takes the one of `make env`, where that is there.
 test-panel: $(PANEL_STAMP)
 	OMP_NUM_THREADS=1 DFQSAM_TORCH_PYTHON=$(abspath $(BIN))/python $(SLICER_VENV)/bin/python -m pytest Testing/panel
+
+# A process of its own again. DFQSAM_EXITS=20: each kind is ended at 20 random moments instead of 2.
+test-host: $(PANEL_STAMP)
+	OMP_NUM_THREADS=1 $(SLICER_VENV)/bin/python -m pytest Testing/host
 
 test-views: $(VIEWS_STAMP)
 	OMP_NUM_THREADS=1 $(VIEWS_VENV)/bin/python -m pytest Testing/views
@@ -67,6 +77,10 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet --editable '.[quantize,test]'
+	touch $@
+
+$(RESEARCH_STAMP): $(STAMP) research/pyproject.toml
+	$(BIN)/python -m pip install --quiet ./research
 	touch $@
 
 # No torch here, as in Slicer. The import proves that the tests below will run and not be skipped.

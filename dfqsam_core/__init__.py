@@ -10,9 +10,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._version import __version__
     from .runtime import SamPredictor, load_model
 
-__version__ = "0.1.0"
 __all__ = ["SamPredictor", "__version__", "load_model"]
 
 # onnxruntime, from 1.32 on, tells its makers how it is used, under an identity that it keeps in the user's home folder;
@@ -21,6 +21,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("SamPredictor", "load_model"):
-        return getattr(importlib.import_module(".runtime", __name__), name)
+    if name in __all__:
+        room = "._version" if name == "__version__" else ".runtime"
+        return getattr(importlib.import_module(room, __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What a person works on: one volume, its segments, one model; the page asks, DFQSAMSlicerLib does."""
+"""What a person works on: one volume in its views, around the room of prompting that the Slicer module has, too."""
 
 from __future__ import annotations
 
@@ -9,74 +9,81 @@ from typing import Any
 
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.resources import DEMO_MODEL, resource_path
-from dfqsam_core.volume import SliceKey, Volume, WindowLevel, choose_window
-from dfqsam_core.volume.prompts import Prompt
+from dfqsam_core.volume import SliceKey, Volume, WindowLevel
 from dfqsam_scene.jobs.failure import sentence
 from dfqsam_scene.jobs.worker import Worker
 from dfqsam_scene.nodes.segments import new_segmentation
-from dfqsam_scene.nodes.slice_views import PresentSlice, show_slice, shown_slice
+from dfqsam_scene.nodes.slice_views import show_slice, shown_slice
 from dfqsam_scene.nodes.volume_node import read_volume_node
-from dfqsam_scene.prompting.opening import Choice, Opening
-from dfqsam_scene.prompting.window_texts import AUTO
+from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
+from dfqsam_scene.prompting.verbs import Verbs
+from dfqsam_scene.prompting.window_texts import AUTO, DISPLAYED
 from dfqsam_scene.prompting.workspace import Workspace
 
 from .surface import Surface
-from .tools import Tools
 from .world import SLICES, World
 
 _MADE_HERE = "DFQSAMSlicer.madeByViewer"
-# Okabe and Ito's colours, which colour-blind people tell apart, without those near the green, red and yellow that
-# points and previews have.
-_COLORS = ((86, 180, 233), (230, 159, 0), (204, 121, 167), (0, 158, 115), (213, 94, 0), (150, 130, 255))
 _log = logging.getLogger(__name__)
 
 
 class Desk:
-    """The present volume, segmentation, segment, model and window; `tick` does all that is due.
+    """The volume on the page with its views and files, around the room of prompting; `tick` does all that is due.
 
-    notice: one sentence about something outside the controller (a file, a view); notice_is_error: whether that is a
-    refusal. changed: called when something may have to be shown anew.
+    changed: called when something may have to be shown anew.
     """
 
     def __init__(self, world: World, changed: Callable[[], None], model_path: Path | None = None) -> None:
-        self.world, self.worker = world, Worker()
-        self.opening = Opening(self.worker, self._hear)
+        self.world = world
+        advice = "Open a CT or MR volume, or the sample."
+        self.room = Prompting(FrontEnd(views=world.slice_views, without_volume=advice, window_by_mouse=True))
+        self.verbs = Verbs(self.room)
         self.surface = Surface(world.scene)
         self.volume: Volume | None = None
-        self.volume_node: Any = None
-        self.segmentation_node: Any = None
-        self.segment_id = ""
-        self.window = AUTO
-        self.model_path = model_path or resource_path(DEMO_MODEL)
-        self.auto_accept = True
-        self.notice, self.notice_is_error = "", False
         self._changed = changed
-        self._is_due = True
+        # The views follow the model's window when that was chosen, and not when they were changed with the mouse.
+        self._shows_window = False
         self._saved_state: tuple[tuple[object, ...], ...] = ()
+        self.room.choose(model_path=model_path)
         self.listen()
+
+    @property
+    def worker(self) -> Worker:
+        """The thread that reads files and predicts."""
+        return self.room.worker
 
     @property
     def workspace(self) -> Workspace | None:
         """The open workspace, None before there is one."""
-        workspace = self.opening.workspace
-        return workspace if workspace is not None and workspace.is_open else None
+        return self.room.workspace
+
+    @property
+    def volume_node(self) -> Any:
+        """The present volume's node, None for none."""
+        return self.room.choice.volume_node
+
+    @property
+    def segmentation_node(self) -> Any:
+        """The present segmentation's node, None for none."""
+        return self.room.choice.segmentation_node
+
+    @property
+    def model_path(self) -> Path:
+        """The model in use."""
+        return self.room.choice.model_path or resource_path(DEMO_MODEL)
 
     @property
     def has_unsaved_work(self) -> bool:
         """Whether a segment was changed since it was opened or saved."""
         return self._state() != self._saved_state
 
-    @property
-    def key(self) -> SliceKey | None:
-        """The slice in the view that the mouse was in last."""
-        return None if self.volume_node is None else self.present.key(self.volume_node)
-
     def tick(self) -> None:
         """Take over what the worker finished, follow what was chosen; cheap when nothing happened."""
-        self.worker.deliver()
-        if self._is_due:
-            self._is_due = False
-            self._follow()
+        if self.room.tick():
+            window = self.room.opening.window
+            if self._shows_window and window is not None:
+                self._shows_window = False
+                self._show_window(window)
             self._changed()
 
     def use_volume(self, volume: Volume | None, volume_node: Any, segmentation_node: Any = None) -> None:
@@ -84,13 +91,12 @@ class Desk:
 
         Raises SceneError or VolumeError for one that cannot be segmented, before anything is changed.
         """
-        volume = volume or read_volume_node(volume_node)
-        window = choose_window(AUTO, volume.voxels_kji, volume.modality)
-        self.volume, self.volume_node, self.window = volume, volume_node, AUTO
+        self.volume = volume or read_volume_node(volume_node)
+        self.room.choose(volume_node=volume_node, window=AUTO)
+        self._shows_window = True
         self.world.show_volume(volume_node)
         # Dragging in a view changes the window behind our back; the observer goes with the node.
         volume_node.GetDisplayNode().AddObserver("ModifiedEvent", lambda *_: self.refresh())
-        self.show_window(window)
         if segmentation_node is None:
             segmentation_node = new_segmentation(volume_node, "segmentation")
             segmentation_node.SetAttribute(_MADE_HERE, "1")
@@ -100,55 +106,23 @@ class Desk:
         """Draw into a segmentation from now on; one without a segment gets a first one."""
         self.surface.hide()
         self._drop_unused_segmentation()
-        self.segmentation_node = segmentation_node
         ids = segmentation_node.GetSegmentation().GetSegmentIDs()
-        if ids:
-            self.segment_id = ids[0]
-        else:
-            self.add_segment()
+        self.room.choose(segmentation_node=segmentation_node, segment_id=next(iter(ids), ""))
+        if not ids:
+            self.verbs.add_segment()
         self.mark_saved()
         self.refresh()
 
     def forget(self) -> None:
         """Leave volume and segmentation, before the scene is replaced."""
-        self.tools.close()
-        self.present.close()
-        self.opening.close()
+        self.room.end()
         self.surface.hide()
-        self.volume = self.volume_node = self.segmentation_node = None
-        self.segment_id = ""
+        self.volume = None
+        self.room.choose(volume_node=None, segmentation_node=None, segment_id="")
 
     def listen(self) -> None:
         """Watch the views of the scene, anew after it was replaced."""
-        self.present = PresentSlice(self.world.scene, self.refresh)
-        self.tools = Tools(self.world.scene, self.refresh)
-
-    def add_segment(self) -> None:
-        """Add an empty segment and choose it."""
-        self.require_volume()
-        segmentation = self.segmentation_node.GetSegmentation()
-        color = _COLORS[segmentation.GetNumberOfSegments() % len(_COLORS)]
-        self.segment_id = segmentation.AddEmptySegment("", "", [part / 255 for part in color])
-        self.refresh()
-
-    def remove_segment(self, segment_id: str) -> None:
-        """Remove a segment with its prompts; what is worked on is cancelled. Raises PromptError when it is gone."""
-        self.segment(segment_id)
-        if self.workspace is not None and self.workspace.controller.is_busy:
-            self.workspace.controller.cancel()
-        self.segmentation_node.GetSegmentation().RemoveSegment(segment_id)
-        if segment_id == self.segment_id:
-            self.segment_id = next(iter(self.segmentation_node.GetSegmentation().GetSegmentIDs()), "")
-        self.refresh()
-
-    def segment(self, segment_id: str) -> Any:
-        """The vtkSegment; raises PromptError when it is gone."""
-        found = (
-            None if self.segmentation_node is None else self.segmentation_node.GetSegmentation().GetSegment(segment_id)
-        )
-        if found is None:
-            raise PromptError("This segment is gone. Choose another one.")
-        return found
+        self.room.begin(self.world.scene)
 
     def require_volume(self) -> Volume:
         """The present volume; raises PromptError while there is none."""
@@ -156,18 +130,10 @@ class Desk:
             raise PromptError("There is no volume yet. Open one first.")
         return self.volume
 
-    def require_workspace(self) -> Workspace:
-        """The open workspace; raises PromptError while there is none."""
-        self.require_volume()
-        if self.workspace is None:
-            raise PromptError(self.opening.message or "The model is being loaded. Try again in a moment.")
-        return self.workspace
-
-    def show_window(self, window: WindowLevel) -> None:
-        """Display the volume through a window."""
-        display = self.volume_node.GetDisplayNode()
-        display.AutoWindowLevelOff()
-        display.SetWindowLevel(window.width, window.level)
+    def change_window(self, text: str) -> None:
+        """Another window for the model; the views follow, unless it is their own that the model shall have."""
+        self.verbs.change_window(text)
+        self._shows_window = text != DISPLAYED
 
     def go_to(self, axis: str, index: int) -> None:
         """Show a slice in the views that show its axis; an index outside becomes the nearest one."""
@@ -176,7 +142,7 @@ class Desk:
 
     def step(self, slices: int) -> None:
         """Go some slices on in the view that the mouse was in last."""
-        key = self.key
+        key = self.room.key
         if key is not None:
             self.go_to(key.axis, key.index + slices)
 
@@ -186,22 +152,13 @@ class Desk:
             return None
         return shown_slice(self.volume_node, self.world.slice_node(view))
 
-    def remove_last_prompt(self) -> None:
-        """Take back the newest prompt of the chosen segment on the present slice."""
-        workspace, key = self.require_workspace(), self.key
-        prompts: tuple[Prompt, ...] = () if key is None else workspace.prompts_on(key)
-        if not prompts:
-            raise PromptError("The chosen segment has no prompt on this slice.")
-        workspace.controller.remove_prompt(self.segment_id, prompts[-1])
-
     def refresh(self) -> None:
-        """Have everything shown anew with the next tick."""
-        self._is_due = True
+        """Follow and show with the next tick."""
+        self.room.note_change()
 
-    def say(self, notice: str, is_error: bool = False) -> None:
-        """Show a sentence until the next action."""
-        self.notice, self.notice_is_error = notice, is_error
-        self.refresh()
+    def say(self, text: str, is_error: bool = False) -> None:
+        """Show a sentence."""
+        self.room.say(text, is_error)
 
     def tell_defect(self, error: Exception) -> None:
         """Say that something failed which should not have, and log where."""
@@ -215,31 +172,12 @@ class Desk:
     def close(self) -> None:
         """End all work; the scene keeps what is in it."""
         self.forget()
-        self.worker.close()
+        self.room.close()
 
-    def _hear(self) -> None:
-        """Let what the opening or the controller has to say take the place of an older notice."""
-        workspace = self.workspace
-        controller = None if workspace is None else workspace.controller
-        has_news = controller is not None and (controller.message or controller.is_busy)
-        if self.opening.message or has_news or (workspace is not None and workspace.notice):
-            self.notice = ""
-        self.refresh()
-
-    def _follow(self) -> None:
-        """Open what is chosen, and hand the choices on."""
-        if self.volume_node is None or self.segmentation_node is None:
-            return
-        self.opening.choose(Choice(self.volume_node, self.segmentation_node, self.model_path, self.window))
-        workspace = self.workspace
-        if workspace is None:
-            self.tools.hold()
-            return
-        workspace.segment_id = self.segment_id or None
-        workspace.controller.auto_accept = self.auto_accept
-        self.tools.follow(workspace.markups)
-        if self.key is not None:
-            workspace.look_at(self.key)
+    def _show_window(self, window: WindowLevel) -> None:
+        display = self.volume_node.GetDisplayNode()
+        display.AutoWindowLevelOff()
+        display.SetWindowLevel(window.width, window.level)
 
     def _segments(self) -> list[tuple[str, Any, Any]]:
         """ID, vtkSegment and voxels (None while nothing was drawn) of each segment."""
@@ -267,7 +205,7 @@ class Desk:
         if node is None or node.GetScene() is None or not node.GetAttribute(_MADE_HERE):
             return
         if all(voxels is None for *_, voxels in self._segments()):
-            self.opening.close()
+            self.room.opening.close()
             node.GetScene().RemoveNode(node)
 
 
@@ -276,7 +214,7 @@ def guarded(desk: Desk, action: Callable[[], None]) -> None:
 
     A page of another version, or somebody's own requests, may give arguments of a wrong kind: those are refused, too.
     """
-    desk.notice, desk.notice_is_error = "", False
+    desk.room.notice = ""
     try:
         action()
     except (DFQSAMError, OSError) as error:

@@ -1,8 +1,8 @@
-"""Which key does what on the page: those of the Slicer module, and those for what Slicer itself offers there."""
+"""Which key does what on the page: those of prompting, and those for what Slicer itself offers in the module."""
 
 from __future__ import annotations
 
-from DFQSAMSlicerLib.segment_panel.shortcuts import KEYS as PANEL_KEYS
+from dfqsam_scene.prompting.keys import KEYS
 
 # action: (key, what it does)
 _OWN = {
@@ -18,24 +18,8 @@ _OWN = {
     "add segment": ("Insert", "new segment"),
     "keys": ("?", "this list"),
 }
-_PANEL_WORDS = {
-    "positive": "point inside the structure",
-    "negative": "point outside it",
-    "box": "box around it: two opposite corners",
-    "accept": "accept the preview",
-    "discard": "discard the preview",
-    "candidate 1": "first candidate mask",
-    "candidate 2": "second candidate mask",
-    "candidate 3": "third candidate mask",
-    "undo": "take the last action back",
-    "redo": "repeat it",
-    "remove prompt": "remove the newest prompt of the slice",
-    "cancel": "cancel what runs, or put the tool down",
-}
 
 
 def key_list() -> list[dict[str, str]]:
     """All keys in the order of the list that the page shows: action, key and what it does."""
-    panel = [(action, key, _PANEL_WORDS[action]) for action, (key, _) in PANEL_KEYS.items()]
-    own = [(action, key, words) for action, (key, words) in _OWN.items()]
-    return [{"action": action, "key": key, "words": words} for action, key, words in [*panel, *own]]
+    return [{"action": action, "key": key, "words": words} for action, (key, words) in (KEYS | _OWN).items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,26 +12,24 @@ from typing import Any
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
 from dfqsam_scene.jobs.library import LibraryModel, ModelLibrary, card_text, describe, embedded_model
-from dfqsam_scene.jobs.quantization import QuantizationJob, QuantizationSettings, unfinished_jobs
-from dfqsam_scene.jobs.time_left import in_words
+from dfqsam_scene.jobs.quantization import QuantizationSettings
+from dfqsam_scene.jobs.quantizing import Quantizing, recipes
 from dfqsam_scene.jobs.worker import Job
 
 from .desk import Desk
 from .file_dialog import FileDialog
 
 Action = Callable[..., None]
-_RECIPES = ("default", "paper", "fast")
 
 
 class ModelPage:
-    """Models of this computer, as DFQSAMSlicerLib keeps them for Slicer, too."""
+    """Models of this computer, as dfqsam_scene keeps them for Slicer, too."""
 
     def __init__(self, desk: Desk, dialog: FileDialog, library: ModelLibrary) -> None:
         self.desk, self.dialog, self.library = desk, dialog, library
         self.card: dict[str, str] = {}
         self.checkpoint = ""
-        self.job: QuantizationJob | None = None
-        self.error = ""
+        self.quantizing = Quantizing(library, lambda path, _: self._describe(str(path), self._list))
         self._picture: tuple[Path, int] | None = None
         self._picture_url = ""
 
@@ -44,19 +43,16 @@ class ModelPage:
             "model path": lambda path: self._from_dialog(path, self._add),
             "checkpoint path": lambda path: self._from_dialog(path, self._take_checkpoint),
             "remove model": self.library.remove,
-            "quantize": self._quantize,
-            "resume": self._resume,
-            "cancel quantization": self._cancel,
+            "quantize": partial(self._with_settings, self.quantizing.start),
+            "estimate": partial(self._with_settings, self.quantizing.estimate),
+            "resume": lambda folder: self.quantizing.resume(str(folder)),
+            "discard job": lambda folder: self.quantizing.discard(str(folder)),
+            "cancel quantization": self.quantizing.cancel,
         }
 
     def poll(self) -> bool:
         """Bring the running quantization up to date; whether the page has to be shown anew."""
-        if self.job is None or self.job.state != "running":
-            return False
-        self.job.poll()
-        if self.job.state == "done":
-            self._describe(self.job.settings.output, self._list)
-        return True
+        return self.quantizing.poll()
 
     def shown(self) -> dict[str, Any]:
         """What the page shows."""
@@ -64,13 +60,13 @@ class ModelPage:
 
     def close(self) -> None:
         """Cancel what runs; it can be resumed next time."""
-        self._cancel()
+        self.quantizing.close()
 
     def _models(self) -> list[dict[str, Any]]:
         try:
             models = self.library.models()
         except DFQSAMError as error:
-            self.error = str(error)
+            self.quantizing.refuse(error)
             models = ()
         chosen = str(self.desk.model_path)
         if chosen not in [model.path for model in models] and Path(chosen).is_file():
@@ -90,36 +86,20 @@ class ModelPage:
         ]
 
     def _quantization(self) -> dict[str, Any]:
-        job = self.job
-        progress = None if job is None else job.progress
-        left = None if job is None else job.seconds_left
+        state = self.quantizing.state()
         return {
+            **asdict(state),
             "checkpoint": self.checkpoint,
-            "recipes": list(_RECIPES),
-            "state": "" if job is None else job.state,
-            "message": self.error or ("" if job is None else job.message),
-            "is_error": bool(self.error) or (job is not None and job.state == "failed"),
-            "stage": "" if progress is None else progress.stage,
-            "text": "" if progress is None else progress.message,
-            "done": 0 if progress is None else progress.done,
-            "total": 0 if progress is None else progress.total,
-            "left": "" if left is None else f"about {in_words(left)} left in this stage",
-            "picture": self._newest_picture(),
-            "output": "" if job is None else job.settings.output,
-            "unfinished": [
-                {"folder": str(folder), "name": Path(settings.checkpoint).name, "recipe": settings.recipe}
-                for folder, settings in unfinished_jobs(self.library.jobs_folder)
-                if job is None or job.state != "running"
-            ],
+            "recipes": list(recipes()),
+            "picture": self._picture_address(state.picture),
         }
 
-    def _newest_picture(self) -> str:
+    def _picture_address(self, picture: str) -> str:
         """The synthetic image that was drawn last, as an address that needs no request."""
-        path = None if self.job is None else self.job.newest_picture()
         try:
-            mark = None if path is None else (path, path.stat().st_mtime_ns)
-            if path is not None and mark != self._picture:
-                self._picture_url = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+            mark = (Path(picture), Path(picture).stat().st_mtime_ns) if picture else None
+            if mark is not None and mark != self._picture:
+                self._picture_url = "data:image/png;base64," + base64.b64encode(mark[0].read_bytes()).decode()
                 self._picture = mark
         except OSError:
             # The job ended and cleared its folder: the last picture stays.
@@ -127,7 +107,7 @@ class ModelPage:
         return self._picture_url
 
     def _use(self, path: str) -> None:
-        self.desk.model_path = Path(self._listed(path))
+        self.desk.verbs.change_model(Path(self._listed(path)))
         self.desk.say(f"Segmenting with {Path(path).name} from now on.")
 
     def _listed(self, path: str) -> str:
@@ -157,28 +137,22 @@ class ModelPage:
         self._describe(path, self._list)
 
     def _take_checkpoint(self, path: str) -> None:
-        self.checkpoint, self.error = path, ""
+        self.checkpoint = path
 
     def _from_dialog(self, path: str, take: Callable[[str], None]) -> None:
         take(str(self.dialog.roots.resolve(path)))
         self.dialog.close()
 
-    def _quantize(self, recipe: str, bits: int, seed: int) -> None:
-        self.error = ""
+    def _with_settings(
+        self, verb: Callable[[QuantizationSettings], None], recipe: str, bits: int, seed: int, images: int = 0
+    ) -> None:
         try:
             checkpoint = self.dialog.roots.resolve(self.checkpoint or ".")
             output = self.library.new_model_path(checkpoint, int(bits))
-            settings = QuantizationSettings(str(checkpoint), str(output), str(recipe), int(bits), int(seed))
-            self.job = QuantizationJob.start(settings, self.library.jobs_folder)
+            settings = QuantizationSettings(
+                str(checkpoint), str(output), str(recipe), int(bits), int(seed), int(images) or None
+            )
         except ValueError as error:
-            self.error = str(error)
-
-    def _resume(self, folder: str) -> None:
-        known = [place for place, _ in unfinished_jobs(self.library.jobs_folder) if str(place) == folder]
-        if known:
-            self.error = ""
-            self.job = QuantizationJob.resume(known[0])
-
-    def _cancel(self) -> None:
-        if self.job is not None and self.job.state == "running":
-            self.job.cancel()
+            self.quantizing.refuse(error)
+            return
+        verb(settings)

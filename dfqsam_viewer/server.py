@@ -23,6 +23,8 @@ from .roots import Roots
 _STATIC = Path(__file__).resolve().parent / "static"
 _TICK_SECONDS = 0.02
 _POLL_TICKS = 25
+# A page may choose among the listed models ("use model"), and cannot ask for any file.
+_NOT_FOR_THE_PAGE = ("model",)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Viewer:
         complete_slicer()
         self.server = get_server("dfqsam", client_type="vue3")
         self._draw_page()
-        from .actions import prompt_actions, segment_actions, view_actions
+        from .actions import segment_actions, view_actions
         from .desk import Desk
         from .file_actions import Files
         from .file_dialog import FileDialog
@@ -62,7 +64,7 @@ class Viewer:
         self.models = ModelPage(self.desk, dialog, ModelLibrary(data))
         self._dialog = dialog
         self._actions: dict[str, Callable[..., None]] = {
-            **prompt_actions(self.desk),
+            **{name: verb for name, verb in self.desk.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
             **segment_actions(self.desk),
             **view_actions(self.desk),
             **self.files.actions(),
@@ -133,7 +135,7 @@ class Viewer:
                 state.large = "" if state.large else self._view_under_mouse()
 
     def _view_under_mouse(self) -> str:
-        key = self.desk.key
+        key = self.desk.room.key
         views = [view for view in self.desk.world.views if key is not None and self.desk.key_of(view) == key]
         return views[0] if views else "axial"
 

@@ -61,6 +61,10 @@ class World:
         """The vtkMRMLSliceNode of a slice view."""
         return self.views[name].get_view_node()
 
+    def slice_views(self) -> list[tuple[Any, Any]]:
+        """(vtkMRMLSliceNode, vtkRenderWindowInteractor) of each slice view."""
+        return [(self.slice_node(name), self.views[name].interactor()) for name in SLICES]
+
     def _furnish(self) -> None:
         """Scale bars and the patient's axes; emptying a scene resets its view nodes."""
         node = slicer.vtkMRMLAbstractViewNode
@@ -86,7 +90,7 @@ def _nothing(*_: Any) -> None:
 
 
 def complete_slicer() -> None:
-    """Add what DFQSAMSlicerLib uses of Slicer's own Python files, which the package slicer-core does not carry."""
+    """Add what dfqsam_scene uses of Slicer's own Python files, which the package slicer-core does not carry."""
     if "slicer.i18n" not in sys.modules:
         translation = types.ModuleType("slicer.i18n")
         translation.tr = translation.translate = lambda text, *_: text  # type: ignore[attr-defined]

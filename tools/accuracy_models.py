@@ -27,9 +27,9 @@ from dfqsam_core.base.interpolation import resize_nearest
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.cli.bars import progress_bars
 from dfqsam_core.evaluate import Sampling, find_cases, load_slices
+from dfqsam_core.evaluate.model_folder import ModelFolder
+from dfqsam_core.evaluate.variants import changed
 from dfqsam_core.quant import QuantConfig
-from dfqsam_core.quant.model_folder import ModelFolder
-from dfqsam_core.quant.variants import changed
 
 DEFAULT = QuantConfig.from_recipe("default")
 CONFIGS = {

@@ -54,6 +54,7 @@ class Desk:
     """
 
     def __init__(self) -> None:
+        from dfqsam_core.volume import WindowLevel
         from dfqsam_scene.jobs.worker import Worker
         from dfqsam_scene.nodes.place_mode import Placing
         from dfqsam_scene.nodes.segments import new_segmentation
@@ -67,7 +68,7 @@ class Desk:
         self.computed: dict[str, list[float]] = {}
         node = new_segmentation(self.volume_node, "Organs")
         model = SimpleNamespace(digest="0" * 64, engine="none")
-        arguments = (self.volume_node, node, model, Worker(), "400,40")
+        arguments = (self.volume_node, node, model, Worker(), WindowLevel(400, 40))
         self.workspace = self.timed("opening", lambda: Workspace(*arguments, predictor=InstantPredictor()))
         self.workspace.segment_id = self.workspace.segments.add_segment("organ")
         self.placing = Placing(self.world.scene, lambda: None)

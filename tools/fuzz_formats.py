@@ -22,7 +22,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEnd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dfqsam_core.store.model_file import describe_file, read_model, write_model
+from dfqsam_core.store.description import describe_file
+from dfqsam_core.store.model_file import read_model, write_model
 from dfqsam_core.volume import (
     PointPrompt,
     Volume,
@@ -214,7 +215,6 @@ FORMATS = {
     "header": Format(_parts(fuzz_structures.header_parts), NUMBERS + _JSON, read_any_checkpoint),
     "card": Format(_parts(fuzz_structures.card_parts), NUMBERS + _JSON, fuzz_structures.read_any_model),
     "work": Format(_parts(fuzz_structures.work_folder_parts), NUMBERS + _JSON, fuzz_structures.read_state),
-    "embedding": Format(_parts(fuzz_structures.embedding_parts), NUMBERS + _JSON, fuzz_structures.read_embedding),
     "scene": Format(_parts(fuzz_structures.scene_parts), NUMBERS + _NRRD + fuzz_structures.SCENE_TOKENS, read_scene),
     "table": Format(_table, (b",", b'"', b"\n", b"\r", b"\0", b"\xff", b"../", b";", b"a" * 200_000), read_table),
 }

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from safetensors.numpy import save
 
 from dfqsam_core.store.checkpoint import read_checkpoint
-from dfqsam_core.store.model_file import describe_file, read_model, write_model
-from dfqsam_core.volume.disk_cache import DiskEmbeddingCache
+from dfqsam_core.store.description import describe_file
+from dfqsam_core.store.model_file import read_model, write_model
 from Testing.support.packed import packed_toy
 from Testing.support.toy import random_tensors, toy_architecture
 
@@ -111,14 +111,6 @@ def work_folder_parts() -> list[Part]:
         return [("image_0000.safetensors", Path(folder, "image_0000.safetensors").read_bytes(), _same)]
 
 
-def embedding_parts() -> list[Part]:
-    """A file of the disk cache of embeddings."""
-    with tempfile.TemporaryDirectory() as folder:
-        DiskEmbeddingCache(folder).put("a", np.ones((1, 4, 3, 3), np.float32))
-        (path,) = Path(folder).iterdir()
-        return [(path.name, path.read_bytes(), _same)]
-
-
 def scene_parts() -> list[Part]:
     """The text of a scene and the header of its image, each within the archive of the other."""
     header = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 2 2 2\nencoding: raw\nendian: little\n"
@@ -162,17 +154,6 @@ def read_state(path: Path) -> None:
     work.path = path.parent
     loaded = work.load(0)
     if loaded is None or any((loaded[name] != value).any() for name, value in _state().items() if name != "steps"):
-        raise PermissionError("damage was taken for right")
-
-
-def read_embedding(path: Path) -> None:
-    """Find the embedding in the disk cache, or not; it is the one that was kept."""
-    found = DiskEmbeddingCache(path.parent).get("a")
-    if found is None:
-        from dfqsam_core.errors import ModelFileError
-
-        raise ModelFileError("absent")
-    if (found != 1).any():
         raise PermissionError("damage was taken for right")
 
 

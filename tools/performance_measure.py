@@ -1,5 +1,7 @@
-"""Measure what the engine costs as things grow, and what a person waits for; JSON for tools/performance_page.py.
+"""Measure rivals, growth of cost, and what a person waits for; JSON for tools/performance_page.py.
 
+    python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 2 -o bench.json
+    python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 --simulate avx2 -o avx2.json
     python tools/performance_measure.py growth -o growth.json
     python tools/performance_measure.py interaction MODEL -o interaction.json
 
@@ -26,19 +28,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dfqsam_core.base import machine
 from dfqsam_core.network.architecture import Architecture
-from dfqsam_core.network.layers import encoder_macs
-from dfqsam_core.runtime import Model, SamPredictor, load_model
+from dfqsam_core.network.macs import encoder_macs
+from dfqsam_core.runtime import EmbeddingCache, Model, SamPredictor, load_model
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from dfqsam_core.volume.geometry import VolumeGeometry
 from dfqsam_core.volume.prompts import BoxPrompt
-from dfqsam_core.volume.session.prefetch import Prefetcher, outwards
 from dfqsam_core.volume.session.propagation import PropagationConfig, propagate
 from dfqsam_core.volume.session.session import VolumeSession
-from dfqsam_core.volume.session.slice_predictor import predictor_for
 from dfqsam_core.volume.slices import SliceKey
 from dfqsam_core.volume.volume import Volume
+from dfqsam_scene.jobs.encoding_ahead import EncodingAhead
+from dfqsam_scene.jobs.worker import Worker
 from Testing.support.packed import packed_toy
+from tools.bench.compare import compare
+from tools.bench.pose import POSES, is_posing, run_posing
 
 _RUNS = 5
 # Never refuses a mask: how far a random model carries one says nothing, how fast it does says all.
@@ -48,17 +52,32 @@ _COMPACT = NAMED_ARCHITECTURES["compact"]
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Measure growth of cost, or interaction.")
+    parser = argparse.ArgumentParser(description="Measure rivals, growth of cost, or interaction.")
     verbs = parser.add_subparsers(required=True)
+    rivals_parser = verbs.add_parser("rivals", help="a model beside its float reference in torch and onnxruntime")
+    _add_rivals(rivals_parser)
     growth_parser = verbs.add_parser("growth", help="cost over width, depth, image size, prompts, batch, threads")
     growth_parser.set_defaults(measure=lambda args: growth())
     interaction_parser = verbs.add_parser("interaction", help="scrolling, propagation and a study of 100 slices")
     interaction_parser.add_argument("model", metavar="MODEL")
     interaction_parser.add_argument("--slices", type=int, default=100, metavar="N", help="default: %(default)s")
     interaction_parser.set_defaults(measure=lambda args: interaction(args.model, args.slices))
-    for one in (growth_parser, interaction_parser):
+    for one in (rivals_parser, growth_parser, interaction_parser):
         one.add_argument("-o", "--output", required=True, metavar="FILE.json")
     return parser.parse_args(arguments)
+
+
+def _add_rivals(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--reference", metavar="CHECKPOINT", help="float checkpoint that MODEL was made from")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1], metavar="N", help="measured one by one")
+    parser.add_argument("--runs", type=int, default=20, metavar="N", help="timed runs of each part (default 20)")
+    parser.add_argument(
+        "--simulate", choices=POSES, help="pose as a lesser processor (Linux on x86 with a C compiler and binutils)"
+    )
+    parser.set_defaults(
+        measure=lambda args: compare(args.model, args.reference, args.threads, args.runs, args.simulate)
+    )
 
 
 def growth() -> dict[str, Any]:
@@ -86,18 +105,16 @@ def interaction(path: str, slices: int) -> dict[str, Any]:
 
 def _scroll(model: Model, volume: Volume, seconds_per_slice: float) -> dict[str, float]:
     """Look at 20 slices one after the other while the neighbours are embedded; how many were ready when shown."""
-    session = VolumeSession(volume, model, "auto")
-    prefetcher = Prefetcher(session.slices.twin(predictor_for(model)))
-    depth, ready = volume.voxels_kji.shape[0], 0
-    keys = [SliceKey("K", depth // 3 + step) for step in range(21)]
-    session.slices.embed(keys[0])
-    for before, here, there in zip((None, *keys), keys, keys[1:], strict=False):
-        prefetcher.request(outwards(here, depth, 4, before))
+    cache, worker = EmbeddingCache(), Worker()
+    slices = VolumeSession(volume, model, "auto", cache=cache).slices
+    ahead, ready = EncodingAhead(worker, slices), 0
+    first = volume.voxels_kji.shape[0] // 3
+    slices.embed(SliceKey("K", first))
+    for index in range(first, first + 20):
+        ahead.look_at(SliceKey("K", index))
         time.sleep(seconds_per_slice)
-        made = session.slices.encodings
-        session.slices.embed(there)
-        ready += session.slices.encodings == made
-    prefetcher.close()
+        ready += cache.get(slices.embedding_key(slices.image(SliceKey("K", index + 1)))) is not None
+    worker.close()
     return {"seconds_per_slice": seconds_per_slice, "hit_rate": ready / 20}
 
 
@@ -199,6 +216,8 @@ def _median_ms(task: Callable[[], Any], clock: Callable[[], float]) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write the file."""
     args = parse(arguments)
+    if getattr(args, "simulate", None) and not is_posing():
+        return run_posing(args.simulate, [__file__, *(sys.argv[1:] if arguments is None else arguments)])
     Path(args.output).write_text(json.dumps(args.measure(args), indent=1))
     return 0
 

@@ -1,7 +1,7 @@
 """Write docs/performance.md and its picture from reports; no number on that page is typed by hand.
 
-    dfqsam bench MODEL --reference CHECKPOINT --threads 1 2 --report bench.json
-    dfqsam bench MODEL --reference CHECKPOINT --threads 1 --simulate avx2 --report avx2.json
+    python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 2 -o bench.json
+    python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 --simulate avx2 -o avx2.json
     python tools/performance_measure.py growth -o growth.json
     python tools/performance_measure.py interaction MODEL -o interaction.json
     python tools/performance_page.py --bench bench.json --poses avx-vnni.json avx2.json --growth growth.json \\
@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
 from dfqsam_core.bench.benchmark import ENCODER_VARIANTS  # noqa: E402
-from dfqsam_core.network.layers import encoder_macs  # noqa: E402
+from dfqsam_core.network.macs import encoder_macs  # noqa: E402
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES  # noqa: E402
 
 _PAGE, _PICTURE = _ROOT / "docs" / "performance.md", _ROOT / "docs" / "pictures" / "performance_growth.png"

@@ -26,7 +26,6 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
 from dfqsam_core.base import machine  # noqa: E402
-from dfqsam_core.base.cores import worker_count  # noqa: E402
 from dfqsam_core.base.outputs import atomic_output  # noqa: E402
 from dfqsam_core.progress import Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig, quantize  # noqa: E402
@@ -80,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace) -> None:
     """Quantize, profile, and write both as JSON."""
-    config, threads, blocks = QuantConfig.from_recipe(args.recipe), worker_count(args.threads), _BlockTimes()
+    config, threads, blocks = QuantConfig.from_recipe(args.recipe), machine.worker_count(args.threads), _BlockTimes()
     load = machine.load_average()
     seconds, layers = _quantize(args.checkpoint, config, threads, blocks)
     peak = machine.peak_memory_bytes()

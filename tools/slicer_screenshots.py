@@ -27,6 +27,8 @@ class Stage:
         from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
         from dfqsam_scene.jobs.worker import Worker
         from dfqsam_scene.nodes.segments import new_segmentation
+        from dfqsam_scene.nodes.volume_node import read_volume_node
+        from dfqsam_scene.prompting.window_texts import window_of
         from dfqsam_scene.prompting.workspace import Workspace
         from Testing.support.slice_views import SliceViewsWorld
 
@@ -36,7 +38,8 @@ class Stage:
         self.worker = Worker()
         self.node = new_segmentation(self.volume_node, "Organs")
         model = load_model(resource_path(DEMO_MODEL))
-        self.workspace = Workspace(self.volume_node, self.node, model, self.worker)
+        window = window_of("auto", read_volume_node(self.volume_node))
+        self.workspace = Workspace(self.volume_node, self.node, model, self.worker, window)
         self.workspace.encode_ahead(False)
 
     def add_segment(self, name: str) -> str:
@@ -81,7 +84,7 @@ def main() -> None:
     folder = parser.parse_args().output
     stage = Stage()
     controller = stage.workspace.controller
-    segments = read_prompts(resource_path(DEMO_PROMPTS), controller.canvas.session.volume.geometry)
+    segments = read_prompts(resource_path(DEMO_PROMPTS), stage.workspace.session.volume.geometry)
     controller.auto_accept = False
     for number, segment in enumerate(segments):
         segment_id = stage.add_segment(segment.name)
@@ -94,7 +97,7 @@ def main() -> None:
         if number == 0:
             stage.shoot(folder / "slicer_preview.png")
         controller.accept_preview()
-    last = controller.canvas.session.volume.geometry.size_along("K") - 1
+    last = stage.workspace.session.volume.geometry.size_along("K") - 1
     for segment_id in stage.workspace.segments.segment_ids:
         controller.propagate(segment_id, "K", 0, last)
         stage.wait()

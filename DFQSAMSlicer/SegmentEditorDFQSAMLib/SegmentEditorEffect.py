@@ -11,7 +11,13 @@ import qt
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
-_PROTECT, _ACCEPT = "ProtectOthers", "AutoAccept"
+# Verbs of the switches by the parameters that keep them in the editor's node, and whether they are on at first.
+_SWITCHES = {
+    "AutoAccept": ("auto accept", True),
+    "Refine": ("refine", False),
+    "ProtectOthers": ("protect others", True),
+    "EncodeAhead": ("encode ahead", True),
+}
 _TICK_MS = 30
 
 
@@ -23,8 +29,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         scriptedEffect.perSegment = True
         scriptedEffect.requireSegments = True
         AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
-        self.prompting = None
-        self._timer = None
+        self.prompting = self._verbs = self._timer = None
+        self._connections = []
 
     def clone(self):
         """Return another instance, as each Segment Editor has its own."""
@@ -53,35 +59,40 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.message.setWordWrap(True)
         self.scriptedEffect.addOptionsWidget(self.message)
         self.tools = {
-            "positive": self._button(_("Positive point"), _("Click inside the structure.")),
-            "negative": self._button(_("Negative point"), _("Click where the segment should not be.")),
-            "box": self._button(_("Box"), _("Click two opposite corners in one slice view.")),
+            "positive": self._button(_("Positive point"), _("Click inside the structure."), "positive"),
+            "negative": self._button(_("Negative point"), _("Click where the segment should not be."), "negative"),
+            "box": self._button(_("Box"), _("Drag a box, or click two opposite corners in one slice view."), "box"),
         }
-        for role, button in self.tools.items():
+        for button in self.tools.values():
             button.setCheckable(True)
-            button.connect("clicked()", lambda role=role: self.onTool(role))
         self._row(*self.tools.values())
-        self.accept = self._button(_("Accept"), _("Write the preview into the segment."))
-        self.accept.connect("clicked()", lambda: self._act("accept_preview"))
-        self.discard = self._button(_("Discard"), _("Forget the preview and its prompts."))
-        self.discard.connect("clicked()", lambda: self._act("discard_preview"))
-        self.undo = self._button(_("Undo prompt"), _("Take the last prompt and what it changed back."))
-        self.undo.connect("clicked()", lambda: self._act("undo"))
+        self.candidates = [
+            self._button(str(n), _("Use mask {n} of this slice.").format(n=n), f"candidate {n}") for n in (1, 2, 3)
+        ]
+        for button in self.candidates:
+            button.setCheckable(True)
+        self._row(*self.candidates)
+        self.accept = self._button(_("Accept"), _("Write the preview into the segment."), "accept")
+        self.discard = self._button(_("Discard"), _("Forget the preview and its prompts."), "discard")
+        self.undo = self._button(_("Undo prompt"), _("Take the last prompt and what it changed back."), "undo")
         self._row(self.accept, self.discard, self.undo)
+        self.autoAccept = qt.QCheckBox(_("Write at once"))
+        self.refine = qt.QCheckBox(_("Refine the present mask"))
         self.protect = qt.QCheckBox(_("Protect other segments"))
-        self.autoAccept = qt.QCheckBox(_("Accept at once"))
-        for box in (self.protect, self.autoAccept):
+        self.encodeAhead = qt.QCheckBox(_("Prepare neighbours"))
+        self._boxes = dict(zip(_SWITCHES, (self.autoAccept, self.refine, self.protect, self.encodeAhead), strict=True))
+        for box in self._boxes.values():
             self.scriptedEffect.addOptionsWidget(box)
-            box.connect("toggled(bool)", lambda _checked: self.updateMRMLFromGUI())
+            self._connect(box, "toggled(bool)", lambda _checked: self.updateMRMLFromGUI())
 
     def setMRMLDefaults(self):
-        """Both switches are on at first."""
-        for name in (_PROTECT, _ACCEPT):
-            self.scriptedEffect.setParameterDefault(name, 1)
+        """What the switches are at first."""
+        for name, (_verb, is_on) in _SWITCHES.items():
+            self.scriptedEffect.setParameterDefault(name, int(is_on))
 
     def updateGUIFromMRML(self):
         """Show the switches as the editor's node has them."""
-        for name, box in ((_PROTECT, self.protect), (_ACCEPT, self.autoAccept)):
+        for name, box in self._boxes.items():
             was = box.blockSignals(True)
             box.setChecked(self.scriptedEffect.integerParameter(name) != 0)
             box.blockSignals(was)
@@ -89,7 +100,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def updateMRMLFromGUI(self):
         """Keep the switches in the editor's node."""
-        for name, box in ((_PROTECT, self.protect), (_ACCEPT, self.autoAccept)):
+        for name, box in self._boxes.items():
             self.scriptedEffect.setParameter(name, int(box.isChecked()))
         self._hand_on()
 
@@ -115,65 +126,74 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def cleanup(self):
         """Slicer closes or the effect is removed."""
+        # Qt keeps what is connected, and this effect with it, as long as the buttons live.
+        for widget, signal, slot in self._connections:
+            widget.disconnect(signal, slot)
+        self._connections = []
         if self.prompting is not None:
             self._timer.stop()
             self.prompting.close()
-            self.prompting = self._timer = None
+            self.prompting = self._verbs = self._timer = None
 
-    def onTool(self, role):
-        """Choose a tool, or put it down when it is the present one."""
+    def onVerb(self, name, *arguments):
+        """Do what a button asks for, while the effect is the active one."""
         if self.prompting is not None and self.prompting.is_active:
-            self.prompting.choose_tool(None if self.prompting.wanted == role else role)
+            self._verbs[name](*arguments)
         self.show()
 
     def onTick(self):
         """Do what is due, in the main thread."""
-        self.prompting.tick()
-        self.show()
+        if self.prompting.tick():
+            self.show()
 
     def show(self):
-        """Bring buttons and message up to date."""
-        prompting = self.prompting
-        workspace = None if prompting is None else prompting.workspace
+        """Draw what there is to see."""
+        if self.prompting is None:
+            return
+        state = self.prompting.state()
         for role, button in self.tools.items():
-            button.setChecked(prompting is not None and prompting.wanted == role)
-        has_preview = workspace is not None and workspace.controller.preview is not None
-        self.accept.setEnabled(has_preview)
-        self.discard.setEnabled(has_preview)
-        self.undo.setEnabled(workspace is not None and workspace.controller.can_undo)
-        if prompting is not None:
-            text, is_error = prompting.message
-            self.message.setText(text)
-            self.message.setStyleSheet("color: #c0392b;" if is_error else "")
+            button.setChecked(role == state.tool)
+        for n, button in enumerate(self.candidates):
+            is_there = n < len(state.candidates)
+            button.setEnabled(is_there)
+            button.setChecked(is_there and state.candidates[n].chosen)
+            button.setText(f"{n + 1}: {state.candidates[n].text}" if is_there else str(n + 1))
+        self.accept.setEnabled(state.has_preview)
+        self.discard.setEnabled(state.has_preview)
+        self.undo.setEnabled(state.can_undo)
+        self.message.setText(state.message)
+        self.message.setStyleSheet("color: #c0392b;" if state.is_error else "")
 
     def _start(self):
         from DFQSAMSlicerLib.segment_panel.model_choice import chosen_model
+        from DFQSAMSlicerLib.slice_views import shown_views
 
         from dfqsam_scene.prompting.editor_effect import EditorHost, EditorPrompting
+        from dfqsam_scene.prompting.verbs import Verbs
 
         if self.prompting is None:
-            host = EditorHost(
-                self.scriptedEffect.parameterSetNode(), self.scriptedEffect.saveStateForUndo, chosen_model
-            )
+            effect = self.scriptedEffect
+            host = EditorHost(effect.parameterSetNode(), effect.saveStateForUndo, chosen_model, shown_views)
             self.prompting = EditorPrompting(host)
+            self._verbs = Verbs(self.prompting).by_name()
             self._timer = qt.QTimer()
             self._timer.setInterval(_TICK_MS)
-            self._timer.connect("timeout()", self.onTick)
+            self._connect(self._timer, "timeout()", self.onTick)
         self._hand_on()
 
     def _hand_on(self):
         if self.prompting is not None:
-            self.prompting.protect_others = self.protect.isChecked()
-            self.prompting.auto_accept = self.autoAccept.isChecked()
+            for name, (verb, _is_on) in _SWITCHES.items():
+                self._verbs[verb](self._boxes[name].isChecked())
 
-    def _act(self, action):
-        if self.prompting is not None and self.prompting.workspace is not None:
-            getattr(self.prompting.workspace.controller, action)()
-            self.show()
+    def _connect(self, widget, signal, slot):
+        widget.connect(signal, slot)
+        self._connections.append((widget, signal, slot))
 
-    def _button(self, text, tip):
+    def _button(self, text, tip, verb):
         button = qt.QPushButton(text)
         button.setToolTip(tip)
+        self._connect(button, "clicked()", lambda: self.onVerb(verb))
         return button
 
     def _row(self, *buttons):

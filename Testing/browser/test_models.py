@@ -105,3 +105,14 @@ def test_without_torch_the_page_says_what_to_install(person: Person, tmp_path: P
 
 def _job(person: Person) -> dict[str, Any]:
     return person.state("quantization")
+
+
+def test_the_page_estimates_before_it_quantizes(person: Person, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.safetensors").write_bytes(resource_path(DEMO_MODEL).read_bytes())
+    person.page.click("text=Quantize")
+    choose(person, "#choose-checkpoint", "checkpoint.safetensors")
+    assert _job(person)["recipes"] == ["default", "fast", "paper"]
+    person.page.click("#estimate")
+    person.wait_until(lambda: _job(person)["estimate"])
+    assert "MB in float32" in person.page.inner_text("#estimate-text")
+    assert _job(person)["message"] == "Nothing was written."

@@ -19,7 +19,7 @@ from dfqsam_core.cli.main import main
 from dfqsam_core.demo import run as demo
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
-from dfqsam_core.store.model_file import describe_file
+from dfqsam_core.store.description import describe_file
 from dfqsam_core.store.random_weights import random_tensors
 from Testing.support.commands import run
 from Testing.support.toy import toy_architecture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from Testing.support.scene_fixtures import (
     a_volume_node,
     calibrated_file,
@@ -14,6 +16,12 @@ from Testing.support.scene_fixtures import (
     worker,
     world,
 )
+
+if importlib.util.find_spec("slicer") is not None:
+    from Testing.support.slicer_bases import install_words
+
+    # Slicer has it; slicer-core does not ship it.
+    install_words()
 
 __all__ = [
     "a_volume_node",

@@ -211,7 +211,7 @@ def test_a_scene_that_is_saved_while_slices_are_written_holds_all_of_them(worksp
     deliver(opening)
     begin_to_write(opening, workspace)
     world.scene.StartState(world.scene.SaveState)
-    planned = workspace.controller.canvas.session
+    planned = workspace.session
     for index in range(9):
         key = SliceKey("K", index)
         np.testing.assert_array_equal(workspace.segments.read("liver", key), planned.region(1, key))

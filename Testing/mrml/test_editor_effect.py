@@ -14,6 +14,7 @@ from dfqsam_core.volume import BoxPrompt, SliceKey
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node, world_from_ijk
 from dfqsam_scene.prompting.editor_effect import EditorHost, EditorPrompting
+from dfqsam_scene.prompting.verbs import Verbs
 from Testing.support.finished import settle
 from Testing.support.segment_editor_host import SegmentEditorHost
 
@@ -37,17 +38,21 @@ def prompting(editor, model_file):
     found = EditorPrompting(EditorHost(editor.node, editor.save_state, lambda: model_file))
     found.activate()
     settle(found.worker, found.tick)
-    assert found.message == ("", False)
+    assert found.sentence == ("Choose a tool, then click in a slice view.", False)
     yield found
     found.close()
 
 
+def choose_tool(prompting, role):
+    Verbs(prompting).choose_tool(role)
+
+
 def box(prompting, low=LOW, high=HIGH):
     """Draw a box with the mouse mode that the effect began."""
-    prompting.choose_tool("box")
+    choose_tool(prompting, "box")
     for corner in (low, high):
         volume_node = prompting.workspace.segments.volume_node
-        prompting._placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
+        prompting.place_tool.placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
     settle(prompting.worker, prompting.tick)
 
 
@@ -57,7 +62,10 @@ def mask(prompting, segment_id, key=K4):
 
 def test_a_box_segments_the_selected_segment_and_the_editors_undo_and_redo_hold(prompting, editor):
     box(prompting)
-    assert prompting.message == ("", False)
+    assert prompting.sentence == (
+        "Drag a box around the structure, or click two opposite corners, in one slice view.",
+        False,
+    )
     found = mask(prompting, "liver")
     assert found.any()
     assert not mask(prompting, "spleen").any()
@@ -102,7 +110,7 @@ def test_without_protection_the_editors_overwrite_mode_decides(prompting, editor
     box(prompting)
     editor.node.SetSelectedSegmentID("spleen")
     editor.node.SetOverwriteMode(editor.node.OverwriteAllSegments)
-    prompting.protect_others = False
+    prompting.choose(protect_others=False)
     prompting.tick()
     box(prompting)
     assert mask(prompting, "spleen").any()
@@ -124,29 +132,29 @@ def test_another_effect_takes_the_mouse_back_and_the_prompts_are_there_again_aft
 
 
 def test_escape_puts_the_tool_down(prompting, world):
-    prompting.choose_tool("positive")
+    choose_tool(prompting, "positive")
     interaction = world.scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-    assert prompting.wanted is None
+    assert prompting.tool == ""
     prompting.tick()
     assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
 
 
 def test_bad_states_are_sentences(prompting, editor, world):
-    prompting.choose_tool("positive")
+    choose_tool(prompting, "positive")
     editor.node.SetSelectedSegmentID(None)
     prompting.tick()
-    prompting._placing.node.AddControlPointWorld([0.0, 0.0, 0.0])
+    prompting.place_tool.placing.node.AddControlPointWorld([0.0, 0.0, 0.0])
     settle(prompting.worker, prompting.tick)
-    assert prompting.message[1]
+    assert prompting.sentence[1]
     world.scene.RemoveNode(editor.node.GetSegmentationNode())
     prompting.tick()
     assert prompting.workspace is None
-    assert "segmentation" in prompting.message[0]
+    assert "segmentation" in prompting.sentence[0]
     editor.node.SetAndObserveSourceVolumeNode(world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))
     editor.node.SetAndObserveSegmentationNode(world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode"))
     settle(prompting.worker, prompting.tick)
-    assert prompting.message == ("The volume 'Empty' is empty. Choose another one.", True)
+    assert prompting.sentence == ("The volume 'Empty' is empty. Choose another one.", True)
     world.scene.Clear(0)
     prompting.tick()
     assert prompting.workspace is None
@@ -158,16 +166,16 @@ def test_without_a_model_the_effect_says_so(editor):
 
     prompting = EditorPrompting(EditorHost(editor.node, editor.save_state, no_model))
     prompting.activate()
-    assert prompting.message == ("The model is not in this copy.", True)
-    prompting.choose_tool("box")
+    assert prompting.sentence == ("The model is not in this copy.", True)
+    choose_tool(prompting, "box")
     prompting.tick()
     prompting.close()
 
 
 @pytest.mark.parametrize("end", ["another tool", "escape"])
 def test_a_corner_that_nobody_finishes_is_forgotten(prompting, a_volume_node, end):
-    prompting.choose_tool("box")
+    choose_tool(prompting, "box")
     corners = prompting.workspace.markups.nodes["box"]
     corners.AddControlPointWorld(world_from_ijk(a_volume_node, LOW).tolist())
-    prompting.choose_tool("positive") if end == "another tool" else prompting._placing.end()
+    choose_tool(prompting, "positive") if end == "another tool" else prompting.place_tool.placing.end()
     assert corners.GetNumberOfControlPoints() == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core.errors import DFQSAMError, ModelFileError
-from dfqsam_core.store.model_file import describe_file
+from dfqsam_core.store.description import describe_file
 from dfqsam_scene.jobs.file_description import describe_file_in_process
 from Testing.support.checkpoint_file import write_toy_checkpoint
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import sys
 import unittest
 
 import numpy as np
@@ -57,3 +59,31 @@ def test_bad_states_are_sentences(world, a_volume_node, tmp_path):
     with pytest.raises(DFQSAMError, match=r"gone\.safetensors"):
         logic.open(a_volume_node, model_path=tmp_path / "gone.safetensors")
     assert world.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_the_self_test_says_so_and_does_nothing_where_packages_are_missing(world, monkeypatch):
+    # As on Slicer's build machines, which run the test of every extension: none of the packages is there.
+    hidden, version = ("onnxruntime", "onnx", "safetensors", "platformdirs"), importlib.metadata.version
+
+    def found(name):
+        if name in hidden:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", found)
+    for name in [name for name in sys.modules if name.split(".")[0] in (*hidden, "dfqsam_core", "dfqsam_scene")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in hidden:
+        monkeypatch.setitem(sys.modules, name, None)
+    said = []
+
+    class SelfTest(DFQSAMSlicer.DFQSAMSlicerTest, unittest.TestCase):
+        def delayDisplay(self, text):
+            said.append(text)
+
+    result = unittest.TestResult()
+    SelfTest().run(result)
+    assert result.wasSuccessful(), result.errors + result.failures
+    assert len(said) == 1
+    assert "onnxruntime>=1.19" in said[0]
+    assert world.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0

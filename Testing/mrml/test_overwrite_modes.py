@@ -117,6 +117,18 @@ def test_an_intensity_range_is_refused_and_not_skipped_where_the_reference_geome
     assert segments.read(liver, K4).any()
 
 
+def test_a_write_that_is_refused_in_one_place_changes_nothing_in_another(world, segments, liver, editor, phantom_file):
+    change_reference(segments, world, phantom_file, crop)
+    drawn, wanted = np.zeros((2, 12, 14), bool)
+    drawn[1:3, 1:3] = wanted[8:, 8:] = True
+    segments.restore(liver, K4, drawn)
+    editor.SourceVolumeIntensityMaskOn()
+    editor.SetSourceVolumeIntensityMaskRange(-1000, 1000)
+    with pytest.raises(SceneError, match="does not cover"):
+        segments.write(liver, K4, wanted)
+    np.testing.assert_array_equal(segments.read(liver, K4), drawn)
+
+
 def test_an_intensity_range_of_an_empty_volume_and_a_mask_of_a_lost_segment_are_refused(
     world, segments, liver, spleen, editor
 ):

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from dfqsam_core.volume import PointPrompt, SliceKey
+from dfqsam_core.volume import PointPrompt, SliceKey, WindowLevel
 from dfqsam_scene.nodes.saved_session import load_session
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.prompting.workspace import Workspace
@@ -24,7 +24,7 @@ def workspace(a_volume_node, worker):
     """With a preview on slice 4 of the segment "liver"."""
     node = new_segmentation(a_volume_node, "Organs")
     node.GetSegmentation().AddEmptySegment("liver", "liver")
-    found = Workspace(a_volume_node, node, MODEL, worker, "600,200", predictor=GreyPredictor())
+    found = Workspace(a_volume_node, node, MODEL, worker, WindowLevel(600, 200), predictor=GreyPredictor())
     found.segment_id, found.controller.auto_accept = "liver", False
     found.controller.add_prompt("liver", PointPrompt((7, 5, 4)))
     settle(worker, found.controller.deliver)
@@ -62,7 +62,7 @@ def test_it_can_be_discarded_anywhere(workspace, back, world):
 
 
 def test_leaving_keeps_the_session_and_takes_the_preview_away(workspace, back, world, a_volume_node):
-    segmentation_node, volume = workspace.segments.node, workspace.controller.canvas.session.volume
+    segmentation_node, volume = workspace.segments.node, workspace.session.volume
     workspace.controller.canvas.remember("liver", PointPrompt((3, 3, 2)))
     workspace.leave()
     assert not workspace.is_open

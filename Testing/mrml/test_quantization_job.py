@@ -285,3 +285,12 @@ def test_polling_does_not_wait_for_the_child(tmp_path):
     go.touch()
     wait_for(lambda: (child.poll(), child.exit_code is not None)[1])
     assert (child.exit_code, child.message) == (0, "went on")
+
+
+def test_without_any_python_a_child_is_refused_with_a_sentence(monkeypatch, tmp_path):
+    # As in a Slicer that was started without its launcher.
+    for executable in ("", None):
+        monkeypatch.setattr(sys, "executable", executable)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(OSError, match=r"PythonSlicer is not on the path.*terminal"):
+            child_process.ChildProcess(["info"])

@@ -10,7 +10,8 @@ import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, propagate, read_volume
+from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, WindowLevel, propagate, read_volume
+from dfqsam_core.volume.session.history import History
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.workspace import Workspace
@@ -39,7 +40,7 @@ class Person:
         self.views = {axis: self.world.slice_view(orientation) for axis, orientation in VIEWS.items()}
         self.crosshair = self.world.scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
         self.workspace = Workspace(
-            volume_node, segmentation_node, MODEL, self.worker, "600,200", predictor=GreyPredictor()
+            volume_node, segmentation_node, MODEL, self.worker, WindowLevel(600, 200), predictor=GreyPredictor()
         )
 
     @property
@@ -89,8 +90,7 @@ def act(rng, n, person, headless, folder):
     elif kind == "reload":
         person.reload(folder / f"scene-{n}")
         # A file holds no undo history; the headless session forgets its own in the same way.
-        headless._done.clear()
-        headless._undone.clear()
+        headless._history = History()
     else:
         getattr(person.workspace.controller, kind)()
         getattr(headless, kind)()

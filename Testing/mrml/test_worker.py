@@ -127,8 +127,8 @@ def test_a_closed_worker_delivers_nothing_more_and_takes_nothing(worker, gate):
     started, seen = threading.Event(), []
     worker.submit(Job(blocked(gate, started), seen.append, seen.append))
     assert started.wait(10)
-    worker.close()
-    worker.close()
+    worker.close(0)
+    worker.close(0)
     gate.set()
     with pytest.raises(RuntimeError, match="closed"):
         worker.submit(Job(lambda _: None))
@@ -150,3 +150,91 @@ def test_what_a_callback_sets_off_is_delivered_by_the_next_call(worker):
     assert seen == ["first"]
     worker.deliver()
     assert seen == ["first", "second"]
+
+
+def test_work_ahead_is_begun_only_while_no_job_waits_and_busies_nobody(worker, gate):
+    order, started = [], threading.Event()
+    ahead = [Job(lambda _, n=n: order.append(f"ahead {n}"), topic="ahead", is_ahead=True) for n in range(2)]
+    worker.submit(Job(blocked(gate, started), topic="ahead", is_ahead=True), *ahead)
+    assert started.wait(10)
+    assert not worker.is_busy
+    assert worker.wait(0)
+    worker.submit(Job(lambda _: order.append("click")))
+    worker.submit(Job(lambda _: order.append("another click")))
+    assert worker.is_busy
+    gate.set()
+    assert worker.wait(10, ahead_too=True)
+    worker.deliver()
+    assert order == ["click", "another click", "ahead 0", "ahead 1"]
+    assert not worker.is_busy
+
+
+def test_new_work_ahead_replaces_what_was_not_begun_and_a_cancelled_topic_is_forgotten(worker, gate):
+    order, started = [], threading.Event()
+
+    def ahead(*names):
+        return [Job(lambda _, name=name: order.append(name), topic="ahead", is_ahead=True) for name in names]
+
+    worker.submit(Job(blocked(gate, started), topic="ahead", is_ahead=True), *ahead("a", "b"))
+    assert started.wait(10)
+    worker.submit(*ahead("c", "d"))
+    worker.submit(Job(lambda _: order.append("job")))
+    gate.set()
+    assert worker.wait(10, ahead_too=True)
+    assert order == ["job", "c", "d"]
+    gate.clear()
+    worker.submit(Job(blocked(gate, started)))
+    worker.submit(*ahead("e"))
+    worker.cancel("ahead")
+    gate.set()
+    assert worker.wait(10, ahead_too=True)
+    assert order == ["job", "c", "d"]
+
+
+def test_what_is_for_later_comes_with_the_next_delivery_whatever_is_worked_on(worker, gate):
+    started, seen = threading.Event(), []
+    worker.submit(Job(blocked(gate, started), topic="ahead", is_ahead=True))
+    assert started.wait(10)
+    worker.later(lambda: seen.append("later"))
+    worker.later(lambda: seen.append("never")).cancelled.set()
+    assert worker.is_busy
+    worker.deliver()
+    assert seen == ["later"]
+    assert not worker.is_busy
+
+
+def test_a_cancelled_job_that_fails_is_cancelled(worker, gate):
+    started, failed = threading.Event(), []
+
+    def failing(_):
+        started.set()
+        assert gate.wait(10)
+        raise ZeroDivisionError
+
+    job = worker.submit(Job(failing, failed=failed.append))
+    assert started.wait(10)
+    job.cancelled.set()
+    gate.set()
+    finish(worker)
+    assert [type(error) for error in failed] == [Cancelled]
+
+
+def test_close_says_whether_the_thread_has_ended(worker, gate):
+    started = threading.Event()
+    worker.submit(Job(blocked(gate, started)))
+    assert started.wait(10)
+    assert not worker.close(0)
+    gate.set()
+    assert worker.close(10)
+
+
+def test_a_rest_lets_the_thread_run_and_is_none_while_nothing_is_worked_on(worker, gate):
+    started, rested = threading.Event(), threading.Event()
+    worker.rest(10**6)
+    worker.submit(Job(blocked(gate, started), topic="ahead", is_ahead=True))
+    assert started.wait(10)
+    resting = threading.Thread(target=lambda: (worker.rest(10**6), rested.set()))
+    resting.start()
+    gate.set()
+    assert rested.wait(10)
+    resting.join()

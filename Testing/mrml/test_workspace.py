@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
+from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, WindowLevel
 from dfqsam_scene.nodes.segments import new_segmentation
-from dfqsam_scene.nodes.volume_node import SceneError, world_from_ijk
+from dfqsam_scene.nodes.volume_node import SceneError, read_volume_node, world_from_ijk
+from dfqsam_scene.prompting.opening import Choice, Opening
+from dfqsam_scene.prompting.window_texts import window_of
 from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
@@ -20,7 +25,7 @@ K4 = SliceKey("K", 4)
 
 
 def open_workspace(volume_node, segmentation_node, worker, model=MODEL):
-    return Workspace(volume_node, segmentation_node, model, worker, "600,200", predictor=GreyPredictor())
+    return Workspace(volume_node, segmentation_node, model, worker, WindowLevel(600, 200), predictor=GreyPredictor())
 
 
 @pytest.fixture
@@ -153,10 +158,39 @@ def test_nodes_that_cannot_be_segmented_are_refused(a_volume_node, worker):
         open_workspace(None, new_segmentation(a_volume_node, "Organs"), worker)
 
 
-def test_one_that_could_not_be_opened_is_not_in_the_way_of_the_next(a_volume_node, worker):
+def test_one_that_could_not_be_opened_is_not_in_the_way_of_the_next(a_volume_node, worker, model_file):
     node = new_segmentation(a_volume_node, "Organs")
-    with pytest.raises(DFQSAMError, match="window"):
-        Workspace(a_volume_node, node, MODEL, worker, "nonsense", predictor=GreyPredictor())
-    found = open_workspace(a_volume_node, node, worker)
-    assert found.is_open
-    found.close()
+    opening = Opening(worker, lambda: None)
+    opening.choose(Choice(a_volume_node, node, model_file, "nonsense"))
+    settle(worker, worker.deliver)
+    assert opening.workspace is None
+    assert "Unknown window 'nonsense'" in opening.message
+    opening.choose(Choice(a_volume_node, node, model_file, "600,200"))
+    settle(worker, worker.deliver)
+    assert opening.message == ""
+    assert opening.workspace.is_open
+    opening.close()
+
+
+def test_the_automatic_window_is_found_once_and_in_the_workers_thread(
+    a_volume_node, worker, model_file, tmp_path, monkeypatch
+):
+    threads = []
+
+    def noted(text, volume):
+        threads.append((text, threading.current_thread()))
+        return window_of(text, volume)
+
+    monkeypatch.setattr("dfqsam_scene.prompting.opening.window_of", noted)
+    node = new_segmentation(a_volume_node, "Organs")
+    other = Path(shutil.copy(model_file, tmp_path / "other.safetensors"))
+    opening = Opening(worker, lambda: None)
+    for path in (model_file, other):
+        opening.choose(Choice(a_volume_node, node, path, "auto"))
+        settle(worker, worker.deliver)
+        assert opening.workspace.window == opening.window == window_of("auto", read_volume_node(a_volume_node))
+    assert threads == [("auto", worker._thread)]
+    opening.choose(Choice(a_volume_node, node, other, "300,40"))
+    settle(worker, worker.deliver)
+    assert opening.workspace.window.bounds == (-110, 190)
+    opening.close()

@@ -56,6 +56,17 @@ def follow(controller, worker, segments, liver):
         assert len(before.symmetric_difference(session_slices(controller))) <= 1
 
 
+def failing_at(segments, index):
+    write = segments.write
+
+    def failing(segment_id, key, *rest):
+        if key.index == index:
+            raise PromptError("There is no room.")
+        return write(segment_id, key, *rest)
+
+    return failing
+
+
 def test_the_session_gets_one_slice_a_turn_and_loses_and_regains_them_likewise(controller, worker, segments, liver):
     begin_to_write(controller, liver)
     assert session_slices(controller) == [0, 4]
@@ -77,14 +88,7 @@ def test_the_session_gets_one_slice_a_turn_and_loses_and_regains_them_likewise(c
 
 
 def test_what_waits_goes_on_when_writing_fails(controller, worker, segments, liver, spleen, monkeypatch):
-    write = segments.write
-
-    def failing(segment_id, key, *rest):
-        if key.index == 7:
-            raise PromptError("There is no room.")
-        return write(segment_id, key, *rest)
-
-    monkeypatch.setattr(segments, "write", failing)
+    monkeypatch.setattr(segments, "write", failing_at(segments, 7))
     begin_to_write(controller, liver)
     controller.add_prompt(spleen, PointPrompt((7, 5, 2)))
     settle(worker, controller.deliver)
@@ -117,3 +121,83 @@ def test_an_undo_that_a_moved_volume_stops_goes_on_when_it_is_back(
         settle(worker, controller.deliver)
     np.testing.assert_array_equal(whole(segments, liver), propagated)
     assert session_slices(controller) == ALL
+
+
+def test_an_action_that_fails_leaves_what_was_undone_before_to_be_repeated(
+    controller, worker, segments, liver, monkeypatch
+):
+    controller.choose_candidate(liver, K4, 2)
+    chosen = whole(segments, liver)
+    controller.undo()
+    settle(worker, controller.deliver)
+    before = whole(segments, liver)
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "write", failing_at(segments, 7))
+        controller.propagate(liver, "K", 0, 8, ANYWHERE)
+        settle(worker, controller.deliver)
+    assert controller.message == "There is no room."
+    np.testing.assert_array_equal(whole(segments, liver), before)
+    assert session_slices(controller) == [4]
+    controller.redo()
+    settle(worker, controller.deliver)
+    np.testing.assert_array_equal(whole(segments, liver), chosen)
+
+
+def test_slices_that_cannot_be_taken_back_when_the_volume_has_moved_can_be_undone_when_it_is_back(
+    controller, worker, world, segments, liver, a_volume_node
+):
+    before, place = whole(segments, liver), a_volume_node.GetTransformNodeID()
+    begin_to_write(controller, liver)
+    moved = world.transform(PARENT @ np.diag([1, 1, -1, 1.0]), "Elsewhere")
+    a_volume_node.SetAndObserveTransformNodeID(moved.GetID())
+    settle(worker, controller.deliver)
+    assert "has moved" in controller.message
+    a_volume_node.SetAndObserveTransformNodeID(place)
+    assert session_slices(controller) == covered_slices(segments, liver) == [0, 4]
+    controller.undo()
+    settle(worker, controller.deliver)
+    assert session_slices(controller) == [4]
+    np.testing.assert_array_equal(whole(segments, liver), before)
+
+
+def test_a_preview_is_not_written_between_the_slices_of_an_action(controller, worker, segments, liver, spleen):
+    controller.propagate(liver, "K", 0, 8, ANYWHERE)
+    settle(worker, controller.deliver)
+    propagated = whole(segments, liver)
+    controller.undo()
+    settle(worker, controller.deliver)
+    controller.auto_accept = False
+    controller.add_prompt(spleen, PointPrompt((0, 0, 2)))
+    settle(worker, controller.deliver)
+    controller.redo()
+    controller.accept_preview()
+    assert "still being written" in controller.message
+    assert controller.preview is not None
+    settle(worker, controller.deliver)
+    np.testing.assert_array_equal(whole(segments, liver), propagated)
+    controller.accept_preview()
+    assert covered_slices(segments, spleen) == [2]
+    for _ in range(2):
+        controller.undo()
+        settle(worker, controller.deliver)
+    assert (covered_slices(segments, liver), covered_slices(segments, spleen)) == ([4], [])
+
+
+def test_after_an_undo_what_a_mask_refused_is_still_not_taken_for_erased(
+    a_volume_node, segments, worker, liver, editor
+):
+    session = VolumeSession(read_volume_node(a_volume_node), MODEL, "600,200", predictor=GreyPredictor())
+    controller = Controller(Canvas(session, segments), worker)
+    editor.SourceVolumeIntensityMaskOn()
+    editor.SetSourceVolumeIntensityMaskRange(300, 400)
+    controller.add_prompt(liver, INSIDE)
+    settle(worker, controller.deliver)
+    allowed, predicted = segments.read(liver, K4), session.mask(1, K4)
+    assert 0 < allowed.sum() < predicted.sum()
+    editor.SourceVolumeIntensityMaskOff()
+    controller.choose_candidate(liver, K4, 2)
+    controller.undo()
+    np.testing.assert_array_equal(segments.read(liver, K4), allowed)
+    controller.add_prompt(liver, PointPrompt((0, 0, 4), positive=False))
+    settle(worker, controller.deliver)
+    np.testing.assert_array_equal(segments.read(liver, K4), predicted)

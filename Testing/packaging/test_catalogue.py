@@ -66,7 +66,8 @@ def test_names_follow_the_rules_of_the_index(entry: dict[str, object]) -> None:
 
 def test_the_module_is_in_the_category_of_the_entry(entry: dict[str, object]) -> None:
     module = (ROOT / "DFQSAMSlicer" / "DFQSAMSlicer.py").read_text(encoding="utf-8")
-    assert f'parent.categories = ["{entry["category"]}"]' in module
+    assert f'parent.categories = [translate("qSlicerAbstractCoreModule", "{entry["category"]}")]' in module
+    assert f'HELP_ADDRESS = "{cmake_value("EXTENSION_HOMEPAGE")}"' in module
 
 
 def test_every_address_is_real_or_every_one_is_a_placeholder(entry: dict[str, object]) -> None:

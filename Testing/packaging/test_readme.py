@@ -16,7 +16,8 @@ TEXT = README.read_text(encoding="utf-8")
 def sentences_of_the_code() -> str:
     """All texts in the code, implicit and formatted parts joined as they are written."""
     parts = []
-    for path in [*(ROOT / "dfqsam_core").rglob("*.py"), *(ROOT / "DFQSAMSlicer").rglob("*.py")]:
+    rooms = [ROOT / name for name in ("dfqsam_core", "dfqsam_scene", "DFQSAMSlicer")]
+    for path in (path for room in rooms for path in room.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 parts.append(node.value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,12 +15,18 @@ import pytest
 
 from dfqsam_core.store.model_file import write_model
 from Testing.support.finished import wait_for
+from Testing.support.layout import LayoutManager
 from Testing.support.packed_toy import calibrated_toy
 from Testing.support.scene_fixtures import a_volume_node, calibrated_file, model_file, phantom_file, world
 
 __all__ = ["a_volume_node", "calibrated_file", "model_file", "phantom_file", "world"]
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def pytest_report_header() -> str:
+    """Say on which base classes the panel runs."""
+    return f"Slicer's Base/Python: {os.environ.get('SLICER_BASE_PYTHON') or 'stand-ins of Testing/support'}"
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +38,7 @@ def qt_application() -> Any:
 
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     pythonqt.install(slicer_widgets.STAND_INS)
+    slicer_widgets.name_classes()
     slicer_bases.install()
     return application
 
@@ -49,17 +58,11 @@ def slicer_app(
 ) -> Any:
     """What the module asks of Slicer's application; the first toy is the model that was used last."""
     import slicer
-    from PySide6 import QtCore
 
-    settings = QtCore.QSettings(str(tmp_path / "Slicer.ini"), QtCore.QSettings.IniFormat)
-    settings.setValue("DFQSAMSlicer/ModelFile", str(model_files[0]))
-    app = types.SimpleNamespace(
-        applicationName="Slicer",
-        userSettings=lambda: settings,
-        testingEnabled=lambda: False,
-        setOverrideCursor=lambda cursor: None,
-        restoreOverrideCursor=lambda: None,
-    )
+    from Testing.support.slicer_application import SlicerApplication
+
+    app = SlicerApplication(tmp_path / "Slicer.ini")
+    app.userSettings().setValue("DFQSAMSlicer/ModelFile", str(model_files[0]))
     monkeypatch.setattr(slicer, "app", app, raising=False)
     monkeypatch.setattr("slicer.util.mainWindow", lambda: None)
     return app
@@ -67,12 +70,18 @@ def slicer_app(
 
 @dataclass
 class Views:
-    """The nodes of three slice views, and the node that knows in which of them the mouse is."""
+    """The nodes of three slice views, the node that knows in which of them the mouse is, and what hears its buttons."""
 
     red: Any
     green: Any
     yellow: Any
     crosshair: Any
+    layout: LayoutManager
+
+    def enter(self) -> None:
+        """The mouse is in a slice view, as at every click: in the first one where it was in none."""
+        if self.crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0]) is None:
+            self.move_mouse_to(self.red)
 
     def move_mouse_to(self, view: Any) -> None:
         """The mouse is in the middle of this view."""
@@ -80,7 +89,7 @@ class Views:
 
 
 @pytest.fixture
-def views(world: Any) -> Views:
+def views(world: Any, slicer_app: Any) -> Views:
     """Axial, coronal and sagittal views at the origin, in Slicer's order."""
     import slicer
 
@@ -93,37 +102,40 @@ def views(world: Any) -> Views:
         node.SetSingletonTag(name)
         node.SetOrientation(orientation)
         nodes.append(world.scene.AddNode(node))
-    return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()))
+    layout = LayoutManager(dict(zip(("Red", "Green", "Yellow"), nodes, strict=True)))
+    slicer_app.layoutManager = lambda: layout
+    return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()), layout)
 
 
 @pytest.fixture
 def new_widget(slicer_app: Any) -> Iterator[Callable[[], Any]]:
     """Makes the module's Widget as Slicer does, without its timer; all are cleaned up at the end."""
-    from PySide6 import QtWidgets
-
     import DFQSAMSlicer
+    from Testing.support import pythonqt
+    from Testing.support.slicer_widgets import ModuleWidget, publish_module
 
     made = []
+    path = Path(DFQSAMSlicer.__file__)
+    pythonqt.refused.clear()
 
     def make() -> Any:
-        parent = QtWidgets.QWidget()
-        QtWidgets.QVBoxLayout(parent)
-        widget = DFQSAMSlicer.DFQSAMSlicerWidget(parent)
-        widget.setup()
-        made.append(widget)
-        return widget
+        parent = ModuleWidget("DFQSAMSlicerWidget", path)
+        publish_module(parent, path)
+        made.append(parent.create())
+        return made[-1]
 
     yield make
+    slicer_app.moduleManager().moduleAboutToBeUnloaded.emit("DFQSAMSlicer")
     for widget in made:
-        widget.cleanup()
         widget.parent.deleteLater()
+    assert not pythonqt.refused
 
 
 class Person:
     """Somebody in front of the panel: presses, chooses, clicks into slices, and waits for the answer."""
 
-    def __init__(self, widget: Any) -> None:
-        self.widget = widget
+    def __init__(self, widget: Any, views: Views) -> None:
+        self.widget, self.views = widget, views
         self.ui = widget.ui
         widget.enter()
         self.wait()
@@ -148,9 +160,9 @@ class Person:
 
         def is_idle() -> bool:
             self.widget.onTick()
-            return not self.panel.worker.is_busy and not self.panel._is_due
+            return self.panel.room.is_idle
 
-        wait_for(is_idle, pause=lambda: self.panel.worker.wait(0.05))
+        wait_for(is_idle, pause=lambda: self.panel.room.worker.wait(0.05))
 
     def press(self, *names: str) -> None:
         """Press buttons by name, waiting after each."""
@@ -178,10 +190,21 @@ class Person:
         """Click voxels with the tool that is down, as the view's place mode would, without waiting for the answer."""
         from dfqsam_scene.nodes.volume_node import world_from_ijk
 
-        node = self.panel.tools._placing.node
+        node = self.panel.room.place_tool.placing.node
         assert node is not None, "no tool is down"
+        self.views.enter()
         for ijk in places_ijk:
             node.AddControlPointWorld(world_from_ijk(self.workspace.segments.volume_node, ijk).tolist())
+
+    def drag(self, start_ijk: tuple[float, float, float], end_ijk: tuple[float, float, float]) -> None:
+        """Press the left button at one voxel of the axial view, release it at another, and wait for the answer."""
+        from dfqsam_scene.nodes.volume_node import world_from_ijk
+
+        start, end = (world_from_ijk(self.panel.room.choice.volume_node, ijk).tolist() for ijk in (start_ijk, end_ijk))
+        self.views.layout.press("Red", start)
+        self.views.layout.release("Red", end)
+        # Slicer's markups place where the button is released.
+        self.click(end_ijk)
 
     def click(self, *places_ijk: tuple[float, float, float]) -> None:
         """Click voxels, and wait for the answer."""
@@ -196,7 +219,27 @@ def person(new_widget: Callable[[], Any], views: Views, a_volume_node: Any) -> P
     from dfqsam_scene.nodes.slice_views import show_slice
 
     show_slice(a_volume_node, SliceKey("K", 4))
-    found = Person(new_widget())
+    found = Person(new_widget(), views)
     found.ui.volumeSelector.setCurrentNode(a_volume_node)
     found.wait()
     return found
+
+
+@pytest.fixture
+def effect_class(slicer_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The class as Slicer loads it: the file under its folder's name, on the base that Slicer has for effects."""
+    from DFQSAMSlicerLib.editor_effect_registration import SOURCE
+
+    class Base:
+        def __init__(self, scripted_effect: Any) -> None:
+            self.scriptedEffect = scripted_effect
+
+    bases = types.ModuleType("SegmentEditorEffects")
+    bases.AbstractScriptedSegmentEditorEffect = Base
+    monkeypatch.setitem(sys.modules, "SegmentEditorEffects", bases)
+    spec = importlib.util.spec_from_file_location(SOURCE.parent.name, SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, SOURCE.parent.name, module)
+    spec.loader.exec_module(module)
+    # The editor makes the class's name from the file's.
+    return getattr(module, SOURCE.stem)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import types
 
@@ -23,26 +22,6 @@ def editor(slicer_app, world, a_volume_node):
     found = SegmentEditorHost(world.scene, node, a_volume_node)
     found.node.SetSelectedSegmentID("liver")
     return found
-
-
-@pytest.fixture
-def effect_class(monkeypatch):
-    """The class as Slicer loads it: the file under its folder's name, on the base that Slicer has for effects."""
-    from DFQSAMSlicerLib.editor_effect_registration import SOURCE
-
-    class Base:
-        def __init__(self, scripted_effect):
-            self.scriptedEffect = scripted_effect
-
-    bases = types.ModuleType("SegmentEditorEffects")
-    bases.AbstractScriptedSegmentEditorEffect = Base
-    monkeypatch.setitem(sys.modules, "SegmentEditorEffects", bases)
-    spec = importlib.util.spec_from_file_location(SOURCE.parent.name, SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, SOURCE.parent.name, module)
-    spec.loader.exec_module(module)
-    # The editor makes the class's name from the file's.
-    return getattr(module, SOURCE.stem)
 
 
 @pytest.fixture
@@ -71,7 +50,7 @@ def draw_box(effect):
     effect.tools["box"].click()
     for corner in ((2, 2, 4), (12, 10, 4)):
         volume_node = effect.prompting.workspace.segments.volume_node
-        effect.prompting._placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
+        effect.prompting.place_tool.placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
     settle(effect)
 
 
@@ -87,13 +66,13 @@ def test_a_box_by_the_effects_button_segments_and_its_undo_button_takes_it_back(
     draw_box(effect)
     assert covered(effect).any()
     assert effect.tools["box"].isChecked()
-    assert effect.message.text == ""
+    assert effect.message.text == "Drag a box around the structure, or click two opposite corners, in one slice view."
     assert editor.saved_states == 1
     effect.undo.click()
     assert not covered(effect).any()
     effect.tools["box"].click()
     assert not effect.tools["box"].isChecked()
-    assert effect.prompting.wanted is None
+    assert effect.prompting.tool == ""
 
 
 def test_with_a_preview_nothing_is_written_before_it_is_accepted(effect):
@@ -111,11 +90,11 @@ def test_the_switches_are_kept_in_the_editors_node(effect, editor):
     assert effect.protect.isChecked()
     effect.protect.setChecked(False)
     assert editor.node.GetAttribute("SAM 4-bit.ProtectOthers") == "0"
-    assert not effect.prompting.protect_others
+    assert not effect.prompting.choice.protect_others
     editor.node.SetAttribute("SAM 4-bit.ProtectOthers", "1")
     effect.updateGUIFromMRML()
     assert effect.protect.isChecked()
-    assert effect.prompting.protect_others
+    assert effect.prompting.choice.protect_others
 
 
 def test_placing_does_not_end_the_effect_and_leaving_it_ends_placing(effect, world):
@@ -142,7 +121,7 @@ def test_missing_packages_are_a_sentence_and_nothing_is_loaded(editor, effect_cl
     found.activate()
     assert "press Install" in found.message.text
     assert found.prompting is None
-    found.onTool("box")
+    found.onVerb("box")
     found.deactivate()
     found.cleanup()
 
@@ -168,3 +147,37 @@ def test_slicer_is_told_of_the_effect_once_by_its_file(effect_class, monkeypatch
     register_editor_effect()
     assert calls == [None, SOURCE.as_posix(), "registered"]
     assert SOURCE.parent.name not in ("DFQSAMSlicerLib", "DFQSAMSlicer")
+
+
+def test_slices_around_the_present_one_are_encoded_ahead(effect, views, a_volume_node):
+    from dfqsam_core.volume import SliceKey
+    from dfqsam_scene.nodes.slice_views import show_slice
+
+    show_slice(a_volume_node, SliceKey("K", 4))
+    effect.deactivate()
+    effect.activate()
+    settle(effect)
+    assert effect.prompting.key == SliceKey("K", 4)
+    assert effect.prompting.worker.wait(finished.PATIENCE_SECONDS, ahead_too=True)
+    assert effect.prompting.workspace.session.slices.encodings > 1
+
+
+def test_it_says_what_the_panel_says(effect, person):
+    person.ui.segmentationSelector.setCurrentNode(effect.prompting.choice.segmentation_node)
+    for role in ("positive", "negative", "box"):
+        effect.tools[role].click()
+        settle(effect)
+        advice = effect.message.text
+        assert advice
+        person.press(f"{role}Button")
+        assert person.message == advice
+
+
+def test_after_cleanup_its_buttons_reach_nothing_any_more(effect, editor):
+    effect.deactivate()
+    effect.cleanup()
+    before = editor.node.GetAttribute("SAM 4-bit.ProtectOthers")
+    effect.protect.setChecked(not effect.protect.isChecked())
+    assert editor.node.GetAttribute("SAM 4-bit.ProtectOthers") == before
+    for widget in (*effect.tools.values(), effect.accept, effect.discard, effect.undo, effect.protect):
+        assert not widget.__dict__["_by_name"]

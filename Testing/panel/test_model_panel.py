@@ -95,7 +95,7 @@ def until(panel, is_true):
 
 def tick_beside_a_child_that_stands_still(panel):
     """Fails when a tick waits for the child, which is stopped meanwhile."""
-    group = panel.quantize._job._child._process.pid
+    group = panel.quantize.quantizing.job._child._process.pid
     go_on = threading.Timer(PATIENCE_SECONDS, os.killpg, (group, signal.SIGCONT))
     os.killpg(group, signal.SIGSTOP)
     go_on.start()
@@ -281,6 +281,7 @@ def test_wrong_settings_are_refused_in_the_panel(panel, with_torch_missing_pytho
     taken = tmp_path / "taken.safetensors"
     taken.write_bytes(b"mine")
     panel.ui.outputEdit.setText(str(taken))
+    panel.ui.quantizeButton.setEnabled(True)
     panel.ui.quantizeButton.click()
     assert "exists already" in message(panel)
     assert taken.read_bytes() == b"mine"

@@ -22,7 +22,7 @@ POINT, BOX = PointPrompt((7, 5, 4)), BoxPrompt((2, 2, 4), (9, 8, 4))
 
 def headless(person, model_file, *prompts, window="auto"):
     """The mask that the core alone gives."""
-    volume = person.workspace.controller.canvas.session.volume
+    volume = person.workspace.session.volume
     session = VolumeSession(volume, load_model(model_file), window)
     session.add_segment(1, "alone")
     for prompt in prompts:
@@ -40,6 +40,7 @@ def drawn_slices(person):
 
 
 def test_a_tool_a_click_and_accept_are_enough(person, world, model_files):
+    person.ui.autoAcceptBox.setChecked(False)
     assert "Choose a tool" in person.message
     person.press("positiveButton")
     assert person.ui.segmentationSelector.currentNode().GetName() == "CT segmentation"
@@ -58,6 +59,7 @@ def test_a_tool_a_click_and_accept_are_enough(person, world, model_files):
 
 
 def test_every_key_does_what_its_button_does(person, model_files):
+    person.ui.autoAcceptBox.setChecked(False)
     person.key("box")
     assert person.ui.boxButton.checked
     person.click((2, 2, 4), (9, 8, 4))
@@ -86,13 +88,14 @@ def test_keys_are_left_to_other_modules(person):
     person.press("positiveButton")
     person.widget.exit()
     assert not any(shortcut.enabled for shortcut in person.panel.shortcuts.by_name.values())
-    assert person.panel.tools._placing.node is None
+    assert person.panel.room.place_tool.placing.node is None
 
 
 def test_escape_in_a_view_puts_the_tool_up(person, world):
     person.press("negativeButton")
     interaction = world.scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+    person.wait()
     assert not person.ui.negativeButton.checked
 
 
@@ -105,6 +108,7 @@ def test_half_a_box_is_forgotten_with_its_tool(person):
 
 
 def test_estimates_and_candidates_are_the_models(person):
+    person.ui.autoAcceptBox.setChecked(False)
     person.press("positiveButton")
     person.click((7, 5, 4))
     prediction = person.workspace.controller.preview.prediction
@@ -161,6 +165,7 @@ def test_clearing_a_slice_takes_only_its_prompts(person):
 def test_the_slice_under_the_mouse_counts(person, views, a_volume_node):
     from dfqsam_scene.nodes.slice_views import show_slice, shown_slice
 
+    person.ui.autoAcceptBox.setChecked(False)
     person.press("positiveButton")
     show_slice(a_volume_node, SliceKey("I", 7))
     views.move_mouse_to(views.yellow)
@@ -201,7 +206,7 @@ def test_the_picture_is_what_the_model_gets(person):
     from DFQSAMSlicerLib.segment_panel.window_choice import seen_by_model
 
     person.press("positiveButton")
-    session = person.workspace.controller.canvas.session
+    session = person.workspace.session
     expected = seen_by_model(session.volume, K4, session.window, 64)
     picture = person.ui.modelViewLabel.pixmap.toImage()
     shown = [[picture.pixelColor(x, y).red() for x in range(64)] for y in range(64)]
@@ -253,7 +258,7 @@ def test_a_propagation_can_be_cancelled_and_changes_nothing(person, monkeypatch)
     person.press("boxButton")
     person.click((2, 2, 4), (9, 8, 4))
     before = drawn_slices(person)
-    slices, begun, gate = person.workspace.controller.canvas.session.slices, threading.Event(), threading.Event()
+    slices, begun, gate = person.workspace.session.slices, threading.Event(), threading.Event()
     predict = slices.predict
 
     def slow_predict(*args):
@@ -281,10 +286,12 @@ def test_seconds_are_measured_and_a_prepared_slice_needs_no_encoding(person):
 
     assert "with the first one" in person.ui.secondsLabel.text
     person.press("positiveButton")
-    assert person.workspace._idle.wait(PATIENCE_SECONDS)
-    person.click((7, 5, 4))
+    assert person.panel.room.worker.wait(PATIENCE_SECONDS, ahead_too=True)
     controller = person.workspace.controller
-    assert controller.canvas.session.slices.encodings == 0
+    prepared = person.workspace.session.slices.encodings
+    assert prepared > 0
+    person.click((7, 5, 4))
+    assert person.workspace.session.slices.encodings == prepared
     assert controller.encoding_seconds is None
     assert f"prepared slice {_time(controller.decoding_seconds)}" in person.ui.secondsLabel.text
     person.ui.encodeAheadBox.setChecked(False)
@@ -310,3 +317,40 @@ def test_a_segment_made_by_hand_is_continued(person, a_volume_node):
     assert drawn(person)[by_hand].all()
     person.press("undoButton")
     np.testing.assert_array_equal(drawn(person), by_hand)
+
+
+def test_a_drag_draws_a_box(person):
+    person.press("boxButton")
+    person.drag((2, 2, 4), (9, 8, 4))
+    assert person.workspace.prompts_on(K4) == (BOX,)
+
+
+def test_a_click_in_a_3d_view_is_a_sentence_and_no_prompt(person, views):
+    person.press("positiveButton")
+    node = person.panel.room.place_tool.placing.node
+    # The mouse is in no slice view, as in Slicer's 3D view.
+    views.crosshair.SetCursorPositionXYZ([0.0, 0.0, 0.0], None)
+    node.AddControlPointWorld([20.0, -30.0, 40.0])
+    person.wait()
+    assert "a 3D view shows no slice" in person.message
+    assert node.GetNumberOfControlPoints() == 0
+    person.click((7, 5, 4))
+    assert person.workspace.prompts_on(K4) == (POINT,)
+
+
+def test_ticking_write_at_once_accepts_what_waits(person):
+    person.ui.autoAcceptBox.setChecked(False)
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    assert not drawn(person).any()
+    person.ui.autoAcceptBox.setChecked(True)
+    person.wait()
+    assert drawn(person).any()
+    assert not person.ui.acceptButton.isEnabled()
+
+
+def test_masks_are_written_at_once_at_first(person):
+    assert person.ui.autoAcceptBox.checked
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    assert drawn(person).any()

@@ -65,7 +65,7 @@ def test_without_packages_the_panel_explains_itself_and_installs_on_request(new_
 
 
 def test_no_volume(new_widget, views):
-    person = Person(new_widget())
+    person = Person(new_widget(), views)
     assert "Choose a volume" in person.message
     person.key("positive")
     person.key("undo")
@@ -111,7 +111,7 @@ def test_a_model_stays_in_use_when_its_file_is_removed(person, model_files, tmp_
     person.press("positiveButton")
     copy.unlink()
     person.click(POINT.ijk)
-    assert person.workspace.controller.preview is not None
+    assert drawn(person).any()
     person.choose("windowBox", "bone")
     assert person.workspace.window.width == 1800
 
@@ -144,7 +144,7 @@ def test_a_removed_segmentation_is_told_and_a_tool_begins_a_new_one(prompted, wo
     world.scene.RemoveNode(prompted.workspace.segments.node)
     prompted.wait()
     assert "segmentation was removed" in prompted.message
-    prompted.panel.tools.put_down()
+    prompted.panel.room.place_tool.choose(None)
     prompted.press("positiveButton")
     prompted.click(POINT.ijk)
     assert drawn(prompted).any()
@@ -176,8 +176,8 @@ def test_going_to_another_segmentation_and_back_continues(prompted, a_volume_nod
     np.testing.assert_array_equal(drawn(prompted), before)
 
 
-def test_of_two_panels_the_one_that_took_a_tool_last_prompts(prompted, new_widget):
-    other = Person(new_widget())
+def test_of_two_panels_the_one_that_took_a_tool_last_prompts(prompted, new_widget, views):
+    other = Person(new_widget(), views)
     other.press("positiveButton")
     prompted.wait()
     assert prompted.workspace is None

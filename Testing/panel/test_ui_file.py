@@ -52,12 +52,14 @@ def test_it_fits_into_400_pixels(person):
 
 
 def test_every_key_is_named_in_a_tooltip_and_given_once(person):
-    from DFQSAMSlicerLib.segment_panel.shortcuts import KEYS
+    from DFQSAMSlicerLib.segment_panel.shortcuts import WIDGETS
 
-    assert set(person.panel.shortcuts.by_name) == set(KEYS)
+    from dfqsam_scene.prompting.keys import KEYS
+
+    assert set(person.panel.shortcuts.by_name) == set(KEYS) == set(WIDGETS)
     assert len({key for key, _ in KEYS.values()}) == len(KEYS)
-    for key, widget in KEYS.values():
-        assert getattr(person.ui, widget).toolTip.endswith(f"Key: {key}")
+    for name, (key, _) in KEYS.items():
+        assert getattr(person.ui, WIDGETS[name]).toolTip.endswith(f"Key: {key}")
 
 
 def _names(node):

@@ -13,6 +13,8 @@ class GreyModel:
 
     digest: str
     engine: str = "onnxruntime"
+    card: None = None
+    image_size: int = 64
 
 
 MODEL = GreyModel("0" * 64)
@@ -22,9 +24,11 @@ class GreyPredictor:
     """SamPredictor's interface around an obvious model: pixels of about the clicked grey, kept inside the box.
 
     The embedding is the image itself; the three candidates are ever more generous, the second has the best score.
+    reach: how far a grey may be from the clicked one, of 255.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reach: float = 8) -> None:
+        self.reach = reach
         self.encoded: list[np.ndarray] = []
         self.image: np.ndarray | None = None
 
@@ -48,7 +52,7 @@ class GreyPredictor:
         inside[y0:y1, x0:x1] = True
         near = np.ones((height, width), bool)
         for (x, y), label in [] if point_coords is None else zip(point_coords, point_labels, strict=True):
-            same = np.abs(self.image - self.image[int(y), int(x)]) <= 8
+            same = np.abs(self.image - self.image[int(y), int(x)]) <= self.reach
             near &= same if label == 1 else ~same
         masks = np.stack([inside & near, inside & near, inside])
         masks[0, :, : width // 2] = False

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dfqsam_core.network.architecture import Architecture
-from dfqsam_core.network.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
+from dfqsam_core.network.layers import LayerSpec, decoder_layers, encoder_layers
+from dfqsam_core.network.macs import attention_products
 from dfqsam_core.store.card import DIGEST_KEY, build_card
 from dfqsam_core.store.file_identity import FileSource
 from dfqsam_core.store.model_checks import is_position_table

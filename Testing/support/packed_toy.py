@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dfqsam_core.network.architecture import Architecture
-from dfqsam_core.network.layers import LayerSpec, attention_products, encoder_layers
+from dfqsam_core.network.layers import LayerSpec, encoder_layers
+from dfqsam_core.network.macs import attention_products
 from dfqsam_core.network.pixels import PIXEL_MEAN, PIXEL_STD
 from dfqsam_core.store.model_file import PackedModel
 

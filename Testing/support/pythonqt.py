@@ -1,8 +1,9 @@
 """Makes PySide6 behave like PythonQt, Slicer's binding of Qt, as far as panels use it: the modules `qt` and `ctk`.
 
-The two differ in three ways that code sees. Qt's properties are attributes in PythonQt (`label.text`), not methods.
-Signals are connected by signature (`button.connect("clicked()", f)`), and hand over the arguments that it names.
-Static functions with output arguments return the value alone (`QFileDialog.getOpenFileName`).
+Qt's properties are attributes in PythonQt (`label.text`), not methods. Signals are connected by signature
+(`button.connect("clicked()", f)`), and hand over the arguments that it names; one that does not exist is refused with
+False and a line on the console. Static functions with output arguments return the value alone
+(`QFileDialog.getOpenFileName`). What else differs: `pythonqt_objects`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
+from .pythonqt_objects import Wrapped, has_signal, loading, property_of
 
 _MODULES = (QtCore, QtGui, QtWidgets)
 
@@ -25,7 +28,15 @@ class ByName:
         cls.connect, cls.disconnect = _connect, _disconnect
 
 
+# What was connected to signals that do not exist, as "Class: signature"; a test can ask for it, a person seldom looks.
+refused: list[str] = []
+
+
 def _connect(self: Any, signature: str, slot: Callable[..., Any]) -> bool:
+    if not has_signal(self, signature):
+        refused.append(f"{type(self).__name__}: {signature}")
+        sys.stderr.write(f"PythonQt: QObject::connect() signal '{signature}' does not exist on {type(self).__name__}\n")
+        return False
     name, _, arguments = signature.partition("(")
     count = 0 if arguments == ")" else arguments.count(",") + 1
 
@@ -38,10 +49,12 @@ def _connect(self: Any, signature: str, slot: Callable[..., Any]) -> bool:
 
 
 def _disconnect(self: Any, signature: str, slot: Callable[..., Any]) -> bool:
-    for entry in [e for e in self.__dict__.get("_by_name", []) if (e[0], e[1]) == (signature, slot)]:
+    entries = self.__dict__.get("_by_name", [])
+    found = [entry for entry in entries if (entry[0], entry[1]) == (signature, slot)]
+    for entry in found:
         getattr(self, signature.partition("(")[0]).disconnect(entry[2])
-        self._by_name.remove(entry)
-    return True
+        entries.remove(entry)
+    return bool(found)
 
 
 def _make_properties_attributes(cls: type) -> None:
@@ -49,12 +62,13 @@ def _make_properties_attributes(cls: type) -> None:
     for n in range(meta.propertyOffset(), meta.propertyCount()):
         name = meta.property(n).name()
         # C++ keeps its own methods: only what Python sees is replaced.
-        setattr(cls, name, property(lambda o, n=name: o.property(n), lambda o, v, n=name: o.setProperty(n, v)))
+        setattr(cls, name, property_of(name))
 
 
 def by_name(cls: type) -> type:
-    """The class with connections by signature; one that has no signals of its own stays as it is."""
-    return type(cls.__name__, (ByName, cls), {}) if issubclass(cls, QtCore.QObject) and cls not in _PLAIN else cls
+    """The class as PythonQt wraps it; one that has no signals of its own stays as it is."""
+    wraps = issubclass(cls, QtCore.QObject) and cls not in _PLAIN
+    return type(cls.__name__, (Wrapped, ByName, cls), {}) if wraps else cls
 
 
 # Made by Qt itself, or with a metaclass of their own; panels connect nothing to them.
@@ -87,6 +101,10 @@ def install(stand_ins: dict[str, type]) -> types.ModuleType:
 
     class QUiLoader(QtUiTools.QUiLoader):
         """Makes widgets of the classes above, and refuses classes that nobody stands in for."""
+
+        def load(self, file: Any) -> Any:
+            with loading():
+                return super().load(file)
 
         def createWidget(self, name: str, parent: Any = None, object_name: str = "") -> Any:
             cls = stand_ins.get(name) or getattr(qt, name, None)

@@ -9,7 +9,7 @@ import torch
 
 from dfqsam_core.model import SamMed2D
 from dfqsam_core.quant import QuantConfig
-from dfqsam_core.quant.quantize import pack
+from dfqsam_core.quant.pipeline import pack
 from dfqsam_core.store.checkpoint import Checkpoint
 from dfqsam_core.store.file_identity import FileSource
 from dfqsam_core.store.model_file import PackedModel
@@ -39,4 +39,4 @@ def quantized_toy(bits: int = 4, adapter_dim: int = 8, recipe: str = "fast") -> 
     """The calibrated network and the packed model it became."""
     checkpoint = toy_checkpoint(adapter_dim)
     model = SamMed2D.from_checkpoint(checkpoint)
-    return model, pack(model, checkpoint, toy_pixels(), toy_config(bits, recipe=recipe))
+    return model, pack(model, toy_pixels(), toy_config(bits, recipe=recipe), checkpoint.source)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+import types
 from typing import Any
 
 import slicer
@@ -64,3 +67,21 @@ class ScriptedEffect:
     def integerParameter(self, name: str) -> int:
         """A parameter of this effect."""
         return int(self._host.node.GetAttribute(f"{self.name}.{name}"))
+
+
+def load_effect_class() -> type:
+    """The class of our effect as Slicer loads it: its file under its folder's name, on Slicer's base for effects."""
+    from DFQSAMSlicerLib.editor_effect_registration import SOURCE
+
+    class Base:
+        def __init__(self, scripted_effect: Any) -> None:
+            self.scriptedEffect = scripted_effect
+
+    bases = types.ModuleType("SegmentEditorEffects")
+    bases.AbstractScriptedSegmentEditorEffect = Base
+    sys.modules[bases.__name__] = bases
+    spec = importlib.util.spec_from_file_location(SOURCE.parent.name, SOURCE)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    # The editor makes the class's name from the file's.
+    return getattr(module, SOURCE.stem)

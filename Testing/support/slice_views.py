@@ -32,7 +32,7 @@ class _WhenAsked(ScheduledRenderStrategy):
 
 
 class SliceViewsWorld(SceneWorld):
-    """A scene as Slicer shows it: three slice views named Red, Green and Yellow, crosshair, markups, segmentations."""
+    """A scene as Slicer shows it: slice views Red, Green and Yellow, a 3D view, crosshair, markups, segmentations."""
 
     def __init__(self, width: int = 400, height: int = 300) -> None:
         self.application = SlicerApp()
@@ -41,7 +41,9 @@ class SliceViewsWorld(SceneWorld):
         # trame-slicer listens for an event that VTK 9.6 announces as gone; nothing else may go unnoticed.
         vtk.vtkObject.GlobalWarningDisplayOff()
         views = {name: self.application.view_manager.create_view(spec) for name, spec in _LAYOUT.items()}
+        three_d = self.application.view_manager.create_view(ViewLayoutDefinition.threed_view())
         vtk.vtkObject.GlobalWarningDisplayOn()
+        self.three_d = Mouse(three_d, width, height)
         self.views = {name: SliceViewport(view, width, height) for name, view in views.items()}
         self.publish(
             {
@@ -73,33 +75,15 @@ class SliceViewsWorld(SceneWorld):
             viewport.view.fit_view_to_content()
 
 
-class SliceViewport:
-    """One slice view: what it shows, and mouse and keys in it; pixel positions (x, y) are from the lower left."""
+class Mouse:
+    """Mouse and keys in one view; pixel positions (x, y) are from the lower left."""
 
     def __init__(self, view: Any, width: int, height: int) -> None:
         self.view = view
         self.node = view.get_view_node()
         view.set_scheduled_render(_WhenAsked())
-        # The interactor tells nobody of its new size since VTK 9.6; the slice node must know it.
         view.interactor().UpdateSize(width, height)
         view.render_window().SetSize(width, height)
-        view._logic.ResizeSliceNode(width, height)
-
-    def go_to(self, world_ras: Any) -> None:
-        """Show the slice through a point, in the middle of the view."""
-        self.node.JumpSliceByCentering(*np.asarray(world_ras, float).tolist())
-
-    def pixel(self, world_ras: Any) -> tuple[int, int]:
-        """The pixel nearest to a point of the world."""
-        to_ras = vtk.vtkMatrix4x4()
-        to_ras.DeepCopy(self.node.GetXYToRAS())
-        to_ras.Invert()
-        x, y = to_ras.MultiplyPoint((*np.asarray(world_ras, float).tolist(), 1.0))[:2]
-        return round(x), round(y)
-
-    def world(self, pixel: tuple[int, int]) -> np.ndarray:
-        """(3,) RAS of a pixel in the plane that is shown."""
-        return np.array(self.node.GetXYToRAS().MultiplyPoint((*pixel, 0.0, 1.0))[:3])
 
     def click(self, pixel: tuple[int, int]) -> None:
         """Move the mouse there, press and release its left button."""
@@ -168,6 +152,31 @@ class SliceViewport:
             Image.fromarray(pixels).save(path, optimize=True)
             pixels = np.asarray(Image.open(path))
         return pixels
+
+
+class SliceViewport(Mouse):
+    """One slice view: what it shows, and mouse and keys in it."""
+
+    def __init__(self, view: Any, width: int, height: int) -> None:
+        super().__init__(view, width, height)
+        # The interactor tells nobody of its new size since VTK 9.6; the slice node must know it.
+        view._logic.ResizeSliceNode(width, height)
+
+    def go_to(self, world_ras: Any) -> None:
+        """Show the slice through a point, in the middle of the view."""
+        self.node.JumpSliceByCentering(*np.asarray(world_ras, float).tolist())
+
+    def pixel(self, world_ras: Any) -> tuple[int, int]:
+        """The pixel nearest to a point of the world."""
+        to_ras = vtk.vtkMatrix4x4()
+        to_ras.DeepCopy(self.node.GetXYToRAS())
+        to_ras.Invert()
+        x, y = to_ras.MultiplyPoint((*np.asarray(world_ras, float).tolist(), 1.0))[:2]
+        return round(x), round(y)
+
+    def world(self, pixel: tuple[int, int]) -> np.ndarray:
+        """(3,) RAS of a pixel in the plane that is shown."""
+        return np.array(self.node.GetXYToRAS().MultiplyPoint((*pixel, 0.0, 1.0))[:3])
 
 
 def around(pixels: np.ndarray, pixel: tuple[int, int], reach: int = 3) -> np.ndarray:

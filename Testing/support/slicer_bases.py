@@ -1,20 +1,21 @@
-"""Own stand-ins for Slicer's Python files that slicer-core does not ship: the bases of scripted modules and i18n.
+"""The Python files of Slicer that slicer-core does not ship: own stand-ins, or Slicer's own where a checkout is named.
 
-They follow Slicer's documented behaviour as far as our module uses it, on real nodes.
+SLICER_BASE_PYTHON: the folder Base/Python of a checkout of Slicer. The same tests must pass with it and without.
 """
 
 from __future__ import annotations
 
-import json
+import importlib
+import os
 import sys
 import types
-import typing
 import unittest
 from pathlib import Path
 from typing import Any
 
 import slicer
-import vtk
+
+CHECKOUT = "SLICER_BASE_PYTHON"
 
 
 class ScriptedLoadableModule:
@@ -22,22 +23,35 @@ class ScriptedLoadableModule:
 
     def __init__(self, parent: Any) -> None:
         self.parent = parent
+        self.moduleName = type(self).__name__
+        parent.title, parent.categories, parent.helpText = "", [], ""
 
 
 class ScriptedLoadableModuleWidget:
-    """Keeps the layout of the parent widget, and finds the module's files."""
+    """Keeps the layout of the parent widget, finds the module's files, and cleans up before the module is unloaded."""
 
-    def __init__(self, parent: Any = None) -> None:
+    def __init__(self, parent: Any) -> None:
         self.parent = parent
         self.moduleName = type(self).__name__.removesuffix("Widget")
         self.layout = parent.layout()
+        manager = slicer.app.moduleManager()
+        manager.connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, name: str) -> str:
         """Path of a file in the module's folder Resources."""
-        return str(Path(sys.modules[type(self).__module__].__file__).parent / "Resources" / name)
+        return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / name)
 
     def setup(self) -> None:
         """Nothing; Slicer adds its developer section here."""
+
+    def cleanup(self) -> None:
+        """For the module to do."""
+
+    def _onModuleAboutToBeUnloaded(self, name: str) -> None:
+        if name == self.moduleName:
+            self.cleanup()
+            manager = slicer.app.moduleManager()
+            manager.disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
 
 class ScriptedLoadableModuleLogic:
@@ -53,8 +67,8 @@ class ScriptedLoadableModuleLogic:
             node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
             node.UnRegister(None)
             node.SetSingletonTag(self.moduleName)
-            node.SetModuleName(self.moduleName)
-            node.SetName(self.moduleName)
+            node.SetAttribute("ModuleName", self.moduleName)
+            node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
             node = slicer.mrmlScene.AddNode(node)
         return node
 
@@ -66,86 +80,16 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         """Slicer shows the message for a moment."""
 
 
-class _Parameter:
-    """A typed field of a parameter node: a node reference, or a value kept as JSON text."""
+def install() -> str:
+    """Let `slicer.ScriptedLoadableModule` and its kin be imported; returns in a word which ones they are.
 
-    def __init__(self, name: str, kind: type, default: Any) -> None:
-        self.name, self.kind, self.default = name, kind, default
-        self.is_node = issubclass(kind, slicer.vtkMRMLNode)
+    Needs `qt` and `ctk`: Slicer's own files import them.
+    """
+    checkout = os.environ.get(CHECKOUT)
+    if checkout:
+        return _use_checkout(Path(checkout))
+    from .parameter_wrapper import parameterNodeWrapper
 
-    def __get__(self, wrapper: Any, owner: Any = None) -> Any:
-        if wrapper is None:
-            return self
-        if self.is_node:
-            return wrapper.parameterNode.GetNodeReference(self.name)
-        text = wrapper.parameterNode.GetParameter(self.name)
-        return json.loads(text) if text else self.default
-
-    def __set__(self, wrapper: Any, value: Any) -> None:
-        if not (isinstance(value, self.kind) or (self.is_node and value is None)):
-            raise TypeError(f"{self.name} is a {self.kind.__name__}, found {value!r}.")
-        if self.is_node:
-            wrapper.parameterNode.SetNodeReferenceID(self.name, None if value is None else value.GetID())
-            wrapper.parameterNode.Modified()
-        else:
-            wrapper.parameterNode.SetParameter(self.name, json.dumps(value))
-
-
-def parameterNodeWrapper(cls: type) -> type:
-    """Turn annotated fields into parameters of a vtkMRMLScriptedModuleNode, tied to widgets by SlicerParameterName."""
-    fields = {
-        name: _Parameter(name, kind, getattr(cls, name, kind() if kind in (str, int, bool, float) else None))
-        for name, kind in typing.get_type_hints(cls).items()
-    }
-
-    def init(self: Any, node: Any) -> None:
-        self.parameterNode, self._connections = node, {}
-
-    def connect_gui(self: Any, ui: Any) -> int:
-        widgets = [w for w in vars(ui).values() if hasattr(w, "property") and w.property("SlicerParameterName")]
-        pairs = [(fields[w.property("SlicerParameterName")], w) for w in widgets]
-
-        def to_widgets(*_: Any) -> None:
-            for field, widget in pairs:
-                value = field.__get__(self)
-                widget.setCurrentNode(value) if field.is_node else widget.setChecked(value)
-
-        to_widgets()
-        slots = [_follow(self, field, widget) for field, widget in pairs]
-        tag = self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, to_widgets)
-        self._connections[tag] = slots
-        return tag
-
-    def disconnect_gui(self: Any, tag: int) -> None:
-        self.parameterNode.RemoveObserver(tag)
-        for widget, signature, slot in self._connections.pop(tag):
-            widget.disconnect(signature, slot)
-
-    def add_observer(self: Any, event: Any, react: Any) -> int:
-        return self.parameterNode.AddObserver(event, react)
-
-    def remove_observer(self: Any, tag: int) -> None:
-        self.parameterNode.RemoveObserver(tag)
-
-    members = {"connectGui": connect_gui, "disconnectGui": disconnect_gui, "__init__": init}
-    members |= {"AddObserver": add_observer, "RemoveObserver": remove_observer}
-    for name, member in (fields | members).items():
-        setattr(cls, name, member)
-    return cls
-
-
-def _follow(wrapper: Any, field: _Parameter, widget: Any) -> tuple[Any, str, Any]:
-    signature = "currentNodeChanged(vtkMRMLNode*)" if field.is_node else "toggled(bool)"
-
-    def slot(value: Any) -> None:
-        field.__set__(wrapper, value)
-
-    widget.connect(signature, slot)
-    return widget, signature, slot
-
-
-def install() -> None:
-    """Put the stand-ins where Slicer has its own files."""
     bases = (
         ScriptedLoadableModule,
         ScriptedLoadableModuleWidget,
@@ -154,7 +98,26 @@ def install() -> None:
     )
     _add("ScriptedLoadableModule", {base.__name__: base for base in bases})
     _add("parameterNodeWrapper", {"parameterNodeWrapper": parameterNodeWrapper})
-    _add("i18n", {"tr": lambda text: text})
+    install_words()
+    return "stand-ins"
+
+
+def install_words() -> None:
+    """Put Slicer's translation of words where Slicer has it; here it translates nothing."""
+    _add("i18n", {"tr": lambda text: text, "translate": lambda context, text: text})
+
+
+def _use_checkout(folder: Path) -> str:
+    """Find what slicer-core lacks in a checkout; what it has, `slicer.util` above all, stays."""
+    own = folder / "slicer"
+    if not (own / "ScriptedLoadableModule.py").is_file():
+        raise FileNotFoundError(f"{CHECKOUT} names {folder}, which has no slicer/ScriptedLoadableModule.py.")
+    if str(own) not in slicer.__path__:
+        slicer.__path__.append(str(own))
+    for name in ("ScriptedLoadableModule", "parameterNodeWrapper", "i18n"):
+        module = importlib.import_module(f"slicer.{name}")
+        assert Path(module.__file__).is_relative_to(own), f"slicer.{name} was imported before from {module.__file__}"
+    return "checkout"
 
 
 def _add(name: str, members: dict[str, Any]) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+import types
+from pathlib import Path
 from typing import Any
 
+import slicer
 from PySide6 import QtCore, QtWidgets
 
 from .pythonqt import ByName
@@ -61,6 +66,8 @@ class qMRMLWidget(ByName, QtWidgets.QWidget):
 class qMRMLNodeComboBox(ByName, QtWidgets.QComboBox):
     """Lists nodes of a scene as they come and go; what is chosen and removed becomes None."""
 
+    # Python cannot emit a C++ pointer, so the signal of this signature carries the node itself.
+    SIGNALS = ("currentNodeChanged(vtkMRMLNode*)",)
     currentNodeChanged = QtCore.Signal(object)
     nodeTypes: Any = QtCore.Property("QStringList", lambda self: self._types, lambda self, v: self._set_types(v))
 
@@ -124,3 +131,68 @@ for _name, _kind in {
     setattr(qMRMLNodeComboBox, _name, property(lambda self: None, lambda self, value: None))
 
 STAND_INS = {cls.__name__: cls for cls in (ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox)}
+# Slicer's own parameterNodeWrapper compares the classes of widgets with all that it knows how to bind.
+_NAMED = {
+    "ctk": (
+        *("ctkCheckBox", "ctkCheckablePushButton", "ctkColorPickerButton", "ctkComboBox", "ctkDirectoryButton"),
+        *("ctkDoubleRangeSlider", "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkPathLineEdit", "ctkRangeWidget"),
+        "ctkSliderWidget",
+    ),
+    "slicer": ("qMRMLRangeWidget", "qMRMLSliderWidget", "qMRMLSpinBox", "qSlicerWidget"),
+}
+
+
+class ModuleWidget(ByName, QtWidgets.QWidget):
+    """The C++ side of a scripted module's panel: makes it from the module's file, and again at Reload.
+
+    A reloaded panel gets `setup` but no `enter`, also where the module is the one that is shown.
+    """
+
+    def __init__(self, class_name: str, path: Path) -> None:
+        super().__init__()
+        QtWidgets.QVBoxLayout(self)
+        self._class_name, self._path, self._is_entered = class_name, path, False
+
+    @property
+    def isEntered(self) -> bool:
+        """Whether the module is shown."""
+        return self._is_entered
+
+    def create(self) -> Any:
+        """The Widget of the module's file, set up."""
+        module = importlib.import_module(self._path.stem)
+        self._widget = getattr(module, self._class_name)(self)
+        setattr(slicer.modules, self._class_name, self._widget)
+        self._widget.setup()
+        return self._widget
+
+    def enter(self) -> None:
+        """The module is shown."""
+        self._is_entered = True
+        self._widget.enter()
+
+    def exit(self) -> None:
+        """Another module is shown."""
+        self._is_entered = False
+        self._widget.exit()
+
+    def reload(self) -> None:
+        """Make the panel anew, from what is the module now."""
+        self.create()
+
+
+def publish_module(parent: ModuleWidget, path: Path) -> None:
+    """Let `slicer.util` find the module's file and panel."""
+    module = types.SimpleNamespace(path=str(path), widgetRepresentation=lambda: parent)
+    setattr(slicer.modules, path.stem.lower(), module)
+
+
+def name_classes() -> None:
+    """Name the widgets' classes where Slicer has them, also those that no .ui file of ours uses."""
+    homes = {"ctk": sys.modules["ctk"], "slicer": slicer}
+    for home, names in _NAMED.items():
+        for name in names:
+            setattr(homes[home], name, type(name, (QtWidgets.QWidget,), {}))
+    for name, cls in STAND_INS.items():
+        if name.startswith("qMRML"):
+            setattr(slicer, name, cls)

@@ -68,12 +68,13 @@ def a_volume_node(world: Any, phantom: tuple[Path, sitk.Image]) -> Any:
 @pytest.fixture
 def workspace(a_volume_node: Any, worker: Any) -> Iterator[Any]:
     """A workspace with a model that selects voxels of the clicked grey, and the segment "organ" chosen."""
+    from dfqsam_core.volume import WindowLevel
     from dfqsam_scene.nodes.segments import new_segmentation
     from dfqsam_scene.prompting.workspace import Workspace
     from Testing.support.grey_predictor import MODEL, GreyPredictor
 
     node = new_segmentation(a_volume_node, "Organs")
-    found = Workspace(a_volume_node, node, MODEL, worker, "600,200", predictor=GreyPredictor())
+    found = Workspace(a_volume_node, node, MODEL, worker, WindowLevel(600, 200), predictor=GreyPredictor())
     found.segment_id = found.segments.add_segment("organ")
     node.GetSegmentation().GetSegment(found.segment_id).SetColor(*ORGAN_COLOR)
     yield found
@@ -88,4 +89,16 @@ def placing(world: Any) -> Iterator[Any]:
     found = Placing(world.scene, lambda: None)
     yield found
     found.end()
+    found.close()
+
+
+@pytest.fixture
+def tool(world: Any, workspace: Any) -> Iterator[Any]:
+    """The place tool of all front ends on the three slice views, placing for the chosen segment."""
+    from dfqsam_scene.prompting.place_tool import PlaceTool
+
+    views = [(viewport.node, viewport.view.interactor()) for viewport in world.views.values()]
+    found = PlaceTool(world.scene, lambda: None, lambda: views)
+    found.follow(workspace.markups, workspace.segment_id)
+    yield found
     found.close()

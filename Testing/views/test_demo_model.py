@@ -11,7 +11,8 @@ from dfqsam_core import load_model
 from dfqsam_core.resources import DEMO_LABELS, DEMO_MODEL, DEMO_VOLUME, resource_path
 from dfqsam_core.volume import SliceKey, read_volume
 from dfqsam_scene.nodes.segments import new_segmentation
-from dfqsam_scene.nodes.volume_node import world_from_ijk
+from dfqsam_scene.nodes.volume_node import read_volume_node, world_from_ijk
+from dfqsam_scene.prompting.window_texts import window_of
 from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.phantom import PARENT
 from Testing.support.slice_views import around, differing
@@ -31,7 +32,9 @@ def test_two_corners_of_a_box_segment_the_largest_organ_where_the_picture_shows_
     view.go_to(world_from_ijk(node, ((columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2, INDEX)))
     before = view.picture()
     model = load_model(resource_path(DEMO_MODEL), threads=1)
-    workspace = Workspace(node, new_segmentation(node, "Organs"), model, worker)
+    workspace = Workspace(
+        node, new_segmentation(node, "Organs"), model, worker, window_of("auto", read_volume_node(node))
+    )
     workspace.encode_ahead(False)
     workspace.segment_id = workspace.segments.add_segment("organ")
     workspace.segments.node.GetSegmentation().GetSegment(workspace.segment_id).SetColor(*COLOR)

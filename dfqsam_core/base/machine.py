@@ -11,6 +11,8 @@ import platform
 import sys
 from pathlib import Path
 
+from ..errors import ConfigError
+
 _CPU_INFO = Path("/proc/cpuinfo")
 # Of control groups, version 2 and version 1; "max" where there is none.
 _CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -33,6 +35,18 @@ def physical_cores() -> int:
     logical = os.cpu_count() or 1
     # Macs run one thread a core; elsewhere two is the rule, and half of too few is only slower.
     return logical if sys.platform == "darwin" else max(1, logical // 2)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, the second threads of physical ones, too."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worker_count(threads: int | None) -> int:
+    """`threads`, or one for each usable core where that is None. Raises ConfigError below 1."""
+    if threads is not None and threads < 1:
+        raise ConfigError(f"{threads} threads cannot work. Give a number from 1, or none for all cores.")
+    return threads or usable_cores()
 
 
 def cpu_name() -> str:

@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +16,10 @@ import numpy as np
 
 from ..base import machine
 from ..errors import ConfigError
-from ..network.layers import encoder_macs
-from ..pose import is_posing
+from ..network.macs import encoder_macs
 from ..progress import ProgressCallback, report
 from ..runtime import Model, SamPredictor, load_model
-from ..runtime.engines.choice import Engine
+from ..runtime.engines.choice import ENGINES, Engine
 from ..runtime.engines.openvino import openvino_version
 from .start import BOX_XYXY, SLICE_SHAPE, measure_start
 
@@ -49,16 +48,18 @@ def run_benchmark(
     runs: int = 20,
     progress: ProgressCallback | None = None,
     starts: bool = False,
+    engines: Sequence[Engine] = ENGINES,
+    rivals: Callable[[Model], dict[str, Task]] | None = None,
 ) -> dict[str, Any]:
     """Measure a model, and a reference where one is given; JSON-ready.
 
     threads: threads of every engine; None for one on each physical core. runs: timed repetitions of each task. starts:
-    measure processes of their own as well, whose time to the first click and peak memory become `starts`.
+    measure processes of their own as well, whose time to the first click and peak memory become `starts`. engines: what
+    the encoder is timed on. rivals: more tasks of the reference, such as "encoder, torch", for the loaded model.
     `timings` holds medians and minima in milliseconds of wall and process CPU time of each task of "model" and
     "reference": "encoder" embeds one image, "decoder" answers a box on an embedding, "first click" embeds a 512 x 512
-    slice and answers a box on it, "next click" answers another box on the same slice. With more threads than one the
-    model's "encoder, 1 thread" is timed as well, and its "encoder, OpenVINO" where that is installed; everything else
-    runs on onnxruntime. A float reference also has the tasks of `reference_tasks`.
+    slice and answers a box on it, "next click" answers another box on the same slice; all on onnxruntime. The model's
+    "encoder, 1 thread" is timed as well, with more threads than one, and "encoder, OpenVINO" where that is installed.
     `ratios` says how many times longer a task of the reference, or such a variant, took than the model's own: the
     median over the runs, each of which times all tasks one after the other.
     `integer_products`: see `integer_rates`; the product is one of 8-bit integers with both sides in cache.
@@ -75,12 +76,12 @@ def run_benchmark(
     if starts:
         result["starts"] = measure_start(model_path, model.threads)
     tasks["model", "integer product"] = _integer_product(model.threads)
-    tasks |= {("model", name): task for name, task in _encoder_variants(model_path, model.threads).items()}
+    tasks |= {("model", name): task for name, task in _encoder_variants(model_path, model.threads, engines).items()}
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
         reference, result["reference"] = _loaded(reference_path, threads)
-        extra = {} if reference.is_quantized else _float_tasks(reference_path, model)
-        tasks |= {("reference", name): task for name, task in (_tasks(reference) | extra).items()}
+        more = rivals(model) if rivals else {}
+        tasks |= {("reference", name): task for name, task in (_tasks(reference) | more).items()}
     seconds = measure_tasks(tasks, runs, progress)
     timings = timings_of(seconds)
     rates = integer_rates(encoder_macs(model.architecture) / 1e9, timings["model"])
@@ -91,8 +92,7 @@ def _loaded(
     path: str | os.PathLike[str], threads: int | None, engine: Engine = "onnxruntime"
 ) -> tuple[Model, dict[str, Any]]:
     start = time.perf_counter()
-    # What a pose unpacks is for another processor than this one.
-    model = load_model(path, threads, None if is_posing() else "user", engine)
+    model = load_model(path, threads, engine=engine)
     return model, {
         "file_name": Path(path).name,
         "bytes": os.path.getsize(path),
@@ -105,7 +105,7 @@ def _loaded(
 
 def _tasks(model: Model) -> dict[str, Task]:
     slice_pixels, pixels = _random_image(*SLICE_SHAPE), random_pixels(model)
-    corners = _network_box(model).reshape(1, 2, 2)
+    corners = network_box(model).reshape(1, 2, 2)
     predictor, same_slice = SamPredictor(model), SamPredictor(model)
     same_slice.set_image(slice_pixels)
     embedding = same_slice.get_image_embedding()
@@ -122,18 +122,11 @@ def _tasks(model: Model) -> dict[str, Task]:
     }
 
 
-def _encoder_variants(path: str | os.PathLike[str], threads: int) -> dict[str, Task]:
+def _encoder_variants(path: str | os.PathLike[str], threads: int, engines: Sequence[Engine]) -> dict[str, Task]:
     models = {"encoder, 1 thread": _loaded(path, 1)[0]} if threads > 1 else {}
-    # OpenVINO knows the processor behind a pose.
-    if openvino_version() is not None and not is_posing():
+    if "openvino" in engines and openvino_version() is not None:
         models["encoder, OpenVINO"] = _loaded(path, threads, "openvino")[0]
     return {name: partial(model.encode, random_pixels(model)) for name, model in models.items()}
-
-
-def _float_tasks(path: str | os.PathLike[str], model: Model) -> dict[str, Task]:
-    from .references import reference_tasks
-
-    return reference_tasks(path, model.threads, random_pixels(model), _network_box(model))
 
 
 def _integer_product(threads: int) -> Task:
@@ -228,7 +221,8 @@ def random_pixels(model: Model) -> np.ndarray:
     return _random_image(model.image_size, model.image_size, 3)
 
 
-def _network_box(model: Model) -> np.ndarray:
+def network_box(model: Model) -> np.ndarray:
+    """A box, float32 (4,) xyxy in pixels of such an image."""
     return np.array([0.2, 0.25, 0.6, 0.55], np.float32) * model.image_size
 
 

@@ -38,7 +38,7 @@ def _median(values: list[float | None]) -> float | None:
 
 def _started(model_path: str | os.PathLike[str], threads: int, folder: str) -> dict[str, float | None]:
     order = json.dumps({"model": os.path.abspath(model_path), "threads": threads, "cache": folder})
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     environment = os.environ | {"PYTHONPATH": paths}
     command = [sys.executable, "-c", _CODE, order]

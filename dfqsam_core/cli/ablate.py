@@ -50,8 +50,8 @@ def add_parser(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the models, measure them, print the table."""
     from ..evaluate.ablation import ablate, markdown_table
+    from ..evaluate.model_folder import ModelFolder
     from ..quant import QuantConfig
-    from ..quant.model_folder import ModelFolder
 
     check_report(args)
     if args.table is not None:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _variants(args: argparse.Namespace, config: Any) -> dict[str, dict[str, Any]]:
     """Settings by name, all of them tried on `config`; the whole recipe is always the first."""
-    from ..quant.variants import VARIANTS, WHOLE, changed, parse_variant
+    from ..evaluate.variants import VARIANTS, WHOLE, changed, parse_variant
 
     if args.seeds < 1:
         raise ConfigError(f"{args.seeds} seeds measure nothing. Give a number from 1.")

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from ..volume.batch.record import record_path
     from ..volume.batch.run import run_batch
     from ..volume.batch.table import read_table
+    from ..volume.window import parse_window
 
     check_report(args)
     rows = read_table(args.table)
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         results = run_batch(
             rows,
             args.model,
-            window=args.window,
+            window=parse_window(args.window),
             workers=args.workers,
             scheduler=args.scheduler,
             threads=args.threads,

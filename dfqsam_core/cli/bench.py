@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..pose import POSES, is_posing, run_posing
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
 from .tables import print_table
@@ -32,9 +30,6 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="timed runs of each part (default 20)")
     parser.add_argument(
-        "--simulate", choices=POSES, help="pose as a lesser processor (Linux on x86 with a C compiler and binutils)"
-    )
-    parser.add_argument(
         "--choose-engine",
         action="store_true",
         help="time the encoder on onnxruntime and on OpenVINO; this machine then runs MODEL on the faster one",
@@ -51,17 +46,14 @@ def run(args: argparse.Namespace) -> int:
     check_report(args)
     if args.choose_engine:
         return _choose_engine(args)
-    if args.simulate and not is_posing():
-        return run_posing(args.simulate, sys.argv[1:])
     with progress_callback(args) as progress:
         results = [
             run_benchmark(args.model, args.reference, threads, args.runs, progress, starts=threads == args.threads[0])
             for threads in args.threads
         ]
-    write_report(args, results[0] | {"simulated": args.simulate, "more_threads": results[1:]})
+    write_report(args, results[0] | {"more_threads": results[1:]})
     for result in results:
-        pose = f", posing as {args.simulate}" if args.simulate else ""
-        say(f"{result['machine']['cpu']}{pose}, {result['threads']} threads, {result['runs']} runs")
+        say(f"{result['machine']['cpu']}, {result['threads']} threads, {result['runs']} runs")
         print_table(("", "model", "CPU", "reference", "CPU", "ratio", "CPU"), _rows(result))
     return DONE
 
@@ -69,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
 def _choose_engine(args: argparse.Namespace) -> int:
     from ..bench.engines import choose_engine
 
-    if args.simulate or args.reference:
-        raise ConfigError("An engine is chosen for MODEL on this processor. Leave --simulate and --reference out.")
+    if args.reference:
+        raise ConfigError("An engine is chosen for MODEL alone. Leave --reference out.")
     with progress_callback(args) as progress:
         choices = [choose_engine(args.model, threads, args.runs, progress) for threads in args.threads]
     write_report(args, {"choices": choices})

@@ -6,14 +6,12 @@ import argparse
 import contextlib
 import importlib.util
 import json
-import math
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..base.outputs import atomic_output, refuse_overwrite
+from ..base.outputs import refuse_overwrite, write_json
 from ..errors import CheckFailed, DFQSAMError, readable
 from ..progress import Cancelled, Progress, ProgressCallback
 from .files import refuse_inputs_as_outputs
@@ -28,7 +26,6 @@ _EXTRA_OF_MODULE = {
     "segment_anything": "quantize",
     "matplotlib": "quantize",
     "jinja2": "evaluate",
-    "joblib": "batch",
     "dask": "batch",
     "distributed": "batch",
     "highdicom": "dicomseg",
@@ -113,22 +110,6 @@ def write_report(args: argparse.Namespace, result: dict[str, Any]) -> None:
     """Write `result` to --report, when it was given."""
     if args.report is not None:
         write_json(args.report, result, args.force)
-
-
-def write_json(path: str | os.PathLike, value: Any, force: bool = False) -> None:
-    """Write `value` as indented JSON; numbers that JSON lacks (NaN, infinities) become null."""
-    with atomic_output(path, force) as temporary:
-        temporary.write_text(json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 @contextlib.contextmanager

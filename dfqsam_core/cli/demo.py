@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..base.outputs import atomic_output
+from ..base.outputs import atomic_output, write_json
 from ..resources import DEMO_VOLUME, resource_path
-from .console import DONE, Subparsers, add_progress_option, progress_callback, say, write_json
+from .console import DONE, Subparsers, add_progress_option, progress_callback, say
 from .files import declare_files
 
 

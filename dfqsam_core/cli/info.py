@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from .console import DONE, Subparsers, say
 from .files import declare_files
-
-_LONG = 20
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -30,20 +26,8 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Describe the file; a file that is no model raises with the reason."""
-    from ..store.model_file import describe_file
+    from ..store.description import describe_file, outline
 
     description = describe_file(args.file)
     say(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(outline(description)))
     return DONE
-
-
-def outline(values: dict[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield lines "name: value", nested ones indented; what is long is only counted."""
-    for name, value in values.items():
-        if isinstance(value, (dict, list)) and (len(value) > _LONG or any(isinstance(item, dict) for item in value)):
-            yield f"{indent}{name}: {len(value)} entries (--json shows them)"
-        elif isinstance(value, dict) and value:
-            yield f"{indent}{name}:"
-            yield from outline(value, indent + "  ")
-        else:
-            yield f"{indent}{name}: {'; '.join(map(str, value)) if isinstance(value, (list, dict)) else value}"

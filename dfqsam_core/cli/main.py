@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .. import __version__
+from .._version import __version__
 from . import ablate, batch, bench, demo, info, quantize, segment, verify, view
 from .console import guarded
 

@@ -108,6 +108,8 @@ def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
 def _print_estimate(estimated: dict[str, Any]) -> None:
     say(f"{estimated['architecture']}, on {estimated['threads']} threads")
     for part, size in estimated["bytes"].items():
-        say(f"  {part.replace('_', ' '):<24}{size / 1e6:>10.1f} MB")
+        say(f"  {part.replace('_', ' '):<28}{size / 1e6:>10.1f} MB")
+    for reason, layers in estimated["left_in_float"].items():
+        say(f"  {len(layers)} layers of the image encoder stay float: {reason}")
     for part, seconds in estimated["estimated_seconds"].items():
-        say(f"  {part + ', about':<24}{seconds:>10.0f} s")
+        say(f"  {part + ', about':<28}{seconds:>10.0f} s")

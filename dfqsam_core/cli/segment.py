@@ -18,8 +18,10 @@ def add_parser(verbs: Subparsers) -> None:
         description="Segment a volume from points and boxes. The result lies on exactly the volume's grid "
         "(.nii.gz, .nii, .nrrd, .mha or .seg.nrrd; .dcm writes DICOM SEG for a DICOM series).",
     )
-    parser.add_argument("volume", metavar="VOLUME", help="NIfTI, NRRD, MHA, or a DICOM file or folder")
-    parser.add_argument("prompts", metavar="PROMPTS", help="prompts file (JSON), or markups of 3D Slicer (.mrk.json)")
+    parser.add_argument("volume", type=Path, metavar="VOLUME", help="NIfTI, NRRD, MHA, or a DICOM file or folder")
+    parser.add_argument(
+        "prompts", type=Path, metavar="PROMPTS", help="prompts file (JSON), or markups of 3D Slicer (.mrk.json)"
+    )
     parser.add_argument("-m", "--model", required=True, metavar="MODEL", help="packed model or float checkpoint")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="LABELS", help="label map to write")
     parser.add_argument("--window", default="auto", help="auto (default), a preset (liver, lung, ...) or WIDTH,LEVEL")
@@ -33,26 +35,17 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, segment, write; nothing is written before everything has succeeded."""
-    from ..base.outputs import refuse_overwrite
     from ..runtime import load_model
-    from ..volume.files.label_maps import check_label_output, label_suffix, write_label_map
-    from ..volume.files.prompt_reader import read_prompts
-    from ..volume.files.reading import read_volume
-    from ..volume.segment import segment_volume
-    from ..volume.window import choose_window
+    from ..volume.batch.segment_file import SegmentFiles, segment_file
+    from ..volume.window import parse_window
 
-    label_suffix(args.output)
-    refuse_overwrite(args.output, args.force)
     check_report(args)
-    volume = read_volume(args.volume, args.frame, args.series)
-    check_label_output(args.output, volume)
-    prompts = read_prompts(args.prompts, volume.geometry)
-    window = choose_window(args.window, volume.voxels_kji, volume.modality)
-    model = load_model(args.model, threads=args.threads)
+    files = SegmentFiles(args.volume, args.prompts, args.output, args.frame, args.series)
+    window = parse_window(args.window)
     with progress_callback(args) as progress:
-        result = segment_volume(volume, prompts, model, window, progress)
-    names = {segment.label: segment.name for segment in prompts}
-    write_label_map(args.output, result.labels_kji, volume, names, args.force)
+        result = segment_file(
+            files, lambda: load_model(args.model, threads=args.threads), window, force=args.force, progress=progress
+        )
     write_report(args, result.report)
     _print_result(result.report)
     say(f"Written: {args.output}")

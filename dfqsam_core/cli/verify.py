@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse before the long work what would stop it, or its reports, afterwards."""
-    from ..store.model_file import describe_file
+    from ..store.description import describe_file
 
     check_report(args)
     describe_file(args.model)
@@ -114,7 +114,7 @@ def _check(args: argparse.Namespace) -> None:
 
         refuse_overwrite(args.html, args.force)
     if args.layers:
-        from ..evaluate.layers import check_parts
+        from ..evaluate.layer_noise import check_parts
 
         check_parts(args.model, args.reference)
 
@@ -122,7 +122,7 @@ def _check(args: argparse.Namespace) -> None:
 def _layers(args: argparse.Namespace, laboratory: Laboratory) -> dict[str, Any]:
     if not args.layers:
         return {}
-    from ..evaluate.layers import LAYER_SLICES, measure_layers
+    from ..evaluate.layer_noise import LAYER_SLICES, measure_layers
 
     rows = measure_layers(laboratory, args.model, args.reference)
     return {"layers": rows, "layer_slices": min(LAYER_SLICES, len(laboratory.slices))}

@@ -75,7 +75,7 @@ def open_privately(address: str, folder: Path) -> str | None:
 def _check(args: argparse.Namespace) -> None:
     """Refuse what is wrong before anything is loaded."""
     from ..errors import ConfigError, VolumeError
-    from ..store.model_file import describe_file
+    from ..store.description import describe_file
 
     for path in (args.volume, args.labels):
         if path is not None and not path.exists():

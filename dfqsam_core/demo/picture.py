@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 
@@ -13,9 +13,7 @@ import numpy as np
 from matplotlib.patches import Patch, Rectangle
 
 from ..volume import BoxPrompt
-
-if TYPE_CHECKING:
-    from .run import Answer
+from .answer import Answer
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 LABEL, FLOAT, PACKED, BOTH, PROMPT = "#009e73", "#e69f00", "#56b4e9", "#f0f0f0", "#f0e442"

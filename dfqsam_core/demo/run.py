@@ -4,62 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..base.outputs import atomic_output, refuse_overwrite
-from ..evaluate.metrics import dice
 from ..progress import ProgressCallback
 from ..resources import DEMO_LABELS, DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
 from ..runtime import load_model
 from ..volume import (
-    SegmentationResult,
     SegmentPrompts,
     SliceFrame,
-    SliceKey,
     Volume,
     auto_window,
     read_prompts,
     read_volume,
-    segment_volume,
     write_label_map,
 )
+from ..volume.batch.segment_file import SegmentFiles, segment_file
+from .answer import Answer
 
 MODEL, LABELS, FLOAT_LABELS = "sam-med2d_demo-w4a4.safetensors", "labels.nii.gz", "labels_float.nii.gz"
 SEGMENTS = "labels.seg.nrrd"
 OVERLAY, REPORT, REPORT_TEXT = "overlay.png", "report.json", "report.md"
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """One organ on its prompted slice, in the canonical orientation.
-
-    image: (H, W) uint8 as the model sees it. truth, float_mask, packed_mask: (H, W) bool. frame: how the slice lies in
-    the volume.
-    """
-
-    prompts: SegmentPrompts
-    key: SliceKey
-    frame: SliceFrame
-    image: np.ndarray
-    truth: np.ndarray
-    float_mask: np.ndarray
-    packed_mask: np.ndarray
-
-    def scores(self) -> dict[str, Any]:
-        """Dice (0..1) of both models with the label and with each other, and how many pixels differ."""
-        return {
-            "organ": self.prompts.name,
-            "slice": f"{self.key.axis} {self.key.index}",
-            "float": dice(self.float_mask, self.truth),
-            "packed_4_bit": dice(self.packed_mask, self.truth),
-            "packed_with_float": dice(self.packed_mask, self.float_mask),
-            "pixels_label": int(np.count_nonzero(self.truth)),
-            "pixels_that_differ": int(np.count_nonzero(self.packed_mask != self.float_mask)),
-        }
 
 
 def run_demo(
@@ -84,28 +53,17 @@ def run_demo(
     seconds = {"quantize": time.perf_counter() - started}
     volume = read_volume(resource_path(DEMO_VOLUME))
     prompts = read_prompts(resource_path(DEMO_PROMPTS), volume.geometry)
-    results = {
-        name: _segment(volume, prompts, path, threads, progress)
-        for name, path in (("float", checkpoint), ("packed", packed))
-    }
+    labels_kji = {}
+    for name, model, target in (("float", checkpoint, FLOAT_LABELS), ("packed", packed, LABELS)):
+        files = SegmentFiles(resource_path(DEMO_VOLUME), resource_path(DEMO_PROMPTS), output / target)
+        result = segment_file(files, partial(load_model, model, threads), force=force, progress=progress)
+        labels_kji[name], seconds[f"segment_{name}"] = result.labels_kji, result.report["seconds"]
     names = {segment.label: segment.name for segment in prompts}
-    for name, target in (("float", FLOAT_LABELS), ("packed", LABELS), ("packed", SEGMENTS)):
-        write_label_map(output / target, results[name].labels_kji, volume, names, force)
-        seconds[f"segment_{name}"] = results[name].report["seconds"]
-    answers = list(_answers(volume, prompts, results["float"].labels_kji, results["packed"].labels_kji))
+    write_label_map(output / SEGMENTS, labels_kji["packed"], volume, names, force)
+    answers = list(_answers(volume, prompts, labels_kji["float"], labels_kji["packed"]))
     with atomic_output(output / OVERLAY, force) as temporary:
         draw_overlay(answers, temporary)
     return _report(checkpoint, packed, seconds, answers)
-
-
-def _segment(
-    volume: Volume,
-    prompts: tuple[SegmentPrompts, ...],
-    model: Path,
-    threads: int | None,
-    progress: ProgressCallback | None,
-) -> SegmentationResult:
-    return segment_volume(volume, prompts, load_model(model, threads=threads), "auto", progress)
 
 
 def _answers(

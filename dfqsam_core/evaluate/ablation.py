@@ -12,10 +12,11 @@ from ..progress import ProgressCallback, report
 from .laboratory import Laboratory
 from .metrics import mean_interval, points
 from .scores import Measurement
+from .variants import changed
 
 if TYPE_CHECKING:
     from ..quant import QuantConfig
-    from ..quant.model_folder import ModelFolder
+    from .model_folder import ModelFolder
 
 
 def ablate(
@@ -29,15 +30,13 @@ def ablate(
     """Quantize with each variant and each seed, measure, and return one row per variant and prompt.
 
     models: keeps models and images, so that an interrupted run goes on. laboratory: its reference is the float
-    checkpoint of `models`. variants: settings by name (`quant.variants`), the first one being what the others are
+    checkpoint of `models`. variants: settings by name (see `variants`), the first one being what the others are
     compared with. seeds: the syntheses 0 .. seeds - 1 of each.
 
     A row holds "variant", "prompt", "objects"; intervals over objects, seeds and draws averaged first: "drop" (Dice of
     the reference minus Dice of the model), "agreement" (Dice with the reference's answer), "worse" (Dice of the first
     variant minus Dice of this one, paired) and "less_same" (the same of the agreement); and "seeds", the drop by seed.
     """
-    from ..quant.variants import changed
-
     measured: dict[str, list[list[Measurement]]] = {}
     for done, (name, settings) in enumerate(variants.items()):
         report(progress, "ablate", done, len(variants), name)

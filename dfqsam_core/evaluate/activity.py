@@ -6,7 +6,10 @@ import os
 from typing import Any
 
 from ..errors import CheckFailed
-from ..network.layers import attention_products, encoder_layers
+from ..network.layers import encoder_layers
+from ..network.macs import attention_products
+from ..quant.config import QuantConfig
+from ..quant.plan import NetworkPlan
 from ..store.model_file import PackedModel, is_packed_model, read_model
 
 
@@ -42,6 +45,7 @@ def check_quantizers(path: str | os.PathLike) -> dict[str, Any] | None:
 
 
 def _left_in_float(model: PackedModel) -> set[str]:
-    if model.card["recipe"].get("transpose_convolutions", True):
-        return set()
-    return {layer.name for layer in encoder_layers(model.architecture) if layer.kind == "conv_transpose"}
+    """Layers of the image encoder that the recipe on the card leaves in float."""
+    # Of all settings this alone decides it; recipes of other versions may lack it.
+    transposed = bool(model.card["recipe"].get("transpose_convolutions", True))
+    return set(NetworkPlan.of(model.architecture, QuantConfig(transpose_convolutions=transposed)).float_layers(""))

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..progress import ProgressCallback
 from .dataset import Sampling
+from .label_prompts import PROMPT_KINDS
 from .laboratory import DRAWS, TOLERANCE, Laboratory
-from .prompts import PROMPT_KINDS
 
 
 def compare_models(

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.predictor import Predictor
 from .laboratory import Comparison
-from .prompts import Predictor
-from .questions import Question, questions_of
 from .scores import Measurement
+from .trials import Question, questions_of
 
 
 @dataclass(frozen=True)

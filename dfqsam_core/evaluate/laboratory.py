@@ -13,15 +13,16 @@ import numpy as np
 from ..errors import ConfigError, DFQSAMError
 from ..progress import ProgressCallback, report
 from ..resources import resource_path
+from ..runtime.predictor import Predictor
 from .activity import check_quantizers
 from .cases import find_cases
 from .dataset import LabelledSlice, Sampling, load_slices
 from .ellipse import inscribed_ellipse
+from .label_prompts import PROMPT_KINDS, parse_prompt_kinds, tight_box
 from .metrics import dice
-from .prompts import PROMPT_KINDS, Predictor, parse_prompt_kinds, tight_box
-from .questions import Question, ask_all
 from .scores import Measurement, Scores, score
 from .summary import size_bounds, summarize, summarize_sizes
+from .trials import Question, ask_all
 
 DRAWS = 3
 TOLERANCE = 2.0

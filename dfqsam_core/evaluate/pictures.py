@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .prompts import tight_box
+from .label_prompts import tight_box
 
 if TYPE_CHECKING:
     from .examples import Answer, Example

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..errors import CheckpointError, ConfigError, ModelFileError
-from .tensor_shapes import Shape, check_shapes, expected_shapes
 
-__all__ = ["Architecture", "Shape", "check_shapes", "expected_shapes"]
+Shape = tuple[int, ...]
 
 _LIMITS = {
     "embed_dim": (8, 2048),

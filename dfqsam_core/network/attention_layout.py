@@ -1,4 +1,4 @@
-"""How the tokens of a block's attention are laid out: with padding tokens skipped, or computed as published."""
+"""How the tokens of a block's attention are laid out, so that padding tokens are skipped."""
 
 from __future__ import annotations
 
@@ -77,12 +77,3 @@ def real_tokens(grid: int, window: int) -> AttentionLayout:
     place = np.append(order.argsort(), order.size)
     groups = [WindowGroup(*size, place[np.stack([w.key_index for w in kind])]) for size, kind in kinds.items()]
     return AttentionLayout(grid, window or grid, groups, order)
-
-
-def padded_tokens(grid: int, window: int) -> AttentionLayout:
-    """Every window filled up with zero tokens, as published: padding is computed."""
-    windows = attention_windows(grid, window)
-    side = windows[0].side
-    order = np.concatenate([w.key_index for w in windows])
-    everything = WindowGroup(side, side, np.arange(order.size).reshape(len(windows), -1))
-    return AttentionLayout(grid, side, [everything], order)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .architecture import Architecture
-from .layers import attention_products, decoder_layers, decoder_product_macs, encoder_layers, encoder_macs
+from .layers import decoder_layers, encoder_layers
+from .macs import attention_products, decoder_product_macs, encoder_macs
 
 _FLOAT_BITS = 32
 

@@ -1,23 +1,39 @@
-"""The matrix products of a network: which layers there are, what shape their weights have, and what they cost.
+"""The one table of a network: every tensor and every layer in the order of the published state dict.
 
+Names, shapes, positions and what may be coded are told here alone; shapes of tensors and costs are read from it.
 One MAC is one multiplication with its addition. Counts are for one image and, in the decoder, one box (7 tokens).
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from .architecture import Architecture, Shape, expected_shapes
-from .tensor_shapes import DECODER_DEPTH, MASK_TOKENS
+from .architecture import Architecture, Shape
 
 Kind = Literal["linear", "conv", "conv_transpose"]
 
+# The mask decoder is the same in every SAM.
+DECODER_DEPTH, DECODER_HEADS, DECODER_MLP, MASK_TOKENS = 2, 8, 2048, 4
 # One IoU token, the mask tokens and the two corners of a box.
 BOX_TOKENS = 1 + MASK_TOKENS + 2
 _UPSAMPLING = 2
+
+
+@dataclass(frozen=True)
+class ValueSpec:
+    """A tensor of values that stay float: of a norm, a position table, a token or an embedding."""
+
+    name: str
+    shape: Shape
+
+    @property
+    def tensors(self) -> dict[str, Shape]:
+        """Shapes by name in the float state dict."""
+        return {self.name: self.shape}
 
 
 @dataclass(frozen=True)
@@ -27,7 +43,6 @@ class LayerSpec:
     name: its name in the float state dict, without ".weight".
     weight_shape: as in the float state dict; (in, out, kh, kw) for conv_transpose, else (out, in, ...).
     output_positions: output tokens or pixels per image; padding tokens of windowed attention are not computed.
-    macs: multiply-accumulates per image; for prompt_encoder.mask_downscaling those of one mask prompt.
     """
 
     name: str
@@ -35,7 +50,19 @@ class LayerSpec:
     weight_shape: Shape
     has_bias: bool
     output_positions: int
-    macs: int
+
+    @property
+    def tensors(self) -> dict[str, Shape]:
+        """Shapes by name in the float state dict."""
+        bias = {f"{self.name}.bias": (self.out_channels,)} if self.has_bias else {}
+        return {f"{self.name}.weight": self.weight_shape} | bias
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per image; for prompt_encoder.mask_downscaling those of one mask prompt."""
+        # A ConvTranspose2d multiplies its whole kernel once per input position.
+        transposed = self.kind == "conv_transpose"
+        return math.prod(self.weight_shape) * (self.output_positions // (_UPSAMPLING**2 if transposed else 1))
 
     @property
     def out_channels(self) -> int:
@@ -57,121 +84,121 @@ class LayerSpec:
         """Shape of one row: (in,) for linear, else (in, kh, kw)."""
         return (self.in_channels, *self.weight_shape[2:])
 
-
-@dataclass(frozen=True)
-class AttentionProducts:
-    """MACs of one encoder block's attention besides its two layers; name: for instance image_encoder.blocks.0.attn."""
-
-    name: str
-    query_key_macs: int
-    attention_value_macs: int
-    relative_position_macs: int
+    @property
+    def may_code_weight(self) -> bool:
+        """Whether a quantization may store the weight as codes; the prompt encoder's few weights stay float."""
+        return not self.name.startswith("prompt_encoder.")
 
     @property
-    def macs(self) -> int:
-        """All three products together."""
-        return self.query_key_macs + self.attention_value_macs + self.relative_position_macs
+    def may_code_input(self) -> bool:
+        """Whether the input may become codes as well; the mask decoder is computed in float."""
+        return self.name.startswith("image_encoder.")
+
+
+@functools.lru_cache(maxsize=16)
+def network_table(architecture: Architecture) -> tuple[LayerSpec | ValueSpec, ...]:
+    """Every layer, and every tensor outside of layers, in the order of the published state dict."""
+    width = architecture.out_chans
+    return (*_encoder(architecture), *_prompt_encoder(architecture.grid, width), *_decoder(architecture.grid, width))
 
 
 def encoder_layers(architecture: Architecture) -> list[LayerSpec]:
     """Layers of the image encoder, in the order in which they run."""
-    return _specs(architecture, _encoder_positions(architecture))
+    return [layer for layer in _layers(architecture) if layer.name.startswith("image_encoder.")]
 
 
 def decoder_layers(architecture: Architecture) -> list[LayerSpec]:
     """Layers of the prompt encoder's mask_downscaling and of the mask decoder."""
-    return _specs(architecture, _decoder_positions(architecture.grid))
+    return [layer for layer in _layers(architecture) if not layer.name.startswith("image_encoder.")]
 
 
-def attention_products(architecture: Architecture, skip_pads: bool = True) -> list[AttentionProducts]:
-    """Cost of Q K^T, of attention times V and of the relative positions, one entry per encoder block.
-
-    skip_pads: leave out the queries that are padding (exact: their outputs are thrown away); False counts as published.
-    """
-    return [_products(architecture, block, skip_pads) for block in range(architecture.depth)]
+def _layers(architecture: Architecture) -> Iterator[LayerSpec]:
+    return (row for row in network_table(architecture) if isinstance(row, LayerSpec))
 
 
-def encoder_macs(architecture: Architecture, skip_pads: bool = True) -> int:
-    """MACs of the image encoder; with `skip_pads` False as published, with the padding tokens computed."""
-    layers = sum(layer.macs for layer in encoder_layers(architecture))
-    products = sum(product.macs for product in attention_products(architecture, skip_pads))
-    return layers + products + (0 if skip_pads else _padding_macs(architecture))
-
-
-def decoder_product_macs(architecture: Architecture) -> int:
-    """MACs of the mask decoder outside its layers: its attention products and hyper-network times pixels."""
-    pixels, tokens, width = architecture.grid**2, BOX_TOKENS, architecture.out_chans
-    self_attention = 2 * tokens * tokens * width
-    cross_attention = 2 * tokens * pixels * (width // 2)
-    masks = MASK_TOKENS * (width // 8) * 16 * pixels
-    return DECODER_DEPTH * (self_attention + 2 * cross_attention) + cross_attention + masks
-
-
-def _specs(architecture: Architecture, positions: Iterator[tuple[str, int]]) -> list[LayerSpec]:
-    shapes = expected_shapes(architecture)
-    return [_spec(name, shapes[f"{name}.weight"], f"{name}.bias" in shapes, count) for name, count in positions]
-
-
-def _spec(name: str, shape: Shape, has_bias: bool, positions: int) -> LayerSpec:
-    transposed = ".Adapter.spatial.2" in name or ".output_upscaling." in name
-    kind: Kind = "linear" if len(shape) == 2 else "conv_transpose" if transposed else "conv"
-    # A ConvTranspose2d multiplies its whole kernel once per input position.
-    passes = positions // _UPSAMPLING**2 if transposed else positions
-    return LayerSpec(name, kind, shape, has_bias, positions, math.prod(shape) * passes)
-
-
-def _encoder_positions(a: Architecture) -> Iterator[tuple[str, int]]:
-    tokens = a.grid**2
-    yield "image_encoder.patch_embed.proj", tokens
+def _encoder(a: Architecture) -> Iterator[LayerSpec | ValueSpec]:
+    name, width, tokens = "image_encoder", a.embed_dim, a.grid**2
+    yield ValueSpec(f"{name}.pos_embed", (1, a.grid, a.grid, width))
+    yield LayerSpec(f"{name}.patch_embed.proj", "conv", (width, 3, a.patch_size, a.patch_size), True, tokens)
     for index in range(a.depth):
-        block = f"image_encoder.blocks.{index}"
-        yield from ((f"{block}.{layer}", tokens) for layer in ("attn.qkv", "attn.proj", "mlp.lin1", "mlp.lin2"))
-        if a.has_adapters:
-            yield f"{block}.Adapter.channel.0", 1
-            yield f"{block}.Adapter.channel.2", 1
-            yield f"{block}.Adapter.spatial.0", tokens // 4
-            yield f"{block}.Adapter.spatial.2", tokens
-    yield "image_encoder.neck.0", tokens
-    yield "image_encoder.neck.2", tokens
+        yield from _block(a, index)
+    yield LayerSpec(f"{name}.neck.0", "conv", (a.out_chans, width, 1, 1), False, tokens)
+    yield from _norm(f"{name}.neck.1", a.out_chans)
+    yield LayerSpec(f"{name}.neck.2", "conv", (a.out_chans, a.out_chans, 3, 3), False, tokens)
+    yield from _norm(f"{name}.neck.3", a.out_chans)
 
 
-def _decoder_positions(grid: int) -> Iterator[tuple[str, int]]:
-    pixels, tokens = grid**2, BOX_TOKENS
-    yield "prompt_encoder.mask_downscaling.0", 4 * pixels
-    yield "prompt_encoder.mask_downscaling.3", pixels
-    yield "prompt_encoder.mask_downscaling.6", pixels
+def _block(a: Architecture, index: int) -> Iterator[LayerSpec | ValueSpec]:
+    name, width, tokens = f"image_encoder.blocks.{index}", a.embed_dim, a.grid**2
+    yield from _norm(f"{name}.norm1", width)
+    for axis in "hw":
+        yield ValueSpec(f"{name}.attn.rel_pos_{axis}", (2 * (a.window_of(index) or a.grid) - 1, a.head_dim))
+    yield _linear(f"{name}.attn.qkv", width, 3 * width, tokens)
+    yield _linear(f"{name}.attn.proj", width, width, tokens)
+    yield from _norm(f"{name}.norm2", width)
+    yield _linear(f"{name}.mlp.lin1", width, a.mlp_dim, tokens)
+    yield _linear(f"{name}.mlp.lin2", a.mlp_dim, width, tokens)
+    if a.has_adapters:
+        yield from _norm(f"{name}.Adapter.norm", width)
+        yield LayerSpec(f"{name}.Adapter.channel.0", "linear", (a.adapter_dim, width), False, 1)
+        yield LayerSpec(f"{name}.Adapter.channel.2", "linear", (width, a.adapter_dim), False, 1)
+        yield LayerSpec(f"{name}.Adapter.spatial.0", "conv", (width, width, 3, 3), False, tokens // 4)
+        yield LayerSpec(f"{name}.Adapter.spatial.2", "conv_transpose", (width, width, 4, 4), False, tokens)
+
+
+def _prompt_encoder(grid: int, width: int) -> Iterator[LayerSpec | ValueSpec]:
+    name, pixels = "prompt_encoder", grid**2
+    yield ValueSpec(f"{name}.pe_layer.positional_encoding_gaussian_matrix", (2, width // 2))
+    for index in range(4):
+        yield ValueSpec(f"{name}.point_embeddings.{index}.weight", (1, width))
+    yield ValueSpec(f"{name}.not_a_point_embed.weight", (1, width))
+    yield LayerSpec(f"{name}.mask_downscaling.0", "conv", (4, 1, 2, 2), True, 4 * pixels)
+    yield from _norm(f"{name}.mask_downscaling.1", 4)
+    yield LayerSpec(f"{name}.mask_downscaling.3", "conv", (16, 4, 2, 2), True, pixels)
+    yield from _norm(f"{name}.mask_downscaling.4", 16)
+    yield LayerSpec(f"{name}.mask_downscaling.6", "conv", (width, 16, 1, 1), True, pixels)
+    yield ValueSpec(f"{name}.no_mask_embed.weight", (1, width))
+
+
+def _decoder(grid: int, width: int) -> Iterator[LayerSpec | ValueSpec]:
+    name, pixels, wide, narrow = "mask_decoder", grid**2, width // 4, width // 8
     for index in range(DECODER_DEPTH):
-        layer = f"mask_decoder.transformer.layers.{index}"
-        yield from _attention_positions(f"{layer}.self_attn", tokens, tokens)
-        yield from _attention_positions(f"{layer}.cross_attn_token_to_image", tokens, pixels)
-        yield f"{layer}.mlp.lin1", tokens
-        yield f"{layer}.mlp.lin2", tokens
-        yield from _attention_positions(f"{layer}.cross_attn_image_to_token", pixels, tokens)
-    yield from _attention_positions("mask_decoder.transformer.final_attn_token_to_image", tokens, pixels)
-    yield "mask_decoder.output_upscaling.0", 4 * pixels
-    yield "mask_decoder.output_upscaling.3", 16 * pixels
-    heads = [f"output_hypernetworks_mlps.{index}" for index in range(MASK_TOKENS)]
-    for head in [*heads, "iou_prediction_head"]:
-        yield from ((f"mask_decoder.{head}.layers.{index}", 1) for index in range(3))
+        yield from _two_way_block(f"{name}.transformer.layers.{index}", width, pixels)
+    yield from _attention(f"{name}.transformer.final_attn_token_to_image", width, width // 2, BOX_TOKENS, pixels)
+    yield from _norm(f"{name}.transformer.norm_final_attn", width)
+    yield ValueSpec(f"{name}.iou_token.weight", (1, width))
+    yield ValueSpec(f"{name}.mask_tokens.weight", (MASK_TOKENS, width))
+    yield LayerSpec(f"{name}.output_upscaling.0", "conv_transpose", (width, wide, 2, 2), True, 4 * pixels)
+    yield from _norm(f"{name}.output_upscaling.1", wide)
+    yield LayerSpec(f"{name}.output_upscaling.3", "conv_transpose", (wide, narrow, 2, 2), True, 16 * pixels)
+    heads = [(f"output_hypernetworks_mlps.{index}", narrow) for index in range(MASK_TOKENS)]
+    for head, outputs in [*heads, ("iou_prediction_head", MASK_TOKENS)]:
+        for index, rows in enumerate((width, width, outputs)):
+            yield _linear(f"{name}.{head}.layers.{index}", width, rows, 1)
 
 
-def _attention_positions(name: str, queries: int, keys: int) -> Iterator[tuple[str, int]]:
-    for part, positions in {"q": queries, "k": keys, "v": keys, "out": queries}.items():
-        yield f"{name}.{part}_proj", positions
+def _two_way_block(name: str, width: int, pixels: int) -> Iterator[LayerSpec | ValueSpec]:
+    yield from _attention(f"{name}.self_attn", width, width, BOX_TOKENS, BOX_TOKENS)
+    yield from _norm(f"{name}.norm1", width)
+    yield from _attention(f"{name}.cross_attn_token_to_image", width, width // 2, BOX_TOKENS, pixels)
+    yield from _norm(f"{name}.norm2", width)
+    yield _linear(f"{name}.mlp.lin1", width, DECODER_MLP, BOX_TOKENS)
+    yield _linear(f"{name}.mlp.lin2", DECODER_MLP, width, BOX_TOKENS)
+    yield from _norm(f"{name}.norm3", width)
+    yield from _norm(f"{name}.norm4", width)
+    yield from _attention(f"{name}.cross_attn_image_to_token", width, width // 2, pixels, BOX_TOKENS)
 
 
-def _products(a: Architecture, block: int, skip_pads: bool) -> AttentionProducts:
-    side = a.window_of(block) or a.grid
-    queries = a.grid**2 if skip_pads else _padded_tokens(a, block)
-    product = queries * side**2 * a.embed_dim
-    return AttentionProducts(f"image_encoder.blocks.{block}.attn", product, product, queries * 2 * side * a.embed_dim)
+def _attention(name: str, width: int, inner: int, queries: int, keys: int) -> Iterator[LayerSpec]:
+    for part, positions in {"q": queries, "k": keys, "v": keys}.items():
+        yield _linear(f"{name}.{part}_proj", width, inner, positions)
+    yield _linear(f"{name}.out_proj", inner, width, queries)
 
 
-def _padded_tokens(a: Architecture, block: int) -> int:
-    side = a.window_of(block) or a.grid
-    return (-(-a.grid // side) * side) ** 2
+def _linear(name: str, inputs: int, outputs: int, positions: int) -> LayerSpec:
+    return LayerSpec(name, "linear", (outputs, inputs), True, positions)
 
 
-def _padding_macs(a: Architecture) -> int:
-    pads = sum(_padded_tokens(a, block) - a.grid**2 for block in range(a.depth))
-    return pads * 4 * a.embed_dim**2
+def _norm(name: str, width: int) -> Iterator[ValueSpec]:
+    yield ValueSpec(f"{name}.weight", (width,))
+    yield ValueSpec(f"{name}.bias", (width,))

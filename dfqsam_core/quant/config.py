@@ -239,3 +239,6 @@ RECIPES: dict[str, QuantConfig] = {
         ),
     ),
 }
+
+# What people choose among; the others are for comparisons.
+OFFERED_RECIPES = ("default", "fast", "paper")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..base.cores import usable_cores, worker_count
-from ..network.architecture import Architecture
-from ..network.layers import LayerSpec, decoder_layers, encoder_layers, encoder_macs
+from ..base.machine import usable_cores, worker_count
+from ..network.layers import LayerSpec, encoder_layers
+from ..network.macs import encoder_macs
+from ..store.card import tensor_sizes
 from ..store.checkpoint import read_checkpoint
 from .config import QuantConfig
+from .plan import NetworkPlan
 
 # How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5
@@ -26,27 +28,30 @@ def estimate(
 ) -> dict[str, Any]:
     """Sizes in bytes and estimated seconds per part of quantizing `checkpoint_path` with `config`; writes nothing.
 
-    The time is scaled from a quarter of a second of matrix products on this machine, so it is a rough one.
+    The sizes are exactly those of the tensors that would be written; the file has its card and their names on top.
+    "left_in_float": layers of the image encoder that get no codes, by reason. The time is scaled from a quarter of a
+    second of matrix products on this machine, so it is a rough one.
     """
     checkpoint = read_checkpoint(checkpoint_path)
     architecture = checkpoint.architecture
+    plan = NetworkPlan.of(architecture, config)
     workers = worker_count(threads)
     speed = _products_per_second()
     forward = FORWARD_OVERHEAD * 2 * encoder_macs(architecture) / speed
     synthesis = config.synthesis
     calibration = forward * (3 * synthesis.images + config.calibration.candidates)
     if config.calibration.rounding == "feedback":
-        calibration += (
-            sum(_rounding_operations(layer, synthesis.images) for layer in encoder_layers(architecture)) / speed
-        )
+        coded = [layer for layer in encoder_layers(architecture) if layer.name in plan.integer_layers("")]
+        calibration += sum(_rounding_operations(layer, synthesis.images) for layer in coded) / speed
     steps = synthesis.images * synthesis.iterations if synthesis.source == "synthetic" else 0
     side_by_side = min(workers, synthesis.images)
     return {
         "architecture": architecture.name,
         "bytes": {
             "float32_checkpoint": sum(t.nbytes for t in checkpoint.tensors.values()),
-            **packed_bytes(architecture, config),
+            **packed_bytes(tensor_sizes(architecture, plan.tensor_bytes())),
         },
+        "left_in_float": _left_in_float(plan),
         "estimated_seconds": {
             "synthesis": round(steps * STEP_PASSES * forward / side_by_side, 1),
             "calibration": round(calibration, 1),
@@ -62,16 +67,24 @@ def _rounding_operations(layer: LayerSpec, images: int) -> float:
     return groups * 2 * columns**2 * (columns / 1.5 + layer.out_channels / 2 + images * positions)
 
 
-def packed_bytes(architecture: Architecture, config: QuantConfig) -> dict[str, int]:
-    """Bytes of the packed weight codes of encoder and mask decoder."""
-    encoder = sum(_codes_bytes(layer, config.weight_bits) for layer in encoder_layers(architecture))
-    decoder = sum(_codes_bytes(layer, config.decoder_bits) for layer in decoder_layers(architecture))
-    return {"encoder_codes": encoder, "decoder_codes": decoder}
+def _left_in_float(plan: NetworkPlan) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for name, layer in plan.float_layers().items():
+        reasons.setdefault(layer.why_float, []).append(name)
+    return reasons
 
 
-def _codes_bytes(layer: LayerSpec, bits: int) -> int:
-    count = layer.out_channels * layer.row_length
-    return count // 2 if bits == 4 else count
+def packed_bytes(sizes: Mapping[str, Any]) -> dict[str, int]:
+    """Bytes of each part of the packed file, the last sum being all its tensors; sizes: as on its card."""
+    encoder, prompt, decoder = (sizes["parts"][part] for part in ("image_encoder", "prompt_encoder", "mask_decoder"))
+    return {
+        "encoder_codes": encoder["weight codes"],
+        "encoder_scales_and_float": sum(encoder.values()) - encoder["weight codes"],
+        "prompt_encoder_float": sum(prompt.values()),
+        "decoder_codes": decoder["weight codes"],
+        "decoder_scales_and_float": sum(decoder.values()) - decoder["weight codes"],
+        "packed_tensors": sizes["tensor_bytes"],
+    }
 
 
 def _products_per_second() -> float:
@@ -93,7 +106,7 @@ def _product() -> Iterator[tuple[Callable[[], Any], int]]:
     try:
         import torch
 
-        from .quantize import single_threaded_kernels
+        from .pipeline import single_threaded_kernels
     except ModuleNotFoundError:
         yield lambda: a @ b, usable_cores()
         return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Collection
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -11,35 +11,33 @@ from torch import Tensor, nn
 
 from ..model import SamMed2D
 from ..model.attention import Attention
-from ..network.architecture import Architecture
-from ..network.layers import LayerSpec, attention_products, decoder_layers, encoder_layers
 from ..store.model_checks import is_position_table
 from ..store.packing import pack_codes
 from .calibration.layers import FloatLayer, PixelQuantizer, QuantizedLayer, rows_of_weight, weight_of_rows
 from .calibration.quantizers import LogarithmicSoftmax, UniformQuantizer
-from .calibration.ranges import RangeSearch, search_weight_range, weight_codes
+from .calibration.ranges import ShrunkenRanges
+from .calibration.weight_ranges import search_weight_range, weight_codes
+from .plan import NetworkPlan
 
-QUANTIZED_DECODER_PREFIX = "mask_decoder."
+# Of weights that are computed in float.
+_WEIGHT_RANGES = ShrunkenRanges(8)
 
 _Kind = TypeVar("_Kind", bound=nn.Module)
 
 
-def quantize_decoder_weights(model: SamMed2D, bits: int) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    """Round the mask decoder's weights to `bits` per output channel, in place; computing stays in float.
+def round_float_layers(model: SamMed2D, plan: NetworkPlan) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """Round the weights of those layers, in place, that `plan` stores as codes and computes in float.
 
     Returns codes (out, row), scale and zero point (out,) by layer name.
     """
-    search = RangeSearch("output_error", 8, 0)
     packed = {}
-    for spec in decoder_layers(model.architecture):
-        if not spec.name.startswith(QUANTIZED_DECODER_PREFIX):
-            continue
-        layer = cast(FloatLayer, model.get_submodule(spec.name))
+    for name, layer_plan in plan.weight_layers().items():
+        layer, bits = cast(FloatLayer, model.get_submodule(name)), layer_plan.weight_bits
         rows = rows_of_weight(layer, layer.weight.detach())
-        scale, zero_point = search_weight_range(rows, bits, torch.ones_like(rows[0]), search)
+        scale, zero_point = search_weight_range(rows, bits, torch.ones_like(rows[0]), _WEIGHT_RANGES)
         codes = weight_codes(rows, scale, zero_point, bits)
         layer.weight.data = weight_of_rows(layer, (codes - zero_point) * scale)
-        packed[spec.name] = (codes, scale[:, 0], zero_point[:, 0])
+        packed[name] = (codes, scale[:, 0], zero_point[:, 0])
     return packed
 
 
@@ -51,62 +49,23 @@ def round_position_tables(model: SamMed2D) -> None:
 
 
 def export_tensors(
-    model: SamMed2D, decoder: dict[str, tuple[Tensor, Tensor, Tensor]], decoder_bits: int
+    model: SamMed2D, decoder: dict[str, tuple[Tensor, Tensor, Tensor]], plan: NetworkPlan
 ) -> dict[str, np.ndarray]:
-    """All tensors of docs/model_file.md for a calibrated model, by name."""
+    """All tensors of docs/model_file.md for a model calibrated by `plan`, by name; decoder: of `round_float_layers`."""
     integer = {f"image_encoder.{path}": module for path, module in _modules(model, QuantizedLayer)}
     tensors: dict[str, np.ndarray] = {}
     for name, module in integer.items():
         tensors |= _layer_tensors(name, module)
     for path, attention in _modules(model, Attention):
         tensors |= _attention_tensors(f"image_encoder.{path}", attention, model.architecture.num_heads)
-    for name, (codes, scale, zero_point) in decoder.items():
-        tensors |= _weight_tensors(name, codes, scale, zero_point, decoder_bits)
+    for name, layer_plan in plan.weight_layers().items():
+        tensors |= _weight_tensors(name, *decoder[name], layer_plan.weight_bits)
     for name, value in model.state_dict().items():
         layer = name.rpartition(".")[0]
         is_code = layer in integer or (layer in decoder and name.endswith(".weight"))
         if not is_code and not _inside_quantizer(layer, integer):
             tensors[name] = _array(value, np.float16 if is_position_table(name) else np.float32)
     return tensors
-
-
-def layer_table(model: SamMed2D, decoder_bits: int) -> list[dict[str, Any]]:
-    """The card's table: every layer and attention with its MACs and bits (None where it is float)."""
-    architecture = model.architecture
-    return [*_layer_entries(model, architecture, decoder_bits), *_attention_entries(model, architecture)]
-
-
-def _layer_entries(model: SamMed2D, architecture: Architecture, decoder_bits: int) -> Iterator[dict[str, Any]]:
-    for spec in encoder_layers(architecture):
-        module = model.get_submodule(spec.name)
-        if isinstance(module, QuantizedLayer):
-            yield _entry(spec, module.weight_bits, module.input_quantizer.bits)
-        else:
-            yield _entry(spec, None, None)
-    for spec in decoder_layers(architecture):
-        yield _entry(spec, decoder_bits if spec.name.startswith(QUANTIZED_DECODER_PREFIX) else None, None)
-
-
-def _entry(spec: LayerSpec, weight_bits: int | None, input_bits: int | None) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "kind": spec.kind,
-        "macs": spec.macs,
-        "weight_bits": weight_bits,
-        "input_bits": input_bits,
-    }
-
-
-def _attention_entries(model: SamMed2D, architecture: Architecture) -> Iterator[dict[str, Any]]:
-    for product in attention_products(architecture):
-        attention = cast(Attention, model.get_submodule(product.name))
-        yield {
-            "name": product.name,
-            "kind": "attention",
-            "macs": product.macs,
-            "input_bits": getattr(attention.query, "bits", None),
-            "softmax_bits": getattr(attention.softmax, "bits", None),
-        }
 
 
 def _modules(model: SamMed2D, kind: type[_Kind]) -> list[tuple[str, _Kind]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..model import SamMed2D
 from ..model.attention import Attention
@@ -36,19 +36,6 @@ def load_reference(packed: PackedModel) -> SamMed2D:
         name = f"image_encoder.blocks.{index}.attn"
         _load_attention(cast(Attention, model.get_submodule(name)), packed, name)
     return model
-
-
-def activation_quantizers(encoder: nn.Module) -> dict[str, nn.Module]:
-    """Every place of an encoder where activations become codes, by name; what is missing here runs in float."""
-    found: dict[str, nn.Module] = {}
-    for path, module in encoder.named_modules():
-        if isinstance(module, QuantizedLayer):
-            found[f"{path}.input"] = module.input_quantizer
-        elif isinstance(module, LogarithmicSoftmax) or (
-            isinstance(module, UniformQuantizer) and not path.endswith("input_quantizer")
-        ):
-            found[path] = module
-    return found
 
 
 def _integer_layer(model: SamMed2D, packed: PackedModel, spec: LayerSpec) -> QuantizedLayer:

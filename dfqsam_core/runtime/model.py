@@ -15,8 +15,8 @@ from ..network.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
 from ..store.model_file import PackedModel, is_packed_model
-from .engines.choice import Engine, resolve_engine
-from .engines.parts import Sessions, start_in_memory
+from .engines.choice import resolve_engine
+from .engines.parts import Engine, Sessions, start_in_memory
 from .engines.start import start_packed
 from .engines.unpacked_cache import UnpackedCache, user_cache_folder
 

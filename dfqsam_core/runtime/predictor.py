@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -14,17 +16,30 @@ _NO_POINT = -1
 _BOX_CORNERS = (2, 3)
 
 
+class Predictor(Protocol):
+    """What callers need of a SamPredictor, so that another one can stand in its place."""
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Encode a uint8 image (H, W) or (H, W, 3)."""
+
+    def predict(
+        self,
+        point_coords: np.ndarray | None = None,
+        point_labels: np.ndarray | None = None,
+        box: np.ndarray | None = None,
+        mask_input: np.ndarray | None = None,
+        multimask_output: bool = True,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Masks (C, H, W) bool, predicted IoU (C,), low-resolution logits (C, 4 grid, 4 grid)."""
+        ...
+
+
 class SamPredictor:
     """Predicts masks from points, a box and an earlier mask, with SAM-Med2D's preprocessing and postprocessing."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.reset_image()
-
-    @property
-    def is_image_set(self) -> bool:
-        """Whether there is an image to predict on."""
-        return self._embedding is not None
 
     def reset_image(self) -> None:
         """Forget the image."""

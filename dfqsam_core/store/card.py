@@ -8,15 +8,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import __version__
+from .._version import __version__
 from ..base.inputs import shown
 from ..errors import ModelFileError
-from ..network.architecture import Architecture, expected_shapes
+from ..network.architecture import Architecture
 from ..network.costs import bit_operations, products
+from ..network.tensor_shapes import expected_shapes
 from .file_identity import FileSource
 from .model_checks import AGAIN, FORMAT_VERSION, check_card
 
-__all__ = ["DIGEST_KEY", "FORMAT_VERSION", "build_card", "library_versions", "read_card"]
+__all__ = ["DIGEST_KEY", "FORMAT_VERSION", "build_card", "library_versions", "read_card", "tensor_sizes"]
 
 LICENCE = "Apache-2.0, the licence of SAM and SAM-Med2D; the checkpoint's own licence holds where it differs"
 INTENDED_USE = "Research on and teaching of prompted segmentation of CT and MR slices. Not a medical device."
@@ -109,7 +110,7 @@ def _figures(
         "activation_arithmetic": _activation_arithmetic(architecture, layers),
         "effective_bits_per_weight": _effective_bits(architecture, tensor_bytes),
         "float_parts": _float_parts(architecture, layers),
-        "sizes": _sizes(architecture, tensor_bytes),
+        "sizes": tensor_sizes(architecture, tensor_bytes),
         "bit_operations": bit_operations(architecture, layers),
     }
 
@@ -117,6 +118,14 @@ def _figures(
 def library_versions(*names: str) -> dict[str, str]:
     """Versions of this package and of the installed distributions `names`."""
     return {"dfqsam": __version__} | {name: importlib.metadata.version(name) for name in names}
+
+
+def tensor_sizes(architecture: Architecture, tensor_bytes: Mapping[str, int]) -> dict[str, Any]:
+    """Bytes of a packed file's tensors, given by name: all, against float32, and by part and what they hold."""
+    total = sum(tensor_bytes.values())
+    float32 = 4 * sum(math.prod(shape) for shape in expected_shapes(architecture).values())
+    parts = _sums((_part(name), _payload(name), size) for name, size in tensor_bytes.items())
+    return {"tensor_bytes": total, "float32_bytes": float32, "ratio": round(float32 / total, 3), "parts": parts}
 
 
 def _part(name: str) -> str:
@@ -156,13 +165,6 @@ def _effective_bits(architecture: Architecture, tensor_bytes: Mapping[str, int])
     for name, size in tensor_bytes.items():
         stored.update({_part(name): size, "total": size})
     return {part: round(8 * stored[part] / count, 3) for part, count in values.items()}
-
-
-def _sizes(architecture: Architecture, tensor_bytes: Mapping[str, int]) -> dict[str, Any]:
-    total = sum(tensor_bytes.values())
-    float32 = 4 * sum(math.prod(shape) for shape in expected_shapes(architecture).values())
-    parts = _sums((_part(name), _payload(name), size) for name, size in tensor_bytes.items())
-    return {"tensor_bytes": total, "float32_bytes": float32, "ratio": round(float32 / total, 3), "parts": parts}
 
 
 def _payload(name: str) -> str:

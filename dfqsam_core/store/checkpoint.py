@@ -15,7 +15,8 @@ from ..base.inputs import shown
 from ..base.interpolation import linear_resize_matrix, resize_bilinear
 from ..base.memory import require_memory
 from ..errors import CheckpointError
-from ..network.architecture import Architecture, check_shapes
+from ..network.architecture import Architecture
+from ..network.tensor_shapes import check_shapes
 from .file_identity import FileSource, refuse_missing, what_is
 from .safetensors_file import is_packed_model, looks_like_safetensors, open_safetensors
 from .stored_tensor import FLOAT_TYPES, StoredTensor

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..base.inputs import shown
 from ..errors import ModelFileError
-from ..network.architecture import Architecture, Shape, expected_shapes
+from ..network.architecture import Architecture, Shape
 from ..network.layers import LayerSpec, decoder_layers, encoder_layers
+from ..network.tensor_shapes import expected_shapes
 from .packing import WEIGHT_BITS, check_packed, packed_width
 
 FORMAT_VERSION = 1

@@ -20,15 +20,14 @@ from ..errors import ModelFileError, OutputError
 from ..network.architecture import Architecture
 from ..network.layers import LayerSpec
 from .card import DIGEST_KEY, read_card
-from .checkpoint import read_checkpoint
-from .file_identity import FileSource, refuse_missing
+from .file_identity import refuse_missing
 from .model_checks import AGAIN, all_layers, check_card, check_tensors
 from .packing import unpack_codes
 from .safetensors_file import CARD_KEY, is_packed_model, open_safetensors
 from .stored_tensor import StoredTensor
 from .tensor_digest import tensors_digest
 
-__all__ = ["PackedModel", "describe_file", "is_packed_model", "read_model", "write_model"]
+__all__ = ["PackedModel", "is_packed_model", "read_model", "write_model"]
 
 _MAX_CARD_BYTES = 2**20
 
@@ -127,27 +126,6 @@ def read_model(path: str | os.PathLike) -> PackedModel:
     except ModelFileError as error:
         raise ModelFileError(f"{path.name} cannot be used. {error}") from error
     return PackedModel(architecture, card, tensors)
-
-
-def describe_file(path: str | os.PathLike) -> dict[str, Any]:
-    """What `path` is, JSON-ready: a packed model with its card, or a float checkpoint with its architecture.
-
-    Raises ModelFileError or CheckpointError, which say what it is instead and why it is refused.
-    """
-    if is_packed_model(path):
-        card = read_model(path).card
-        tensors = "as they were written" if DIGEST_KEY in card else "of unknown state: the file has no digest of them"
-        return {"kind": "packed model", **FileSource.of(path).to_dict(), "tensors": tensors, "card": card}
-    checkpoint = read_checkpoint(path)
-    return {
-        "kind": "float checkpoint",
-        **checkpoint.source.to_dict(),
-        "architecture_name": checkpoint.architecture.name,
-        "architecture": checkpoint.architecture.to_dict(),
-        "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
-        "float32_bytes": sum(tensor.nbytes for tensor in checkpoint.tensors.values()),
-        "notes": list(checkpoint.notes),
-    }
 
 
 def _card_text(card: Mapping[str, Any]) -> str:

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..network.architecture import Architecture, Shape, expected_shapes
+from ..network.architecture import Architecture, Shape
+from ..network.tensor_shapes import expected_shapes
 
 # "toy" is small enough for any test and yet has windows, padding tokens, a global block and adapters.
 NAMED_ARCHITECTURES = {

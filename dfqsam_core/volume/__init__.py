@@ -5,14 +5,12 @@ Importing it is light: readers of file formats and the model's engine load when 
 
 from .batch.run import run_batch
 from .batch.table import BatchRow, read_table
-from .disk_cache import DiskEmbeddingCache
 from .files.label_maps import write_label_map
 from .files.prompt_reader import read_prompts
 from .files.reading import read_volume
 from .geometry import VolumeGeometry
 from .prompts import BoxPrompt, PointPrompt, SegmentPrompts
 from .segment import SegmentationResult, segment_volume
-from .session.prefetch import Prefetcher
 from .session.propagation import (
     PropagationConfig,
     PropagationPlan,
@@ -31,9 +29,7 @@ __all__ = [
     "WINDOW_PRESETS",
     "BatchRow",
     "BoxPrompt",
-    "DiskEmbeddingCache",
     "PointPrompt",
-    "Prefetcher",
     "PropagationConfig",
     "PropagationPlan",
     "PropagationResult",

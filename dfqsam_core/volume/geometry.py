@@ -63,16 +63,17 @@ class VolumeGeometry:
     def anatomical_axes(self) -> tuple[int, int, int]:
         """For I, J and K the patient axis it follows most closely (0 R, 1 A, 2 S), each used once."""
         closeness = np.round(np.abs(self.directions_ras), _VOXEL_DIGITS)
-        i, j, k = max(permutations(range(3)), key=lambda order: sum(closeness[order[axis], axis] for axis in range(3)))
+        orders = list(permutations(range(3)))
+        best = np.argmax([closeness[i, 0] + closeness[j, 1] + closeness[k, 2] for i, j, k in orders])
+        i, j, k = orders[int(best)]
         return i, j, k
 
     @cached_property
     def orientation(self) -> str:
         """Three letters that say where I, J and K lead to, as nibabel's `aff2axcodes`: "RAS", "LPS", "PIR"..."""
-        return "".join(
-            "LPI"[anatomical] if self.directions_ras[anatomical, axis] < 0 else "RAS"[anatomical]
-            for axis, anatomical in enumerate(self.anatomical_axes)
-        )
+        along = self.directions_ras[list(self.anatomical_axes), range(3)]
+        letters = zip(self.anatomical_axes, along, strict=True)
+        return "".join(["LPI"[axis] if cosine < 0 else "RAS"[axis] for axis, cosine in letters])
 
     @cached_property
     def acquisition_axis(self) -> str:
@@ -84,7 +85,7 @@ class VolumeGeometry:
         single = [axis for axis in range(3) if self.shape_ijk[axis] == 1]
         largest = max(self.spacing_mm)
         tied = [axis for axis in range(3) if self.spacing_mm[axis] >= largest * (1 - _SAME_SPACING)]
-        return AXES[max(single or tied, key=lambda axis: self.anatomical_axes[axis])]
+        return AXES[max(single or tied, key=self.anatomical_axes.__getitem__)]
 
     def size_along(self, axis: str) -> int:
         """Number of slices perpendicular to `axis` ("I", "J" or "K")."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,8 +130,9 @@ class SegmentPrompts:
             raise PromptError(f"Segment {self.name!r} has the label {self.label}; labels are 1..{MAX_LABEL}.")
         if not self.prompts:
             raise PromptError(f"Segment {self.name!r} has no prompts. Give it a point or a box.")
+        boxes = Counter(prompt.slice for prompt in self.prompts if isinstance(prompt, BoxPrompt))
         for key, prompts in self.by_slice().items():
-            _check_slice(self.name, key, prompts)
+            _check_slice(self.name, key, prompts, boxes[key])
         if self.propagation and any(prompt.axis != self.propagation.axis for prompt in self.prompts):
             raise PromptError(f"Segment {self.name!r} is propagated, so its prompts need one axis. Split the segment.")
         asked = self.propagation
@@ -141,11 +143,15 @@ class SegmentPrompts:
             )
 
     def by_slice(self) -> dict[SliceKey, tuple[Prompt, ...]]:
-        """Prompts grouped by slice, slices in the order of their first prompt."""
-        groups: dict[SliceKey, list[Prompt]] = {}
+        """Prompts grouped by slice as if given one after the other, slices in the order of their first prompt."""
+        groups: dict[SliceKey, dict[object, Prompt]] = {}
         for prompt in self.prompts:
-            groups.setdefault(prompt.slice, []).append(prompt)
-        return {key: tuple(prompts) for key, prompts in groups.items()}
+            group = groups.setdefault(prompt.slice, {})
+            # As `with_prompt`, without going through all earlier ones: a box replaces the box, a point an equal one.
+            kind = BoxPrompt if isinstance(prompt, BoxPrompt) else prompt
+            group.pop(kind, None)
+            group[kind] = prompt
+        return {key: tuple(group.values()) for key, group in groups.items()}
 
 
 def check_name(name: str) -> None:
@@ -156,9 +162,23 @@ def check_name(name: str) -> None:
         raise PromptError(f"The segment's name {name!r} has a character that no text can hold. Choose another name.")
 
 
+def with_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt, ...]:
+    """Prompts of one slice and one more: a box replaces the earlier box, a point an equal one."""
+    kept = [p for p in prompts if p != prompt and not (isinstance(p, BoxPrompt) and isinstance(prompt, BoxPrompt))]
+    return (*kept, prompt)
+
+
+def without_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt, ...]:
+    """Prompts of one slice but one; raises PromptError when it is not among them."""
+    if prompt not in prompts:
+        raise PromptError(f"The segment has no such prompt on its slice: {prompt}.")
+    place = prompts.index(prompt)
+    return prompts[:place] + prompts[place + 1 :]
+
+
 def can_predict(prompts: tuple[Prompt, ...]) -> bool:
     """Whether prompts of one slice say where the segment is: a box or a positive point among them."""
-    return any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts)
+    return bool([prompt for prompt in prompts if isinstance(prompt, BoxPrompt) or prompt.positive])
 
 
 def _check_axis(axis: str) -> None:
@@ -166,11 +186,11 @@ def _check_axis(axis: str) -> None:
         raise PromptError(f"Unknown axis {axis!r}. An axis is I, J or K.")
 
 
-def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
+def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], boxes: int) -> None:
     where = f"Segment {name!r} on slice {key.axis} = {key.index}"
     if len(prompts) > MAX_PROMPTS_OF_SLICE:
         raise PromptError(f"{where} has {len(prompts)} prompts; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
-    if sum(isinstance(prompt, BoxPrompt) for prompt in prompts) > 1:
+    if boxes > 1:
         raise PromptError(f"{where} has more than one box. Keep one, or make two segments.")
     if not can_predict(prompts):
         raise PromptError(f"{where} has negative points only. Add a positive point or a box.")
@@ -188,5 +208,5 @@ def _voxel_at(geometry: VolumeGeometry, position: ArrayLike, system: str) -> Vox
             f"The position {point.tolist()} ({system}) is outside the volume: it would be voxel "
             f"{', '.join(f'{n:.4g}' for n in ijk)} of {geometry.shape_ijk}. Check the coordinate system and the volume."
         )
-    i, j, k = (int(n) for n in nearest_voxel(ijk))
+    i, j, k = nearest_voxel(ijk).astype(int).tolist()
     return i, j, k

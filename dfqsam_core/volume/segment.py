@@ -19,7 +19,7 @@ from .session.session import Place, VolumeSession
 from .session.slice_predictor import Predictor
 from .slices import SliceFrame, SliceKey
 from .volume import Volume
-from .window import WindowLevel
+from .window import WindowLevel, auto_window
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ def segment_volume(
     volume: Volume,
     prompts: Sequence[SegmentPrompts],
     model: Any,
-    window: str | WindowLevel = "auto",
+    window: WindowLevel | None = None,
     progress: ProgressCallback | None = None,
     *,
     cache: EmbeddingCache | None = None,
@@ -43,10 +43,12 @@ def segment_volume(
 ) -> SegmentationResult:
     """Segment every prompted slice of `volume`, one prediction per segment and slice, then propagate what asks for it.
 
-    window, cache, predictor: as in VolumeSession; propagation: how masks are carried on, see PropagationConfig.
+    window: None for the one that `auto_window` chooses. cache, predictor: as in VolumeSession. propagation: how masks
+    are carried on, see PropagationConfig.
     Raises PromptError for prompts that do not fit the volume.
     """
     started = time.perf_counter()
+    window = window or auto_window(volume.voxels_kji, volume.modality)
     session = VolumeSession(volume, model, window, cache=cache, predictor=predictor)
     tasks = [(segment, key, given) for segment in prompts for key, given in segment.by_slice().items()]
     for segment in prompts:

@@ -46,7 +46,7 @@ class SliceFrame:
         normal = AXES.index(axis)
         anatomical = geometry.anatomical_axes
         # R before A before S: in each of the three planes the columns follow the first of its two patient axes.
-        column, row = sorted((a for a in range(3) if a != normal), key=lambda a: anatomical[a])
+        column, row = sorted([a for a in range(3) if a != normal], key=anatomical.__getitem__)
         shape, spacing = geometry.shape_ijk, geometry.spacing_mm
         return cls(
             axis=normal,
@@ -65,9 +65,9 @@ class SliceFrame:
         return turned[:: -1 if self.row_flipped else 1, :: -1 if self.column_flipped else 1]
 
     def to_storage(self, image: np.ndarray) -> np.ndarray:
-        """View of a canonical `image` (height, width) in storage order: the exact inverse of `to_canonical`."""
-        turned = image[:: -1 if self.row_flipped else 1, :: -1 if self.column_flipped else 1]
-        return turned if self.row_axis > self.column_axis else turned.T
+        """View of canonical images (..., height, width) in storage order: the exact inverse of `to_canonical`."""
+        turned = image[..., :: -1 if self.row_flipped else 1, :: -1 if self.column_flipped else 1]
+        return turned if self.row_axis > self.column_axis else turned.swapaxes(-1, -2)
 
     def view(self, array_kji: np.ndarray, index: int) -> np.ndarray:
         """Canonical view (height, width) of slice `index` of a volume array in (K, J, I) order."""
@@ -96,3 +96,19 @@ def stored_plane(array_kji: np.ndarray, key: SliceKey) -> np.ndarray:
     index: list[int | slice] = [slice(None)] * 3
     index[2 - AXES.index(key.axis)] = key.index
     return array_kji[tuple(index)]
+
+
+def plane_shape(shape_kji: tuple[int, ...], axis: str) -> tuple[int, int]:
+    """(rows, columns) of a `stored_plane` perpendicular to `axis`."""
+    rows, columns = [size for a, size in zip(reversed(AXES), shape_kji, strict=True) if a != axis]
+    return rows, columns
+
+
+def outwards(center: SliceKey, size: int, reach: int, before: SliceKey | None = None) -> list[SliceKey]:
+    """The slices around `center`, nearest first, at most `reach` away and inside a stack of `size` slices.
+
+    before: the slice looked at before; all slices ahead of a move along one axis come before those behind it.
+    """
+    move = center.index - before.index if before is not None and before.axis == center.axis else 0
+    steps = sorted(range(-reach, reach + 1), key=lambda step: (step * move < 0, abs(step), -step))
+    return [SliceKey(center.axis, center.index + step) for step in steps if step and 0 <= center.index + step < size]

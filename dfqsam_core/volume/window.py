@@ -77,12 +77,14 @@ def choose_window(text: str, voxels: np.ndarray, modality: str | None = None) ->
     voxels: the whole volume, any axis order, read for "auto" only. modality: DICOM's word ("CT", "MR") where known.
     Raises VolumeError for anything else.
     """
-    return auto_window(voxels, modality) if text.strip().lower() == "auto" else parse_window(text)
+    return parse_window(text) or auto_window(voxels, modality)
 
 
-def parse_window(text: str) -> WindowLevel:
-    """Window of a preset's name or of "WIDTH,LEVEL", without looking at a volume; raises VolumeError otherwise."""
+def parse_window(text: str) -> WindowLevel | None:
+    """Window of a preset's name or of "WIDTH,LEVEL"; None for "auto", which takes a volume; else raises VolumeError."""
     name = text.strip().lower()
+    if name == "auto":
+        return None
     if name in WINDOW_PRESETS:
         return WINDOW_PRESETS[name]
     try:
@@ -92,6 +94,16 @@ def parse_window(text: str) -> WindowLevel:
             f"Unknown window {text!r}. Use auto, WIDTH,LEVEL (such as 400,40), or {', '.join(WINDOW_PRESETS)}."
         ) from None
     return WindowLevel(width, level)
+
+
+def window_text(window: WindowLevel | None) -> str:
+    """What `parse_window` reads as `window`; the same text for the same window."""
+    if window is None:
+        return "auto"
+    name = window.source.removeprefix("preset ")
+    if WINDOW_PRESETS.get(name) == window:
+        return name
+    return ",".join(repr(float(value)).removesuffix(".0") for value in (window.width, window.level))
 
 
 def auto_window(voxels: np.ndarray, modality: str | None = None) -> WindowLevel:

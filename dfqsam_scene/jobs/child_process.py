@@ -26,8 +26,18 @@ _KEPT_LINES, _NICENESS = 200, 10
 
 
 def python_executable() -> str:
-    """The Python to start children with: PythonSlicer inside Slicer, whose own program is no Python, else this one."""
-    return shutil.which("PythonSlicer") or sys.executable
+    """The Python to start children with: PythonSlicer inside Slicer, whose own program is no Python, else this one.
+
+    Raises FileNotFoundError with a sentence for people where there is neither: a Slicer that was started without its
+    launcher has no PythonSlicer on its path, and may not know its own program.
+    """
+    found = shutil.which("PythonSlicer") or sys.executable
+    if not found:
+        raise FileNotFoundError(
+            "No Python was found to work in: PythonSlicer is not on the path, and Slicer does not say where its own "
+            "lies. Start Slicer by its launcher, or run dfqsam in a terminal"
+        )
+    return found
 
 
 class ChildProcess:

@@ -48,7 +48,7 @@ def describe(path: Path) -> tuple[LibraryModel, dict[str, Any]]:
 
     Raises ModelFileError or CheckpointError with the reason for any other file.
     """
-    from dfqsam_core.store.model_file import describe_file
+    from dfqsam_core.store.description import describe_file
 
     description = describe_file(path)
     entry = LibraryModel(
@@ -59,7 +59,7 @@ def describe(path: Path) -> tuple[LibraryModel, dict[str, Any]]:
 
 def card_text(description: dict[str, Any]) -> str:
     """A description as text for people, as `dfqsam info` prints it."""
-    from dfqsam_core.cli.info import outline
+    from dfqsam_core.store.description import outline
 
     return "\n".join(outline(description))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -10,6 +11,12 @@ from queue import SimpleQueue
 from typing import Any
 
 from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
+
+# Longer than a slice takes to encode; what reports progress ends sooner.
+_END_SECONDS = 5.0
+# Nothing is on the screen by then, and a thread that is torn off inside the engine would end the program in a crash.
+_EXIT_SECONDS = 30.0
+_REST_SECONDS = 0.005
 
 
 def _ignore(_: Any) -> None:
@@ -23,6 +30,7 @@ class Job:
     work: called in the thread; calls its argument often, which raises Cancelled when the job is not wanted any more.
     done: result. failed: what was raised; Cancelled for a job that was cancelled or replaced. progress: the latest.
     topic: a new job replaces earlier ones of its topic, waiting or running; None for one that nothing replaces.
+    is_ahead: nobody waits for it: it is begun only while no other job waits, and does not make the worker busy.
     """
 
     work: Callable[[ProgressCallback], Any]
@@ -30,6 +38,7 @@ class Job:
     failed: Callable[[BaseException], None] = _ignore
     progress: Callable[[Progress], None] = _ignore
     topic: Hashable = None
+    is_ahead: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -43,30 +52,40 @@ class Worker:
         self._undelivered = 0
         self._closed = False
         self._messages: SimpleQueue[tuple[Job, str, Any]] = SimpleQueue()
+        # Python would wait for any other thread for ever; for this one `_exit` waits.
         self._thread = threading.Thread(target=self._run, name="dfqsam-worker", daemon=True)
         self._thread.start()
+        atexit.register(self._exit)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job waits or runs, or its end has not been delivered yet."""
+        """Whether a job waits or runs, or its end has not been delivered yet; work ahead does not count."""
         with self._changed:
-            return bool(self._waiting or self._running or self._undelivered)
+            return self._undelivered > 0 or self._has_work(ahead_too=False)
 
-    def submit(self, job: Job) -> Job:
-        """Run `job` after those that wait, instead of earlier ones of its topic."""
+    def submit(self, *jobs: Job) -> Job:
+        """Run jobs after those that wait, instead of earlier ones of their topics; returns the last one."""
         with self._changed:
             if self._closed:
                 raise RuntimeError("The worker is closed.")
-            if job.topic is not None:
-                self._cancel(lambda other: other.topic == job.topic)
-            self._waiting.append(job)
+            topics = {job.topic for job in jobs} - {None}
+            if topics:
+                self._cancel(lambda other: other.topic in topics)
+            self._waiting.extend(jobs)
             self._changed.notify_all()
+        return jobs[-1]
+
+    def later(self, done: Callable[[], None]) -> Job:
+        """Have `done` called by the next `deliver`, when the main thread has done other things; returns its job."""
+        job = Job(_ignore, lambda _: done())
+        with self._changed:
+            self._post(job, "done", None)
         return job
 
-    def cancel(self) -> None:
-        """Cancel all jobs; the running one ends at its next report of progress, and its result is thrown away."""
+    def cancel(self, topic: Hashable = None) -> None:
+        """Cancel the jobs of a topic, None for all: running ones end at their next report, without a result."""
         with self._changed:
-            self._cancel(lambda job: True)
+            self._cancel(lambda job: topic is None or job.topic == topic)
 
     def deliver(self) -> None:
         """Call the callbacks of everything that happened since the last call. Raises what a callback raises."""
@@ -81,27 +100,57 @@ class Worker:
                 continue
             latest.pop(job, None)
             with self._changed:
-                self._undelivered -= 1
-            # A result that arrived before its cancellation was noticed is not wanted either.
-            if kind == "done" and not job.cancelled.is_set():
+                self._undelivered -= not job.is_ahead
+            # What arrived before its cancellation was noticed is not wanted either.
+            if job.cancelled.is_set():
+                job.failed(Cancelled())
+            elif kind == "done":
                 job.done(content)
             else:
-                job.failed(content if kind == "failed" else Cancelled())
+                job.failed(content)
         for job, progress in latest.items():
             if not self._closed and not job.cancelled.is_set():
                 job.progress(progress)
 
-    def wait(self, timeout_seconds: float) -> bool:
-        """Wait until no job waits or runs; False when the time ran out first. Deliver is for the caller to call."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not (self._waiting or self._running), timeout_seconds)
+    def rest(self, seconds: float = _REST_SECONDS) -> None:
+        """Let go of Python's lock for a moment while anything is worked on, work ahead included; else do nothing.
 
-    def close(self) -> None:
-        """Cancel all jobs and end the thread; nothing is delivered any more. Calling it again does nothing."""
+        For a host whose event loop keeps the lock while it idles, as Slicer's does: when its timer calls this, the
+        thread comes to run.
+        """
+        with self._changed:
+            if self._has_work(ahead_too=True):
+                self._changed.wait(seconds)
+
+    def wait(self, timeout_seconds: float, ahead_too: bool = False) -> bool:
+        """Wait until no job waits or runs; False when the time ran out first. Deliver is for the caller to call.
+
+        ahead_too: wait for work ahead as well.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._has_work(ahead_too), timeout_seconds)
+
+    def close(self, timeout_seconds: float = _END_SECONDS) -> bool:
+        """Cancel all jobs and end the thread; nothing is delivered any more.
+
+        Returns whether the thread ended within this time; where it did not, the end of the program waits for it again.
+        """
         with self._changed:
             self._cancel(lambda job: True)
             self._closed = True
             self._changed.notify_all()
+        self._thread.join(timeout_seconds)
+        has_ended = not self._thread.is_alive()
+        if has_ended:
+            atexit.unregister(self._exit)
+        return has_ended
+
+    def _exit(self) -> None:
+        self.close(_EXIT_SECONDS)
+
+    def _has_work(self, ahead_too: bool) -> bool:
+        jobs = self._waiting if self._running is None else [self._running, *self._waiting]
+        return bool([job for job in jobs if ahead_too or not job.is_ahead])
 
     def _cancel(self, concerns: Callable[[Job], bool]) -> None:
         for job in filter(concerns, list(self._waiting)):
@@ -112,7 +161,7 @@ class Worker:
             self._running.cancelled.set()
 
     def _post(self, job: Job, kind: str, content: Any) -> None:
-        self._undelivered += kind != "progress"
+        self._undelivered += kind != "progress" and not job.is_ahead
         self._messages.put((job, kind, content))
 
     def _run(self) -> None:
@@ -131,7 +180,8 @@ class Worker:
             self._changed.wait_for(lambda: self._closed or self._waiting)
             if self._closed:
                 return None
-            self._running = self._waiting.pop(0)
+            self._running = ([job for job in self._waiting if not job.is_ahead] or self._waiting)[0]
+            self._waiting.remove(self._running)
             return self._running
 
     def _report(self, job: Job, progress: Progress) -> None:

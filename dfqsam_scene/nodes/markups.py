@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import slicer
 
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.volume import BoxPrompt, PointPrompt, VolumeGeometry
+from dfqsam_core.volume import BoxPrompt, PointPrompt
 from dfqsam_core.volume.prompts import Prompt
 
-from .volume_node import ijk_from_world, ijk_to_ras, view_axis, world_from_ijk
-
-_ROLE = "DFQSAMSlicer.role"
-# name in the scene, class, colour
-_ROLES = {
-    "positive": ("SAM points +", "vtkMRMLMarkupsFiducialNode", (0.1, 0.85, 0.2)),
-    "negative": ("SAM points -", "vtkMRMLMarkupsFiducialNode", (0.9, 0.1, 0.1)),
-    "box": ("SAM box", "vtkMRMLMarkupsLineNode", (0.2, 0.5, 1.0)),
-}
-
-
-def role_of(node: Any) -> str | None:
-    """What a markups node is for: "positive", "negative", "box", or None where it is not ours."""
-    return None if node is None else node.GetAttribute(_ROLE)
-
-
-def role_color(role: str) -> tuple[float, float, float]:
-    """Red, green and blue 0..1 of the markups of a role."""
-    return _ROLES[role][2]
+from .box_drawing import BoxDrawing
+from .mouse_presses import MousePresses
+from .place_mode import clicked_view
+from .roles import ROLES, node_of_role
+from .slice_views import slice_nodes
+from .volume_node import ijk_of_point, read_volume_node, view_axis, world_from_ijk, world_of_point
 
 
 @dataclass
@@ -59,37 +46,53 @@ class PromptMarkups:
 
     def __init__(self, volume_node: Any, events: PromptEvents) -> None:
         self._volume_node = volume_node
-        self._geometry = VolumeGeometry(ijk_to_ras(volume_node), volume_node.GetImageData().GetDimensions())
+        self._geometry = read_volume_node(volume_node).geometry
         self._events = events
         self._shown: dict[str, dict[str, tuple[str, PointPrompt]]] = {"positive": {}, "negative": {}}
         self._quiet = False
-        self.nodes = {role: self._node(role) for role in _ROLES}
+        self._scene = scene = volume_node.GetScene()
+        self.nodes = {role: node_of_role(scene, role) for role in ROLES}
+        for node in self.nodes.values():
+            # A registration then moves the prompts with the volume.
+            node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+        self._box = BoxDrawing(volume_node, self._geometry, self.nodes["box"], self._box_drawn)
         for role in self._shown:
             self._find_saved(role)
         self._tags = [(node, tag) for role, node in self.nodes.items() for tag in self._observe(role, node)]
+        self._tags.append((scene, scene.AddObserver(scene.NodeAddedEvent, lambda *_: self._keep_to_slices())))
+        self._keep_to_slices()
 
     def close(self) -> None:
         """Stop listening; the nodes stay in the scene."""
         for node, tag in self._tags:
             node.RemoveObserver(tag)
         self._tags = []
+        self._box.close()
 
     def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
         """Make the control points these (segment ID, prompt) pairs; boxes are drawn by `BoxOutlines`."""
-        prompts = list(prompts)
-        with self._silence():
-            for role in self._shown:
-                points = [
-                    (segment_id, prompt)
-                    for segment_id, prompt in prompts
-                    if isinstance(prompt, PointPrompt) and prompt.positive == (role == "positive")
-                ]
-                self._show_points(role, points)
+        wanted = {role: Counter[tuple[str, PointPrompt]]() for role in self._shown}
+        for segment_id, prompt in prompts:
+            if isinstance(prompt, PointPrompt):
+                wanted["positive" if prompt.positive else "negative"][segment_id, prompt] += 1
+        for role, shown in self._shown.items():
+            # Most calls have nothing new to show.
+            if wanted[role] != Counter(shown.values()):
+                self._show_points(role, wanted[role])
 
     def forget_corner(self) -> None:
         """Take away the first corner of a box that nobody will finish; the next box begins with a corner of its own."""
         with self._silence():
-            self.nodes["box"].RemoveAllControlPoints()
+            self._box.forget_corner()
+
+    def follow_views(self) -> None:
+        """Forget the first corner of a box where its view shows another slice now."""
+        with self._silence():
+            self._box.follow_view()
+
+    def draw_with(self, presses: MousePresses) -> None:
+        """Let a drag of this mouse draw a box, too."""
+        self._box.presses = presses
 
     def shown(self) -> list[tuple[str, PointPrompt]]:
         """(segment ID, prompt) of all control points that stand for one, those of a loaded scene included."""
@@ -98,25 +101,25 @@ class PromptMarkups:
     def _find_saved(self, role: str) -> None:
         """Know the control points that a loaded scene brought; any that is not ours or outside is left alone."""
         node = self.nodes[role]
-        for n in self._defined(node):
+        for n in _defined(node):
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 place = json.loads(node.GetNthControlPointDescription(n))
                 prompt = self._point(node, n, role, str(place["axis"]))
                 self._shown[role][node.GetNthControlPointID(n)] = (str(place["segment"]), prompt)
 
-    def _show_points(self, role: str, points: list[tuple[str, PointPrompt]]) -> None:
+    def _show_points(self, role: str, points: Counter[tuple[str, PointPrompt]]) -> None:
         """Remove what is not wanted and add what is missing: a point in the middle of being placed is not touched."""
-        node, shown = self.nodes[role], self._shown[role]
-        missing = list(points)
-        for point_id, pair in list(shown.items()):
-            if pair in missing:
-                missing.remove(pair)
-            else:
-                del shown[point_id]
-                node.RemoveNthControlPoint(node.GetNthControlPointIndexByID(point_id))
-        for segment_id, prompt in missing:
-            position = world_from_ijk(self._volume_node, prompt.ijk).tolist()
-            self._adopt(role, node.AddControlPointWorld(position, ""), segment_id, prompt)
+        node, shown, missing = self.nodes[role], self._shown[role], points.copy()
+        with self._silence():
+            for point_id, pair in list(shown.items()):
+                if missing[pair] > 0:
+                    missing[pair] -= 1
+                else:
+                    del shown[point_id]
+                    node.RemoveNthControlPoint(node.GetNthControlPointIndexByID(point_id))
+            for segment_id, prompt in missing.elements():
+                position = world_from_ijk(self._volume_node, prompt.ijk).tolist()
+                self._adopt(role, node.AddControlPointWorld(position, ""), segment_id, prompt)
 
     def _adopt(self, role: str, n: int, segment_id: str, prompt: PointPrompt) -> None:
         """Make a control point stand for a prompt: on its voxel's centre, with its place in the description."""
@@ -125,46 +128,31 @@ class PromptMarkups:
         node.SetNthControlPointDescription(n, json.dumps({"segment": segment_id, "axis": prompt.axis}))
         self._shown[role][node.GetNthControlPointID(n)] = (segment_id, prompt)
 
-    def _node(self, role: str) -> Any:
-        scene = self._volume_node.GetScene()
-        name, class_name, color = _ROLES[role]
-        for n in range(scene.GetNumberOfNodesByClass(class_name)):
-            node = scene.GetNthNodeByClass(n, class_name)
-            if node.GetAttribute(_ROLE) == role:
-                break
-        else:
-            node = scene.AddNewNodeByClass(class_name, name)
-            node.SetAttribute(_ROLE, role)
-            node.CreateDefaultDisplayNodes()
-            node.GetDisplayNode().SetSelectedColor(*color)
-            node.GetDisplayNode().SetPropertiesLabelVisibility(False)
-            node.GetDisplayNode().SetPointLabelsVisibility(False)
-        # A registration then moves the prompts with the volume.
-        node.SetAndObserveTransformNodeID(self._volume_node.GetTransformNodeID())
-        return node
-
     def _observe(self, role: str, node: Any) -> list[int]:
         events = slicer.vtkMRMLMarkupsNode
         if role == "box":
-            return [node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._box_placed))]
+            return [
+                node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._corner_placed)),
+                node.AddObserver(events.PointModifiedEvent, lambda *_: self._guard(self._box.moved)),
+            ]
         return [
-            node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(lambda: self._changed(role))),
-            node.AddObserver(events.PointRemovedEvent, lambda *_: self._guard(lambda: self._changed(role))),
-            node.AddObserver(events.PointEndInteractionEvent, lambda *_: self._guard(lambda: self._moved(role))),
+            node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._changed, role)),
+            node.AddObserver(events.PointRemovedEvent, lambda *_: self._guard(self._changed, role)),
+            node.AddObserver(events.PointEndInteractionEvent, lambda *_: self._guard(self._moved, role)),
         ]
 
-    def _guard(self, react: Callable[[], None]) -> None:
+    def _guard(self, react: Callable[..., None], *what: str) -> None:
         if self._quiet:
             return
         try:
-            react()
+            react(*what)
         except DFQSAMError as error:
             self._events.refused(error)
 
     def _changed(self, role: str) -> None:
         """Tell which control points are new and which are gone since `show`."""
         node, shown = self.nodes[role], self._shown[role]
-        present = {node.GetNthControlPointID(n): n for n in self._defined(node)}
+        present = {node.GetNthControlPointID(n): n for n in _defined(node)}
         for point_id in [known for known in shown if known not in present]:
             self._events.removed(*shown.pop(point_id))
         for point_id, n in present.items():
@@ -174,18 +162,18 @@ class PromptMarkups:
 
     def _take(self, node: Any, n: int, role: str) -> None:
         """Make a new control point a prompt; one that cannot be is removed again."""
-        with self._silence():
-            try:
-                prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
-            except DFQSAMError:
+        try:
+            prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
+        except DFQSAMError:
+            with self._silence():
                 node.RemoveNthControlPoint(n)
-                raise
-            self._adopt(role, n, segment_id, prompt)
+            raise
+        self._adopt(role, n, segment_id, prompt)
         self._events.added(segment_id, prompt)
 
     def _moved(self, role: str) -> None:
         node, shown = self.nodes[role], self._shown[role]
-        for n in self._defined(node):
+        for n in _defined(node):
             point_id = node.GetNthControlPointID(n)
             if point_id in shown:
                 segment_id, old = shown[point_id]
@@ -196,36 +184,34 @@ class PromptMarkups:
                     self._take(node, n, role)
                     return
 
-    def _box_placed(self) -> None:
-        node = self.nodes["box"]
-        if len(self._defined(node)) < 2:
-            return
-        axis = self._axis(node, 1)
-        corners = [self._voxel(node, n) for n in (0, 1)]
+    def _corner_placed(self) -> None:
         with self._silence():
-            node.RemoveAllControlPoints()
-        # Both clicks were on one view; rounding across it may differ by a slice where the view is oblique.
-        corners[0]["IJK".index(axis)] = corners[1]["IJK".index(axis)]
-        box = BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
+            try:
+                self._box.placed()
+            except DFQSAMError:
+                self._box.forget_corner()
+                raise
+
+    def _box_drawn(self, box: BoxPrompt) -> None:
         self._events.added(self._events.segment(), box)
 
     def _point(self, node: Any, n: int, role: str, axis: str) -> PointPrompt:
-        return PointPrompt.at(self._geometry, self._voxel(node, n), "IJK", role == "positive", axis)
-
-    def _voxel(self, node: Any, n: int) -> np.ndarray:
-        position = [0.0, 0.0, 0.0]
-        node.GetNthControlPointPositionWorld(n, position)
-        return ijk_from_world(self._volume_node, position)
+        return PointPrompt.at(self._geometry, ijk_of_point(self._volume_node, node, n), "IJK", role == "positive", axis)
 
     def _axis(self, node: Any, n: int) -> str:
-        """The axis of the slice view that the mouse is in; elsewhere, for instance in 3D, the acquisition axis."""
-        crosshair = node.GetScene().GetFirstNodeByClass("vtkMRMLCrosshairNode")
-        view = None if crosshair is None else crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0])
+        """The axis of the slice view that the mouse is in; of a script's own point the acquisition axis."""
+        view = clicked_view(node)
         if view is None:
             return self._geometry.acquisition_axis
-        position = [0.0, 0.0, 0.0]
-        node.GetNthControlPointPositionWorld(n, position)
-        return view_axis(self._volume_node, view, position)
+        return view_axis(self._volume_node, view, world_of_point(node, n))
+
+    def _keep_to_slices(self) -> None:
+        """Show and place prompts in slice views only: a 3D view would put them on a slice that nobody looks at."""
+        ids = [node.GetID() for node in slice_nodes(self._scene)]
+        for node in self.nodes.values():
+            display = node.GetDisplayNode()
+            if display is not None and list(display.GetViewNodeIDs()) != ids:
+                display.SetViewNodeIDs(ids)
 
     @contextlib.contextmanager
     def _silence(self) -> Iterator[None]:
@@ -236,7 +222,8 @@ class PromptMarkups:
         finally:
             self._quiet = before
 
-    @staticmethod
-    def _defined(node: Any) -> list[int]:
-        count = range(node.GetNumberOfControlPoints())
-        return [n for n in count if node.GetNthControlPointPositionStatus(n) == node.PositionDefined]
+
+def _defined(node: Any) -> list[int]:
+    """Numbers of the control points that were placed; one that only follows the mouse is none."""
+    count = range(node.GetNumberOfControlPoints())
+    return [n for n in count if node.GetNthControlPointPositionStatus(n) == node.PositionDefined]

@@ -10,7 +10,7 @@ import numpy as np
 
 from dfqsam_core.volume import BoxPrompt
 
-from .markups import role_color
+from .roles import role_color
 from .volume_node import world_from_ijk
 
 _NAME = "SAM box outline"
@@ -36,36 +36,73 @@ class BoxOutlines:
                 self._nodes[box] = self._draw(box)
 
     def _draw(self, box: BoxPrompt) -> Any:
-        scene = self._volume_node.GetScene()
-        node = scene.CreateNodeByClass("vtkMRMLMarkupsClosedCurveNode")
-        node.UnRegister(None)
-        node.SetName(_NAME)
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
-        node.SetLocked(True)
-        with _placing_goes_on(scene):
-            scene.AddNode(node)
-        node.CreateDefaultDisplayNodes()
-        self._style(node.GetDisplayNode())
-        # A registration then moves the outline with the volume.
-        node.SetAndObserveTransformNodeID(self._volume_node.GetTransformNodeID())
-        node.SetCurveTypeToLinear()
+        node = _outline_node(self._volume_node)
         for corner in world_from_ijk(self._volume_node, corners_ijk(box)).tolist():
             node.AddControlPointWorld(corner)
         return node
 
-    @staticmethod
-    def _style(display: Any) -> None:
-        display.SetSaveWithScene(False)
-        display.SetSelectedColor(*role_color("box"))
-        display.SetColor(*role_color("box"))
-        display.SetPropertiesLabelVisibility(False)
-        display.SetPointLabelsVisibility(False)
-        display.SetCurveLineSizeMode(display.UseLineDiameter)
-        display.SetLineDiameter(_THIN_LINE_MM)
-        # A control point of no size: only the line is of interest.
-        display.SetUseGlyphScale(False)
-        display.SetGlyphSize(_THIN_LINE_MM)
+
+class RubberBand:
+    """The outline of the box that is being drawn: one curve, whose corners move with the mouse."""
+
+    def __init__(self, volume_node: Any) -> None:
+        self._volume_node = volume_node
+        self._node: Any = None
+
+    def show(self, box: BoxPrompt | None) -> None:
+        """Draw this box, None for none."""
+        if self._node is not None and self._node.GetScene() is None:
+            self._node = None
+        if box is None:
+            if self._node is not None:
+                self._node.RemoveAllControlPoints()
+            return
+        self._node = self._node or _outline_node(self._volume_node)
+        was_modifying = self._node.StartModify()
+        for n, corner in enumerate(world_from_ijk(self._volume_node, corners_ijk(box)).tolist()):
+            if n < self._node.GetNumberOfControlPoints():
+                self._node.SetNthControlPointPositionWorld(n, corner)
+            else:
+                self._node.AddControlPointWorld(corner)
+        self._node.EndModify(was_modifying)
+
+    def remove(self) -> None:
+        """Take the curve out of the scene."""
+        if self._node is not None and self._node.GetScene() is not None:
+            self._node.GetScene().RemoveNode(self._node)
+        self._node = None
+
+
+def _outline_node(volume_node: Any) -> Any:
+    """A curve without points in the scene of a volume."""
+    scene = volume_node.GetScene()
+    node = scene.CreateNodeByClass("vtkMRMLMarkupsClosedCurveNode")
+    node.UnRegister(None)
+    node.SetName(_NAME)
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    node.SetLocked(True)
+    with _placing_goes_on(scene):
+        scene.AddNode(node)
+    node.CreateDefaultDisplayNodes()
+    _style(node.GetDisplayNode())
+    # A registration then moves the outline with the volume.
+    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    node.SetCurveTypeToLinear()
+    return node
+
+
+def _style(display: Any) -> None:
+    display.SetSaveWithScene(False)
+    display.SetSelectedColor(*role_color("box"))
+    display.SetColor(*role_color("box"))
+    display.SetPropertiesLabelVisibility(False)
+    display.SetPointLabelsVisibility(False)
+    display.SetCurveLineSizeMode(display.UseLineDiameter)
+    display.SetLineDiameter(_THIN_LINE_MM)
+    # A control point of no size: only the line is of interest.
+    display.SetUseGlyphScale(False)
+    display.SetGlyphSize(_THIN_LINE_MM)
 
 
 @contextlib.contextmanager

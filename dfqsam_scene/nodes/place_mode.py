@@ -5,6 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dfqsam_core.errors import PromptError
+
+
+def view_under_mouse(scene: Any) -> Any:
+    """The vtkMRMLSliceNode of the view that the mouse is in; None elsewhere, for instance in a 3D view."""
+    crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    return None if crosshair is None else crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0])
+
+
+def clicked_view(node: Any) -> Any:
+    """The vtkMRMLSliceNode that a point of a markups node is placed in; None for a script's own point.
+
+    Raises PromptError where the mouse places it beside all slice views, which is in a 3D view.
+    """
+    scene = node.GetScene()
+    view = view_under_mouse(scene)
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    if view is not None or None in (interaction, scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")):
+        return view
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    is_placing = interaction.GetCurrentInteractionMode() == interaction.Place
+    if is_placing and selection.GetActivePlaceNodeID() == node.GetID():
+        raise PromptError("Prompts are placed in slice views: a 3D view shows no slice. Click in a slice view.")
+    return None
+
 
 class Placing:
     """Lets the mouse place control points of a node, one click after the other, until `end`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import slicer
@@ -40,6 +41,12 @@ class SegmentEditor:
         self._use(segment_id, slicer.vtkMRMLSegmentEditorNode())
         self.allow_overlap()
 
+    def protect(self, others: Iterable[str]) -> list[str]:
+        """Overwrite none of these segments in what follows; returns those that the mode until now keeps apart."""
+        apart = [other for other in others if self.overwrites(other)]
+        self.allow_overlap()
+        return apart
+
     def allow_overlap(self) -> None:
         """Overwrite no other segment in what follows."""
         self._settings.SetOverwriteMode(self._settings.OverwriteNone)
@@ -51,6 +58,23 @@ class SegmentEditor:
             return display is not None and display.GetSegmentVisibility(other_id)
         return mode != self._settings.OverwriteNone
 
+    def require_masks(self, images: Iterable[Any]) -> None:
+        """Raise SceneError where Slicer's logic cannot mask such edits: it would change nothing, or all, silently."""
+        own, segmentation = self._settings, self._segmentation_node.GetSegmentation()
+        single = slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
+        if own.GetMaskMode() == single and segmentation.GetSegment(own.GetMaskSegmentID() or "") is None:
+            raise SceneError(
+                "The Segment Editor allows edits only inside a segment that is not there any more. "
+                "Choose another editable area there (Masking)."
+            )
+        if own.GetSourceVolumeIntensityMask() and not all(map(self._is_aligned, images)):
+            source = _name(own.GetSourceVolumeNode())
+            raise SceneError(
+                f"The Segment Editor's intensity range cannot be applied: the volume {source} "
+                f"does not cover the geometry of the segmentation {_name(self._segmentation_node)}. Switch the range "
+                "off there (Masking), or choose the volume that the segmentation was made on as its source volume."
+            )
+
     def add(self, segment_id: str, image: Any) -> None:
         """Add the voxels of a vtkOrientedImageData to a segment."""
         self._modify(segment_id, image, self._logic.ModificationModeAdd)
@@ -60,26 +84,8 @@ class SegmentEditor:
         self._modify(segment_id, image, self._logic.ModificationModeRemove)
 
     def _modify(self, segment_id: str, image: Any, mode: int) -> None:
-        self._require_masks(image)
         extent = image.GetExtent()
         self._logic.ModifySegmentByLabelmap(self._segmentation_node, segment_id, image, mode, extent, False, False)
-
-    def _require_masks(self, image: Any) -> None:
-        """Raise SceneError where Slicer's logic cannot apply a mask: it would change nothing, or all, silently."""
-        own, segmentation = self._settings, self._segmentation_node.GetSegmentation()
-        single = slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
-        if own.GetMaskMode() == single and segmentation.GetSegment(own.GetMaskSegmentID() or "") is None:
-            raise SceneError(
-                "The Segment Editor allows edits only inside a segment that is not there any more. "
-                "Choose another editable area there (Masking)."
-            )
-        if own.GetSourceVolumeIntensityMask() and not self._is_aligned(image):
-            source = _name(own.GetSourceVolumeNode())
-            raise SceneError(
-                f"The Segment Editor's intensity range cannot be applied: the volume {source} "
-                f"does not cover the geometry of the segmentation {_name(self._segmentation_node)}. Switch the range "
-                "off there (Masking), or choose the volume that the segmentation was made on as its source volume."
-            )
 
     def _is_aligned(self, image: Any) -> bool:
         """Whether the source volume, resampled by Slicer's logic, has an intensity for every voxel of the image."""

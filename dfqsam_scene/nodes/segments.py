@@ -15,6 +15,7 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import SliceKey, VolumeGeometry
+from dfqsam_core.volume.slices import plane_shape
 
 from .segment_editor import SegmentEditor
 from .volume_node import SceneError, ijk_to_ras, matrix_array
@@ -85,6 +86,7 @@ class SegmentScene:
                 "Segment Editor, which offers to convert it to binary labelmaps, or make a new segmentation."
             )
         self.grid = VolumeGeometry(self._grid_matrix(), volume_node.GetImageData().GetDimensions())
+        self._shapes = {axis: plane_shape(self.grid.shape_ijk[::-1], axis) for axis in _AXES}
         self._check_labelmaps()
         if all(self._labelmap(segment_id)[0] is None for segment_id in self.segment_ids):
             # Masks and saved files of a segmentation without a voxel take this grid.
@@ -111,7 +113,10 @@ class SegmentScene:
     def read(self, segment_id: str, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what a segment covers on a slice now; a new array."""
         self.check()
-        plane = np.zeros([n for a, n in zip(_AXES, self.grid.shape_ijk, strict=True) if a != key.axis][::-1], bool)
+        return self._plane(segment_id, key)
+
+    def _plane(self, segment_id: str, key: SliceKey) -> np.ndarray:
+        plane = np.zeros(self._shapes[key.axis], bool)
         labelmap, value = self._labelmap(segment_id)
         if labelmap is None:
             return plane
@@ -121,32 +126,42 @@ class SegmentScene:
         if not first[normal] <= key.index <= last[normal] or (first > last).any():
             return plane
         first[normal] = last[normal] = key.index
-        source = tuple(slice(a, b + 1) for a, b in zip((first - low)[::-1], (last - low)[::-1], strict=True))
-        stored = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape((high - low + 1)[::-1])[source]
-        target = tuple(slice(a, b + 1) for n, (a, b) in enumerate(zip(first, last, strict=True)) if n != normal)[::-1]
-        plane[target] = stored.squeeze(axis=2 - normal) == value
+        i, j, k = [slice(a, b + 1) for a, b in zip(first - low, last - low, strict=True)]
+        stored = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape((high - low + 1)[::-1])[k, j, i]
+        columns, rows = [slice(first[n], last[n] + 1) for n in range(3) if n != normal]
+        plane[rows, columns] = stored.squeeze(axis=2 - normal) == value
         return plane
 
+    def planes(self, segment_id: str, key: SliceKey) -> dict[str, np.ndarray]:
+        """As `read`, of every segment; the given one comes first."""
+        self.check()
+        return {other: self._plane(other, key) for other in dict.fromkeys([segment_id, *self.segment_ids])}
+
     def write(
-        self, segment_id: str, key: SliceKey, mask: np.ndarray, protect_others: bool = True
+        self,
+        segment_id: str,
+        key: SliceKey,
+        mask: np.ndarray,
+        protect_others: bool = True,
+        planes: dict[str, np.ndarray] | None = None,
     ) -> tuple[SegmentChange, ...]:
         """Make a segment cover `mask` on one slice, as far as the Segment Editor's settings allow.
 
         mask: (rows, columns) bool in storage order. Masking and intensity range of the Segment Editor hold, so that
         voxels outside them keep what they have. protect_others: no other segment changes; where the overwrite mode
         says that segments do not overlap, their voxels are left out. Otherwise the overwrite mode decides.
-        Returns every change that this made, this segment's first.
+        planes: what `planes` gave just now, to save reading it again. Returns every change that this made, this
+        segment's first.
         """
-        self._segment(segment_id)
-        self.check()
-        before = {other: self.read(other, key) for other in self.segment_ids}
+        before = planes or self.planes(segment_id, key)
         wanted = mask.astype(bool)
         self._editor.use_settings_of_slicer(segment_id)
         if protect_others:
-            wanted = wanted & ~self._exclusive(segment_id, before)
-            self._editor.allow_overlap()
+            for other in self._editor.protect([other for other in before if other != segment_id]):
+                wanted &= ~before[other]
         self._replace(segment_id, key, before[segment_id], wanted)
-        return self._changes(segment_id, key, before)
+        after = {other: self._plane(other, key) for other in before}
+        return tuple([SegmentChange.of(n, key, before[n], after[n]) for n in before if (before[n] != after[n]).any()])
 
     def restore(self, segment_id: str, key: SliceKey, mask: np.ndarray) -> None:
         """Make a segment cover exactly `mask` on one slice, whatever the settings; no other segment changes."""
@@ -156,22 +171,14 @@ class SegmentScene:
 
     def _replace(self, segment_id: str, key: SliceKey, present: np.ndarray, wanted: np.ndarray) -> None:
         """Remove and add only what differs: often one of the two is nothing, and the work on the rest is smaller."""
-        for voxels, modify in ((present & ~wanted, self._editor.remove), (wanted & ~present, self._editor.add)):
-            if voxels.any():
-                modify(segment_id, self._oriented_image(key, voxels))
-
-    def _changes(self, segment_id: str, key: SliceKey, before: dict[str, np.ndarray]) -> tuple[SegmentChange, ...]:
-        order = (segment_id, *(other for other in before if other != segment_id))
-        planes = ((other, before[other], self.read(other, key)) for other in order)
-        return tuple(SegmentChange.of(other, key, old, new) for other, old, new in planes if (old != new).any())
-
-    def _exclusive(self, segment_id: str, planes: dict[str, np.ndarray]) -> np.ndarray:
-        """Where other segments are that the overwrite mode would not let this one overlap with."""
-        taken = np.zeros_like(planes[segment_id])
-        for other, plane in planes.items():
-            if other != segment_id and self._editor.overwrites(other):
-                taken |= plane
-        return taken
+        removed, added = present & ~wanted, wanted & ~present
+        steps = [(self._editor.remove, removed), (self._editor.add, added)]
+        edits = [(modify, self._oriented_image(key, voxels)) for modify, voxels in steps if voxels.any()]
+        if edits:
+            # Before the first of them: a write happens whole or not at all.
+            self._editor.require_masks([image for _, image in edits])
+        for modify, image in edits:
+            modify(segment_id, image)
 
     def _oriented_image(self, key: SliceKey, voxels: np.ndarray) -> Any:
         """vtkOrientedImageData (uint8) of a plane's bounding box; voxels: (rows, columns) bool, not empty."""
@@ -227,7 +234,7 @@ class SegmentScene:
         """First and last voxel (3,) of a labelmap on the volume's grid; raises SceneError for another grid."""
         matrix = vtk.vtkMatrix4x4()
         labelmap.GetImageToWorldMatrix(matrix)
-        relative = np.linalg.solve(self.grid.ijk_to_ras, matrix_array(matrix))
+        relative = np.linalg.solve(self.grid.ijk_to_ras, np.reshape(matrix.GetData(), (4, 4)))
         extent = np.array(labelmap.GetExtent()).reshape(3, 2)
         corners = relative[:3, :3] @ extent + relative[:3, 3:]
         shift = np.rint(relative[:3, 3]).astype(int)

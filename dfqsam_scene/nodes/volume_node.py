@@ -58,7 +58,7 @@ def ijk_to_ras(node: Any) -> np.ndarray:
 
 def matrix_array(matrix: Any) -> np.ndarray:
     """(4, 4) float64 of a vtkMatrix4x4."""
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+    return np.reshape(matrix.GetData(), (4, 4))
 
 
 def ijk_from_world(node: Any, points_world: ArrayLike) -> np.ndarray:
@@ -73,6 +73,18 @@ def world_from_ijk(node: Any, points_ijk: ArrayLike) -> np.ndarray:
     matrix = ijk_to_ras(node)
     local = np.asarray(points_ijk, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
     return _transformed(local, node.GetParentTransformNode(), None)
+
+
+def world_of_point(markups_node: Any, n: int) -> np.ndarray:
+    """(3,) world RAS, mm, of a control point, placed or not."""
+    position = [0.0, 0.0, 0.0]
+    markups_node.GetNthControlPointPositionWorld(n, position)
+    return np.array(position)
+
+
+def ijk_of_point(node: Any, markups_node: Any, n: int) -> np.ndarray:
+    """(3,) continuous voxel position of a control point."""
+    return ijk_from_world(node, world_of_point(markups_node, n))
 
 
 def view_axis(node: Any, slice_node: Any, point_world: ArrayLike) -> str:

@@ -1,4 +1,4 @@
-"""From what is chosen in a panel to an open workspace, without keeping anybody waiting."""
+"""From what is chosen to an open workspace, without keeping anybody waiting."""
 
 from __future__ import annotations
 
@@ -10,22 +10,17 @@ from typing import Any
 
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
-from dfqsam_core.volume import Volume, WindowLevel, choose_window
+from dfqsam_core.resources import DEMO_MODEL, resource_path
+from dfqsam_core.volume import Volume, WindowLevel
 
 from ..jobs.failure import sentence
 from ..jobs.worker import Job, Worker
 from ..nodes.volume_node import read_volume_node
+from .choice import Choice
+from .window_texts import window_of
 from .workspace import Workspace
 
-
-@dataclass(frozen=True)
-class Choice:
-    """What to prompt on, and with what; window: as `choose_window` takes it."""
-
-    volume_node: Any
-    segmentation_node: Any
-    model_path: Path
-    window: str
+__all__ = ["Choice", "Opening"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,19 +33,22 @@ class _Loaded:
 
 
 class Opening:
-    """Opens a workspace on the latest choice; models are loaded and windows found in the worker's thread.
+    """Opens a workspace on the latest choice; in the worker's thread the window is found, then the model is loaded.
 
-    workspace: the open one, else None. message: why there is none, else empty. is_loading: whether one is on its way.
-    changed: called after each change of these and of the workspace.
+    workspace: the open one, else None. window: what the chosen text means on the chosen volume, None until that is
+    found. message: why there is no workspace, else empty. is_loading: whether one is on its way. changed: called after
+    each change of these and of the workspace.
     """
 
     def __init__(self, worker: Worker, changed: Callable[[], None]) -> None:
         self.workspace: Workspace | None = None
+        self.window: WindowLevel | None = None
         self.message = ""
         self.is_loading = False
         self._worker = worker
         self._changed = changed
         self._choice: Choice | None = None
+        self._found: tuple[Volume, str] | None = None
         self._loaded: _Loaded | None = None
         self._job: Job | None = None
 
@@ -69,9 +67,10 @@ class Opening:
                 self.close(_loss(self._choice))
             return
         is_taken = self.workspace is not None and not self.workspace.is_open
-        if not again and (is_taken or choice == self._choice):
+        is_same = choice.opens_as(self._choice)
+        if is_same and self.workspace is not None and not is_taken:
             return
-        if choice == self._choice and self.workspace is not None and not is_taken:
+        if not again and (is_taken or is_same):
             return
         if not self._has_nodes_of(choice):
             self.close()
@@ -81,12 +80,8 @@ class Opening:
         except DFQSAMError as error:
             self.refuse(error)
             return
-        if self._job is not None:
-            self._job.cancelled.set()
         self.is_loading = True
-        self._job = self._worker.submit(
-            Job(lambda _: self._prepare(volume, choice), lambda found: self._open(choice, *found), self.refuse)
-        )
+        self._find_window(volume, choice)
         self._changed()
 
     def close(self, reason: str = "") -> None:
@@ -95,7 +90,7 @@ class Opening:
             self._job.cancelled.set()
         if self.workspace is not None:
             self.workspace.leave()
-        self.workspace = self._choice = self._job = None
+        self.workspace = self._choice = self._job = self._found = self.window = None
         self.message, self.is_loading = reason, False
         self._changed()
 
@@ -105,17 +100,42 @@ class Opening:
         segments = self.workspace.segments
         return segments.volume_node is choice.volume_node and segments.node is choice.segmentation_node
 
-    def _prepare(self, volume: Volume, choice: Choice) -> tuple[_Loaded, WindowLevel]:
+    def _find_window(self, volume: Volume, choice: Choice) -> None:
+        """Find out what the window's text means, once for each volume and text; then load the model."""
+
+        def found(window: WindowLevel) -> None:
+            self.window, self._found = window, (volume, choice.window)
+            self._load(volume, choice, window)
+            self._changed()
+
+        known = self._found
+        if self.window is not None and known is not None and known[0] is volume and known[1] == choice.window:
+            self._load(volume, choice, self.window)
+        else:
+            self.window = None
+            self._begin(Job(lambda _: window_of(choice.window, volume), found, self.refuse))
+
+    def _load(self, volume: Volume, choice: Choice, window: WindowLevel) -> None:
+        self._begin(
+            Job(lambda _: self._prepare(volume, choice), lambda loaded: self._open(choice, loaded, window), self.refuse)
+        )
+
+    def _begin(self, job: Job) -> None:
+        if self._job is not None:
+            self._job.cancelled.set()
+        self._job = self._worker.submit(job)
+
+    def _prepare(self, volume: Volume, choice: Choice) -> _Loaded:
         """In the worker's thread: no node of the scene is touched here."""
         from dfqsam_core import load_model
 
-        loaded = self._loaded
-        stamp = _stamp(choice.model_path)
-        if loaded is None or loaded.path != choice.model_path or stamp not in (loaded.stamp, _GONE):
-            loaded = _Loaded(choice.model_path, stamp, load_model(choice.model_path))
+        path = choice.model_path or resource_path(DEMO_MODEL)
+        loaded, stamp = self._loaded, _stamp(path)
+        if loaded is None or loaded.path != path or stamp not in (loaded.stamp, _GONE):
+            loaded = _Loaded(path, stamp, load_model(path))
         # A session is known by it: computed here, it is there when the main thread loads or stores one.
         _ = volume.digest
-        return loaded, choose_window(choice.window, volume.voxels_kji, volume.modality)
+        return loaded
 
     def _open(self, choice: Choice, loaded: _Loaded, window: WindowLevel) -> None:
         self._job, self.is_loading = None, False
@@ -127,16 +147,9 @@ class Opening:
             return
         prompts = before.controller.all_prompts() if before is not None and before.is_open else None
         segment_id = None if before is None else before.segment_id
+        nodes = choice.volume_node, choice.segmentation_node
         try:
-            self.workspace = Workspace(
-                choice.volume_node,
-                choice.segmentation_node,
-                loaded.model,
-                self._worker,
-                window,
-                self._changed,
-                prompts=prompts,
-            )
+            self.workspace = Workspace(*nodes, loaded.model, self._worker, window, self._changed, prompts=prompts)
         except DFQSAMError as error:
             self.refuse(error)
             return

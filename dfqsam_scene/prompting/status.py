@@ -1,4 +1,4 @@
-"""The one sentence on top of the panel: what happened, or what to do next."""
+"""The one sentence that every front end shows: what happened, or what to do next; and the seconds of a click."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from slicer.i18n import tr as _
 
 from .opening import Opening
 
+CHOOSE_VOLUME = _("Choose a volume. One to try with is in Sample Data, DFQSAMSlicer.")
 
-def sentence(opening: Opening, volume_node: Any, segmentation_node: Any, tool: str | None) -> tuple[str, bool]:
-    """What to say, and whether it is a refusal or failure: errors first, then work, then advice."""
+
+def sentence(
+    opening: Opening, volume_node: Any, segmentation_node: Any, tool: str | None, without_volume: str = CHOOSE_VOLUME
+) -> tuple[str, bool]:
+    """What to say, and whether it is a refusal or failure: errors first, then work, then advice.
+
+    without_volume: the advice where no volume is chosen.
+    """
     workspace = opening.workspace
     if opening.message:
         return opening.message, True
     if workspace is not None and workspace.controller.is_error:
         return workspace.controller.message, True
     if volume_node is None:
-        return _("Choose a volume. One to try with is in Sample Data, DFQSAMSlicer."), False
+        return without_volume, False
     if opening.is_loading:
         return _("Loading the model; everything else can be used meanwhile."), False
     if workspace is None:
@@ -38,7 +45,7 @@ def _advice(tool: str | None) -> str:
     return {
         "positive": _("Click inside the structure, in any slice view."),
         "negative": _("Click where the segment should not be."),
-        "box": _("Click two opposite corners around the structure, in one slice view."),
+        "box": _("Drag a box around the structure, or click two opposite corners, in one slice view."),
     }.get(tool or "", _("Choose a tool, then click in a slice view."))
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import slicer
 
-from dfqsam_core.errors import DFQSAMError, PromptError
+from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, SliceKey, Volume, VolumeSession, WindowLevel
 from dfqsam_core.volume.prompts import Prompt
-from dfqsam_core.volume.session.slice_predictor import Predictor, predictor_for
+from dfqsam_core.volume.session.slice_predictor import Predictor
 
-from ..jobs.idle_encoding import IdleEncoding
 from ..jobs.worker import Worker
 from ..nodes.markups import PromptEvents, PromptMarkups
 from ..nodes.outlines import BoxOutlines
@@ -31,12 +30,12 @@ _LISTENING: dict[str, Workspace] = {}
 class Workspace:
     """Markups placed in the scene become prompts of the chosen segment; the session is saved with the scene.
 
-    model: from `dfqsam_core.load_model`. window: as VolumeSession takes it; a session saved with the segmentation
-    keeps its own. changed: called after each change of the controller. segment_id: the segment that prompts go to.
+    model: from `dfqsam_core.load_model`. window: a session saved with the segmentation keeps its own. changed: called
+    after each change of the controller. segment_id: the segment that prompts go to.
     notice: why a saved session could not be continued, or who prompts now, else empty; what an earlier session drew
     counts as drawn by hand where it cannot be continued. prompts: to begin with, instead of a saved session.
-    predictor, idle_predictor: replace the runtime's own, the second for encoding ahead. One workspace of a scene
-    listens at a time: a new one stores and closes the one before.
+    predictor: replaces the runtime's own. One workspace of a scene listens at a time: a new one stores and closes the
+    one before.
     Raises SceneError or VolumeError for nodes that cannot be segmented.
     """
 
@@ -46,10 +45,9 @@ class Workspace:
         segmentation_node: Any,
         model: Any,
         worker: Worker,
-        window: str | WindowLevel = "auto",
+        window: WindowLevel,
         changed: Callable[[], None] = lambda: None,
         predictor: Predictor | None = None,
-        idle_predictor: Predictor | None = None,
         prompts: Mapping[tuple[str, SliceKey], tuple[Prompt, ...]] | None = None,
     ) -> None:
         volume = read_volume_node(volume_node)
@@ -64,13 +62,11 @@ class Workspace:
         self._take_over()
         saved = self._saved_session(volume, predictor) if prompts is None else None
         session = saved or VolumeSession(volume, model, window, predictor=predictor)
-        if predictor is None:
-            idle_predictor = predictor_for(model)
-        self._idle = None if idle_predictor is None else IdleEncoding(session.slices, idle_predictor)
         self._preview = SegmentationPreview(volume_node)
         self._outlines = BoxOutlines(volume_node)
         self.controller = Controller(Canvas(session, self.segments), worker, self._refresh, self._preview)
-        self.markups = PromptMarkups(volume_node, PromptEvents(self._chosen, self._added, self._removed, self._refused))
+        add, remove, refuse = self.controller.add_prompt, self.controller.remove_prompt, self.controller.refuse
+        self.markups = PromptMarkups(volume_node, PromptEvents(self._chosen, add, remove, refuse))
         if saved is None:
             self._remember_prompts(prompts)
         self._observe(self._scene, self._scene.StartSaveEvent, self._store)
@@ -85,9 +81,14 @@ class Workspace:
         return bool(self._tags)
 
     @property
+    def session(self) -> VolumeSession:
+        """What is prompted and predicted."""
+        return self.controller.session
+
+    @property
     def window(self) -> WindowLevel:
         """The window that the model sees the volume through now."""
-        return self.controller.canvas.session.window
+        return self.session.window
 
     def change_window(self, window: WindowLevel) -> None:
         """Let the model see the volume through another window from now on."""
@@ -95,13 +96,13 @@ class Workspace:
 
     def look_at(self, key: SliceKey) -> None:
         """Tell which slice is looked at: it and its neighbours are encoded while nothing else runs."""
-        if self._idle is not None and self.is_open:
-            self._idle.look_at(key)
+        if self.is_open:
+            self.controller.look_at(key)
 
     def encode_ahead(self, enabled: bool) -> None:
         """Encode the slices around the one that is looked at, or no longer; on at first."""
-        if self._idle is not None:
-            self._idle.enable(enabled)
+        if self.is_open:
+            self.controller.encode_ahead(enabled)
 
     def finish(self, timeout_seconds: float = 60.0) -> bool:
         """Wait for all that is worked on, for scripts; False when the time ran out. A panel delivers by a timer."""
@@ -122,8 +123,6 @@ class Workspace:
         """Stop listening and forget what is not written; what the scene holds stays. Calling it again does nothing."""
         if _LISTENING.get(self._place) is self:
             del _LISTENING[self._place]
-        if self._idle is not None:
-            self._idle.close()
         for node, tag in self._tags:
             node.RemoveObserver(tag)
         self._tags = []
@@ -179,28 +178,17 @@ class Workspace:
             raise PromptError("No segment is chosen. Choose or add one, then place the prompt.")
         return self.segment_id
 
-    def _added(self, segment_id: str, prompt: Prompt) -> None:
-        self.controller.add_prompt(segment_id, prompt)
-
-    def _removed(self, segment_id: str, prompt: Prompt) -> None:
-        self.controller.remove_prompt(segment_id, prompt)
-
-    def _refused(self, error: DFQSAMError) -> None:
-        self.controller.refuse(error)
-
     def _refresh(self) -> None:
         """Let the markups show what the controller has, as long as there is something to show it on."""
         if self.is_open and self.segments.volume_node.GetScene() is not None:
             pairs = [(segment_id, prompt) for (segment_id, _), found in self.prompts().items() for prompt in found]
             self.markups.show(pairs)
-            self._outlines.show(prompt for _, prompt in pairs if isinstance(prompt, BoxPrompt))
-            if self._idle is not None:
-                self._idle.follow(self.window, self.controller.is_busy)
+            self._outlines.show([prompt for _, prompt in pairs if isinstance(prompt, BoxPrompt)])
         self._changed()
 
     def _store(self) -> None:
         if self.segments.node.GetScene() is not None and self.segments.volume_node.GetScene() is not None:
             self.controller.finish_writing()
             self.controller.accept_preview()
-        if self.segments.node.GetScene() is not None and self.controller.canvas.session.segments:
-            store_session(self.controller.canvas.session, self.segments.node)
+        if self.segments.node.GetScene() is not None and self.session.segments:
+            store_session(self.session, self.segments.node)

@@ -10,7 +10,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from dfqsam_core.cli.console import write_json
+from dfqsam_core.base.outputs import write_json
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
 from dfqsam_scene.jobs.library import LibraryModel, ModelLibrary, card_text, describe

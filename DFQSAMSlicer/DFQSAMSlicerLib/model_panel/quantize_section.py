@@ -1,9 +1,8 @@
-"""From a float checkpoint to a packed model: settings, estimate, and a job that can be cancelled and resumed."""
+"""From a float checkpoint to a packed model: the widgets of `Quantizing`."""
 
 from __future__ import annotations
 
-import json
-import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,35 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from dfqsam_core.errors import DFQSAMError
-from dfqsam_scene.jobs.child_process import ChildProcess
 from dfqsam_scene.jobs.library import ModelLibrary
-from dfqsam_scene.jobs.quantization import QuantizationJob, QuantizationSettings, discard, unfinished_jobs
+from dfqsam_scene.jobs.quantization import QuantizationSettings
+from dfqsam_scene.jobs.quantizing import QuantizationState, Quantizing, recipes
 
 from .. import torch_dependency
-from .job_view import JobView, estimate_text
 
 Say = Callable[..., None]
-_RECIPES, _ESTIMATE = ("default", "fast", "paper"), "estimate.json"
+# Pictures of many images and unfinished jobs are many files: they are not looked through with every tick.
+_LOOK_SECONDS = 0.3
 
 
 class QuantizeSection:
-    """Wires the widgets to one QuantizationJob at a time; finished: lists a new model's file with a sentence."""
+    """Draws a Quantizing and hands it what is set here; finished: lists a new model's file with a sentence."""
 
     def __init__(self, ui: Any, library: ModelLibrary, say: Say, finished: Callable[[Path, str], None]) -> None:
         self._ui, self._library, self._say, self._finished = ui, library, say, finished
-        self._job: QuantizationJob | None = None
-        self._estimate: tuple[ChildProcess, tempfile.TemporaryDirectory[str]] | None = None
+        self.quantizing = Quantizing(library, self._take)
+        self._said = ("", False)
         self._offered = ""
-        self._view = JobView(ui)
-        ui.recipeBox.addItems(list(_RECIPES))
+        self._looked = 0.0
+        self._picture: tuple[str, int] | None = None
+        ui.recipeBox.addItems(list(recipes()))
         for button, react in (
             (ui.checkpointButton, self._ask_checkpoint),
             (ui.outputButton, self._ask_output),
-            (ui.estimateButton, self._start_estimate),
-            (ui.quantizeButton, self._start),
-            (ui.cancelQuantizeButton, self.cancel),
-            (ui.resumeButton, self._resume),
+            (ui.estimateButton, lambda: self._do(lambda: self.quantizing.estimate(self.settings()))),
+            (ui.quantizeButton, lambda: self._do(lambda: self.quantizing.start(self.settings()))),
+            (ui.cancelQuantizeButton, lambda: self._do(self.quantizing.cancel)),
+            (ui.resumeButton, lambda: self._do(lambda: self.quantizing.resume(self._chosen_job()))),
             (ui.discardJobButton, self._discard),
             (ui.installQuantizeButton, self._install),
         ):
@@ -50,28 +49,15 @@ class QuantizeSection:
         self._show()
 
     def tick(self) -> None:
-        """Follow the job and the estimate."""
-        if self._estimate is not None:
-            self._follow_estimate(*self._estimate)
-        if self._job is not None:
-            self._job.poll()
-            self._view.show(self._job)
-            if self._job.state != "running":
-                self._end(self._job)
-
-    def cancel(self) -> None:
-        """Stop the job at its next safe point."""
-        if self._job is not None:
-            self._job.cancel()
-            self._say(_("Stopping…"))
+        """Follow what runs."""
+        if self.quantizing.poll() and (
+            not self.quantizing.is_running or time.monotonic() - self._looked > _LOOK_SECONDS
+        ):
+            self._show()
 
     def cleanup(self) -> None:
         """Let nothing run on."""
-        if self._job is not None:
-            self._job.cancel()
-        if self._estimate is not None:
-            self._estimate[0].cancel()
-            self._estimate[1].cleanup()
+        self.quantizing.close()
 
     def settings(self) -> QuantizationSettings:
         """What is set in the panel."""
@@ -85,89 +71,78 @@ class QuantizeSection:
             images=ui.imagesBox.value or None,
         )
 
-    def _start(self) -> None:
-        settings = self.settings()
-        self._begin(lambda: QuantizationJob.start(settings, self._library.jobs_folder))
-
-    def _resume(self) -> None:
-        folder = self._ui.unfinishedBox.itemData(self._ui.unfinishedBox.currentIndex)
-        if folder:
-            self._begin(lambda: QuantizationJob.resume(Path(folder)))
-
-    def _begin(self, make: Callable[[], QuantizationJob]) -> None:
-        try:
-            self._job = make()
-        except (DFQSAMError, OSError) as error:
-            self._say(str(error), is_error=True)
-            return
-        self._say(_("Quantizing in a process of its own: Slicer can be used meanwhile, and the scene be closed."))
+    def _do(self, verb: Callable[[], None]) -> None:
+        verb()
         self._show()
 
-    def _end(self, job: QuantizationJob) -> None:
-        self._job = None
-        self._view.hide_progress()
-        self._show()
-        if job.state == "done":
-            # The name is taken now.
-            self._ui.outputEdit.setText("")
-            self._offer_output()
-            self._finished(Path(job.settings.output), _("Done: {message}").format(message=job.message))
-        else:
-            self._say(job.message, is_error=job.state == "failed")
-
-    def _discard(self) -> None:
-        folder = self._ui.unfinishedBox.itemData(self._ui.unfinishedBox.currentIndex)
-        if folder and slicer.util.confirmOkCancelDisplay(_("Delete what this quantization has finished so far?")):
-            discard(Path(folder))
-            self._show()
+    def _take(self, path: Path, note: str) -> None:
+        # The name is taken now.
+        self._ui.outputEdit.setText("")
+        self._offer_output()
+        self._finished(path, note)
+        self._said = (note, False)
 
     def _show(self) -> None:
-        """Which buttons make sense now."""
-        ui, is_running = self._ui, self._job is not None
+        """Draw the state."""
+        ui, state = self._ui, self.quantizing.state()
+        self._looked = time.monotonic()
+        is_running = state.state == "running"
+        if (state.message, state.is_error) not in (self._said, ("", False)):
+            self._said = state.message, state.is_error
+            self._say(state.message, is_error=state.is_error)
         packages = torch_dependency.missing()
+        names = ", ".join(package.text for package in packages)
         ui.quantizeNeedsLabel.setVisible(bool(packages))
         ui.installQuantizeButton.setVisible(bool(packages))
-        names = ", ".join(package.text for package in packages)
         ui.quantizeNeedsLabel.setText(_("Quantizing needs {names}; segmenting does not.").format(names=names))
         ui.quantizeButton.setEnabled(not is_running and not packages)
         ui.resumeButton.setEnabled(not packages)
         ui.cancelQuantizeButton.setEnabled(is_running)
-        ui.unfinishedBox.clear()
-        for folder, settings in () if is_running else unfinished_jobs(self._library.jobs_folder):
-            text = f"{Path(settings.output).name} ({settings.recipe}, {settings.bits} bit, seed {settings.seed})"
-            ui.unfinishedBox.addItem(text, str(folder))
-        ui.unfinishedRow.setVisible(ui.unfinishedBox.count > 0)
+        ui.estimateButton.setEnabled(not state.is_estimating)
+        ui.estimateLabel.setText(state.estimate)
+        ui.estimateLabel.setVisible(bool(state.estimate))
+        self._show_progress(state, is_running)
+        self._show_unfinished(state)
 
-    def _start_estimate(self) -> None:
-        settings = self.settings()
-        if not Path(settings.checkpoint).is_file():
-            self._say(_("Choose a float checkpoint first."), is_error=True)
-            return
-        folder = tempfile.TemporaryDirectory(prefix="dfqsam-estimate-", ignore_cleanup_errors=True)
-        words = [*settings.arguments(), "--dry-run", "--report", str(Path(folder.name) / _ESTIMATE)]
+    def _show_progress(self, state: QuantizationState, is_running: bool) -> None:
+        ui = self._ui
+        ui.quantizeProgressBar.setVisible(is_running)
+        # Without a number to show Qt moves the bar by itself.
+        ui.quantizeProgressBar.setRange(0, state.total)
+        ui.quantizeProgressBar.setValue(state.done)
+        ui.timeLeftLabel.setVisible(is_running)
+        ui.timeLeftLabel.setText(state.line)
         try:
-            self._estimate = ChildProcess(words), folder
-        except OSError as error:
-            folder.cleanup()
-            self._say(str(error), is_error=True)
+            newest = (state.picture, Path(state.picture).stat().st_mtime_ns) if state.picture else None
+        except OSError:
+            # The job ended and cleared its folder: the last picture stays.
+            newest = None
+        if newest is None or newest == self._picture:
             return
-        self._ui.estimateButton.setEnabled(False)
-        self._say(_("Reading the checkpoint and timing this computer…"))
+        pixmap = qt.QPixmap(state.picture)
+        # One that is only half written is shown with the next look.
+        if not pixmap.isNull():
+            self._picture = newest
+            ui.pictureLabel.setPixmap(pixmap)
+            ui.pictureLabel.setVisible(True)
 
-    def _follow_estimate(self, child: ChildProcess, folder: tempfile.TemporaryDirectory[str]) -> None:
-        child.poll()
-        if child.exit_code is None:
-            return
-        self._estimate = None
-        self._ui.estimateButton.setEnabled(True)
-        if child.exit_code == 0:
-            report = (Path(folder.name) / _ESTIMATE).read_text(encoding="utf-8")
-            self._ui.estimateLabel.setText(estimate_text(json.loads(report)))
-            self._ui.estimateLabel.setVisible(True)
-            self._say(_("Nothing was written."))
-        else:
-            self._say(child.message, is_error=True)
-        folder.cleanup()
+    def _show_unfinished(self, state: QuantizationState) -> None:
+        box = self._ui.unfinishedBox
+        if [job.folder for job in state.unfinished] != [box.itemData(n) for n in range(box.count)]:
+            box.clear()
+            for job in state.unfinished:
+                box.addItem(job.text, job.folder)
+        self._ui.unfinishedRow.setVisible(box.count > 0)
+
+    def _chosen_job(self) -> str:
+        box = self._ui.unfinishedBox
+        return box.itemData(box.currentIndex) or ""
+
+    def _discard(self) -> None:
+        if self._chosen_job() and slicer.util.confirmOkCancelDisplay(
+            _("Delete what this quantization has finished so far?")
+        ):
+            self._do(lambda: self.quantizing.discard(self._chosen_job()))
 
     def _install(self) -> None:
         with slicer.util.tryWithErrorDisplay(_("The packages could not be installed."), waitCursor=True):

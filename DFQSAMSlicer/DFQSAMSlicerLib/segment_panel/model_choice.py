@@ -11,7 +11,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from dfqsam_core.resources import DEMO_MODEL, resource_path
-from dfqsam_scene.jobs.card_text import card_summary
 
 # Where a model lies is a matter of this computer, so it is kept in Slicer's settings and not in the scene.
 _SETTING = "DFQSAMSlicer/ModelFile"
@@ -24,41 +23,24 @@ def chosen_model() -> Path:
 
 
 class ModelChoice:
-    """The embedded model and one file of the person's own, which is remembered; chosen: another one was chosen."""
+    """The embedded model and one file of the person's own, which is remembered; chosen: its path, None for embedded."""
 
-    def __init__(self, ui: Any, chosen: Callable[[], None]) -> None:
-        self._box, self._card = ui.modelBox, ui.modelCardLabel
+    def __init__(self, ui: Any, chosen: Callable[[Path | None], None]) -> None:
+        self._box = ui.modelBox
         self._chosen = chosen
         self._own: Path | None = None
-        self._shown: Any = self
         self._box.connect("activated(int)", lambda _n: self._remember())
         ui.modelFileButton.connect("clicked()", self._ask)
         self._box.addItem(_("Demonstration model (embedded)"))
         saved = slicer.app.userSettings().value(_SETTING)
         if saved:
             self._show_own(Path(str(saved)))
-
-    @property
-    def path(self) -> Path:
-        """The chosen file; raises DFQSAMError where the embedded one is missing from this copy."""
-        if self._own is not None and self._box.currentIndex == 1:
-            return self._own
-        return resource_path(DEMO_MODEL)
+            self._chosen(self._own)
 
     def use(self, path: Path) -> None:
         """Choose a file, as if a person had done it here."""
         self._show_own(path)
         self._remember()
-
-    def show_card(self, model: Any) -> None:
-        """Show the essence of a loaded model's card; None before the first is loaded."""
-        if model is not self._shown:
-            self._shown = model
-            self._card.setText(
-                _("Its card is shown when it is loaded, with the first tool or segmentation that is chosen.")
-                if model is None
-                else "\n".join(card_summary(model.card, model.digest))
-            )
 
     def _ask(self) -> None:
         folder = str(self._own.parent) if self._own else ""
@@ -78,4 +60,4 @@ class ModelChoice:
     def _remember(self) -> None:
         is_own = self._own is not None and self._box.currentIndex == 1
         slicer.app.userSettings().setValue(_SETTING, str(self._own) if is_own else "")
-        self._chosen()
+        self._chosen(self._own if is_own else None)

@@ -1,30 +1,34 @@
-"""Wires the widgets of the Segment panel to a workspace; what is drawn, and when, is decided elsewhere."""
+"""Wires the widgets of the Segment panel to the room of prompting, which decides what happens; `Display` draws it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import slicer
 
-from dfqsam_core.errors import DFQSAMError
-from dfqsam_scene.jobs.worker import Worker
-from dfqsam_scene.nodes.segments import new_segmentation
-from dfqsam_scene.nodes.slice_views import PresentSlice, show_slice
-from dfqsam_scene.prompting.opening import Choice, Opening
-from dfqsam_scene.prompting.window_texts import DISPLAYED, displayed_window
+from dfqsam_scene.prompting.keys import KEYS
+from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
+from dfqsam_scene.prompting.verbs import Verbs
 from dfqsam_scene.prompting.workspace import Workspace
 
-from .candidates import Candidates
+from ..slice_views import shown_views
 from .display import Display
 from .model_choice import ModelChoice
-from .prompt_list import PromptList, Row
-from .propagation_box import PropagationBox
-from .segment_choice import SegmentChoice
-from .shortcuts import KEYS, Shortcuts, name_keys
-from .tools import PromptTools
-from .window_choice import WindowChoice
+from .shortcuts import WIDGETS, Shortcuts, name_keys
+from .window_choice import ModelView, WindowChoice
+
+# Fields of a Choice by the parameters that keep them in the scene.
+_KEPT = {
+    "volume": "volume_node",
+    "segmentation": "segmentation_node",
+    "segmentId": "segment_id",
+    "window": "window",
+    "autoAccept": "auto_accept",
+    "refine": "refine",
+    "protectOthers": "protect_others",
+    "encodeAhead": "encode_ahead",
+}
 
 
 class SegmentPanel:
@@ -34,37 +38,28 @@ class SegmentPanel:
     """
 
     def __init__(self, ui: Any, window: Any) -> None:
-        self.worker = Worker()
-        self.opening = Opening(self.worker, self._note_change)
+        self.room = Prompting(FrontEnd(self._keep, shown_views))
+        self.room.is_shown = False
         self._parameters: Any = None
         self._parameter_tag: int | None = None
-        self._present: PresentSlice | None = None
-        self._is_due = True
-        self._is_entered = False
-        self.tools = PromptTools(ui, self._begin)
-        self.models = ModelChoice(ui, self._model_chosen)
-        self.segments = SegmentChoice(ui, self._segment_chosen, self._add_segment, self._note_change)
-        self.prompts = PromptList(ui, self._go_to)
-        parts = (
-            self.segments,
-            WindowChoice(ui, self._window_chosen),
-            self.prompts,
-            Candidates(ui, self._choose_candidate),
-            PropagationBox(ui, self._propagate),
-        )
-        self._display = Display(ui, *parts)
-        actions = self._actions()
+        self._is_stale = False
+        verbs = Verbs(self.room).by_name()
+        self.models = ModelChoice(ui, verbs["model"])
+        self._window = WindowChoice(ui, verbs["window"])
+        self._picture = ModelView(ui)
+        self._display = Display(ui, verbs)
+        self._remove = verbs["remove prompt"]
+        actions = {name: verbs[name] for name in KEYS} | {"remove prompt": self.remove_prompt}
         for name in ("accept", "discard", "undo", "redo", "remove prompt", "cancel"):
-            getattr(ui, KEYS[name][1]).connect("clicked()", actions[name])
-        ui.clearSliceButton.connect("clicked()", self.clear_slice)
+            getattr(ui, WIDGETS[name]).connect("clicked()", actions[name])
+        ui.clearSliceButton.connect("clicked()", verbs["clear slice"])
         name_keys(ui)
         self.shortcuts = Shortcuts(window, actions)
 
     @property
     def workspace(self) -> Workspace | None:
-        """The open workspace; None while there is none, and when another panel or a closed scene took it."""
-        workspace = self.opening.workspace
-        return workspace if workspace is not None and workspace.is_open else None
+        """The open workspace, None while there is none."""
+        return self.room.workspace
 
     def set_parameters(self, parameters: Any) -> None:
         """Follow the choices of a PanelParameters; None while a scene is closed, which ends all work."""
@@ -72,170 +67,71 @@ class SegmentPanel:
             self._parameters.RemoveObserver(self._parameter_tag)
             self._parameter_tag = None
         self._parameters = parameters
+        if self.room.is_active:
+            self.room.end()
         if parameters is None:
-            self.tools.close()
-            self.opening.close()
-            self.segments.close()
-            if self._present is not None:
-                self._present.close()
-            self._present = None
+            self.room.choose(volume_node=None, segmentation_node=None, segment_id="")
         else:
-            self._parameter_tag = parameters.AddObserver("ModifiedEvent", lambda *_: self._note_change())
-            self.tools.watch(slicer.mrmlScene)
-            self._present = PresentSlice(slicer.mrmlScene, self._note_change)
-        self._note_change()
+            self._parameter_tag = parameters.AddObserver("ModifiedEvent", lambda *_: self._take_parameters())
+            self.room.begin(slicer.mrmlScene)
+            self._take_parameters()
 
     def enter(self) -> None:
         """The module is shown: its keys work."""
-        self._is_entered = True
+        self.room.is_shown = True
         self.shortcuts.set_enabled(True)
-        self._note_change()
+        self.room.note_change()
 
     def exit(self) -> None:
         """Another module is shown: mouse and keys are its own."""
-        self._is_entered = False
+        self.room.is_shown = False
         self.shortcuts.set_enabled(False)
-        self.tools.put_down()
+        if self.room.place_tool is not None:
+            self.room.place_tool.choose(None)
 
     def use_model(self, path: Path) -> None:
         """Choose a model, from another panel."""
         self.models.use(path)
 
     def tick(self) -> None:
-        """Take over what the worker finished, follow what was chosen, and show it; cheap when nothing happened."""
-        self.worker.deliver()
-        if self._is_due and not slicer.mrmlScene.IsBatchProcessing():
-            self._is_due = False
-            self._follow_choices()
+        """Do what is due, and show it; cheap when nothing happened."""
+        if self._is_stale:
+            self._take_parameters()
+        if self.room.tick():
             self._show()
 
     def cleanup(self) -> None:
         """End all work; the scene keeps what is in it."""
         self.set_parameters(None)
         self.shortcuts.close()
-        self.worker.close()
-
-    def cancel(self) -> None:
-        """Stop what is worked on; when nothing is, put the tool down."""
-        if self.workspace is not None and self.workspace.controller.is_busy:
-            self.workspace.controller.cancel()
-        else:
-            self.tools.put_down()
-        self._note_change()
-
-    def clear_slice(self) -> None:
-        """Take back the prompts of the chosen segment on the present slice."""
-        workspace, key = self.workspace, self._key()
-        if workspace is not None and workspace.segment_id is not None and key is not None:
-            workspace.controller.clear_slice(workspace.segment_id, key)
+        self.room.close()
 
     def remove_prompt(self) -> None:
-        """Take back the prompt that is chosen in the list."""
-        if self.workspace is not None and self.prompts.selected is not None:
-            self.workspace.controller.remove_prompt(*self.prompts.selected)
+        """Take back the prompt that is chosen in the list, else the newest one of the slice."""
+        row = self._display.prompts.selected
+        if row is None:
+            self._remove()
+        else:
+            self._remove(row.segment, row.prompt)
 
-    def _actions(self) -> dict[str, Callable[[], None]]:
-        """What each key does, by the names of shortcuts.KEYS."""
-        tools = {role: lambda role=role: self.tools.toggle(role) for role in ("positive", "negative", "box")}
-        candidates = {f"candidate {n + 1}": lambda n=n: self._choose_candidate(n) for n in range(3)}
-        history = {
-            "accept": lambda: self._with_controller("accept_preview"),
-            "discard": lambda: self._with_controller("discard_preview"),
-            "undo": lambda: self._with_controller("undo"),
-            "redo": lambda: self._with_controller("redo"),
-        }
-        return tools | candidates | history | {"remove prompt": self.remove_prompt, "cancel": self.cancel}
+    def _take_parameters(self) -> None:
+        """Choose what the parameters say; not while a scene is loaded, when their nodes may not be there yet."""
+        self.room.note_change()
+        self._is_stale = slicer.mrmlScene.IsBatchProcessing()
+        if not self._is_stale and self._parameters is not None:
+            self.room.choose(**{field: getattr(self._parameters, name) for name, field in _KEPT.items()})
 
-    def _with_controller(self, action: str) -> None:
-        if self.workspace is not None:
-            getattr(self.workspace.controller, action)()
-
-    def _note_change(self) -> None:
-        self._is_due = True
-
-    def _key(self) -> Any:
-        return None if self._present is None else self._present.key(self._parameters.volume)
-
-    def _follow_choices(self, again: bool = False) -> None:
-        """Open a workspace on what is chosen, close it when something is missing, and hand the switches on."""
-        parameters = self._parameters
-        if parameters is None or not self._is_entered:
-            return
-        choice = None
-        if parameters.volume is not None and parameters.segmentation is not None:
-            try:
-                choice = Choice(parameters.volume, parameters.segmentation, self.models.path, parameters.window)
-            except DFQSAMError as error:
-                self.opening.refuse(error)
-                return
-        self.opening.choose(choice, again)
-        if self.workspace is not None:
-            self._hand_on(self.workspace)
-
-    def _hand_on(self, workspace: Workspace) -> None:
-        parameters, controller = self._parameters, workspace.controller
-        ids = workspace.segments.node.GetSegmentation().GetSegmentIDs()
-        workspace.segment_id = parameters.segmentId if parameters.segmentId in ids else next(iter(ids), None)
-        controller.auto_accept, controller.refine = parameters.autoAccept, parameters.refine
-        controller.canvas.protect_others = parameters.protectOthers
-        workspace.encode_ahead(parameters.encodeAhead)
-        key = self._key()
-        if key is not None:
-            workspace.look_at(key)
+    def _keep(self, changes: dict[str, Any]) -> None:
+        for name, field in _KEPT.items():
+            parameters = self._parameters
+            if parameters is not None and field in changes and getattr(parameters, name) != changes[field]:
+                setattr(parameters, name, changes[field])
 
     def _show(self) -> None:
-        workspace = self.workspace
-        self.tools.set_enabled(self._parameters is not None and self._parameters.volume is not None)
-        if workspace is None and self.opening.workspace is not None and self._parameters is not None:
-            self.tools.let_go()
+        state, workspace = self.room.state(), self.workspace
+        self._display.show(state)
+        self._window.show(state.window)
+        if workspace is None:
+            self._picture.show(None, None, None)
         else:
-            self.tools.show(None if workspace is None else workspace.markups)
-        self.models.show_card(self.opening.model)
-        self._display.show(self._parameters, self.opening, workspace, self._key(), self.tools.wanted)
-
-    def _begin(self) -> None:
-        """A tool was chosen: make what it needs, and open it."""
-        parameters = self._parameters
-        if parameters is None or parameters.volume is None:
-            return
-        if parameters.segmentation is None or not parameters.segmentation.GetSegmentation().GetNumberOfSegments():
-            self._add_segment()
-        self._follow_choices(again=True)
-        self._note_change()
-
-    def _add_segment(self) -> None:
-        parameters = self._parameters
-        if parameters is None or parameters.volume is None:
-            return
-        if parameters.segmentation is None:
-            parameters.segmentation = new_segmentation(parameters.volume, f"{parameters.volume.GetName()} segmentation")
-        parameters.segmentId = parameters.segmentation.GetSegmentation().AddEmptySegment("")
-
-    def _segment_chosen(self, segment_id: str) -> None:
-        self._parameters.segmentId = segment_id
-
-    def _window_chosen(self, text: str) -> None:
-        parameters = self._parameters
-        if parameters is not None and text != DISPLAYED:
-            parameters.window = text
-        elif parameters is not None and parameters.volume is not None:
-            parameters.window = displayed_window(parameters.volume)
-        self._note_change()
-
-    def _model_chosen(self) -> None:
-        self._follow_choices(again=True)
-        self._note_change()
-
-    def _choose_candidate(self, n: int) -> None:
-        workspace, key = self.workspace, self._key()
-        if workspace is not None and workspace.segment_id is not None and key is not None:
-            workspace.controller.choose_candidate(workspace.segment_id, key, n)
-
-    def _propagate(self, axis: str, first: int, last: int) -> None:
-        if self.workspace is not None and self.workspace.segment_id is not None:
-            self.workspace.controller.propagate(self.workspace.segment_id, axis, first, last)
-
-    def _go_to(self, row: Row) -> None:
-        if self.workspace is not None:
-            self._parameters.segmentId = row[0]
-            show_slice(self._parameters.volume, row[1].slice)
+            self._picture.show(workspace.session.volume, self.room.key, workspace.window, workspace.model.image_size)

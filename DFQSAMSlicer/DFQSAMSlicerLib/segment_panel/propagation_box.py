@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
 
-from dfqsam_core.progress import Progress
-from dfqsam_core.volume import SliceKey, Stop
+from dfqsam_scene.prompting.verbs import Verb
+from dfqsam_scene.prompting.view_state import Place, StopRow, ViewState
 
 _BOTH, _UP, _DOWN = range(3)
 # Slices on each side that are offered at first: a person checks them, so they should not be many.
@@ -16,55 +15,54 @@ _REACH = 10
 
 
 class PropagationBox:
-    """Range, direction, progress and stops; start: carry on along an axis from the first to the last slice."""
+    """Range, direction, progress and stops."""
 
-    def __init__(self, ui: Any, start: Callable[[str, int, int], None]) -> None:
+    def __init__(self, ui: Any, verbs: dict[str, Verb]) -> None:
         self._ui = ui
-        self._start = start
-        self._key: SliceKey | None = None
-        self._size = 0
+        self._propagate = verbs["propagate"]
+        self._place: Place | None = None
         ui.directionBox.addItems([_("Both ways"), _("To higher slice numbers only"), _("To lower slice numbers only")])
         ui.propagateButton.connect("clicked()", self._clicked)
 
-    def offer(self, key: SliceKey | None, size: int, prompted: list[int]) -> None:
-        """Follow the slice that is looked at; size: of its axis; prompted: indices of the slices with prompts."""
-        if (key, size) == (self._key, self._size) or key is None:
-            self._key = key
-            return
-        is_other_axis = self._key is None or (self._key.axis, self._size) != (key.axis, size)
-        self._key, self._size = key, size
-        if is_other_axis:
-            middle = prompted or [key.index]
-            for box, value in (
-                (self._ui.firstSliceBox, middle[0] - _REACH),
-                (self._ui.lastSliceBox, middle[-1] + _REACH),
-            ):
-                box.setRange(0, size - 1)
-                box.setValue(min(max(value, 0), size - 1))
-
-    def show(self, is_possible: bool, is_busy: bool, progress: Progress | None, stops: tuple[Stop, ...]) -> None:
+    def show(self, state: ViewState) -> None:
         """Show what can be done and what is being done."""
-        self._ui.propagateButton.setEnabled(is_possible and not is_busy)
-        self._ui.cancelButton.setEnabled(is_busy)
-        self._ui.progressBar.setVisible(is_busy)
+        if state.place is not None:
+            self._offer(state.place)
+        ui, progress = self._ui, state.progress
+        ui.propagateButton.setEnabled(state.can_propagate and not state.is_working)
+        ui.cancelButton.setEnabled(state.is_working)
+        ui.progressBar.setVisible(state.is_working)
         # Without a number to show Qt moves the bar by itself.
-        self._ui.progressBar.setRange(0, progress.total if progress else 0)
-        self._ui.progressBar.setValue(progress.done if progress else 0)
-        self._ui.stopsLabel.setVisible(bool(stops))
-        self._ui.stopsLabel.setText("\n".join(_stop_text(stop) for stop in stops))
+        ui.progressBar.setRange(0, progress.total if progress else 0)
+        ui.progressBar.setValue(progress.done if progress else 0)
+        ui.stopsLabel.setVisible(bool(state.stops))
+        ui.stopsLabel.setText("\n".join(_stop_text(stop) for stop in state.stops))
+
+    def _offer(self, place: Place) -> None:
+        """Follow the slice that is looked at: along another axis a range around the prompts is offered anew."""
+        before, self._place = self._place, place
+        if before is not None and (before.axis, before.last) == (place.axis, place.last):
+            return
+        middle = place.prompted or (place.index,)
+        for box, value in (
+            (self._ui.firstSliceBox, middle[0] - _REACH),
+            (self._ui.lastSliceBox, middle[-1] + _REACH),
+        ):
+            box.setRange(0, place.last)
+            box.setValue(min(max(value, 0), place.last))
 
     def _clicked(self) -> None:
-        if self._key is None:
+        if self._place is None:
             return
         first, last = sorted((self._ui.firstSliceBox.value, self._ui.lastSliceBox.value))
         direction = self._ui.directionBox.currentIndex
         if direction == _UP:
-            first = max(first, min(self._key.index, last))
+            first = max(first, min(self._place.index, last))
         elif direction == _DOWN:
-            last = min(last, max(self._key.index, first))
-        self._start(self._key.axis, first, last)
+            last = min(last, max(self._place.index, first))
+        self._propagate(first, last)
 
 
-def _stop_text(stop: Stop) -> str:
+def _stop_text(stop: StopRow) -> str:
     way = _("Downwards to slice {index}: {reason}.") if stop.direction < 0 else _("Upwards to slice {index}: {reason}.")
     return way.format(index=stop.last_index, reason=stop.reason)

@@ -1,4 +1,4 @@
-"""One key for each action, wherever the mouse is; the only place that knows which key does what."""
+"""The keys of the room in Slicer's main window."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-# action: (key, widget of the panel whose tooltip names the key)
-KEYS = {
-    "positive": ("P", "positiveButton"),
-    "negative": ("N", "negativeButton"),
-    "box": ("B", "boxButton"),
-    "accept": ("A", "acceptButton"),
-    "discard": ("D", "discardButton"),
-    "candidate 1": ("1", "candidateButton1"),
-    "candidate 2": ("2", "candidateButton2"),
-    "candidate 3": ("3", "candidateButton3"),
-    "undo": ("Ctrl+Z", "undoButton"),
-    "redo": ("Ctrl+Y", "redoButton"),
-    "remove prompt": ("Del", "removePromptButton"),
-    "cancel": ("Esc", "cancelButton"),
+from dfqsam_scene.prompting.keys import KEYS
+
+# Which button has the key in its tooltip.
+WIDGETS = {
+    "positive": "positiveButton",
+    "negative": "negativeButton",
+    "box": "boxButton",
+    "accept": "acceptButton",
+    "discard": "discardButton",
+    "candidate 1": "candidateButton1",
+    "candidate 2": "candidateButton2",
+    "candidate 3": "candidateButton3",
+    "undo": "undoButton",
+    "redo": "redoButton",
+    "remove prompt": "removePromptButton",
+    "cancel": "cancelButton",
 }
 
 
 def name_keys(ui: Any) -> None:
     """Say in the tooltip of each button which key does the same."""
-    for key, widget_name in KEYS.values():
+    for name, widget_name in WIDGETS.items():
         widget = getattr(ui, widget_name)
-        widget.setToolTip(widget.toolTip + " " + _("Key: {key}").format(key=key))
+        widget.setToolTip(widget.toolTip + " " + _("Key: {key}").format(key=KEYS[name][0]))
 
 
 class Shortcuts:

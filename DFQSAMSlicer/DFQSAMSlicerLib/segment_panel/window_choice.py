@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from dfqsam_core.runtime.preprocess import network_pixels
 from dfqsam_core.volume import WINDOW_PRESETS, SliceFrame, SliceKey, Volume, WindowLevel
 from dfqsam_scene.nodes.slice_views import plane_name
+from dfqsam_scene.prompting.view_state import WindowWords
 from dfqsam_scene.prompting.window_texts import AUTO, DISPLAYED, OWN, window_text
 
 from .pictures import pixmap_of
@@ -19,10 +20,7 @@ _SIDE = 256
 
 
 class WindowChoice:
-    """Tells the text of the window that a person chose: "auto", "displayed", a preset's name, or "WIDTH,LEVEL".
-
-    "displayed" is an action: it is to be replaced by the numbers of `displayed_window`.
-    """
+    """Tells the text of the window that a person chose: "auto", "displayed", a preset's name, or "WIDTH,LEVEL"."""
 
     def __init__(self, ui: Any, chosen: Callable[[str], None]) -> None:
         self._ui = ui
@@ -34,15 +32,14 @@ class WindowChoice:
         for box in (ui.windowWidthBox, ui.windowLevelBox):
             box.connect("valueChanged(double)", lambda _value: self._numbers())
 
-    def show(self, text: str, window: WindowLevel | None) -> None:
-        """Show the choice, and the numbers of the window that is in use (None: not known yet)."""
-        self._ui.windowBox.setCurrentIndex(self._texts.index(text if text in self._texts else OWN))
-        if window is not None:
-            for box, value in ((self._ui.windowWidthBox, window.width), (self._ui.windowLevelBox, window.level)):
-                if not box.hasFocus():
-                    box.blockSignals(True)
-                    box.setValue(value)
-                    box.blockSignals(False)
+    def show(self, window: WindowWords) -> None:
+        """Show the choice, and the numbers of the window that is in use."""
+        self._ui.windowBox.setCurrentIndex(self._texts.index(window.text if window.text in self._texts else OWN))
+        for box, value in ((self._ui.windowWidthBox, window.width), (self._ui.windowLevelBox, window.level)):
+            if value is not None and not box.hasFocus():
+                box.blockSignals(True)
+                box.setValue(value)
+                box.blockSignals(False)
 
     def _activated(self, n: int) -> None:
         if self._texts[n] == OWN:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from dfqsam_core.base.outputs import write_json
 from dfqsam_core.cli import console
-from dfqsam_core.cli.console import guarded, progress_callback, say, write_json
+from dfqsam_core.cli.console import guarded, progress_callback, say
 from dfqsam_core.cli.main import VERBS
 from dfqsam_core.cli.tables import print_table
 from dfqsam_core.errors import CheckFailed, OutputError, VolumeError

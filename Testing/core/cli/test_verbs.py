@@ -54,7 +54,16 @@ def test_a_dry_run_prints_sizes_and_times_and_writes_nothing(
     assert "MB" in printed
     assert "synthesis, about" in printed
     assert "Nothing written" in printed
+    assert "stay float" not in printed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_what_the_papers_recipe_leaves_in_float(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["quantize", str(folder / "float.safetensors"), "-o", str(tmp_path / "m.safetensors"), "--dry-run"]
+    assert main([*line, "--recipe", "paper"]) == 0
+    assert "3 layers of the image encoder stay float: the recipe leaves ConvTranspose2d" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("limit", "code"), [("100", 0), ("-100", 3)])
@@ -132,12 +141,11 @@ def test_bench_chooses_an_engine(
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        (["--simulate", "avx2"], "Leave --simulate and --reference out"),
-        (["--reference", "x.pth"], "Leave --simulate and --reference out"),
+        (["--reference", "x.pth"], "Leave --reference out"),
         (["--runs", "0"], "Give at least 1"),
     ],
 )
-def test_an_engine_is_chosen_for_one_model_on_this_processor(
+def test_an_engine_is_chosen_for_one_model(
     folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], problem: str
 ) -> None:
     assert main(["bench", str(folder / "m.safetensors"), "--choose-engine", *more]) == 2

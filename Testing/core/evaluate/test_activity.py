@@ -9,7 +9,8 @@ import pytest
 
 from dfqsam_core.errors import CheckFailed, ModelFileError
 from dfqsam_core.evaluate.activity import check_quantizers
-from dfqsam_core.network.layers import attention_products, encoder_layers
+from dfqsam_core.network.layers import encoder_layers
+from dfqsam_core.network.macs import attention_products
 from dfqsam_core.store.model_file import PackedModel, write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from Testing.support.checkpoint_file import write_toy_checkpoint

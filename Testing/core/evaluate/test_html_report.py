@@ -15,7 +15,7 @@ from dfqsam_core.errors import ConfigError
 from dfqsam_core.evaluate import Comparison, Laboratory, Sampling
 from dfqsam_core.evaluate.examples import worst_examples
 from dfqsam_core.evaluate.html_report import html_report
-from dfqsam_core.evaluate.layers import measure_layers
+from dfqsam_core.evaluate.layer_noise import measure_layers
 from dfqsam_core.store.model_file import write_model
 from Testing.support.quantized import quantized_toy, toy_checkpoint_file
 

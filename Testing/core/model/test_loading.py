@@ -15,7 +15,7 @@ from safetensors.numpy import save_file  # noqa: E402
 
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.network.architecture import Architecture  # noqa: E402
-from dfqsam_core.quant.quantize import pack  # noqa: E402
+from dfqsam_core.quant.pipeline import pack  # noqa: E402
 from dfqsam_core.store.random_weights import random_tensors  # noqa: E402
 from Testing.support.quantized import toy_checkpoint, toy_config, toy_pixels  # noqa: E402
 
@@ -48,5 +48,5 @@ def test_loading_takes_less_than_one_and_a_third_of_the_weights(tmp_path: Path) 
 def test_quantizing_a_loaded_network_leaves_the_checkpoint_as_it_was() -> None:
     checkpoint = toy_checkpoint()
     before = {name: array.copy() for name, array in checkpoint.tensors.items()}
-    pack(SamMed2D.from_checkpoint(checkpoint), checkpoint, toy_pixels(), toy_config())
+    pack(SamMed2D.from_checkpoint(checkpoint), toy_pixels(), toy_config(), checkpoint.source)
     assert all(np.array_equal(before[name], checkpoint.tensors[name]) for name in before)

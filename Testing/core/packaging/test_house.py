@@ -12,7 +12,15 @@ import pytest
 from dfqsam_core.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[3]
-ROOMS = ("dfqsam_core", "dfqsam_viewer", "DFQSAMSlicer", "tools")
+ROOMS = (
+    "dfqsam_core",
+    "dfqsam_scene",
+    "dfqsam_viewer",
+    "DFQSAMSlicer",
+    "tools",
+    "research/training",
+    "research/studies",
+)
 PRODUCT = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 MAX_FILE, MAX_FUNCTION = 300, 45
 

@@ -19,7 +19,7 @@ PACKAGES = {
     "DFQSAMSlicerLib": ROOT / "DFQSAMSlicer" / "DFQSAMSlicerLib",
 }
 # The door: what scripts catch, follow and open. Every room may use it.
-DOOR = {"dfqsam_core.errors", "dfqsam_core.progress", "dfqsam_core.resources", "dfqsam_core.__version__"}
+DOOR = {"dfqsam_core." + name for name in ("errors", "progress", "resources", "__version__", "_version")}
 CORE = "dfqsam_core."
 NETWORK, STORE, RUNTIME, VOLUME = CORE + "network", CORE + "store", CORE + "runtime", CORE + "volume"
 SEGMENTING = {CORE + "base", NETWORK, STORE, RUNTIME, VOLUME}
@@ -34,11 +34,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     CORE + "model": {CORE + "base", NETWORK, STORE},
     CORE + "quant": {CORE + "base", NETWORK, STORE, CORE + "model"},
     CORE + "evaluate": SEGMENTING | {CORE + "model", CORE + "quant"},
-    CORE + "bench": SEGMENTING | {CORE + "model"},
+    CORE + "bench": SEGMENTING,
     CORE + "demo": SEGMENTING | {CORE + "quant", CORE + "evaluate"},
     CORE + "cli": SEGMENTING | {CORE + "model", CORE + "quant", CORE + "evaluate", CORE + "bench", CORE + "demo"},
     "dfqsam_scene.nodes": SEGMENTING,
-    "dfqsam_scene.jobs": SEGMENTING,
+    # The names of the recipes are told once, in a file without torch.
+    "dfqsam_scene.jobs": SEGMENTING | {CORE + "quant.config"},
     "dfqsam_scene.prompting": SEGMENTING | {"dfqsam_scene.nodes", "dfqsam_scene.jobs"},
     "dfqsam_viewer": SEGMENTING | SCENE,
     "DFQSAMSlicerLib": SEGMENTING | SCENE,

@@ -18,15 +18,12 @@ from dfqsam_core.quant.calibration.quantizers import (  # noqa: E402
     uniform_codes,
     uniform_parameters,
 )
-from dfqsam_core.quant.calibration.ranges import (  # noqa: E402
-    RangeSearch,
-    search_input_range,
-    search_softmax,
-    search_weight_range,
-    weight_codes,
-)
+from dfqsam_core.quant.calibration.ranges import ByOutputError, ShrunkenRanges  # noqa: E402
+from dfqsam_core.quant.calibration.strategies import Strategies  # noqa: E402
+from dfqsam_core.quant.calibration.weight_ranges import search_weight_range, weight_codes  # noqa: E402
+from dfqsam_core.quant.config import CalibrationConfig  # noqa: E402
 
-SEARCH = RangeSearch("output_error", 8, 64)
+RANGES = ShrunkenRanges(8)
 HALF = torch.tensor([HALF_OCTAVE])
 
 
@@ -75,7 +72,7 @@ def test_one_wild_output_channel_leaves_the_others_alone(bits: int) -> None:
     wild[3] *= 100
     importance = torch.ones(64)
     for rows in (weight, wild):
-        scale, zero_point = search_weight_range(rows, bits, importance, SEARCH)
+        scale, zero_point = search_weight_range(rows, bits, importance, RANGES)
         restored = (weight_codes(rows, scale, zero_point, bits) - zero_point) * scale
         error = (restored - rows).abs().amax(1) / rows.abs().amax(1)
         assert float(error.max()) < 0.6 * 2 ** (3 - bits)
@@ -83,7 +80,7 @@ def test_one_wild_output_channel_leaves_the_others_alone(bits: int) -> None:
 
 def test_eight_bit_weights_are_symmetric_and_never_use_code_zero() -> None:
     rows = torch.randn(4, 100, generator=torch.Generator().manual_seed(1)) + 3
-    scale, zero_point = search_weight_range(rows, 8, torch.ones(100), SEARCH)
+    scale, zero_point = search_weight_range(rows, 8, torch.ones(100), RANGES)
     codes = weight_codes(-rows, scale, zero_point, 8)
     assert set(zero_point.flatten().tolist()) == {128.0}
     assert int(codes.min()) >= 1
@@ -96,8 +93,8 @@ def test_a_searched_softmax_step_serves_what_attention_is_for_better_than_half_o
     exact = logits.softmax(-1) @ values
     errors = {}
     for kind in ("searched", "half_octave"):
-        search = RangeSearch("output_error", 8, 64, softmax_step=kind)
-        delta, step = search_softmax(logits, 4, (0, 2, 3), search)
+        search = Strategies.of(CalibrationConfig(softmax_step=kind), threads=1).softmax
+        delta, step = search.parameters(logits, 4, (0, 2, 3))
         assert (delta.shape, step.shape) == ((1, 3, 1, 1), (1,))
         errors[kind] = float((LogarithmicSoftmax(delta, step, 4)(logits) @ values - exact).square().mean())
     assert errors["searched"] < 0.6 * errors["half_octave"]
@@ -108,7 +105,7 @@ def test_two_sided_ranges_keep_the_small_negative_side_of_a_gelu() -> None:
     weight = torch.randn(16, 32, generator=torch.Generator().manual_seed(1))
     errors = []
     for two_sided in (False, True):
-        search = RangeSearch("output_error", 12, 64, two_sided=two_sided)
-        scale, zero_point = search_input_range(x, 4, False, lambda v: v @ weight.T, search)
+        search = ByOutputError(ShrunkenRanges(12, two_sided))
+        scale, zero_point = search.parameters(x, 4, False, lambda v: v @ weight.T)
         errors.append(float(((UniformQuantizer(scale, zero_point, 4)(x) - x) @ weight.T).square().mean()))
     assert errors[1] < 0.5 * errors[0]

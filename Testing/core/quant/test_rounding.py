@@ -8,12 +8,16 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from dfqsam_core.quant.calibration.input_statistics import input_patches  # noqa: E402
 from dfqsam_core.quant.calibration.layers import apply_product, rows_of_weight  # noqa: E402
 from dfqsam_core.quant.calibration.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
-from dfqsam_core.quant.calibration.ranges import RangeSearch, search_weight_range, weight_codes  # noqa: E402
-from dfqsam_core.quant.calibration.rounding import input_patches, round_with_feedback  # noqa: E402
+from dfqsam_core.quant.calibration.ranges import ShrunkenRanges  # noqa: E402
+from dfqsam_core.quant.calibration.rounding import round_with_feedback  # noqa: E402
+from dfqsam_core.quant.calibration.strategies import Strategies  # noqa: E402
 from dfqsam_core.quant.calibration.weight_fit import fit_weight  # noqa: E402
+from dfqsam_core.quant.calibration.weight_ranges import search_weight_range, weight_codes  # noqa: E402
 from dfqsam_core.quant.config import CalibrationConfig  # noqa: E402
+from dfqsam_core.quant.plan import IntegerPlan  # noqa: E402
 
 LAYERS = {
     "linear": (nn.Linear(5, 3), (2, 4, 5)),
@@ -50,7 +54,7 @@ def correlated_inputs(count: int, width: int) -> torch.Tensor:
 def test_feedback_errs_less_on_correlated_inputs_than_rounding_to_nearest() -> None:
     x = correlated_inputs(400, 150)
     rows = torch.randn(20, 150, generator=torch.Generator().manual_seed(2))
-    scale, zero_point = search_weight_range(rows, 4, torch.ones(150), RangeSearch("output_error", 8, 64))
+    scale, zero_point = search_weight_range(rows, 4, torch.ones(150), ShrunkenRanges(8))
     codes = {
         "nearest": weight_codes(rows, scale, zero_point, 4),
         "feedback": round_with_feedback(rows, scale, zero_point, 4, x.T @ x / len(x), 0.01),
@@ -63,7 +67,7 @@ def test_feedback_errs_less_on_correlated_inputs_than_rounding_to_nearest() -> N
 
 def test_independent_inputs_leave_nothing_to_feed_back() -> None:
     rows = torch.randn(6, 40, generator=torch.Generator().manual_seed(2))
-    scale, zero_point = search_weight_range(rows, 4, torch.ones(40), RangeSearch("output_error", 8, 64))
+    scale, zero_point = search_weight_range(rows, 4, torch.ones(40), ShrunkenRanges(8))
     moment = torch.diag(torch.rand(40, generator=torch.Generator().manual_seed(4)) + 0.1)
     codes = round_with_feedback(rows, scale, zero_point, 4, moment, 0.01)
     assert torch.equal(codes, weight_codes(rows, scale, zero_point, 4))
@@ -76,7 +80,8 @@ def test_a_fitted_layer_has_the_float_layers_mean_output_for_any_number_of_threa
     x = exact + 0.3
     low, high = (x.amin(0), x.amax(0)) if per_channel else (x.min().view(1), x.max().view(1))
     quantizer = UniformQuantizer(*uniform_parameters(low, high, 4), 4)
-    fitted = [fit_weight(layer, quantizer, x, exact, 4, True, CalibrationConfig(), threads) for threads in (1, 3)]
+    plan, searches = IntegerPlan(4, 4, correct_bias=True), [Strategies.of(CalibrationConfig(), n) for n in (1, 3)]
+    fitted = [fit_weight(layer, plan, quantizer, x, exact, strategies) for strategies in searches]
     with torch.no_grad():
         torch.testing.assert_close(fitted[0](x).mean(0), layer(exact).mean(0), rtol=1e-3, atol=1e-3)
     assert torch.equal(fitted[0].weight_codes, fitted[1].weight_codes)

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfqsam_core.network.attention_layout import padded_tokens, real_tokens
+from dfqsam_core.network.attention_layout import real_tokens
 
 grids, windows = st.integers(1, 9), st.integers(0, 5)
 
@@ -49,16 +48,3 @@ def test_queries_see_every_real_token_of_their_window(grid, window) -> None:
             assert set(range(start, start + group.queries)) == set(keys) - {layout.tokens}
             assert len(keys) == layout.side**2
             start += group.queries
-
-
-@given(grids, windows)
-def test_unfolding_and_folding_restores_the_grid(grid, window) -> None:
-    layout = padded_tokens(grid, window)
-    np.testing.assert_array_equal(layout.order[layout.restore], np.arange(grid * grid))
-    assert (layout.order < grid * grid).sum() == grid * grid
-
-
-@pytest.mark.parametrize(("grid", "window", "tokens"), [(16, 14, 784), (16, 0, 256), (4, 3, 36)])
-def test_the_published_form_computes_all_padding(grid, window, tokens) -> None:
-    assert padded_tokens(grid, window).tokens == tokens
-    assert not padded_tokens(grid, window).has_pads

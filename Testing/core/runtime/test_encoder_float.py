@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dfqsam_core.errors import ConfigError
 from dfqsam_core.network.architecture import Architecture
-from Testing.support.packed_toy import calibrated_toy, float_toy, random_pixels
+from Testing.support.packed_toy import float_toy, random_pixels
 from Testing.support.reference_encoder import ReferenceEncoder
 from Testing.support.toy import toy_architecture
 
@@ -18,11 +17,10 @@ EXACT_WINDOWS = Architecture(24, 2, 3, 16, 4, window_size=2, global_attn_indexes
     [toy_architecture(), toy_architecture(adapter_dim=0), NO_WINDOWS, EXACT_WINDOWS],
     ids=["adapters", "stock SAM", "global only", "windows that fit"],
 )
-@pytest.mark.parametrize("skip_pads", [True, False], ids=["pads skipped", "pads computed"])
-def test_the_graph_equals_the_plain_definition(encode, architecture, skip_pads) -> None:
+def test_the_graph_equals_the_plain_definition(encode, architecture) -> None:
     model = float_toy(1, architecture)
     pixels = random_pixels(architecture, 2)
-    embedding = encode(model, pixels, skip_pads=skip_pads)["image_embedding"]
+    embedding = encode(model, pixels)["image_embedding"]
     expected = ReferenceEncoder(model)(pixels)
     assert embedding.shape == (1, 256, architecture.grid, architecture.grid)
     np.testing.assert_allclose(embedding, expected, atol=2e-5)
@@ -47,8 +45,3 @@ def test_channels_keep_their_own_statistics(encode) -> None:
     pixels = random_pixels(model.architecture)
     swapped = encode(model, pixels[:, :, ::-1].copy())["image_embedding"]
     assert not np.allclose(encode(model, pixels)["image_embedding"], swapped, atol=1e-2)
-
-
-def test_the_padded_form_is_for_float_models_only(encode) -> None:
-    with pytest.raises(ConfigError, match="skips padding"):
-        encode(calibrated_toy(), random_pixels(toy_architecture()), skip_pads=False)

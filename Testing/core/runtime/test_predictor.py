@@ -103,9 +103,9 @@ def test_an_embedding_can_be_kept_and_set_again(predictor: SamPredictor, float_m
 
 
 def test_without_an_image_it_says_what_to_do(predictor: SamPredictor) -> None:
-    assert predictor.is_image_set
+    assert predictor.original_size is not None
     predictor.reset_image()
-    assert not predictor.is_image_set
+    assert predictor.original_size is None
     for call in (predictor.get_image_embedding, lambda: predictor.predict(box=[0, 0, 9, 9])):
         with pytest.raises(PromptError, match="set_image"):
             call()

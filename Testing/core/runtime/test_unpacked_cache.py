@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dfqsam_core
 from dfqsam_core.errors import ModelFileError
 from dfqsam_core.runtime import load_model
 from dfqsam_core.runtime.engines import start as packed_start
@@ -140,6 +143,54 @@ def test_the_key_depends_on_model_engine_and_processor(monkeypatch: pytest.Monke
     assert key != packed_start.cache_key("b" * 64)
     monkeypatch.setattr(packed_start.machine, "cpu_fingerprint", lambda: "another processor")
     assert key != packed_start.cache_key("a" * 64)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("copy") / "dfqsam_core"
+    shutil.copytree(Path(dfqsam_core.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", "_resources"))
+    return copy
+
+
+def test_the_key_depends_on_each_file_of_the_code(package: Path) -> None:
+    key = packed_start.cache_key("a" * 64, package)
+    for path in packed_start.unpacking_code(package):
+        source = path.read_bytes()
+        path.write_bytes(source + b"# changed\n")
+        assert packed_start.cache_key("a" * 64, package) != key, path
+        path.write_bytes(source)
+    assert packed_start.cache_key("a" * 64, package) == key
+
+
+def test_the_key_depends_on_new_folders_and_on_names(package: Path) -> None:
+    key = packed_start.cache_key("a" * 64, package)
+    new = package / "runtime" / "graph" / "new" / "deeper"
+    new.mkdir(parents=True)
+    (new / "a.py").write_text("")
+    assert (with_a := packed_start.cache_key("a" * 64, package)) != key
+    (new / "a.py").rename(new / "b.py")
+    assert packed_start.cache_key("a" * 64, package) not in (key, with_a)
+    shutil.rmtree(new.parent)
+    assert packed_start.cache_key("a" * 64, package) == key
+
+
+LOADED = """
+import sys
+from pathlib import Path
+from dfqsam_core.runtime import load_model
+from dfqsam_core.runtime.engines.unpacked_cache import UnpackedCache
+load_model(sys.argv[1], threads=1, cache=UnpackedCache(Path(sys.argv[2])))
+print(*(m.__file__ for name, m in sys.modules.items() if name.split(".")[0] == "dfqsam_core"), sep="\\n")
+"""
+
+
+def test_the_key_depends_on_all_that_unpacking_imports(packed_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOADED, str(packed_file), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {Path(line).resolve() for line in done.stdout.splitlines()}
+    assert len(list(tmp_path.iterdir())) == 1
+    assert {path.parent.name for path in loaded} >= {"base", "network", "store", "runtime", "graph", "engines"}
+    assert loaded <= set(packed_start.unpacking_code())
 
 
 def test_small_models_are_not_kept(packed_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core.errors import CheckpointError, ConfigError, ModelFileError
-from dfqsam_core.network.architecture import Architecture, check_shapes, expected_shapes
+from dfqsam_core.network.architecture import Architecture
+from dfqsam_core.network.tensor_shapes import check_shapes, expected_shapes
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from Testing.support.toy import toy_architecture
 

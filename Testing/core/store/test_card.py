@@ -12,7 +12,8 @@ import pytest
 
 import dfqsam_core
 from dfqsam_core.network.costs import products
-from dfqsam_core.network.layers import attention_products, decoder_layers, encoder_layers
+from dfqsam_core.network.layers import decoder_layers, encoder_layers
+from dfqsam_core.network.macs import attention_products
 from dfqsam_core.store.card import FORMAT_VERSION, build_card, library_versions
 from dfqsam_core.store.model_file import PackedModel, write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES

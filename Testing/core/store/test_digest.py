@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 
 from dfqsam_core.errors import ModelFileError
 from dfqsam_core.runtime import load_model
-from dfqsam_core.store.model_file import PackedModel, describe_file, read_model, write_model
+from dfqsam_core.store.description import describe_file
+from dfqsam_core.store.model_file import PackedModel, read_model, write_model
 from dfqsam_core.store.tensor_digest import tensors_digest
 from Testing.support.packed import packed_toy
 

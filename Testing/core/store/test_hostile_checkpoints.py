@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from dfqsam_core.base import memory
 from dfqsam_core.errors import CheckpointError, DFQSAMError
 from dfqsam_core.store.checkpoint import read_checkpoint
-from dfqsam_core.store.model_file import describe_file
+from dfqsam_core.store.description import describe_file
 from dfqsam_core.store.torch_archive import read_torch_archive
 from Testing.support.toy import random_tensors, toy_architecture
 

@@ -7,15 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from dfqsam_core.network.architecture import Architecture, expected_shapes
-from dfqsam_core.network.layers import (
-    LayerSpec,
-    attention_products,
-    decoder_layers,
-    decoder_product_macs,
-    encoder_layers,
-    encoder_macs,
-)
+from dfqsam_core.network.architecture import Architecture
+from dfqsam_core.network.layers import LayerSpec, decoder_layers, encoder_layers
+from dfqsam_core.network.macs import attention_products, decoder_product_macs, encoder_macs
+from dfqsam_core.network.tensor_shapes import expected_shapes
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from Testing.support.toy import toy_architecture
 

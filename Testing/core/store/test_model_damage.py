@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from dfqsam_core.errors import DFQSAMError, ModelFileError
-from dfqsam_core.store.model_file import PackedModel, describe_file, read_model, write_model
+from dfqsam_core.store.description import describe_file
+from dfqsam_core.store.model_file import PackedModel, read_model, write_model
 from Testing.support.packed import packed_toy
 
 QKV = "image_encoder.blocks.0.attn.qkv"

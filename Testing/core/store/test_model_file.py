@@ -12,7 +12,8 @@ from safetensors import safe_open
 
 from dfqsam_core.errors import CheckpointError, ModelFileError, OutputError
 from dfqsam_core.store.checkpoint import read_checkpoint
-from dfqsam_core.store.model_file import PackedModel, describe_file, is_packed_model, read_model, write_model
+from dfqsam_core.store.description import describe_file
+from dfqsam_core.store.model_file import PackedModel, is_packed_model, read_model, write_model
 from Testing.support.packed import packed_toy
 from Testing.support.toy import random_tensors, toy_architecture
 

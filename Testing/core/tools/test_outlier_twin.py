@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from dfqsam_core.evaluate.variants import changed
 from dfqsam_core.model import SamMed2D
 from dfqsam_core.quant import QuantConfig
-from dfqsam_core.quant.quantize import pack
-from dfqsam_core.quant.variants import changed
+from dfqsam_core.quant.pipeline import pack
 from dfqsam_core.store.checkpoint import Checkpoint, read_checkpoint
 from Testing.support.quantized import toy_checkpoint, toy_checkpoint_file
 from tools import outlier_twin
@@ -66,7 +66,7 @@ def test_a_twin_costs_four_bits_more_than_its_original_without_equalization() ->
     for checkpoint in (original, twin_of(original, 50)):
         model = SamMed2D.from_checkpoint(checkpoint)
         exact = embedding(model)
-        pack(model, checkpoint, outlier_twin.probe(64), config)
+        pack(model, outlier_twin.probe(64), config, checkpoint.source)
         errors.append(float((embedding(model) - exact).norm() / exact.norm()))
     assert errors[1] > 1.2 * errors[0]
 

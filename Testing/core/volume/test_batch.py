@@ -19,6 +19,7 @@ from dfqsam_core.volume.batch import run as batch
 from dfqsam_core.volume.batch.row import BatchWork, RowResult, run_row
 from dfqsam_core.volume.batch.run import run_batch
 from dfqsam_core.volume.batch.table import BatchRow, read_table
+from dfqsam_core.volume.window import WINDOW_PRESETS, WindowLevel
 from Testing.support.packed import packed_toy
 
 PROMPTS = {
@@ -68,7 +69,7 @@ def test_finished_rows_are_skipped_and_changed_inputs_are_not(table):
     assert [result.status for result in results] == ["skipped", "failed", "skipped"]
     assert "--force" in results[1].reason
     assert [result.status for result in run_here(table, force=True)] == ["skipped", "done", "skipped"]
-    assert [result.status for result in run_here(table, window="50,50", force=True)] == ["done"] * 3
+    assert [result.status for result in run_here(table, window=WindowLevel(50, 50), force=True)] == ["done"] * 3
     assert (folder / "0.labels.nii.gz").read_bytes() != first
 
 
@@ -113,16 +114,38 @@ def test_the_verb_keeps_what_succeeds_and_exits_2_for_the_rest(table, tmp_path, 
     assert nibabel.load(tmp_path / "2.labels.nii.gz").shape == (12, 10, 3)
 
 
-def test_a_row_that_kills_its_process_fails_alone(table, monkeypatch):
-    def deadly(row: BatchRow, work: BatchWork) -> RowResult:
-        if row.line == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return RowResult(row.line, str(row.output), "done")
+def deadly(row: BatchRow, work: BatchWork) -> RowResult:
+    """Work whose second row takes its process with it."""
+    if row.line == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return RowResult(row.line, str(row.output), "done")
 
+
+def test_a_row_that_kills_its_process_fails_alone(table, monkeypatch):
     monkeypatch.setattr(batch, "run_row", deadly)
     results = run_batch(read_table(table), table.parent / "m.safetensors", workers=2)
     assert [result.status for result in results] == ["done", "failed", "done"]
     assert "was killed" in results[1].reason
+
+
+def interrupted(row: BatchRow, work: BatchWork) -> RowResult:
+    """Work during which Ctrl-C reaches its process."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return RowResult(row.line, str(row.output), "done")
+
+
+def test_ctrl_c_does_not_break_the_rows_in_work(table, monkeypatch):
+    """A terminal sends it to all processes; only the first one decides what happens."""
+    monkeypatch.setattr(batch, "run_row", interrupted)
+    results = run_batch(read_table(table), table.parent / "m.safetensors", workers=2)
+    assert [result.status for result in results] == ["done"] * 3
+
+
+def test_a_window_in_the_record_is_the_text_of_the_command_line(table):
+    for window, text in ((None, "auto"), (WINDOW_PRESETS["liver"], "liver"), (WindowLevel(50, 50.5), "50,50.5")):
+        assert {result.status for result in run_here(table, window=window, force=True)} == {"done"}
+        record = json.loads((table.parent / "0.labels.nii.gz.batch.json").read_text())
+        assert record["inputs"]["window"] == text
 
 
 def test_a_cluster_that_loses_a_worker_loses_no_row(tmp_path):

@@ -10,7 +10,6 @@ import pytest
 from dfqsam_core.volume import (
     BoxPrompt,
     PointPrompt,
-    Prefetcher,
     SliceKey,
     Volume,
     VolumeGeometry,
@@ -19,8 +18,8 @@ from dfqsam_core.volume import (
     propagate,
     save_session,
 )
-from dfqsam_core.volume.session.prefetch import outwards
 from dfqsam_core.volume.session.propagation import PropagationConfig
+from dfqsam_core.volume.slices import outwards
 
 from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 
@@ -50,10 +49,8 @@ def work(session: VolumeSession, axis: str) -> None:
     session.add_prompt(1, PointPrompt(middle, axis=axis))
     session.add_prompt(1, BoxPrompt(middle, middle, axis))
     session.undo()
-    prefetcher = Prefetcher(session.slices.twin(GreyPredictor()))
-    prefetcher.request(outwards(key, session.volume.geometry.size_along(axis), 2))
-    assert prefetcher.wait(60)
-    prefetcher.close()
+    for neighbour in outwards(key, session.volume.geometry.size_along(axis), 2):
+        session.slices.embed(neighbour)
     assert len(propagate(session, 1, axis, key.index - 2, key.index + 2, CONFIG).edits) == 4
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, VolumeGeometry, read_prompts
+from dfqsam_core.volume import BoxPrompt, PointPrompt, SegmentPrompts, SliceKey, VolumeGeometry, read_prompts
 from dfqsam_core.volume.files.prompts_file import parse_prompts
 from dfqsam_core.volume.prompts import Propagation
 
@@ -183,3 +183,8 @@ def test_box_corners_are_sorted_along_each_axis():
     assert (box.low_ijk, box.high_ijk) == ((3, 2, 5), (9, 8, 5))
     with pytest.raises(PromptError, match="swapped"):
         BoxPrompt((9, 2, 5), (3, 8, 5))
+
+
+def test_a_point_that_is_given_twice_counts_once_as_two_clicks_do():
+    point, other = PointPrompt((1, 1, 1)), PointPrompt((2, 1, 1))
+    assert SegmentPrompts("x", 1, (point, other, point)).by_slice() == {point.slice: (other, point)}

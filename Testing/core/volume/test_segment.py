@@ -118,7 +118,6 @@ def test_a_volume_stored_in_twelve_ways_gives_one_mask_in_the_patient(shared, an
             volume,
             prompts_of(volume, {"name": "x", "label": 5, "prompts": prompts}, system="RAS"),
             MODEL,
-            "auto",
             cache=EmbeddingCache(),
             predictor=predictor,
         )
@@ -139,7 +138,7 @@ def test_the_files_of_twelve_orientations_show_the_model_the_same_slice(shared, 
         axis = "IJK"[volume.geometry.anatomical_axes.index(2)]
         point = {"type": "point", "position": [3.0, 5.0, 7.0]} | ({"axis": axis} if axis_given else {})
         prompts = prompts_of(volume, {"name": "x", "label": 1, "prompts": [point]}, system="RAS")
-        result = segment_volume(volume, prompts, MODEL, "auto", cache=EmbeddingCache(), predictor=GreyPredictor())
+        result = segment_volume(volume, prompts, MODEL, cache=EmbeddingCache(), predictor=GreyPredictor())
         masks.append(restored(volume, result.labels_kji, "RAS"))
     dice = [2 * (mask & masks[0]).sum() / (mask.sum() + masks[0].sum()) for mask in masks]
     assert masks[0].any()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dfqsam_core.errors import PromptError
 from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, Volume, VolumeSession, WindowLevel
+from dfqsam_core.volume.session.session import SliceState
 
 from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 from .strategies import geometries_with_voxels
@@ -259,3 +260,47 @@ def test_what_does_not_fit_is_refused(a_session):
         a_session.choose_mask(1, K1, 0)
     with pytest.raises(PromptError, match="in use"):
         a_session.add_segment(1, "again")
+
+
+def test_an_equal_point_is_kept_once_and_comes_last(a_session, a_predictor):
+    first, second = PointPrompt((3, 2, 1)), PointPrompt((2, 1, 1))
+    for prompt in (first, second, first):
+        a_session.add_prompt(1, prompt)
+    assert a_session.prompts(1, K1) == (second, first)
+    a_session.remove_prompt(1, first)
+    assert a_session.prompts(1, K1) == (second,)
+
+
+def test_a_state_that_is_put_back_is_no_undo_step(a_session):
+    a_session.add_prompt(1, PointPrompt((3, 2, 1)))
+    state = a_session.state(1, K1)
+    a_session.add_prompt(1, PointPrompt((0, 0, 1)))
+    a_session.restore_state(1, K1, state)
+    np.testing.assert_array_equal(a_session.labels_kji[1], BLOCK)
+    a_session.undo()
+    np.testing.assert_array_equal(a_session.mask(1, K1), BLOCK)
+    a_session.undo()
+    assert not a_session.labels_kji.any()
+    assert not a_session.can_undo
+
+
+def test_no_label_map_is_painted_before_somebody_asks_for_one(monkeypatch, a_session):
+    painted = []
+    monkeypatch.setattr("dfqsam_core.volume.session.session.repaint", lambda _labels, key, *_: painted.append(key))
+    a_session.add_prompt(1, PointPrompt((3, 2, 1)))
+    a_session.add_prompt(2, PointPrompt((0, 0, 1)))
+    a_session.undo()
+    assert painted == []
+    _ = a_session.labels_kji
+    _ = a_session.labels_kji
+    assert painted == [K1]
+
+
+def test_an_action_that_is_refused_on_one_slice_changes_none(a_session):
+    a_session.add_prompt(1, PointPrompt((3, 2, 1)))
+    before, given = snapshot(a_session), a_session.state(1, K1)
+    with pytest.raises(PromptError, match="not on slice"):
+        a_session.apply(1, {K2: SliceState(), K1: SliceState(), SliceKey("K", 3): given})
+    assert snapshot(a_session) == before
+    a_session.undo()
+    assert not a_session.can_undo

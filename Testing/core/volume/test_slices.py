@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfqsam_core.volume import SliceFrame, SliceKey, VolumeGeometry
-from dfqsam_core.volume.slices import stored_plane
+from dfqsam_core.volume.slices import outwards, stored_plane
 
 from .strategies import geometries_with_voxels
 
@@ -74,3 +74,19 @@ def test_spacing_follows_rows_and_columns():
     assert SliceFrame.of(geometry, "K").spacing_mm == (3.0, 2.0)
     assert SliceFrame.of(geometry, "J").spacing_mm == (5.0, 2.0)
     assert SliceFrame.of(geometry, "I").spacing_mm == (5.0, 3.0)
+
+
+def keys(*indices):
+    return [SliceKey("K", index) for index in indices]
+
+
+def test_neighbours_come_nearest_first_and_inside_the_volume():
+    assert outwards(SliceKey("K", 1), 4, 3) == keys(2, 0, 3)
+
+
+def test_slices_ahead_of_the_last_move_come_before_those_behind():
+    here = SliceKey("K", 5)
+    assert outwards(here, 8, 3, before=SliceKey("K", 4)) == keys(6, 7, 4, 3, 2)
+    assert outwards(here, 8, 3, before=SliceKey("K", 7)) == keys(4, 3, 2, 6, 7)
+    nowhere = (None, here, SliceKey("I", 1))
+    assert all(outwards(here, 8, 3, before=before) == keys(6, 4, 7, 3, 2) for before in nowhere)

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import WINDOW_PRESETS, WindowLevel, auto_window, choose_window
+from dfqsam_core.volume.window import parse_window, window_text
 
 
 def test_the_window_maps_its_bounds_to_0_and_255():
@@ -122,3 +123,11 @@ def test_auto_looks_at_a_sample_of_a_large_volume():
 def test_auto_survives_volumes_without_contrast(voxels):
     shown = auto_window(voxels).apply(voxels[0])
     assert len(np.unique(shown)) == 1
+
+
+@given(
+    st.sampled_from([None, *WINDOW_PRESETS.values()])
+    | st.builds(WindowLevel, st.floats(1e-3, 1e9), st.floats(-1e6, 1e6))
+)
+def test_the_text_of_a_window_is_read_as_that_window(window):
+    assert parse_window(window_text(window)) == window

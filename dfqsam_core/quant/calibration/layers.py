@@ -27,11 +27,6 @@ def weight_of_rows(layer: FloatLayer, rows: Tensor) -> Tensor:
     return rows.view(layer.weight.shape)
 
 
-def input_channel_dim(layer: FloatLayer) -> int:
-    """Dimension of the input that holds its channels."""
-    return -1 if isinstance(layer, nn.Linear) else 1
-
-
 def apply_product(layer: FloatLayer, x: Tensor, weight: Tensor) -> Tensor:
     """The layer's product of x and `weight`, without bias."""
     if isinstance(layer, nn.Linear):

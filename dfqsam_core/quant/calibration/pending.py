@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from ..config import CalibrationConfig
+from ..plan import IntegerPlan
 from .layers import FloatLayer, QuantizedLayer, apply_product
 from .quantizers import LogarithmicSoftmax, UniformQuantizer
-from .ranges import RangeSearch, draw_rows, search_input_range, search_softmax, search_tensor_range
+from .ranges import draw_rows, search_tensor_range
+from .strategies import Strategies
 from .weight_fit import fit_weight
 
 SOFTMAX_QUERIES = 256
 
 
-@dataclass(frozen=True)
-class LayerPlan:
-    """What one layer gets: bits of weight and input, and whether its input is quantized per channel."""
-
-    weight_bits: int
-    input_bits: int
-    per_channel: bool = False
-    correct_bias: bool = False
-
-
 class PendingLayer(nn.Module):
     """A float layer that becomes a QuantizedLayer at its first input; `exact` is what it gets in the float network."""
 
-    def __init__(
-        self, layer: FloatLayer, plan: LayerPlan, search: RangeSearch, settings: CalibrationConfig, exact: Tensor
-    ) -> None:
+    def __init__(self, layer: FloatLayer, plan: IntegerPlan, strategies: Strategies, exact: Tensor) -> None:
         super().__init__()
-        self.layer, self.plan, self.search, self.settings, self.exact = layer, plan, search, settings, exact
+        self.layer, self.plan, self.strategies, self.exact = layer, plan, strategies, exact
         self.quantized: nn.Module | None = None
         self.bias = layer.bias  # attention reads the bias of qkv for its padding tokens
 
@@ -45,42 +32,42 @@ class PendingLayer(nn.Module):
 
     def _sample(self, x: Tensor) -> Tensor:
         if isinstance(self.layer, nn.Linear):
-            return draw_rows(x.flatten(0, -2), self.search.rows)
+            return draw_rows(x.flatten(0, -2), self.strategies.rows)
         positions = x.shape[-1] * x.shape[-2]
-        return draw_rows(x, max(1, self.search.rows // positions))
+        return draw_rows(x, max(1, self.strategies.rows // positions))
 
     def _calibrate(self, x: Tensor) -> QuantizedLayer:
         layer, plan, weight = self.layer, self.plan, self.layer.weight.detach()
-        scale, zero_point = search_input_range(
-            self._sample(x), plan.input_bits, plan.per_channel, lambda v: apply_product(layer, v, weight), self.search
+        scale, zero_point = self.strategies.inputs.parameters(
+            self._sample(x), plan.input_bits, plan.per_channel, lambda v: apply_product(layer, v, weight)
         )
         quantizer = UniformQuantizer(scale.flatten(), zero_point.flatten(), plan.input_bits)
-        return fit_weight(
-            layer, quantizer, x, self.exact, plan.weight_bits, plan.correct_bias, self.settings, self.search.threads
-        )
+        return fit_weight(layer, plan, quantizer, x, self.exact, self.strategies)
 
 
 class PendingRange(nn.Module):
     """A place for activations (B, heads, N, C) that chooses its uniform quantizer at the first input."""
 
-    def __init__(self, bits: int, dims: tuple[int, ...], search: RangeSearch) -> None:
+    def __init__(self, bits: int, dims: tuple[int, ...], strategies: Strategies) -> None:
         super().__init__()
-        self.bits, self.dims, self.search = bits, dims, search
+        self.bits, self.dims, self.strategies = bits, dims, strategies
         self.quantized: nn.Module | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Calibrate on the first x, then run quantized."""
         if self.quantized is None:
-            self.quantized = UniformQuantizer(*search_tensor_range(x, self.bits, self.dims, self.search), self.bits)
+            self.quantized = UniformQuantizer(
+                *search_tensor_range(x, self.bits, self.dims, self.strategies.ranges), self.bits
+            )
         return self.quantized(x)
 
 
 class PendingSoftmax(nn.Module):
     """A softmax that chooses its delta and step at the first logits (B, heads, queries, keys)."""
 
-    def __init__(self, bits: int, dims: tuple[int, ...], search: RangeSearch) -> None:
+    def __init__(self, bits: int, dims: tuple[int, ...], strategies: Strategies) -> None:
         super().__init__()
-        self.bits, self.dims, self.search = bits, dims, search
+        self.bits, self.dims, self.strategies = bits, dims, strategies
         self.quantized: nn.Module | None = None
 
     def forward(self, logits: Tensor) -> Tensor:
@@ -89,6 +76,6 @@ class PendingSoftmax(nn.Module):
             queries = draw_rows(
                 torch.arange(logits.shape[2], device=logits.device), max(1, SOFTMAX_QUERIES // len(logits))
             )
-            delta, step = search_softmax(logits[:, :, queries], self.bits, self.dims, self.search)
+            delta, step = self.strategies.softmax.parameters(logits[:, :, queries], self.bits, self.dims)
             self.quantized = LogarithmicSoftmax(delta, step, self.bits)
         return self.quantized(logits)

@@ -1,4 +1,4 @@
-"""Rounding weights column by column, each column making up for the errors of those before it (GPTQ).
+"""Rounding weights to codes: each to the nearest, or each column making up for the errors of those before it (GPTQ).
 
 Frantar et al. 2022, "GPTQ" (arXiv 2210.17323), sections 3 and 4: with the second moment H of the inputs, the error of a
 rounded column is spread over the columns still to come by the rows of the Cholesky factor of H's inverse.
@@ -6,53 +6,66 @@ rounded column is spread over the columns still to come by the rows of the Chole
 
 from __future__ import annotations
 
-import itertools
-from typing import cast
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from .layers import FloatLayer
-from .ranges import weight_codes
+from .input_statistics import InputStatistics
+from .weight_ranges import weight_codes
 
 _BLOCK = 128
 
 
-def input_patches(layer: FloatLayer, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """What each output position multiplies its row of weights with.
+class Rounding(Protocol):
+    """How weights become codes; needs_moment: whether the second moment of the inputs is asked for."""
 
-    x: the layer's input. Returns pairs of columns (C,), indices into a row of `rows_of_weight`, and patches (N, C). A
-    Linear or Conv2d has one pair with all columns; a ConvTranspose2d has one for each phase of its stride, because an
-    output sees only the kernel elements of its own phase.
-    """
-    if isinstance(layer, nn.Linear):
-        return [(torch.arange(x.shape[-1], device=x.device), x.flatten(0, -2))]
-    if isinstance(layer, nn.Conv2d):
-        padding = cast(tuple[int, ...], layer.padding)
-        unfolded = F.unfold(x, layer.kernel_size, padding=padding, stride=layer.stride)
-        return [(torch.arange(unfolded.shape[1], device=x.device), unfolded.transpose(1, 2).flatten(0, 1))]
-    return _transposed_patches(layer, x)
+    needs_moment: ClassVar[bool]
+
+    def codes(
+        self, rows: Tensor, scale: Tensor, zero_point: Tensor, bits: int, statistics: Sequence[InputStatistics]
+    ) -> Tensor:
+        """Weight codes (out, C) of rows (out, C); scale, zero_point: (out, 1). statistics: of all columns."""
+        ...
 
 
-def _transposed_patches(layer: nn.ConvTranspose2d, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-    size, step, pad = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
-    reach, (height, width) = -(-size // step), x.shape[2:]
-    padded = F.pad(x, (reach, reach, reach, reach))
-    kernel = torch.arange(x.shape[1] * size * size, device=x.device).view(x.shape[1], size, size)
+class NearestRounding:
+    """Each weight to the nearest code."""
 
-    def window(phase: int, tap: int, length: int) -> slice:
-        # Output y takes tap t from input i where y = step * i - pad + t.
-        start = reach + (phase + pad - tap) // step
-        return slice(start, start + length)
+    needs_moment: ClassVar[bool] = False
 
-    pairs = []
-    for phase_y, phase_x in itertools.product(range(step), repeat=2):
-        taps_y, taps_x = (list(range((phase + pad) % step, size, step)) for phase in (phase_y, phase_x))
-        seen = [padded[:, :, window(phase_y, t, height), window(phase_x, u, width)] for t in taps_y for u in taps_x]
-        patches = torch.stack(seen, 2).permute(0, 3, 4, 1, 2).flatten(3).flatten(0, 2)
-        pairs.append((kernel[:, taps_y][:, :, taps_x].flatten(), patches))
-    return pairs
+    def codes(
+        self, rows: Tensor, scale: Tensor, zero_point: Tensor, bits: int, statistics: Sequence[InputStatistics]
+    ) -> Tensor:
+        """As in `Rounding`."""
+        return weight_codes(rows, scale, zero_point, bits)
+
+
+@dataclass(frozen=True)
+class FeedbackRounding:
+    """Column by column, see `round_with_feedback`; each group of columns by itself, `threads` of them side by side."""
+
+    needs_moment: ClassVar[bool] = True
+    damping: float
+    threads: int = 1
+
+    def codes(
+        self, rows: Tensor, scale: Tensor, zero_point: Tensor, bits: int, statistics: Sequence[InputStatistics]
+    ) -> Tensor:
+        """As in `Rounding`."""
+
+        def codes_of(part: InputStatistics) -> Tensor:
+            assert part.moment is not None
+            return round_with_feedback(rows[:, part.columns], scale, zero_point, bits, part.moment, self.damping)
+
+        codes = torch.empty_like(rows)
+        with ThreadPoolExecutor(self.threads) as pool:
+            for part, chosen in zip(statistics, pool.map(codes_of, statistics), strict=True):
+                codes[:, part.columns] = chosen
+        return codes
 
 
 def round_with_feedback(

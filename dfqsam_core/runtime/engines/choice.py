@@ -6,16 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from ...base.outputs import atomic_output
 from ...errors import ConfigError, OutputError
 from .openvino import openvino_version
+from .parts import ENGINES, Engine
 from .start import cache_key
 from .unpacked_cache import user_cache_folder
-
-Engine = Literal["onnxruntime", "openvino"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 
 def resolve_engine(asked: Engine | Literal["chosen"], digest: str, threads: int) -> Engine:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -20,7 +20,9 @@ from .openvino import OpenVinoEncoder
 
 if TYPE_CHECKING:
     from ..graph.onnx_builder import InferenceGraph
-    from .choice import Engine
+
+Engine = Literal["onnxruntime", "openvino"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 Encoder = Callable[[np.ndarray], np.ndarray]
 _Builders = dict[str, Callable[[], "InferenceGraph"]]

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +14,12 @@ from ...errors import ModelFileError
 from ...store.model_file import PackedModel, parse_card, read_model
 from ...store.safetensors_file import open_safetensors
 from .onnxruntime import engine_version
-from .parts import Sessions, open_parts, save_parts, start_in_memory
+from .parts import Engine, Sessions, open_parts, save_parts, start_in_memory
 from .unpacked_cache import UnpackedCache
 
-if TYPE_CHECKING:
-    from .choice import Engine
+_PACKAGE = Path(__file__).resolve().parents[2]
+# Where a packed file becomes graphs and weights, and all that this stands on.
+_ROOMS = ("base", "network", "store", "runtime")
 
 
 def start_packed(
@@ -40,11 +40,19 @@ def start_packed(
     return network, start_in_memory(network, threads, engine)
 
 
-def cache_key(digest: str) -> str:
-    """Name of what is unpacked from the file `digest` by this code and this engine for this processor."""
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    maker = hashlib.sha256(f"{engine_version()} {machine.cpu_fingerprint()} ".encode() + sources)
+def cache_key(digest: str, package: Path = _PACKAGE) -> str:
+    """Name of what is unpacked from the file `digest` by the code of `package` and this engine for this processor."""
+    maker = hashlib.sha256(f"{engine_version()} {machine.cpu_fingerprint()} ".encode())
+    for path in unpacking_code(package):
+        source = path.read_bytes()
+        maker.update(f"{path.relative_to(package).as_posix()} {len(source)} ".encode() + source)
     return f"{digest[:32]}-{maker.hexdigest()[:16]}"
+
+
+def unpacking_code(package: Path = _PACKAGE) -> list[Path]:
+    """The files of `package` that unpacked weights may depend on, sorted: its own and those of the rooms of a model."""
+    rooms = [path for room in _ROOMS for path in (package / room).rglob("*.py")]
+    return sorted([*package.glob("*.py"), *rooms])
 
 
 class _TensorsOnUse(Mapping[str, np.ndarray]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ...base.bounded_folder import BoundedFolder, remove_entry
 from ...base.inputs import is_ours
 
 # A ViT-B takes 0.54 GB: the bytes as they are and as the processor wants them.
@@ -47,18 +47,17 @@ class UnpackedCache:
 
     def __init__(self, folder: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.folder = folder
-        self.max_bytes = max_bytes
+        self._entries = BoundedFolder(folder, _ENDING, max_bytes, stamp=_MANIFEST)
 
     def find(self, key: str) -> Path | None:
         """The folder of `key`, every byte of it verified; None where there is none, or a damaged one, which goes."""
-        entry = self._entry(key)
+        entry = self._entries.entry(key)
         if not os.path.lexists(entry):
             return None
         if not _is_whole(entry):
-            _remove(entry)
+            remove_entry(entry)
             return None
-        with contextlib.suppress(OSError):
-            os.utime(entry / _MANIFEST)
+        self._entries.mark_used(entry)
         return entry
 
     def fill(self, key: str, write: Callable[[Path], None]) -> Path | None:
@@ -73,7 +72,7 @@ class UnpackedCache:
             temporary = Path(tempfile.mkdtemp(prefix=_PARTIAL, suffix=_ENDING, dir=self.folder))
             write(temporary)
             (temporary / _MANIFEST).write_text(json.dumps({"key": key, "files": _manifest(temporary)}))
-            return self._take_over(temporary, self._entry(key))
+            return self._take_over(temporary, self._entries.entry(key))
         except OSError:
             return None
         finally:
@@ -86,33 +85,14 @@ class UnpackedCache:
         except OSError:
             # Another program was faster, and its entry serves as well.
             return self.find(entry.name.removesuffix(_ENDING))
-        self._trim(keep=entry)
+        self._entries.trim(keep=entry)
         return entry
-
-    def _entry(self, key: str) -> Path:
-        return self.folder / f"{key}{_ENDING}"
-
-    def _trim(self, keep: Path) -> None:
-        entries = [path for path in self.folder.glob("*" + _ENDING) if path.is_dir() and path != keep]
-        free = self.max_bytes - _bytes(keep)
-        for entry in sorted(entries, key=_last_use, reverse=True):
-            free -= _bytes(entry)
-            if free < 0:
-                shutil.rmtree(entry, ignore_errors=True)
 
     def _remove_abandoned(self) -> None:
         """Remove what programs left that were killed while they filled an entry."""
         for path in self.folder.glob(f"{_PARTIAL}*{_ENDING}"):
-            if is_ours(path) and time.time() - _last_use(path) > _ABANDONED_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _remove(entry: Path) -> None:
-    with contextlib.suppress(OSError):
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink()
+            if is_ours(path) and time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                remove_entry(path)
 
 
 def _manifest(entry: Path) -> dict[str, tuple[int, int]]:
@@ -138,17 +118,3 @@ def _crc32(path: Path) -> int:
         while count := file.readinto(chunk):
             crc = zlib.crc32(chunk[:count], crc)
     return crc
-
-
-def _bytes(entry: Path) -> int:
-    with contextlib.suppress(OSError):
-        return sum(path.stat().st_size for path in entry.iterdir())
-    return 0
-
-
-def _last_use(entry: Path) -> float:
-    """Time of the last use; a half-written entry counts as used when it was begun."""
-    for path in (entry / _MANIFEST, entry):
-        with contextlib.suppress(OSError):
-            return path.stat().st_mtime
-    return 0.0

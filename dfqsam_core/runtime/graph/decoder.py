@@ -7,7 +7,7 @@ import math
 import numpy as np
 from onnx import TensorProto
 
-from ...network.tensor_shapes import DECODER_DEPTH, DECODER_HEADS, MASK_TOKENS
+from ...network.layers import DECODER_DEPTH, DECODER_HEADS, MASK_TOKENS
 from ...store.model_file import PackedModel
 from .layers import LayerWriter
 from .onnx_builder import GraphBuilder, InferenceGraph

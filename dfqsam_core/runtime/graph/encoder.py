@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from ...errors import ConfigError
-from ...network.attention_layout import padded_tokens, real_tokens
+from ...network.attention_layout import AttentionLayout, real_tokens
 from ...network.pixels import PIXEL_MEAN, PIXEL_STD
 from ...store.model_file import PackedModel
 from .attention import AttentionWriter
@@ -18,16 +17,12 @@ _NORM_EPSILON = 1e-6
 _ADAPTER_NORM_EPSILON = 1e-5
 
 
-def build_encoder(model: PackedModel, taps: bool = False, skip_pads: bool = True) -> InferenceGraph:
+def build_encoder(model: PackedModel, taps: bool = False) -> InferenceGraph:
     """Graph from `pixels`, uint8 (1, S, S, 3) in SAM-Med2D's channel order, to `image_embedding`, float32 (1, C, g, g).
 
     taps: expose the codes and products of every integer layer by the names that LayerWriter and AttentionWriter give.
-    skip_pads: False computes the padding tokens of windowed attention as published; only for comparing the speed of
-    float models (ConfigError for a quantized one). The embedding is the same.
     """
-    if not skip_pads and any(name.endswith(".codes") for name in model.tensors):
-        raise ConfigError("A quantized model always skips padding. Give a float checkpoint to time the padded form.")
-    return EncoderWriter(LayerWriter(GraphBuilder(taps), model), skip_pads).write(0, model.architecture.depth)
+    return EncoderWriter(LayerWriter(GraphBuilder(taps), model)).write(0, model.architecture.depth)
 
 
 def build_encoder_part(model: PackedModel, first: int, stop: int) -> InferenceGraph:
@@ -36,16 +31,15 @@ def build_encoder_part(model: PackedModel, first: int, stop: int) -> InferenceGr
     The first part takes `pixels` and the last one gives `image_embedding`, as `build_encoder` does; between two parts
     go `tokens`, float32 (grid * grid, embed_dim).
     """
-    return EncoderWriter(LayerWriter(GraphBuilder(), model), skip_pads=True).write(first, stop)
+    return EncoderWriter(LayerWriter(GraphBuilder(), model)).write(first, stop)
 
 
 class EncoderWriter:
     """Tokens are rows: every inner value is (grid * grid, channels)."""
 
-    def __init__(self, layers: LayerWriter, skip_pads: bool) -> None:
+    def __init__(self, layers: LayerWriter) -> None:
         self.layers, self.graph = layers, layers.graph
         self.architecture = layers.model.architecture
-        self.skip_pads = skip_pads
 
     def write(self, first: int, stop: int) -> InferenceGraph:
         """Blocks `first` to `stop` - 1, with the patch embedding before the first and the neck behind the last one."""
@@ -59,6 +53,14 @@ class EncoderWriter:
             embedding = graph.transpose(self._neck(tokens), 1, 0)
             graph.output("image_embedding", graph.reshape(embedding, 1, a.out_chans, a.grid, a.grid))
         return graph.finish()
+
+    def layout(self, window: int) -> AttentionLayout:
+        """Which tokens a block attends with: the real ones alone."""
+        return real_tokens(self.architecture.grid, window)
+
+    def ordered(self, x: str, layout: AttentionLayout) -> str:
+        """The tokens `x` in the order of `layout`."""
+        return self.graph.gather(x, layout.order)
 
     @property
     def _tokens_shape(self) -> tuple[int, int]:
@@ -104,14 +106,11 @@ class EncoderWriter:
         return graph.op("Add", out, self._adapter(f"{name}.Adapter", normed))
 
     def _attention(self, name: str, tokens: str, window: int) -> str:
-        layout = (real_tokens if self.skip_pads else padded_tokens)(self.architecture.grid, window)
+        layout = self.layout(window)
         qkv, proj = f"{name}.attn.qkv", f"{name}.attn.proj"
         x = self.layers.normed_input(f"{name}.norm1", qkv, tokens, _NORM_EPSILON)
         if not layout.is_grid:
-            if not self.skip_pads:
-                zero = self.graph.constant(np.zeros((1, self.architecture.embed_dim), np.float32))
-                x = self.graph.concat(x, zero, axis=0)
-            x = self.graph.gather(x, layout.order)
+            x = self.ordered(x, layout)
         attended = AttentionWriter(self.layers, f"{name}.attn", layout).attend(x)
         if not layout.is_grid:
             attended = self.graph.gather(attended, layout.restore)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
-from ...base.outputs import atomic_output, refuse_overwrite
 from ...errors import DFQSAMError, ModelFileError
-from ...runtime import load_model
-from ..files.label_maps import check_label_output, label_suffix, write_label_map
-from ..files.prompt_reader import read_prompts
-from ..files.reading import read_volume
-from ..segment import segment_volume
-from ..window import choose_window
+from ...runtime import Model, load_model
+from ..window import WindowLevel, window_text
 from .record import input_digest, is_finished, write_record
+from .segment_file import segment_file
 from .table import BatchRow
 
 Status = Literal["done", "skipped", "failed"]
@@ -26,12 +23,12 @@ class BatchWork:
     """What all rows of a batch share.
 
     model: absolute path of a packed model or float checkpoint; model_sha256: its digest when the batch began.
-    window: as in VolumeSession. threads: of the model in one worker. force: replace outputs of other inputs.
+    window: as `segment_file` takes it. threads: of the model in one worker. force: replace outputs of other inputs.
     """
 
     model: str
     model_sha256: str
-    window: str = "auto"
+    window: WindowLevel | None = None
     threads: int | None = 1
     force: bool = False
 
@@ -61,21 +58,18 @@ def run_row(row: BatchRow, work: BatchWork) -> RowResult:
 
 
 def _segment(row: BatchRow, work: BatchWork) -> Status:
-    label_suffix(row.output)
     inputs = _inputs(row, work)
     if is_finished(row.output, inputs):
         return "skipped"
-    refuse_overwrite(row.output, work.force)
-    volume = read_volume(row.volume, row.frame, row.series)
-    check_label_output(row.output, volume)
-    prompts = read_prompts(row.prompts, volume.geometry)
-    window = choose_window(work.window, volume.voxels_kji, volume.modality)
-    result = segment_volume(volume, prompts, _model(work.model, work.model_sha256, work.threads), window)
-    names = {segment.label: segment.name for segment in prompts}
-    with atomic_output(row.output, work.force) as temporary:
-        write_label_map(temporary, result.labels_kji, volume, names, force=True)
+
+    def record(output: Path, report: dict[str, Any]) -> None:
         # Before the output gets its name: a worker killed in between leaves a record alone, and the row is done again.
-        write_record(row.output, inputs, temporary, result.report, work.force)
+        write_record(row.output, inputs, output, report, work.force)
+
+    def load() -> Model:
+        return _model(work.model, work.model_sha256, work.threads)
+
+    segment_file(row.files, load, work.window, force=work.force, written=record)
     return "done"
 
 
@@ -85,14 +79,14 @@ def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:
         "volume": input_digest(row.volume),
         "prompts": input_digest(row.prompts),
         "model": work.model_sha256,
-        "window": work.window.strip().lower(),
+        "window": window_text(work.window),
         "frame": row.frame,
         "series": row.series,
     }
 
 
 @lru_cache(maxsize=1)
-def _model(path: str, sha256: str, threads: int | None) -> Any:
+def _model(path: str, sha256: str, threads: int | None) -> Model:
     """The model, loaded once per worker; raises ModelFileError when its file has changed since the batch began."""
     model = load_model(path, threads=threads)
     if model.digest != sha256:

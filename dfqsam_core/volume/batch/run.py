@@ -1,18 +1,20 @@
-"""Many volumes by a table: the same code on the processes of one machine (joblib) and on a cluster (dask)."""
+"""Many volumes by a table: the same code on the processes of one machine and on a cluster (dask)."""
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
+import signal
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from ...base.machine import physical_cores
 from ...errors import ConfigError
 from ...progress import ProgressCallback, report
 from ...store.file_identity import FileSource, refuse_missing
-from ..window import parse_window
+from ..window import WindowLevel
 from .row import BatchWork, RowResult, run_row
 from .table import BatchRow
 
@@ -27,7 +29,7 @@ def run_batch(
     rows: Sequence[BatchRow],
     model: str | os.PathLike,
     *,
-    window: str = "auto",
+    window: WindowLevel | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
     threads: int | None = 1,
@@ -36,14 +38,14 @@ def run_batch(
 ) -> list[RowResult]:
     """Segment every row and return how each ended, in the order of `rows`; a row that fails does not stop the others.
 
-    window: as in VolumeSession. workers: processes on this machine, default one per `threads` cores. scheduler: address
-    of a dask scheduler instead; its workers need this package and the same paths. threads: of the model in one worker.
+    window: as `segment_file` takes it. workers: processes on this machine, default one per `threads` cores. scheduler:
+    address of a dask scheduler instead; its workers need this package and the same paths. threads: of the model in one
+    worker.
     Rows whose output and record are there and match are skipped, so an interrupted batch is simply started again.
     A row whose worker is killed is done again: by dask on another worker, on this machine alone in a new process.
+    The processes import the script that calls this: it does so under `if __name__ == "__main__":`.
     Raises ConfigError for settings and for a model that is not there; one that cannot be used fails every row.
     """
-    if window.strip().lower() != "auto":
-        parse_window(window)
     if workers is not None and (workers < 1 or scheduler):
         raise ConfigError(f"workers is {workers}; it must be 1 or more, and a scheduler has its own workers.")
     model_path = Path(os.path.abspath(model))
@@ -96,12 +98,24 @@ def _run(
             future.cancel()
 
 
-def _processes(workers: int) -> contextlib.AbstractContextManager[Executor]:
-    """Processes of joblib's pool: started afresh, so that no lock of this process's threads is copied."""
-    from joblib.externals.loky import ProcessPoolExecutor
+@contextlib.contextmanager
+def _processes(workers: int) -> Iterator[Executor]:
+    """Processes started afresh, so that no lock of this process's threads is copied.
 
-    pool: Executor = ProcessPoolExecutor(max_workers=workers)
-    return pool
+    Ctrl-C reaches them too, and is for this process alone: rows in work are finished, unless it comes a second time.
+    """
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _ignore_interrupts) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

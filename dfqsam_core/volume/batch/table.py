@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...base.inputs import refuse_special_file
 from ...errors import ConfigError
+from .segment_file import SegmentFiles
 
 _REQUIRED, _OPTIONAL = ("volume", "prompts", "output"), ("frame", "series")
 _MAX_FILE_BYTES = 64 * 2**20
@@ -28,6 +29,11 @@ class BatchRow:
     output: Path
     frame: int | None = None
     series: str | None = None
+
+    @property
+    def files(self) -> SegmentFiles:
+        """What the row reads and writes."""
+        return SegmentFiles(self.volume, self.prompts, self.output, self.frame, self.series)
 
 
 def read_table(path: str | os.PathLike) -> tuple[BatchRow, ...]:

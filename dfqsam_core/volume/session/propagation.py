@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from ...errors import ConfigError, PromptError
 from ...progress import ProgressCallback, report
 from ..slices import SliceFrame, SliceKey
 from .mask_prompts import mask_prompts, shape_between
-from .session import SliceEdit, VolumeSession
+from .session import SliceEdit, SliceState, VolumeSession
 from .slice_predictor import SlicePrediction
 
 # Logits by which the stability of a mask is judged, as in SAM's automatic mask generator.
@@ -78,10 +79,20 @@ class PropagationPlan:
     found: dict[int, SlicePrediction]
     stops: tuple[Stop, ...]
 
+    def states(self, session: VolumeSession) -> Iterator[tuple[SliceKey, SliceState]]:
+        """What slices get, in order: what was found, nothing where only an earlier propagation found something.
+
+        Slices with prompts of their own stay; each is looked at when its turn comes.
+        """
+        for index in range(self.first, self.last + 1):
+            key, found = SliceKey(self.axis, index), self.found.get(index)
+            present = session.state(self.label, key)
+            if not present.prompts and (found or present.prediction):
+                yield key, SliceState((), found)
+
     def apply(self, session: VolumeSession) -> PropagationResult:
-        """Put the predictions into the session, in one undo step; slices with prompts of their own stay."""
-        indices = range(self.first, self.last + 1)
-        return PropagationResult(session.replace_propagated(self.label, self.axis, indices, self.found), self.stops)
+        """Put the predictions into the session, in one undo step."""
+        return PropagationResult(session.apply(self.label, dict(self.states(session))), self.stops)
 
 
 def propagate(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
-from ..prompts import MAX_LABEL, BoxPrompt, PointPrompt, Prompt, can_predict
-from ..slices import SliceKey, stored_plane
+from ..geometry import AXES
+from ..prompts import MAX_LABEL, PointPrompt, Prompt, can_predict, with_prompt, without_prompt
+from ..slices import SliceKey, plane_shape
 from ..volume import Volume
 from ..window import WindowLevel, choose_window
+from .history import History
 from .label_layers import Segment, repaint, segment_region
 from .slice_predictor import Predictor, SlicePrediction, SlicePredictor, predictor_for
 
@@ -31,26 +33,36 @@ class SliceState:
     prediction: SlicePrediction | None = None
 
 
+_NOTHING = SliceState()
+
+
 @dataclass(frozen=True, eq=False)
 class SliceEdit:
     """How one segment changed on one slice.
 
-    before, after: (rows, columns) bool in storage order (axes of the (K, J, I) array without the slice's own axis).
-    predicted_iou: the model's own estimate of `after`, None where the segment has no mask there.
+    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now.
     """
 
     label: int
     slice: SliceKey
-    before: np.ndarray
-    after: np.ndarray
-    predicted_iou: float | None
+    shape: tuple[int, int]
+    old: SliceState
+    new: SliceState
 
+    @property
+    def before(self) -> np.ndarray:
+        """(rows, columns) bool in storage order (axes of the (K, J, I) array without the slice's own); a new array."""
+        return _mask(self.old.prediction, self.shape)
 
-@dataclass(frozen=True, eq=False)
-class _Change:
-    place: Place
-    before: SliceState
-    after: SliceState
+    @property
+    def after(self) -> np.ndarray:
+        """(rows, columns) bool in storage order; a new array."""
+        return _mask(self.new.prediction, self.shape)
+
+    @property
+    def predicted_iou(self) -> float | None:
+        """The model's own estimate of `after`, None where the segment has no mask there."""
+        return None if self.new.prediction is None else self.new.prediction.chosen_iou
 
 
 class VolumeSession:
@@ -82,10 +94,11 @@ class VolumeSession:
         )
         self._segments: dict[int, Segment] = {}
         self._states: dict[Place, SliceState] = {}
-        self._masks: dict[Place, np.ndarray] = {}
-        self._labels_kji = np.zeros(volume.voxels_kji.shape, np.uint16)
-        self._done: list[tuple[_Change, ...]] = []
-        self._undone: list[tuple[_Change, ...]] = []
+        self._history: History[SliceEdit] = History()
+        # Nobody but a file of labels asks for the label map: it is painted then.
+        self._labels_kji: np.ndarray | None = None
+        self._unpainted: set[SliceKey] = set()
+        self._shapes = {axis: plane_shape(volume.voxels_kji.shape, axis) for axis in AXES}
 
     @property
     def window(self) -> WindowLevel:
@@ -99,7 +112,12 @@ class VolumeSession:
 
     @property
     def labels_kji(self) -> np.ndarray:
-        """The label map (K, J, I) uint16: a read-only view that follows every edit."""
+        """The label map (K, J, I) uint16 as it is now: a read-only view, which the next call brings up to date."""
+        if self._labels_kji is None:
+            self._labels_kji = np.zeros(self.volume.voxels_kji.shape, np.uint16)
+        for key in self._unpainted:
+            repaint(self._labels_kji, key, self._segments.values(), self._masks(self._segments, key))
+        self._unpainted.clear()
         view = self._labels_kji.view()
         view.flags.writeable = False
         return view
@@ -107,12 +125,12 @@ class VolumeSession:
     @property
     def can_undo(self) -> bool:
         """Whether there is an action to undo."""
-        return bool(self._done)
+        return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether there is an undone action to repeat."""
-        return bool(self._undone)
+        return self._history.can_redo
 
     def add_segment(self, label: int, name: str, overwrite: bool = False) -> Segment:
         """Add a segment; earlier ones keep their voxels unless `overwrite`. Raises PromptError for a label in use."""
@@ -121,41 +139,40 @@ class VolumeSession:
         self._segments[label] = Segment(label, name, overwrite)
         return self._segments[label]
 
+    def state(self, label: int, key: SliceKey) -> SliceState:
+        """What a segment has on a slice: its prompts and their prediction."""
+        return self._states.get((label, key), _NOTHING)
+
     def prompts(self, label: int, key: SliceKey) -> tuple[Prompt, ...]:
         """The prompts of a segment on a slice, in the order they were given."""
-        return self._states.get((label, key), SliceState()).prompts
+        return self.state(label, key).prompts
 
     def prediction(self, label: int, key: SliceKey) -> SlicePrediction | None:
         """The candidate masks of a segment on a slice, None where it has none."""
-        return self._states.get((label, key), SliceState()).prediction
+        return self.state(label, key).prediction
 
     def mask(self, label: int, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what the segment covers on a slice, shared voxels included."""
-        found = self._masks.get((label, key))
-        return np.zeros(stored_plane(self._labels_kji, key).shape, bool) if found is None else found.copy()
+        return _mask(self.prediction(label, key), self._shapes[key.axis])
 
     def region(self, label: int, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what the segment covers on a slice, by its masks of all three axes."""
-        return segment_region(stored_plane(self._labels_kji, key).shape, label, key, self._masks)
+        if {other.axis for owner, other in self._states if owner == label} <= {key.axis}:
+            return self.mask(label, key)
+        return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key))
 
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
-        """Add a prompt to a segment and predict its slice anew; a box replaces the slice's earlier box.
+        """Add a prompt to a segment and predict its slice anew; `with_prompt` says which earlier one it replaces.
 
         refine: start from the slice's present mask (its logits are fed back, as in SAM-Med2D's interactive training);
         otherwise the answer depends on the prompts alone, whatever their order.
         """
-        earlier = self.prompts(label, prompt.slice)
-        if isinstance(prompt, BoxPrompt):
-            earlier = tuple(p for p in earlier if not isinstance(p, BoxPrompt))
-        return self.set_prompts(label, prompt.slice, (*earlier, prompt), refine)
+        prompts = with_prompt(self.prompts(label, prompt.slice), prompt)
+        return self.set_prompts(label, prompt.slice, prompts, refine)
 
     def remove_prompt(self, label: int, prompt: Prompt) -> SliceEdit:
         """Take a prompt back and predict its slice anew; raises PromptError when the segment does not have it."""
-        earlier = list(self.prompts(label, prompt.slice))
-        if prompt not in earlier:
-            raise PromptError(f"Segment {label} has no such prompt on its slice: {prompt}.")
-        earlier.remove(prompt)
-        return self.set_prompts(label, prompt.slice, tuple(earlier))
+        return self.set_prompts(label, prompt.slice, without_prompt(self.prompts(label, prompt.slice), prompt))
 
     def set_prompts(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], refine: bool = False) -> SliceEdit:
         """Replace the prompts of a segment on a slice, all in one prediction; refine: as in `add_prompt`.
@@ -167,18 +184,22 @@ class VolumeSession:
         low_res = None if present is None else present.low_res_masks[present.chosen]
         possible = can_predict(prompts) or (present is not None and bool(prompts))
         prediction = self.slices.predict(key, prompts, low_res) if possible else None
-        return self._do({(label, key): SliceState(prompts, prediction)})[0]
+        return self.apply(label, {key: SliceState(prompts, prediction)})[0]
 
     def accept(
         self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], prediction: SlicePrediction | None
     ) -> SliceEdit:
         """Give a segment prompts on a slice together with the prediction that was made of them elsewhere."""
-        self._check(label, key, prompts)
-        return self._do({(label, key): SliceState(prompts, prediction)})[0]
+        return self.apply(label, {key: SliceState(prompts, prediction)})[0]
 
     def slices_of(self, label: int) -> list[SliceKey]:
         """The slices on which the segment has prompts or a mask, by axis and index."""
-        return sorted(key for owner, key in self._states if owner == label)
+        return sorted([key for owner, key in self._states if owner == label])
+
+    def all_prompts(self) -> dict[Place, tuple[Prompt, ...]]:
+        """The prompts of every label and slice that has some, in order."""
+        places = sorted([place for place, state in self._states.items() if state.prompts])
+        return {place: self._states[place].prompts for place in places}
 
     def prompted_slices(self, label: int, axis: str) -> list[int]:
         """Indices along `axis`, ascending, of the slices on which the segment has prompts of its own."""
@@ -187,75 +208,73 @@ class VolumeSession:
             key.index for (owner, key), state in states if (owner, key.axis) == (label, axis) and state.prompts
         )
 
-    def replace_propagated(
-        self, label: int, axis: str, indices: Iterable[int], found: Mapping[int, SlicePrediction]
-    ) -> tuple[SliceEdit, ...]:
-        """Give the slices `indices` along `axis` the predictions `found` and no others, in one undo step.
-
-        Slices with prompts of their own stay as they are.
-        """
-        prompted = set(self.prompted_slices(label, axis))
-        places = {(label, SliceKey(axis, index)): found.get(index) for index in indices if index not in prompted}
-        changed = {p: SliceState((), new) for p, new in places.items() if new or p in self._states}
-        return self._do(changed) if changed else ()
+    def apply(self, label: int, states: Mapping[SliceKey, SliceState]) -> tuple[SliceEdit, ...]:
+        """Give a segment these states on these slices, in one undo step; nothing without a slice."""
+        for key, state in states.items():
+            self._check(label, key, state.prompts)
+        edits = tuple([self._change(label, key, state) for key, state in states.items()])
+        if edits:
+            self._history.add(edits)
+        return edits
 
     def restore_state(self, label: int, key: SliceKey, state: SliceState) -> None:
-        """Put back what a segment had on a slice in an earlier session; no prediction, no undo step."""
+        """Give a segment on a slice what it had there before, or what was made elsewhere; no prediction, no undo step.
+
+        Raises PromptError for a segment, a slice or a prompt that is not of this session.
+        """
         self._check(label, key, state.prompts)
-        self._apply({(label, key): state})
+        self._set(label, key, state)
 
     def choose_mask(self, label: int, key: SliceKey, candidate: int) -> SliceEdit:
         """Use another of the candidate masks of the last prediction; raises PromptError where there is no such one."""
-        prediction = self.prediction(label, key)
-        if prediction is None or not 0 <= candidate < len(prediction.predicted_iou):
+        return self.apply(label, {key: self.with_candidate(label, key, candidate)})[0]
+
+    def with_candidate(self, label: int, key: SliceKey, candidate: int) -> SliceState:
+        """What a segment would have on a slice with another candidate; raises PromptError where there is none."""
+        present = self.state(label, key)
+        if present.prediction is None or not 0 <= candidate < len(present.prediction.predicted_iou):
             raise PromptError(f"Segment {label} has no candidate {candidate} on slice {key.axis} = {key.index}.")
-        return self._do({(label, key): SliceState(self.prompts(label, key), prediction.with_choice(candidate))})[0]
+        return replace(present, prediction=present.prediction.with_choice(candidate))
 
     def undo(self) -> tuple[SliceEdit, ...]:
         """Take the last action back, bit for bit; empty when there is none."""
-        if not self._done:
-            return ()
-        changes = self._done.pop()
-        self._undone.append(changes)
-        return self._apply({change.place: change.before for change in changes})
+        edits = [self._change(step.label, step.slice, step.old) for step in self._history.undo()]
+        return tuple(edits[::-1])
 
     def redo(self) -> tuple[SliceEdit, ...]:
         """Repeat the action undone last, bit for bit; empty when there is none."""
-        if not self._undone:
-            return ()
-        changes = self._undone.pop()
-        self._done.append(changes)
-        return self._apply({change.place: change.after for change in changes})
+        return tuple([self._change(step.label, step.slice, step.new) for step in self._history.redo()])
 
-    def _do(self, states: dict[Place, SliceState]) -> tuple[SliceEdit, ...]:
-        """Apply new states as one undo step."""
-        changes = [_Change(place, self._states.get(place, SliceState()), state) for place, state in states.items()]
-        self._done.append(tuple(changes))
-        self._undone.clear()
-        return self._apply(states)
+    def _change(self, label: int, key: SliceKey, state: SliceState) -> SliceEdit:
+        edit = SliceEdit(label, key, self._shapes[key.axis], self.state(label, key), state)
+        self._set(label, key, state)
+        return edit
 
-    def _apply(self, states: dict[Place, SliceState]) -> tuple[SliceEdit, ...]:
-        return tuple(self._apply_one(place, state) for place, state in states.items())
-
-    def _apply_one(self, place: Place, state: SliceState) -> SliceEdit:
-        label, key = place
-        before = self.mask(label, key)
+    def _set(self, label: int, key: SliceKey, state: SliceState) -> None:
+        place = label, key
         self._states.pop(place, None)
-        self._masks.pop(place, None)
         if state.prompts or state.prediction:
             self._states[place] = state
-        if state.prediction:
-            self._masks[place] = state.prediction.mask
-        repaint(self._labels_kji, key, self._segments.values(), self._masks)
-        predicted_iou = state.prediction.chosen_iou if state.prediction else None
-        return SliceEdit(label, key, before, self.mask(label, key), predicted_iou)
+        self._unpainted.add(key)
+
+    def _masks(self, labels: Container[int], key: SliceKey) -> dict[Place, np.ndarray]:
+        """Masks of these segments that meet a slice; unpacked here, as all of them would take much memory."""
+        return {
+            (label, other): state.prediction.mask
+            for (label, other), state in self._states.items()
+            if state.prediction and label in labels and (other == key or other.axis != key.axis)
+        }
 
     def _check(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
         if label not in self._segments:
             raise PromptError(f"There is no segment with the label {label}. Add it first.")
-        if not 0 <= key.index < self.volume.geometry.size_along(key.axis):
+        if not 0 <= key.index < self.volume.geometry.shape_ijk[AXES.index(key.axis)]:
             raise PromptError(f"The volume has no slice {key.axis} = {key.index}.")
         for prompt in prompts:
             corners = (prompt.ijk,) if isinstance(prompt, PointPrompt) else (prompt.low_ijk, prompt.high_ijk)
             if prompt.slice != key or not all(map(self.volume.geometry.contains, corners)):
                 raise PromptError(f"The prompt {prompt} is not on slice {key.axis} = {key.index} of the volume.")
+
+
+def _mask(prediction: SlicePrediction | None, shape: tuple[int, int]) -> np.ndarray:
+    return np.zeros(shape, bool) if prediction is None else prediction.mask

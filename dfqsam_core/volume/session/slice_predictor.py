@@ -10,33 +10,23 @@ import numpy as np
 
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
+from ...runtime.predictor import Predictor as ImagePredictor
+from ..geometry import AXES
 from ..prompts import BoxPrompt, PointPrompt, Prompt
 from ..slices import SliceFrame, SliceKey
 from ..volume import Volume
 from ..window import WindowLevel
 
 
-class Predictor(Protocol):
-    """The part of `runtime.SamPredictor` that is needed here."""
-
-    def set_image(self, image: np.ndarray) -> None:
-        """Encode a uint8 image (H, W)."""
+class Predictor(ImagePredictor, Protocol):
+    """A predictor whose embeddings can be kept and set again."""
 
     def get_image_embedding(self) -> np.ndarray:
         """Embedding of the image set last."""
+        ...
 
     def set_image_embedding(self, embedding: np.ndarray, original_size: tuple[int, int]) -> None:
         """Use an embedding made before, of an image of `original_size` (H, W)."""
-
-    def predict(
-        self,
-        point_coords: np.ndarray | None = None,
-        point_labels: np.ndarray | None = None,
-        box: np.ndarray | None = None,
-        mask_input: np.ndarray | None = None,
-        multimask_output: bool = True,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Masks (C, H, W) bool, predicted IoU (C,), low-resolution logits (C, 64, 64)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,17 +85,18 @@ class SlicePredictor:
         self._predictor = predictor
         self._encoder = encoder
         self._cache = cache
+        self._frames = {axis: SliceFrame.of(volume.geometry, axis) for axis in AXES}
 
     def image(self, key: SliceKey) -> np.ndarray:
         """uint8 (H, W) as the model sees the slice: windowed, in canonical orientation."""
-        frame = SliceFrame.of(self.volume.geometry, key.axis)
-        return np.ascontiguousarray(self.window.apply(frame.view(self.volume.voxels_kji, key.index)))
+        plane = self._frames[key.axis].view(self.volume.voxels_kji, key.index)
+        return np.ascontiguousarray(self.window.apply(plane))
 
     def predict(
         self, key: SliceKey, prompts: tuple[Prompt, ...], low_res_mask: np.ndarray | None = None
     ) -> SlicePrediction:
         """Predict the masks of `prompts`, all on the slice `key`; low_res_mask: (64, 64) logits to refine, if any."""
-        frame = SliceFrame.of(self.volume.geometry, key.axis)
+        frame = self._frames[key.axis]
         self._predictor.set_image_embedding(self.embed(key), (frame.height, frame.width))
         coords, labels, box = pixel_prompts(frame, prompts)
         masks, predicted_iou, low_res = self._predictor.predict(
@@ -115,12 +106,9 @@ class SlicePredictor:
             mask_input=None if low_res_mask is None else low_res_mask[None],
             multimask_output=True,
         )
-        stored = np.stack([frame.to_storage(mask) for mask in masks])
-        return SlicePrediction.of(stored, np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16))
-
-    def twin(self, predictor: Predictor) -> SlicePredictor:
-        """Another one for another thread: same volume, window and cache, its own `predictor` of the same model."""
-        return SlicePredictor(self.volume, predictor, self._encoder, self.window, self._cache)
+        return SlicePrediction.of(
+            frame.to_storage(masks), np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16)
+        )
 
     def embed(self, key: SliceKey) -> np.ndarray:
         """Embedding of a slice: from the cache, or made now and put there."""

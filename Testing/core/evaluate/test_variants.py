@@ -1,0 +1,97 @@
+"""Recipes with one thing changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dfqsam_core.errors import ConfigError
+from dfqsam_core.evaluate.model_folder import ModelFolder
+from dfqsam_core.evaluate.variants import VARIANTS, WHOLE, changed, parse_variant
+from dfqsam_core.quant import QuantConfig
+from dfqsam_core.store.model_file import read_model
+from Testing.support.quantized import toy_checkpoint_file, toy_config
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("recipe", ["default", "paper", "fast"])
+def test_every_variant_fits_every_recipe_and_changes_only_what_it_says(name: str, recipe: str) -> None:
+    base = QuantConfig.from_recipe(recipe)
+    before, after = base.to_dict(), changed(base, VARIANTS[name]).to_dict()
+    for dotted, value in VARIANTS[name].items():
+        part, _, field = dotted.rpartition(".")
+        place, old = (after[part], before[part]) if part else (after, before)
+        assert place[field] == value
+        place[field] = old[field]
+    assert after == before
+    assert bool(VARIANTS[name]) == (name != WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"synthesis.pictures": 1}, "no setting 'synthesis.pictures'"),
+        ({"nothing": 1}, "no setting 'nothing'"),
+        ({"synthesis": 1}, "cannot be 1"),
+        ({"synthesis.images": 1.5}, "cannot be 1.5"),
+        ({"synthesis.images": True}, "cannot be True"),
+        ({"calibration.bias_correction": 0}, "cannot be 0"),
+        ({"synthesis.images": 0}, "images must be 1 to 4096"),
+        ({"synthesis.rounds": 0}, "rounds must be at least 1"),
+        ({"synthesis.entropy_points": 1}, "entropy_points must be at least 2"),
+        ({"synthesis.start": "dreams"}, "start must be one of anatomy, noise, not 'dreams'"),
+        ({"synthesis.auxiliary": 5}, "cannot be 5"),
+        ({"calibration.rounding": "up"}, "rounding must be one of feedback, nearest"),
+        ({"calibration.range_search": "best"}, "range_search must be one of"),
+    ],
+)
+def test_settings_that_there_are_not_are_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        changed(QuantConfig(), settings)
+
+
+def test_a_variant_is_read_from_the_command_line() -> None:
+    text = "two images:synthesis.images=2, calibration.bias_correction=false,calibration.weight_search=quantile"
+    assert parse_variant(text) == (
+        "two images",
+        {
+            "synthesis.images": 2,
+            "calibration.bias_correction": False,
+            "calibration.weight_search": "quantile",
+        },
+    )
+
+
+@pytest.mark.parametrize("text", ["no settings", ":a=1", "name:a", "name:=1"])
+def test_what_is_no_variant_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not NAME:setting=value"):
+        parse_variant(text)
+
+
+def test_models_are_made_once_and_share_their_images(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    folder = ModelFolder(tmp_path / "models", toy_checkpoint_file(tmp_path), threads=1)
+    config = toy_config(images=1, iterations=1)
+    path = folder.model(config)
+    written = path.stat().st_mtime_ns
+    assert folder.model(config) == path
+    assert path.stat().st_mtime_ns == written
+    other = folder.model(changed(config, {"calibration.bias_correction": False}))
+    assert other != path
+    assert len(list((tmp_path / "models").glob("images-*.npy"))) == 1
+    assert read_model(other).card["recipe"]["calibration"]["bias_correction"] is False
+
+
+def test_no_threads_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="0 threads"):
+        ModelFolder(tmp_path, toy_checkpoint_file(tmp_path), threads=0)
+
+
+def test_other_images_are_used_where_they_are_given(tmp_path: Path) -> None:
+    folder = ModelFolder(tmp_path, toy_checkpoint_file(tmp_path), threads=1)
+    config = changed(toy_config(images=1, iterations=1), {"recipe": "real"})
+    folder.model(config, images=lambda: torch.rand(1, 1, 64, 64))
+    assert not list(tmp_path.glob("images-*"))

@@ -1,0 +1,67 @@
+"""Packed models of many configs in one folder: made once each, with the synthetic images that they share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..base.machine import worker_count
+from ..base.outputs import atomic_output
+from ..model import SamMed2D
+from ..progress import ProgressCallback
+from ..quant.config import QuantConfig
+from ..quant.pipeline import pack, single_threaded_kernels
+from ..quant.synthesis.synthesis import synthesize
+from ..store.checkpoint import Checkpoint, read_checkpoint
+from ..store.model_file import write_model
+
+
+class ModelFolder:
+    """Quantizes one checkpoint into a folder, under names that tell checkpoint and config."""
+
+    def __init__(self, folder: Path, checkpoint_path: Path, threads: int | None = None) -> None:
+        """threads: None for all cores. Raises ConfigError below 1, CheckpointError for an unusable checkpoint."""
+        self.folder, self.threads = folder, worker_count(threads)
+        self.checkpoint: Checkpoint = read_checkpoint(checkpoint_path)
+
+    def model(
+        self,
+        config: QuantConfig,
+        progress: ProgressCallback | None = None,
+        images: Callable[[], Tensor] | None = None,
+    ) -> Path:
+        """The packed model of `config`, made now unless it is there already.
+
+        images: gives other images (B, 1, S, S) in 0..1 to calibrate on, where config.recipe says which.
+        """
+        path = self._path(config.recipe, config.to_dict(), ".safetensors")
+        if not path.is_file():
+            with single_threaded_kernels():
+                pixels = images() if images else self.pixels(config, progress)
+                model = SamMed2D.from_checkpoint(self.checkpoint)
+                packed = pack(model, pixels, config, self.checkpoint.source, self.threads, progress)
+            write_model(path, packed)
+        return path
+
+    def pixels(self, config: QuantConfig, progress: ProgressCallback | None = None) -> Tensor:
+        """Synthetic images (B, 1, S, S) in 0..1 of `config`, the same for configs that only calibrate differently."""
+        path = self._path("images", {"seed": config.seed, "synthesis": asdict(config.synthesis)}, ".npy")
+        if not path.is_file():
+            model = SamMed2D.from_checkpoint(self.checkpoint)
+            images = synthesize(model, config.synthesis, config.seed, self.threads, progress=progress)
+            with atomic_output(path) as temporary:
+                np.save(temporary, torch.cat([image.pixels for image in images]).numpy())
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+
+    def _path(self, name: str, settings: dict[str, Any], ending: str) -> Path:
+        known = json.dumps([self.checkpoint.source.sha256, settings], sort_keys=True)
+        digest = hashlib.sha256(known.encode()).hexdigest()[:12]
+        return self.folder / f"{name.replace(' ', '-')}-{digest}{ending}"

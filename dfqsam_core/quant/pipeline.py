@@ -1,0 +1,171 @@
+"""The whole of DFQ-SAM in order: read, synthesize, calibrate, pack, write. The only file that knows the order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..base.machine import worker_count
+from ..base.memory import require_memory
+from ..base.outputs import refuse_overwrite
+from ..errors import CheckpointError, ConfigError
+from ..model import SamMed2D
+from ..network.memory import running_bytes
+from ..progress import ProgressCallback, report
+from ..store.card import build_card, library_versions
+from ..store.checkpoint import Checkpoint, read_checkpoint
+from ..store.file_identity import FileSource
+from ..store.model_file import PackedModel, write_model
+from .calibration.calibration import calibrate
+from .calibration.equalize import equalize
+from .calibration.layers import PixelQuantizer
+from .config import QuantConfig
+from .export import export_tensors, round_float_layers, round_position_tables
+from .plan import NetworkPlan
+from .synthesis.synthesis import synthesize
+from .synthesis.work_folder import WorkFolder
+
+
+def quantize(
+    checkpoint_path: str | os.PathLike[str],
+    output_path: str | os.PathLike[str],
+    config: QuantConfig,
+    *,
+    threads: int | None = None,
+    device: str = "cpu",
+    work_dir: Path | None = None,
+    resume: bool = False,
+    preview_dir: Path | None = None,
+    force: bool = False,
+    progress: ProgressCallback | None = None,
+) -> dict[str, Any]:
+    """Turn a float checkpoint into a packed model file without any data but the checkpoint.
+
+    config alone decides the result; the rest is how to get there. threads: images and range candidates worked on side
+    by side (None: all cores this process may use). work_dir: folder for the state of the synthesis (None: beside the
+    output); resume: go on from what is there. preview_dir: folder for PNG pictures of the images and their labels on
+    the way.
+
+    Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
+    card, the seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
+    Cancelled when `progress` does; then no output exists and the work folder can be resumed.
+    """
+    output = refuse_overwrite(output_path, force)
+    clock, place, workers = _Clock(), _device(device), worker_count(threads)
+    checkpoint = _read_runnable(checkpoint_path, progress)
+    model = SamMed2D.from_checkpoint(checkpoint).to(place)
+    clock.lap("read")
+    folder = work_dir or output.with_name(output.name + ".work")
+    work = WorkFolder(folder, _fingerprint(checkpoint, config), resume)
+    with single_threaded_kernels(), work.discarded_if_unused():
+        side_by_side = workers if place.type == "cpu" else 1
+        images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
+        clock.lap("synthesis")
+        pixels = torch.cat([image.pixels for image in images])
+        packed = pack(model, pixels, config, checkpoint.source, workers, progress)
+        clock.lap("calibration")
+    report(progress, "write", 0, 1, "writing the packed model")
+    packed = write_model(output, packed, force=force)
+    clock.lap("write")
+    work.remove()
+    labels = [len(image.labels) for image in images]
+    identity = FileSource.of(output).to_dict()
+    return {"output": identity, "seconds": clock.laps, "labels_per_image": labels, "card": packed.card}
+
+
+def pack(
+    model: SamMed2D,
+    pixels: Tensor,
+    config: QuantConfig,
+    source: FileSource,
+    threads: int = 1,
+    progress: ProgressCallback | None = None,
+) -> PackedModel:
+    """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
+
+    source: the file that `model` was read from, for the card.
+    """
+    plan = NetworkPlan.of(model.architecture, config)
+    report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
+    quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
+    with torch.no_grad():
+        images = model.normalize(pixels.expand(-1, 3, -1, -1) * 255)
+        if config.calibration.equalization:
+            equalize(model.image_encoder, images)
+        round_position_tables(model)
+        calibrate(model.image_encoder, images, quantizer, plan, threads, progress)
+    tensors = export_tensors(model, round_float_layers(model, plan), plan)
+    report(progress, "calibration", 1, 1, "packed")
+    card = build_card(
+        architecture=model.architecture,
+        layers=plan.card_entries(),
+        source=source,
+        recipe=_recipe(config),
+        seed=config.seed,
+        tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
+        versions=library_versions("torch", "numpy", "scipy"),
+    )
+    return PackedModel(model.architecture, card, tensors)
+
+
+def _read_runnable(path: str | os.PathLike[str], progress: ProgressCallback | None) -> Checkpoint:
+    report(progress, "read", 0, 1, "reading the checkpoint")
+    checkpoint = read_checkpoint(path)
+    require_memory(running_bytes(checkpoint.architecture), checkpoint.source.file_name, CheckpointError)
+    return checkpoint
+
+
+@contextlib.contextmanager
+def single_threaded_kernels() -> Iterator[None]:
+    """Run torch's kernels on one thread each: sums then have one order, whatever the machine's number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("There is no CUDA device that torch can use. Run with --device cpu.")
+    if name not in ("cpu", "cuda"):
+        raise ConfigError(f"The device {name!r} is unknown. Choose cpu or cuda.")
+    return torch.device(name)
+
+
+def _recipe(config: QuantConfig) -> dict[str, Any]:
+    """The config as the card shows it: an auxiliary segmenter by name and hash, not by its folder."""
+    recipe = config.to_dict()
+    if config.synthesis.auxiliary:
+        recipe["synthesis"]["auxiliary"] = FileSource.of(config.synthesis.auxiliary).to_dict()
+    return recipe
+
+
+def _fingerprint(checkpoint: Checkpoint, config: QuantConfig) -> dict[str, Any]:
+    return {
+        "checkpoint_sha256": checkpoint.source.sha256,
+        "synthesis": asdict(config.synthesis),
+        "seed": config.seed,
+        "torch": torch.__version__,
+    }
+
+
+class _Clock:
+    """Seconds of each part of a run."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = round(now - self._last, 3), now

@@ -1,0 +1,48 @@
+"""What a model file is, and that as lines for people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from .card import DIGEST_KEY
+from .checkpoint import read_checkpoint
+from .file_identity import FileSource
+from .model_file import read_model
+from .safetensors_file import is_packed_model
+
+_LONG = 20
+
+
+def describe_file(path: str | os.PathLike) -> dict[str, Any]:
+    """What `path` is, JSON-ready: a packed model with its card, or a float checkpoint with its architecture.
+
+    Raises ModelFileError or CheckpointError, which say what it is instead and why it is refused.
+    """
+    if is_packed_model(path):
+        card = read_model(path).card
+        tensors = "as they were written" if DIGEST_KEY in card else "of unknown state: the file has no digest of them"
+        return {"kind": "packed model", **FileSource.of(path).to_dict(), "tensors": tensors, "card": card}
+    checkpoint = read_checkpoint(path)
+    return {
+        "kind": "float checkpoint",
+        **checkpoint.source.to_dict(),
+        "architecture_name": checkpoint.architecture.name,
+        "architecture": checkpoint.architecture.to_dict(),
+        "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
+        "float32_bytes": sum(tensor.nbytes for tensor in checkpoint.tensors.values()),
+        "notes": list(checkpoint.notes),
+    }
+
+
+def outline(values: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield lines "name: value", nested ones indented; what is long is only counted."""
+    for name, value in values.items():
+        if isinstance(value, (dict, list)) and (len(value) > _LONG or any(isinstance(item, dict) for item in value)):
+            yield f"{indent}{name}: {len(value)} entries (--json shows them)"
+        elif isinstance(value, dict) and value:
+            yield f"{indent}{name}:"
+            yield from outline(value, indent + "  ")
+        else:
+            yield f"{indent}{name}: {'; '.join(map(str, value)) if isinstance(value, (list, dict)) else value}"

@@ -1,0 +1,67 @@
+"""What was done and can be taken back: one history, for the sessions of scripts and for the segments of a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+Step = TypeVar("Step")
+
+
+class History(Generic[Step]):
+    """Actions of one or more steps each. It hands the steps out; who asked for them changes what they are about.
+
+    A step counts as moved when the one after it is asked for: an iterator that is dropped, for instance because a step
+    failed, leaves that step and those after it where they were.
+    """
+
+    def __init__(self) -> None:
+        # What is to be moved first comes last: in `_done` the newest step, in `_undone` the oldest one.
+        self._done: list[list[Step]] = []
+        self._undone: list[list[Step]] = []
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an action to take back."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an undone action to repeat."""
+        return bool(self._undone)
+
+    @property
+    def to_undo(self) -> Sequence[Step]:
+        """Steps of the action that `undo` would take back."""
+        return self._done[-1] if self._done else ()
+
+    @property
+    def to_redo(self) -> Sequence[Step]:
+        """Steps of the action that `redo` would repeat."""
+        return self._undone[-1] if self._undone else ()
+
+    def add(self, steps: Iterable[Step]) -> None:
+        """These were done, in this order, as one action; what was undone before cannot be repeated any more."""
+        self._done.append(list(steps))
+        self._undone.clear()
+
+    def undo(self) -> Iterator[Step]:
+        """Steps of the last action, the last one first, to be taken back one after the other; nothing without one."""
+        return _moved(self._done, self._undone)
+
+    def redo(self) -> Iterator[Step]:
+        """Steps of the action undone last, the first one first, to be repeated; nothing without one."""
+        return _moved(self._undone, self._done)
+
+
+def _moved(source: list[list[Step]], target: list[list[Step]]) -> Iterator[Step]:
+    if not source:
+        return
+    action = source[-1]
+    moved: list[Step] = []
+    while action:
+        yield action[-1]
+        if not moved:
+            target.append(moved)
+        moved.append(action.pop())
+    source.pop()

@@ -1,0 +1,114 @@
+"""A box as the mouse draws it: by a drag or by two clicks, on one slice, with a rectangle that follows the mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dfqsam_core.volume import BoxPrompt, VolumeGeometry
+
+from .mouse_presses import MousePresses
+from .outlines import RubberBand
+from .place_mode import clicked_view, view_under_mouse
+from .volume_node import ijk_from_world, matrix_array, view_axis, world_of_point
+
+_SAME_PLANE_MM = 1e-3
+
+
+class BoxDrawing:
+    """The corners of one box as control points of a line node, until there are two.
+
+    drawn: called with the finished box. presses: of the mouse; without it a box has two clicks.
+    """
+
+    def __init__(
+        self, volume_node: Any, geometry: VolumeGeometry, node: Any, drawn: Callable[[BoxPrompt], None]
+    ) -> None:
+        self.presses = MousePresses()
+        self._volume_node, self._geometry, self._node, self._drawn = volume_node, geometry, node, drawn
+        self._band = RubberBand(volume_node)
+        # View and plane of the first corner.
+        self._plane: tuple[Any, np.ndarray] | None = None
+
+    def placed(self) -> None:
+        """A corner was placed: finish the box, or wait for the other corner; raises PromptError for no box."""
+        clicked_view(self._node)
+        count = self._node.GetNumberOfDefinedControlPoints()
+        if count == 0:
+            return
+        start, here = self.presses.drag_start(), self._plane_under_mouse()
+        self.presses.forget()
+        last = world_of_point(self._node, count - 1)
+        if count == 1 and start is not None:
+            self._finish(start, last)
+        elif count > 1 and _is_same(self._plane, here):
+            self._finish(world_of_point(self._node, 0), last)
+        else:
+            if count > 1:
+                # The first one is on a slice that the mouse has left.
+                self._node.RemoveNthControlPoint(0)
+            self._plane = here
+
+    def moved(self) -> None:
+        """The mouse moved: let the rectangle follow, where there is a first corner."""
+        defined, count = self._node.GetNumberOfDefinedControlPoints(), self._node.GetNumberOfControlPoints()
+        first = None
+        if 0 < defined < count:
+            first = world_of_point(self._node, 0)
+        elif count > defined and self.presses.is_down:
+            first = self.presses.drag_start()
+        box = None if first is None else self._clipped(first, world_of_point(self._node, count - 1))
+        self._band.show(box)
+
+    def follow_view(self) -> None:
+        """Forget a corner whose slice is not shown any more."""
+        if self._plane is not None and not _is_same(self._plane, (self._plane[0], plane_of(self._plane[0]))):
+            self.forget_corner()
+
+    def forget_corner(self) -> None:
+        """Take away the first corner of a box that nobody will finish; the next box begins with a corner of its own."""
+        self._plane = None
+        self._node.RemoveAllControlPoints()
+        self._band.show(None)
+
+    def close(self) -> None:
+        """Take the rectangle away."""
+        self._band.remove()
+
+    def _finish(self, first_world: np.ndarray, last_world: np.ndarray) -> None:
+        self.forget_corner()
+        axis, corners = self._corners(first_world, last_world)
+        self._drawn(BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis))
+
+    def _clipped(self, first_world: np.ndarray, last_world: np.ndarray) -> BoxPrompt:
+        axis, corners = self._corners(first_world, last_world)
+        inside = np.clip(np.rint(corners), 0, np.array(self._geometry.shape_ijk) - 1).astype(int).tolist()
+        return BoxPrompt.from_corners(tuple(inside[0]), tuple(inside[1]), axis)
+
+    def _corners(self, first_world: np.ndarray, last_world: np.ndarray) -> tuple[str, np.ndarray]:
+        """Axis, and the two corners in voxel positions on one slice."""
+        view = view_under_mouse(self._volume_node.GetScene())
+        axis = self._geometry.acquisition_axis if view is None else view_axis(self._volume_node, view, last_world)
+        corners = np.array([ijk_from_world(self._volume_node, point) for point in (first_world, last_world)])
+        # Both were on one view; rounding across it may differ by a slice where the view is oblique.
+        normal = "IJK".index(axis)
+        corners[0, normal] = corners[1, normal]
+        return axis, corners
+
+    def _plane_under_mouse(self) -> tuple[Any, np.ndarray] | None:
+        view = view_under_mouse(self._volume_node.GetScene())
+        return None if view is None else (view, plane_of(view))
+
+
+def _is_same(first: tuple[Any, np.ndarray] | None, second: tuple[Any, np.ndarray] | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return first[0] is second[0] and bool(np.abs(first[1] - second[1]).max() < _SAME_PLANE_MM)
+
+
+def plane_of(slice_node: Any) -> np.ndarray:
+    """(4,): the normal of the plane that a slice view shows, and its distance from the origin, mm."""
+    plane = matrix_array(slice_node.GetSliceToRAS())
+    return np.append(plane[:3, 2], plane[:3, 2] @ plane[:3, 3])

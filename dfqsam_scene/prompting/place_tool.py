@@ -1,0 +1,104 @@
+"""Who has the mouse: at most one of three tools places prompts, the same way in every front end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ..nodes.markups import PromptMarkups
+from ..nodes.mouse_presses import MousePresses
+from ..nodes.place_mode import Placing
+from ..nodes.roles import role_of
+
+# (vtkMRMLSliceNode, vtkRenderWindowInteractor) of each slice view that is shown now.
+Views = Callable[[], Iterable[tuple[Any, Any]]]
+
+
+class PlaceTool:
+    """The tool that a person wants, until that one is put down, or Escape, a right click or another panel ends it.
+
+    wanted: "positive", "negative", "box", or None; it begins when there are markups to place in. changed: called when
+    another tool is wanted. window_by_mouse: without a tool the left button changes the displayed window, as at a
+    radiologist's workstation; else the views do with it what Slicer lets them. An abandoned first corner of a box is
+    forgotten.
+    """
+
+    def __init__(
+        self, scene: Any, changed: Callable[[], None], views: Views = tuple, window_by_mouse: bool = False
+    ) -> None:
+        self.wanted: str | None = None
+        self.placing = Placing(scene, self._mode_changed)
+        self._changed, self._views = changed, views
+        self._presses = MousePresses()
+        self._markups: PromptMarkups | None = None
+        self._segment_id = ""
+        self._own_change = False
+        self._interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton") if window_by_mouse else None
+        self._rest()
+
+    def choose(self, role: str | None) -> None:
+        """Want a tool from now on, None for none."""
+        self._forget_corner()
+        self.wanted = role
+        self._place()
+        self._changed()
+
+    def follow(self, markups: PromptMarkups | None, segment_id: str = "") -> None:
+        """Place in these markups (None: not there yet) for this segment; forget a corner of another one, or slice."""
+        if markups is not self._markups or segment_id != self._segment_id:
+            self._forget_corner()
+            self._markups, self._segment_id = markups, segment_id
+            if markups is not None:
+                markups.draw_with(self._presses)
+        if markups is not None:
+            markups.follow_views()
+        self._place()
+
+    def let_go(self) -> None:
+        """Put the tool down and leave the mouse to the panel that has it now."""
+        self.wanted = self._markups = None
+
+    def close(self) -> None:
+        """Put the tool down and stop listening."""
+        self.choose(None)
+        self._presses.close()
+        self.placing.close()
+
+    def _place(self) -> None:
+        node = None if self._markups is None or self.wanted is None else self._markups.nodes[self.wanted]
+        with self._ours():
+            if node is not None and self.placing.node is not node:
+                self._presses.watch(self._views())
+                self.placing.begin(node)
+            elif node is None and role_of(self.placing.node):
+                self.placing.end()
+                self._rest()
+
+    def _mode_changed(self) -> None:
+        """Another mouse mode was chosen elsewhere: with Escape, a right click, Slicer's toolbar, another panel."""
+        if self._own_change or self._markups is None or self.wanted is None:
+            return
+        if self.placing.node is not self._markups.nodes[self.wanted]:
+            self._forget_corner()
+            self.wanted = role_of(self.placing.node)
+            if self.wanted is None:
+                with self._ours():
+                    self._rest()
+            self._changed()
+
+    def _rest(self) -> None:
+        if self._interaction is not None:
+            self._interaction.SetCurrentInteractionMode(self._interaction.AdjustWindowLevel)
+
+    def _forget_corner(self) -> None:
+        self._presses.forget()
+        if self._markups is not None:
+            self._markups.forget_corner()
+
+    @contextlib.contextmanager
+    def _ours(self) -> Iterator[None]:
+        """Do not take what is done here for somebody else's choice."""
+        before, self._own_change = self._own_change, True
+        yield
+        self._own_change = before

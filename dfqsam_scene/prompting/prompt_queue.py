@@ -1,0 +1,230 @@
+"""Prompts that a person gives, one after the other: to a prediction, then a preview or a written segment."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
+from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume.prompts import Prompt, can_predict, with_prompt, without_prompt
+from dfqsam_core.volume.session.slice_predictor import SlicePrediction, SlicePredictor
+
+from ..jobs.failure import sentence
+from ..jobs.worker import Job, Worker
+from ..jobs.writing import Writing
+from ..nodes.preview import Preview, PreviewLayer
+from .canvas import Canvas
+from .prompt_requests import Place, Prompts, Request, with_requests
+
+Result = TypeVar("Result")
+
+
+class PromptQueue:
+    """What a `Controller` does with prompts, and how it says what happened; see there for the public attributes."""
+
+    def __init__(
+        self, canvas: Canvas, worker: Worker, changed: Callable[[], None], preview_layer: PreviewLayer | None
+    ) -> None:
+        self.canvas, self.session, self.segments = canvas, canvas.session, canvas.segments
+        self.auto_accept = True
+        self.refine = False
+        self.message, self.is_error = "", False
+        self.seconds: float | None = None
+        self.encoding_seconds: float | None = None
+        self.decoding_seconds: float | None = None
+        self.preview: Preview | None = None
+        self.progress: Progress | None = None
+        self._worker = worker
+        self._changed = changed
+        self._preview_layer = preview_layer
+        self._requests: deque[Request] = deque()
+        self._predicted: tuple[Place, Prompts] | None = None
+        self._job: Job | None = None
+        self._is_acting = False
+        self._writing = Writing(worker, self._go_on)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a prompt or a propagation is being worked on or written, or waits for that."""
+        return self._job is not None or self._writing.is_going or bool(self._requests)
+
+    def all_prompts(self) -> dict[Place, Prompts]:
+        """All prompts by segment and slice as a person sees them: those that are still worked on are there already."""
+        names = self.canvas.segment_ids
+        found = {(names[label], key): prompts for (label, key), prompts in self.session.all_prompts().items()}
+        if self.preview is not None:
+            found[self.preview.segment_id, self.preview.key] = self.preview.prompts
+        if self._predicted is not None:
+            place, found[place] = self._predicted
+        if self._requests:
+            found = with_requests(found, self._requests)
+        return {place: prompts for place, prompts in found.items() if prompts}
+
+    def prompts(self, segment_id: str, key: SliceKey) -> Prompts:
+        """The prompts of a segment on a slice, those of a preview included."""
+        if (preview := self._preview_of(segment_id, key)) is not None:
+            return preview.prompts
+        return self.session.prompts(self.canvas.label(segment_id), key)
+
+    def prediction(self, segment_id: str, key: SliceKey) -> SlicePrediction | None:
+        """Candidates and the model's own estimates of a segment on a slice, those of a preview first."""
+        if (preview := self._preview_of(segment_id, key)) is not None:
+            return preview.prediction
+        return self.canvas.prediction(segment_id, key)
+
+    def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
+        """Add a point or a box to a segment; a box replaces the slice's earlier box, a point an equal one."""
+        self._ask(Request((segment_id, prompt.slice), partial(with_prompt, prompt=prompt)))
+
+    def remove_prompt(self, segment_id: str, prompt: Prompt) -> None:
+        """Take one prompt back and predict its slice anew."""
+        self._ask(Request((segment_id, prompt.slice), partial(without_prompt, prompt=prompt)))
+
+    def clear_slice(self, segment_id: str, key: SliceKey) -> None:
+        """Take back all prompts of a segment on a slice and what was predicted there; hand-drawn voxels stay."""
+        self._ask(Request((segment_id, key), lambda _: ()))
+
+    def accept_preview(self) -> None:
+        """Write the preview into its segment; it stays a preview where that is refused."""
+        if self.preview is not None:
+            self._do(partial(self._accept_shown, self.preview))
+
+    def discard_preview(self) -> None:
+        """Forget the preview and its prompts."""
+        self._do(partial(self._show, None))
+
+    def deliver(self) -> None:
+        """Take over what the worker finished; to be called often while `is_busy`."""
+        self._worker.deliver()
+
+    def refuse(self, error: BaseException) -> None:
+        """Make an error the message: one of ours as it is, any other with its kind."""
+        self._say(sentence(error), is_error=True)
+
+    def _ask(self, request: Request) -> None:
+        self._requests.append(request)
+        self._advance()
+        if self._requests:
+            self._tell()
+
+    def _advance(self) -> None:
+        """Begin the next request; only one at a time, so that each starts from what the one before it left."""
+        while self._requests and self._job is None and not self._writing.is_going:
+            self._do(partial(self._begin, self._requests.popleft()))
+
+    def _begin(self, request: Request) -> None:
+        place = request.place
+        if self.preview is not None and self._preview_of(*place) is None:
+            self.accept_preview()
+        prompts = request.change(self.prompts(*place))
+        if not can_predict(prompts):
+            self._take(place, prompts, None)
+            return
+        present = self.prediction(*place) if self.refine else None
+        low_res = None if present is None else present.low_res_masks[present.chosen]
+        self._predicted = place, prompts
+        work = partial(_timed_prediction, self.session.slices, place[1], prompts, low_res)
+        self._start(work, partial(self._measured, place, prompts))
+
+    def _measured(self, place: Place, prompts: Prompts, measured: tuple[SlicePrediction, float, bool]) -> None:
+        prediction, self.seconds, is_new_slice = measured
+        if is_new_slice:
+            self.encoding_seconds = self.seconds
+        else:
+            self.decoding_seconds = self.seconds
+        self._take(place, prompts, prediction)
+
+    def _take(self, place: Place, prompts: Prompts, prediction: SlicePrediction | None) -> None:
+        preview = Preview(*place, prompts, prediction)
+        if self.auto_accept:
+            self._accept(preview)
+        else:
+            self._show(preview)
+
+    def _accept_shown(self, preview: Preview) -> None:
+        # Its slice comes before or after those of an action, never between them.
+        self._writing.require_ended()
+        self._accept(preview)
+
+    def _accept(self, preview: Preview) -> None:
+        self.canvas.accept(preview.segment_id, preview.key, preview.prompts, preview.prediction)
+        if self.preview is not None:
+            self._show(None)
+
+    def _show(self, preview: Preview | None) -> None:
+        self.preview = preview
+        if self._preview_layer is not None:
+            self._preview_layer.show(preview)
+        self._tell()
+
+    def _preview_of(self, segment_id: str, key: SliceKey) -> Preview | None:
+        preview = self.preview
+        return preview if preview is not None and (preview.segment_id, preview.key) == (segment_id, key) else None
+
+    def _start(self, work: Callable[[ProgressCallback], Result], done: Callable[[Result], None]) -> None:
+        """Begin the one job at a time; done: what follows from its result."""
+
+        def ended(result: Result) -> None:
+            self._job = self.progress = self._predicted = None
+            self._go_on(partial(done, result))
+
+        self._job = self._worker.submit(Job(work, ended, self._failed, self._progressed))
+
+    def _go_on(self, action: Callable[[], None]) -> None:
+        """Do what follows from work that has ended, and begin what waits."""
+        self._do(action, self._advance)
+
+    def _drop_work(self) -> None:
+        """Forget what waits, and let the job end at its next report; its result is thrown away."""
+        self._requests.clear()
+        if self._job is not None:
+            self._job.cancelled.set()
+        self._job = self.progress = self._predicted = None
+
+    def _failed(self, error: BaseException) -> None:
+        # A cancelled job was forgotten when that happened; what runs now was begun later.
+        if not isinstance(error, Cancelled):
+            self._drop_work()
+            self.refuse(error)
+
+    def _progressed(self, progress: Progress) -> None:
+        self.progress = progress
+        self._tell()
+
+    def _do(self, *actions: Callable[[], None]) -> None:
+        """Run each of them; what one refuses becomes the message. What they change is told once, at the end."""
+        self.message, self.is_error = "", False
+        is_part, self._is_acting = self._is_acting, True
+        try:
+            for action in actions:
+                try:
+                    action()
+                except DFQSAMError as error:
+                    self.refuse(error)
+        finally:
+            self._is_acting = is_part
+        self._tell()
+
+    def _say(self, message: str, is_error: bool = False) -> None:
+        self.message, self.is_error = message, is_error
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._is_acting:
+            self._changed()
+
+
+def _timed_prediction(
+    slices: SlicePredictor, key: SliceKey, prompts: Prompts, low_res_mask: np.ndarray | None, _: ProgressCallback
+) -> tuple[SlicePrediction, float, bool]:
+    """In the worker's thread: a prediction, how many seconds it took, and whether the slice was encoded for it."""
+    started, encodings = time.perf_counter(), slices.encodings
+    prediction = slices.predict(key, prompts, low_res_mask)
+    return prediction, time.perf_counter() - started, slices.encodings > encodings

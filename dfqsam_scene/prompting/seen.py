@@ -1,0 +1,171 @@
+"""Reads a ViewState off a room; nothing here changes anything."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from dfqsam_core.resources import DEMO_MODEL, resource_path
+from dfqsam_core.volume import SliceKey
+
+from ..jobs.card_text import card_summary
+from ..nodes.slice_views import plane_name
+from .choice import Choice
+from .controller import Controller
+from .opening import Opening
+from .prompt_words import describe
+from .status import seconds_text
+from .view_state import (
+    CandidateMask,
+    ModelWords,
+    Place,
+    PromptRow,
+    SegmentRow,
+    StopRow,
+    ViewState,
+    WindowWords,
+    Work,
+)
+from .workspace import Workspace
+
+
+class Room(Protocol):
+    """The part of `Prompting` that is shown."""
+
+    choice: Choice
+    opening: Opening
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """The open workspace."""
+
+    @property
+    def key(self) -> SliceKey | None:
+        """The slice that is looked at."""
+
+    @property
+    def tool(self) -> str:
+        """The wanted tool."""
+
+    @property
+    def sentence(self) -> tuple[str, bool]:
+        """What to say."""
+
+
+def view_state(room: Room) -> ViewState:
+    """What there is to see now."""
+    choice, workspace, key = room.choice, room.workspace, room.key
+    controller = None if workspace is None else workspace.controller
+    message, is_error = room.sentence
+    progress = None if controller is None else controller.progress
+    prompts = () if workspace is None else _prompts(workspace)
+    segment_id = "" if workspace is None else workspace.segment_id or ""
+    return ViewState(
+        message=message,
+        is_error=is_error,
+        busy=room.opening.is_loading or (controller is not None and controller.is_busy),
+        is_working=controller is not None and controller.is_busy,
+        progress=None if progress is None else Work(progress.done, progress.total, progress.message),
+        tool=room.tool,
+        can_place=choice.volume_node is not None,
+        segments=segment_rows(choice.segmentation_node, segment_id or choice.segment_id),
+        prompts=prompts,
+        candidates=_candidates(workspace, key),
+        place=_place(workspace, key, segment_id, prompts),
+        stops=_stops(controller),
+        window=_window(choice, workspace),
+        model=_model(room),
+        seconds=seconds_text(
+            None if controller is None else controller.encoding_seconds,
+            None if controller is None else controller.decoding_seconds,
+        ),
+        can_undo=controller is not None and controller.can_undo,
+        can_redo=controller is not None and controller.can_redo,
+        has_preview=controller is not None and controller.preview is not None,
+        can_propagate=any(row.segment == segment_id for row in prompts),
+        can_clear=key is not None
+        and any((row.segment, row.axis, row.index) == (segment_id, key.axis, key.index) for row in prompts),
+        auto_accept=choice.auto_accept,
+        refine=choice.refine,
+        protect_others=choice.protect_others,
+        encode_ahead=choice.encode_ahead,
+    )
+
+
+def segment_rows(segmentation_node: Any, chosen: str) -> tuple[SegmentRow, ...]:
+    """The segments of a vtkMRMLSegmentationNode in its order; none for no node."""
+    if segmentation_node is None:
+        return ()
+    segmentation, display = segmentation_node.GetSegmentation(), segmentation_node.GetDisplayNode()
+    rows = []
+    for segment_id in segmentation.GetSegmentIDs():
+        segment = segmentation.GetSegment(segment_id)
+        visible = display is None or bool(display.GetSegmentVisibility(segment_id))
+        color = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
+        rows.append(SegmentRow(segment_id, segment.GetName(), color, visible, segment_id == chosen))
+    return tuple(rows)
+
+
+def _prompts(workspace: Workspace) -> tuple[PromptRow, ...]:
+    geometry = workspace.session.volume.geometry
+    segmentation = workspace.segments.node.GetSegmentation()
+    return tuple(
+        PromptRow(
+            segment_id,
+            segmentation.GetSegment(segment_id).GetName(),
+            key.axis,
+            key.index,
+            plane_name(geometry, key.axis),
+            describe(prompt),
+            prompt,
+        )
+        for (segment_id, key), prompts in workspace.prompts().items()
+        for prompt in prompts
+    )
+
+
+def _candidates(workspace: Workspace | None, key: SliceKey | None) -> tuple[CandidateMask, ...]:
+    if workspace is None or not workspace.segment_id or key is None:
+        return ()
+    prediction = workspace.controller.prediction(workspace.segment_id, key)
+    if prediction is None:
+        return ()
+    values = [float(value) for value in prediction.predicted_iou]
+    return tuple(
+        CandidateMask("–" if np.isnan(value) else f"{value:.2f}", n == prediction.chosen)
+        for n, value in enumerate(values)
+    )
+
+
+def _place(
+    workspace: Workspace | None, key: SliceKey | None, segment_id: str, prompts: tuple[PromptRow, ...]
+) -> Place | None:
+    if key is None or workspace is None:
+        return None
+    geometry = workspace.session.volume.geometry
+    prompted = {row.index for row in prompts if (row.segment, row.axis) == (segment_id, key.axis)}
+    last = geometry.size_along(key.axis) - 1
+    return Place(key.axis, key.index, last, plane_name(geometry, key.axis), tuple(sorted(prompted)))
+
+
+def _stops(controller: Controller | None) -> tuple[StopRow, ...]:
+    stops = () if controller is None else controller.stops
+    return tuple(StopRow(stop.direction, stop.last_index, stop.reason) for stop in stops)
+
+
+def _window(choice: Choice, workspace: Workspace | None) -> WindowWords:
+    if workspace is None:
+        return WindowWords(choice.window, None, None)
+    return WindowWords(choice.window, workspace.window.width, workspace.window.level)
+
+
+def _model(room: Room) -> ModelWords:
+    """What answers the prompts; nobody shall take a float model's answer for a 4-bit one's."""
+    model = room.opening.model
+    if model is None:
+        return ModelWords("", "", "")
+    card = model.card
+    kind = "float" if card is None else f"{card['effective_bits_per_weight']['total']:.1f} bits/weight"
+    path = room.choice.model_path or resource_path(DEMO_MODEL)
+    return ModelWords(path.stem, kind, "\n".join(card_summary(card, model.digest)))

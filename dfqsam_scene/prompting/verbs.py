@@ -1,0 +1,185 @@
+"""Everything that a person can do with prompts, by name: keys, buttons and the page ask for these and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from dfqsam_core.errors import DFQSAMError, PromptError
+from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume.prompts import Prompt
+
+from ..nodes.roles import ROLES
+from ..nodes.segments import new_segmentation
+from ..nodes.slice_views import show_slice
+from .prompting import Prompting
+from .window_texts import DISPLAYED, check_window, displayed_window
+from .workspace import Workspace
+
+Verb = Callable[..., None]
+# Okabe and Ito's colours, which colour-blind people tell apart, without those near the green, red and yellow that
+# points and previews have.
+_COLORS = ((86, 180, 233), (230, 159, 0), (204, 121, 167), (0, 158, 115), (213, 94, 0), (150, 130, 255))
+_CANDIDATES = 3
+_SWITCHES = {
+    "auto accept": "auto_accept",
+    "refine": "refine",
+    "protect others": "protect_others",
+    "encode ahead": "encode_ahead",
+}
+
+
+class Verbs:
+    """The verbs of a room; what one refuses becomes the room's notice.
+
+    The methods raise DFQSAMError (or a child) with a sentence for people; those of `by_name` do not.
+    """
+
+    def __init__(self, room: Prompting) -> None:
+        self._room = room
+
+    def by_name(self) -> dict[str, Verb]:
+        """All verbs; `keys.KEYS` names some of them."""
+        candidates = {f"candidate {n + 1}": partial(self.choose_candidate, n) for n in range(_CANDIDATES)}
+        tools = {role: partial(self.toggle_tool, role) for role in ROLES}
+        history = {
+            "accept": "accept_preview",
+            "discard": "discard_preview",
+            "undo": "undo",
+            "redo": "redo",
+        }
+        verbs: dict[str, Verb] = {
+            **tools,
+            **candidates,
+            **{name: partial(self._with_controller, method) for name, method in history.items()},
+            **{name: partial(self._switch, field) for name, field in _SWITCHES.items()},
+            "remove prompt": self.remove_prompt,
+            "clear slice": self.clear_slice,
+            "cancel": self.cancel,
+            "propagate": self.propagate,
+            "add segment": self.add_segment,
+            "choose segment": self.choose_segment,
+            "remove segment": self.remove_segment,
+            "go to prompt": self.go_to_prompt,
+            "window": self.change_window,
+            "model": self.change_model,
+        }
+        return {name: partial(self._refusing, verb) for name, verb in verbs.items()}
+
+    def toggle_tool(self, role: str) -> None:
+        """Choose "positive", "negative" or "box", or put that down; what it needs is made and opened."""
+        self.choose_tool(None if self._room.tool == role else role)
+
+    def choose_tool(self, role: str | None) -> None:
+        """Let clicks in the slice views place this, None for nothing."""
+        if role is not None:
+            self._room.require_volume_node()
+            node = self._room.choice.segmentation_node
+            if node is None or not node.GetSegmentation().GetNumberOfSegments():
+                self.add_segment()
+            self._room.follow(again=True)
+        if self._room.place_tool is not None:
+            self._room.place_tool.choose(role)
+
+    def add_segment(self) -> None:
+        """Add an empty segment and choose it; a segmentation is made where there is none."""
+        volume_node, node = self._room.require_volume_node(), self._room.choice.segmentation_node
+        if node is None:
+            node = new_segmentation(volume_node, f"{volume_node.GetName()} segmentation")
+        segmentation = node.GetSegmentation()
+        color = _COLORS[segmentation.GetNumberOfSegments() % len(_COLORS)]
+        segment_id = segmentation.AddEmptySegment("", "", [part / 255 for part in color])
+        self._room.choose(segmentation_node=node, segment_id=segment_id)
+
+    def choose_segment(self, segment_id: str) -> None:
+        """Give new prompts to this segment."""
+        self._room.segment(segment_id)
+        self._room.choose(segment_id=segment_id)
+
+    def remove_segment(self, segment_id: str) -> None:
+        """Remove a segment with its prompts; what is worked on is cancelled."""
+        self._room.segment(segment_id)
+        workspace = self._room.workspace
+        if workspace is not None and workspace.controller.is_busy:
+            workspace.controller.cancel()
+        segmentation = self._room.choice.segmentation_node.GetSegmentation()
+        segmentation.RemoveSegment(segment_id)
+        if segment_id == self._room.choice.segment_id:
+            self._room.choose(segment_id=next(iter(segmentation.GetSegmentIDs()), ""))
+
+    def choose_candidate(self, candidate: int) -> None:
+        """Use candidate 0, 1 or 2 of the present slice."""
+        workspace, key, segment_id = self._here()
+        if key is not None and segment_id:
+            workspace.controller.choose_candidate(segment_id, key, candidate)
+
+    def clear_slice(self) -> None:
+        """Take back the prompts of the chosen segment on the present slice."""
+        workspace, key, segment_id = self._here()
+        if key is not None and segment_id:
+            workspace.controller.clear_slice(segment_id, key)
+
+    def remove_prompt(self, segment_id: str | None = None, prompt: Prompt | None = None) -> None:
+        """Take one prompt back: this one, else the newest of the chosen segment on the present slice."""
+        workspace, key, chosen = self._here()
+        if segment_id is None or prompt is None:
+            here = () if key is None else workspace.prompts_on(key)
+            if not here:
+                raise PromptError("This slice has no prompt of the chosen segment.")
+            segment_id, prompt = chosen, here[-1]
+        workspace.controller.remove_prompt(segment_id, prompt)
+
+    def propagate(self, first: int | None = None, last: int | None = None) -> None:
+        """Carry the segment to the slices first to last along the axis of the present view; without them, to all."""
+        workspace, key, segment_id = self._here()
+        if key is None or not segment_id:
+            raise PromptError("Look at a slice with prompts of the chosen segment first.")
+        end = workspace.session.volume.geometry.size_along(key.axis) - 1
+        low, high = sorted((0 if first is None else int(first), end if last is None else int(last)))
+        workspace.controller.propagate(segment_id, key.axis, max(low, 0), min(high, end))
+
+    def cancel(self) -> None:
+        """Stop what is worked on; when nothing is, put the tool down."""
+        workspace = self._room.workspace
+        if workspace is not None and workspace.controller.is_busy:
+            workspace.controller.cancel()
+        else:
+            self.choose_tool(None)
+
+    def change_window(self, text: str) -> None:
+        """Let the model see through a window: "auto", a preset's name, "WIDTH,LEVEL", or "displayed" for the view's."""
+        node = self._room.require_volume_node()
+        text = displayed_window(node) if text == DISPLAYED else str(text)
+        check_window(text)
+        self._room.choose(window=text)
+
+    def change_model(self, path: Any) -> None:
+        """Predict with the model of this file from now on, read anew where it has changed; prompts and masks stay."""
+        self._room.choose(model_path=path)
+        self._room.follow(again=True)
+
+    def go_to_prompt(self, axis: str, index: int, segment_id: str) -> None:
+        """Show a slice in the views along its axis, and choose a segment."""
+        workspace = self._room.require_workspace()
+        self.choose_segment(segment_id)
+        last = workspace.session.volume.geometry.size_along(axis) - 1
+        show_slice(workspace.segments.volume_node, SliceKey(axis, min(max(int(index), 0), last)))
+
+    def _here(self) -> tuple[Workspace, SliceKey | None, str]:
+        workspace = self._room.require_workspace()
+        return workspace, self._room.key, workspace.segment_id or ""
+
+    def _switch(self, field: str, is_on: bool) -> None:
+        self._room.choose(**{field: bool(is_on)})
+
+    def _with_controller(self, method: str) -> None:
+        getattr(self._room.require_workspace().controller, method)()
+
+    def _refusing(self, verb: Verb, *arguments: Any) -> None:
+        self._room.notice = ""
+        try:
+            verb(*arguments)
+        except DFQSAMError as error:
+            self._room.say(str(error), is_error=True)
+        self._room.note_change()

@@ -1,0 +1,121 @@
+"""All that a front end shows of prompting, as plain frozen values: panel, effect and page draw nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dfqsam_core.volume.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class SegmentRow:
+    """One segment. id: of the scene. color: "#rrggbb"."""
+
+    id: str
+    name: str
+    color: str
+    visible: bool
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class PromptRow:
+    """One prompt. segment: ID. name: of the segment. axis, index: its slice, from 0. plane: "axial" or another."""
+
+    segment: str
+    name: str
+    axis: str
+    index: int
+    plane: str
+    text: str
+    prompt: Prompt
+
+
+@dataclass(frozen=True)
+class CandidateMask:
+    """One of the masks of a prediction. text: the model's own estimate of its IoU, "–" where it has none."""
+
+    text: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """The slice that is looked at. index, last: from 0. prompted: the slices of the segment that have prompts."""
+
+    axis: str
+    index: int
+    last: int
+    plane: str
+    prompted: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """How far the work in hand is. total: 0 where that is not known."""
+
+    done: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True)
+class StopRow:
+    """Where a propagation ended. direction: -1 or 1 along the axis. last_index: from 0."""
+
+    direction: int
+    last_index: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class WindowWords:
+    """The window. text: as it was chosen. width, level: what the model sees through; None until that is known."""
+
+    text: str
+    width: float | None
+    level: float | None
+
+
+@dataclass(frozen=True)
+class ModelWords:
+    """The model that answers, "" before one is loaded. kind: "float" or its bits a weight. summary: of its card."""
+
+    name: str
+    kind: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """What there is to see and to press.
+
+    message: one sentence; is_error: whether it is a refusal. busy: loading or working. is_working: on a prompt or a
+    propagation. tool: "" for none. can_place: whether tools can be chosen. prompts: of all segments. candidates: of
+    the present slice. place: None beside the volume. seconds: of a click on this computer, in words.
+    """
+
+    message: str
+    is_error: bool
+    busy: bool
+    is_working: bool
+    progress: Work | None
+    tool: str
+    can_place: bool
+    segments: tuple[SegmentRow, ...]
+    prompts: tuple[PromptRow, ...]
+    candidates: tuple[CandidateMask, ...]
+    place: Place | None
+    stops: tuple[StopRow, ...]
+    window: WindowWords
+    model: ModelWords
+    seconds: str
+    can_undo: bool
+    can_redo: bool
+    has_preview: bool
+    can_propagate: bool
+    can_clear: bool
+    auto_accept: bool
+    refine: bool
+    protect_others: bool
+    encode_ahead: bool

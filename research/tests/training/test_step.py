@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from research.training import evaluate, step  # noqa: E402
+from research.training.batches import Batch  # noqa: E402
+from research.training.initial import start  # noqa: E402
+from research.training.optimise import Optimiser  # noqa: E402
+from research.training.randomness import Rng  # noqa: E402
+
+
+@pytest.fixture
+def a_batch():
+    masks = torch.zeros(2, 256, 256, dtype=torch.bool)
+    masks[0, 60:140, 50:170] = True
+    masks[1, 20:200, 90:150] = True
+    return Batch(masks * 180.0 + 20, masks, torch.ones(2, dtype=torch.bool))
+
+
+def test_mixed_precision_gives_finite_gradients(a_batch, monkeypatch):
+    monkeypatch.setattr(step, "mixed_precision", lambda device: torch.autocast("cpu", torch.bfloat16))
+    model = start("tiny", None)[0]
+    loss, _ = step.step_loss(model, a_batch, Rng("cpu", 0))
+    loss.backward()
+    gradients = [parameter.grad for parameter in model.image_encoder.parameters()]
+    assert loss.dtype == torch.float32
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
+
+
+def test_a_few_steps_lower_the_loss(a_batch):
+    model = start("tiny", None)[0]
+    optimiser = Optimiser(dict(model.named_parameters()), steps=40)
+    losses = []
+    for number in range(12):
+        loss, log = step.step_loss(model, a_batch, Rng("cpu", 0))
+        optimiser.step(loss, number)
+        losses.append(float(log["loss"]))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_step_with_bad_gradients_changes_nothing():
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    optimiser = Optimiser({"weight": weight}, steps=10)
+    optimiser.step((weight * torch.nan).sum(), 0)
+    assert torch.equal(weight.detach(), torch.ones(2, 2))
+
+
+def test_every_prompt_of_a_target_is_answered(a_batch):
+    from research.training.validation import Case
+
+    case = Case("CT", "squashed", a_batch.pixels[0].numpy().astype("uint8"), a_batch.masks[:1].numpy())
+    (answer,) = evaluate.evaluate(start("tiny", None)[0].eval(), [case])
+    assert set(answer.dice) == {"box", "1pt", "3pt", "5pt", "best of 3", "ellipse"}
+    assert 0.85 < answer.dice["ellipse"] < 0.9
+
+
+def test_the_rate_scales_every_learning_rate():
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    full, half = (
+        Optimiser({"weight": weight}, steps=10, rate=rate).adam.param_groups[0]["base"] for rate in (1.0, 0.5)
+    )
+    assert half == full / 2

@@ -1,0 +1,153 @@
+"""Print what loading, clicks and propagation take where the event loop keeps Python's lock, beside one that lets go.
+
+Slicer's loop keeps the lock while it idles (PythonQt's thread support is off), so a thread gets turns only in the
+ticks of our own timer. Both loops run the same work by turns, on the embedded CT, and rest in each tick as the panel
+does.
+
+make test-panel                                             # once: installs slicer-core
+.venv-slicer/bin/python tools/benchmark_slicer_loop.py [MODEL] [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+# Slices on each side of the prompted one, and voxels of the prompts, in the embedded CT of 122 x 101 x 30.
+PROPAGATED = 5
+FIRST, LATER = (40, 45), ((48, 45), (36, 50), (44, 52))
+PATIENCE_SECONDS = 300.0
+Idle = Callable[[float], None]
+
+
+class Desk:
+    """A person at the module under one kind of loop; seconds: what each kind of work took, longest_tick: of ours."""
+
+    def __init__(self, name: str, idle: Idle) -> None:
+        self.name = name
+        self.seconds: dict[str, list[float]] = {}
+        self.longest_tick: dict[str, float] = {}
+        self._idle = idle
+
+    def work_through(self, world: Any, model_file: Path, slice_k: int) -> None:
+        """Load the model, click into a slice four times, and propagate; on a workspace of its own."""
+        from dfqsam_core import load_model
+        from dfqsam_core.volume import PointPrompt
+        from dfqsam_scene.jobs.worker import Job, Worker
+        from dfqsam_scene.nodes.segments import new_segmentation
+        from dfqsam_scene.prompting.workspace import Workspace
+
+        worker = Worker()
+        loaded: list[Any] = []
+
+        def submit() -> None:
+            worker.submit(Job(lambda _: load_model(model_file), loaded.append, loaded.append))
+
+        self._timed("loading the model", submit, worker, worker.deliver, lambda: bool(loaded))
+        if isinstance(loaded[0], BaseException):
+            raise loaded[0]
+        volume_node = world.volume_node
+        workspace = Workspace(volume_node, new_segmentation(volume_node, "Organs"), loaded[0], worker, world.window)
+        controller = workspace.controller
+        controller.auto_accept = True
+        segment_id = workspace.segment_id = workspace.segments.add_segment("organ")
+
+        def act(name: str, action: Callable[[], None]) -> None:
+            self._timed(name, action, worker, controller.deliver, lambda: not controller.is_busy)
+            if controller.is_error:
+                raise RuntimeError(controller.message)
+
+        for n, (i, j) in enumerate((FIRST, *LATER)):
+            name = "later click" if n else "first click on a slice"
+            prompt = PointPrompt((i, j, slice_k))
+            act(name, lambda prompt=prompt: controller.add_prompt(segment_id, prompt))
+        ends = slice_k - PROPAGATED, slice_k + PROPAGATED
+        anywhere = world.everywhere
+        act(
+            f"propagation through {2 * PROPAGATED} slices",
+            lambda: controller.propagate(segment_id, "K", *ends, anywhere),
+        )
+        workspace.close()
+        worker.close()
+
+    def _timed(
+        self,
+        name: str,
+        begin: Callable[[], None],
+        worker: Any,
+        deliver: Callable[[], None],
+        is_done: Callable[[], bool],
+    ) -> None:
+        from Testing.support.held_loop import WORKING_TICK_MS
+
+        started = time.perf_counter()
+        begin()
+        while not is_done():
+            self._idle(WORKING_TICK_MS)
+            before = time.perf_counter()
+            deliver()
+            worker.rest()
+            held = time.perf_counter() - before
+            self.longest_tick[name] = max(held, self.longest_tick.get(name, 0.0))
+            if time.perf_counter() - started > PATIENCE_SECONDS:
+                raise TimeoutError(f"{name} did not end within {PATIENCE_SECONDS:.0f} s in a loop that {self.name}.")
+        self.seconds.setdefault(name, []).append(time.perf_counter() - started)
+
+
+class World:
+    """Slicer's scene with the embedded CT."""
+
+    def __init__(self) -> None:
+        from DFQSAMSlicerLib.sample_data import load_sample
+
+        from dfqsam_core.volume import PropagationConfig, choose_window
+        from dfqsam_scene.nodes.volume_node import read_volume_node
+        from Testing.support.mrml_scene import MrmlWorld
+
+        self.scene = MrmlWorld()
+        self.volume_node = load_sample()
+        volume = read_volume_node(self.volume_node)
+        self.window = choose_window("auto", volume.voxels_kji)
+        # Every slice of the range is worked on, so that both loops have the same work.
+        self.everywhere = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
+
+
+def print_table(held: Desk, releasing: Desk) -> None:
+    """Print medians of both loops, their ratio, and the longest tick under the lock-keeping one."""
+    print("  keeps   lets go   ratio   longest tick   (seconds, medians; tick in milliseconds, where the lock is kept)")
+    for name, seconds in held.seconds.items():
+        first, second = statistics.median(seconds), statistics.median(releasing.seconds[name])
+        tick = 1e3 * held.longest_tick[name]
+        print(f"{first:7.3f} {second:9.3f} {first / second:7.2f} {tick:14.1f}   {name}")
+
+
+def main() -> None:
+    """Run both loops by turns and print a line for each kind of work."""
+    parser = argparse.ArgumentParser(description="Loading, clicks and propagation under both kinds of event loop.")
+    parser.add_argument("model", nargs="?", type=Path, help="a packed model or float checkpoint (default: embedded)")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+
+    from dfqsam_core.resources import DEMO_MODEL, resource_path
+    from Testing.support.held_loop import idle_holding, idle_releasing
+
+    model_file = arguments.model or resource_path(DEMO_MODEL)
+    world = World()
+    held, releasing = Desk("keeps the lock", idle_holding), Desk("lets go of it", idle_releasing)
+    # What a first start of the model writes for later ones, and what Python imports, belongs to no round.
+    Desk("warm-up", idle_releasing).work_through(world, model_file, 10)
+    for n in range(arguments.rounds):
+        for desk in (held, releasing) if n % 2 else (releasing, held):
+            desk.work_through(world, model_file, 8 + 3 * (n % 5))
+    print_table(held, releasing)
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT), str(ROOT / "DFQSAMSlicer")]
+    main()

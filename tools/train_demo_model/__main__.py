@@ -1,8 +1,0 @@
-"""`python -m tools.train_demo_model`: prepare, train, finalize, report, curves, benchmark."""
-
-from __future__ import annotations
-
-from .cli import main
-
-if __name__ == "__main__":
-    raise SystemExit(main())
