@@ -49,8 +49,8 @@ class BoundedFolder:
 
 
 def remove_entry(entry: Path) -> None:
-    """Delete a file, or a folder with all that is in it; whatever cannot be deleted stays."""
-    if entry.is_dir():
+    """Delete a file or link, or a folder with all that is in it; whatever cannot be deleted stays."""
+    if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry, ignore_errors=True)
     else:
         with contextlib.suppress(OSError):

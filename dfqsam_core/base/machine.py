@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import gc
 import os
 import platform
@@ -13,6 +14,8 @@ from pathlib import Path
 from ..errors import ConfigError
 
 _CPU_INFO = Path("/proc/cpuinfo")
+# Of control groups, version 2 and version 1; "max" where there is none.
+_CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 # From the widest integer products to the narrowest, by their names in /proc/cpuinfo.
 _INSTRUCTION_SETS = {
     "amx_int8": "AMX-INT8",
@@ -80,6 +83,32 @@ def peak_memory_bytes() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def physical_memory_bytes() -> int | None:
+    """Memory that this process can have at most: the machine's, or less where a container or `ulimit` says so.
+
+    None where the system does not tell (Windows).
+    """
+    with contextlib.suppress(ImportError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        return min(
+            (found for found in (limit, _machine_memory_bytes()) if found is not None and found > 0), default=None
+        )
+    return _machine_memory_bytes()
+
+
+@functools.cache
+def _machine_memory_bytes() -> int | None:
+    limits = []
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in _CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(int(path.read_text()))
+    return min((limit for limit in limits if limit > 0), default=None)
 
 
 def resident_memory_bytes() -> int | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..base.outputs import atomic_output, write_json
 from ..resources import DEMO_VOLUME, resource_path
-from .console import DONE, Subparsers, add_progress_option, progress_callback
+from .console import DONE, Subparsers, add_progress_option, progress_callback, say
+from .files import declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -27,6 +28,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_progress_option(parser)
+    declare_files(parser, reads=(), writes=())
     parser.set_defaults(run=run)
 
 
@@ -40,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     text = _summary(result)
     with atomic_output(args.output / REPORT_TEXT, args.force) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"Look into {args.output}:")
+    say(text)
+    say(f"Look into {args.output}:")
     for name, what in (
         (OVERLAY, "float, 4-bit and their difference, organ by organ"),
         (LABELS, "label map of the packed 4-bit model"),
@@ -50,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
         (MODEL, "the packed model (dfqsam info shows its card)"),
         (f"{REPORT}, {REPORT_TEXT}", "these numbers"),
     ):
-        print(f"  {name:<34}{what}")
-    print(f"\nTo look at the result, and go on with it, in a browser:\n  {view_command(args.output)}")
+        say(f"  {name:<34}{what}")
+    say(f"\nTo look at the result, and go on with it, in a browser:\n  {view_command(args.output)}")
     return DONE
 
 

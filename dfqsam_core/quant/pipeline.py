@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from ..base.machine import worker_count
+from ..base.memory import require_memory
 from ..base.outputs import refuse_overwrite
-from ..errors import ConfigError
+from ..errors import CheckpointError, ConfigError
 from ..model import SamMed2D
+from ..network.memory import running_bytes
 from ..progress import ProgressCallback, report
 from ..store.card import build_card, library_versions
 from ..store.checkpoint import Checkpoint, read_checkpoint
@@ -58,8 +60,7 @@ def quantize(
     """
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
-    report(progress, "read", 0, 1, "reading the checkpoint")
-    checkpoint = read_checkpoint(checkpoint_path)
+    checkpoint = _read_runnable(checkpoint_path, progress)
     model = SamMed2D.from_checkpoint(checkpoint).to(place)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
@@ -71,7 +72,7 @@ def quantize(
         packed = pack(model, torch.cat([i.pixels for i in images]), config, checkpoint.source, workers, progress)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
-    write_model(output, packed, force=force)
+    packed = write_model(output, packed, force=force)
     clock.lap("write")
     work.remove()
     labels = [len(image.labels) for image in images]
@@ -112,6 +113,13 @@ def pack(
         versions=library_versions("torch", "numpy", "scipy"),
     )
     return StoredModel(model.architecture, card, tensors)
+
+
+def _read_runnable(path: str | os.PathLike[str], progress: ProgressCallback | None) -> Checkpoint:
+    report(progress, "read", 0, 1, "reading the checkpoint")
+    checkpoint = read_checkpoint(path)
+    require_memory(running_bytes(checkpoint.architecture), checkpoint.source.file_name, CheckpointError)
+    return checkpoint
 
 
 @contextlib.contextmanager

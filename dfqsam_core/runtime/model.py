@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.machine import physical_cores, release_memory
-from ..errors import ConfigError
+from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
@@ -69,8 +69,11 @@ class Model:
         return 4 * self.architecture.grid
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
-        """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid)."""
-        return self._sessions.encoder(pixels[None])
+        """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid).
+
+        Raises ModelFileError where a value is not finite, and so does `decode`.
+        """
+        return _finite(self._sessions.encoder(pixels[None]), "embedding")
 
     def decode(
         self,
@@ -94,7 +97,7 @@ class Model:
             "point_labels": np.asarray(point_labels, np.int64),
         }
         low_res_masks, iou_predictions = self._sessions.decoder.run(None, inputs)
-        return low_res_masks, iou_predictions
+        return _finite(low_res_masks, "mask"), _finite(iou_predictions, "predicted IoU")
 
     def _dense_embedding(self, mask_probabilities: np.ndarray | None) -> np.ndarray:
         if mask_probabilities is None:
@@ -155,5 +158,16 @@ def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Lite
     return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network))
 
 
+<<<<<<< HEAD
 def _no_mask(network: StoredModel) -> np.ndarray:
+=======
+def _finite(values: np.ndarray, what: str) -> np.ndarray:
+    """`values`; an empty mask would be taken for an answer where the network gave none."""
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"The model gave no finite {what} for this image. Get an undamaged copy of the model.")
+    return values
+
+
+def _no_mask(network: StoredModel) -> np.ndarray:
+>>>>>>> hostile
     return np.array(network.tensors["prompt_encoder.no_mask_embed.weight"], np.float32).reshape(1, 1, -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..base.inputs import shown
 from ..base.interpolation import linear_resize_matrix, resize_bilinear
+from ..base.memory import require_memory
 from ..errors import CheckpointError
 from ..network.architecture import Architecture
 from ..network.tensor_shapes import check_shapes
@@ -47,6 +50,7 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     shapes = {name: tensor.shape for name, tensor in stored.items()}
     architecture = Architecture.from_shapes(shapes)
     check_shapes(shapes, architecture)
+    _refuse_too_much(stored, path)
     tensors = {name: _finite(name, tensor) for name, tensor in stored.items()}
     checkpoint = Checkpoint(architecture, tensors, FileSource.of(path))
     return _resized(checkpoint) if architecture.image_size == _SAM_IMAGE_SIZE else checkpoint
@@ -87,8 +91,24 @@ def _weights(saved: Mapping[str, Any], path: Path) -> dict[str, StoredTensor]:
     for name, value in weights.items():
         if not isinstance(value, StoredTensor) or value.dtype not in FLOAT_TYPES:
             found = value.dtype if isinstance(value, StoredTensor) else f"a {type(value).__name__}"
-            raise CheckpointError(f"Entry {name!r} of {path.name} is {found}, not a float tensor. Choose a SAM file.")
+            raise CheckpointError(
+                f"Entry {shown(name)} of {path.name} is {found}, not a float tensor. Choose a SAM file."
+            )
     return weights
+
+
+def _refuse_too_much(stored: Mapping[str, StoredTensor], path: Path) -> None:
+    """Refuse tensors that show the same bytes again and again, and such that need too much memory as float32."""
+    total, size = sum(tensor.stored_bytes for tensor in stored.values()), path.stat().st_size
+    # A few weights may be tied; a published network has none such.
+    if total > 2 * size:
+        raise CheckpointError(
+            f"{path.name} has {size} bytes and its tensors {total}: many of them are the same. Get an undamaged copy."
+        )
+    converted = [tensor for tensor in stored.values() if not tensor.is_mapped]
+    kept = sum(4 * math.prod(tensor.shape) for tensor in converted)
+    passing = max((tensor.stored_bytes + 4 * tensor.elements for tensor in converted), default=0)
+    require_memory(kept + passing, path.name, CheckpointError)
 
 
 def _finite(name: str, stored: StoredTensor) -> np.ndarray:

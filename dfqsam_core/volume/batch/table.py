@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...base.inputs import refuse_special_file
 from ...errors import ConfigError
 from .segment_file import SegmentFiles
 
@@ -43,6 +44,7 @@ def read_table(path: str | os.PathLike) -> tuple[BatchRow, ...]:
     """
     source = Path(path)
     try:
+        refuse_special_file(source, ConfigError)
         if source.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigError(f"The table {source} has more than {_MAX_FILE_BYTES} bytes. Split it.")
         with source.open(encoding="utf-8-sig", newline="") as file:

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import PromptError
 from ..geometry import AXES, VolumeGeometry, nearest_voxel
 from ..prompts import BoxPrompt, PointPrompt, Prompt, SegmentPrompts
-from .strict_json import json_numbers
+from .strict_json import json_numbers, shown
 
 _UNPLACED = {"undefined", "missing", "preview"}
 
@@ -33,12 +33,14 @@ def parse_markups(content: Any, geometry: VolumeGeometry, name: str) -> tuple[Se
 def _prompts(markup: Any, geometry: VolumeGeometry) -> list[Prompt]:
     kind = markup.get("type") if isinstance(markup, dict) else None
     if kind not in ("Fiducial", "PointList", "ROI"):
-        raise PromptError(f"A markup has the type {kind!r}; points (Fiducial) and boxes (ROI) can be used as prompts.")
+        raise PromptError(
+            f"A markup has the type {shown(kind)}; points (Fiducial) and boxes (ROI) can be used as prompts."
+        )
     if markup.get("coordinateUnits", "mm") not in ("mm", ["mm", "UCUM"]):
-        raise PromptError(f"The markups are in {markup['coordinateUnits']!r}; only mm can be used.")
+        raise PromptError(f"The markups are in {shown(markup['coordinateUnits'])}; only mm can be used.")
     system = markup.get("coordinateSystem", "LPS")
     if system not in ("RAS", "LPS"):
-        raise PromptError(f"Unknown coordinate system {system!r} of a markup. Use RAS or LPS.")
+        raise PromptError(f"Unknown coordinate system {shown(system)} of a markup. Use RAS or LPS.")
     return [_box(markup, geometry, system)] if kind == "ROI" else _points(markup, geometry, system)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ...errors import readable
 from ..geometry import VolumeGeometry
 from ..prompts import SegmentPrompts
 from .markups import parse_markups
@@ -22,5 +23,5 @@ def read_prompts(path: str | os.PathLike, geometry: VolumeGeometry) -> tuple[Seg
     source = Path(path)
     content = read_json(source, _MAX_FILE_BYTES)
     if source.name.lower().endswith(".mrk.json") or (isinstance(content, dict) and "markups" in content):
-        return parse_markups(content, geometry, name=source.name.split(".")[0])
+        return parse_markups(content, geometry, name=readable(source.name.split(".")[0]))
     return parse_prompts(content, geometry)
