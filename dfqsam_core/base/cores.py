@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from ..errors import ConfigError
+from .system.processors import allowed_processors
 
 
 def usable_cores() -> int:
     """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(allowed_processors())
 
 
 def worker_count(threads: int | None) -> int:

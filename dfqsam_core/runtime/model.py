@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.machine import physical_cores, release_memory
+from ..base.system.folders import user_cache_folder
 from ..errors import ConfigError
 from ..network.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
@@ -18,7 +19,7 @@ from ..store.model_file import PackedModel, is_packed_model
 from .engines.choice import Engine, resolve_engine
 from .engines.parts import Sessions, start_in_memory
 from .engines.start import start_packed
-from .engines.unpacked_cache import UnpackedCache, user_cache_folder
+from .engines.unpacked_cache import UnpackedCache
 
 # Smaller models are unpacked faster than they are found.
 _LEAST_CACHED_BYTES = 32 * 2**20

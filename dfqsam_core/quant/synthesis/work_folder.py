@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
+from ...base.system.files import replace_file
 from ...errors import ConfigError, OutputError
 
 FINGERPRINT = "dfqsam_synthesis.json"
@@ -41,13 +42,13 @@ class WorkFolder:
             return
         self._remove_images()
         try:
-            marker.write_text(json.dumps(fingerprint, sort_keys=True))
+            marker.write_text(json.dumps(fingerprint, sort_keys=True), encoding="utf-8")
         except OSError as error:
             raise OutputError(f"Nothing can be written into {path}: {error.strerror}. Choose --work-dir.") from error
 
     def _check(self, marker: Path, fingerprint: dict[str, Any]) -> None:
         try:
-            found = json.loads(marker.read_text())
+            found = json.loads(marker.read_text(encoding="utf-8"))
         except ValueError:
             found = None
         if found != json.loads(json.dumps(fingerprint)):
@@ -65,7 +66,8 @@ class WorkFolder:
         if not file.exists():
             return None
         try:
-            state: dict[str, Any] = dict(load_file(file))
+            # Not mapped: Windows would refuse to replace the file while a tensor of it lives.
+            state: dict[str, Any] = dict(load(file.read_bytes()))
         except SafetensorError as error:
             raise ConfigError(f"The saved state {file} is damaged. Delete it, or start without --resume.") from error
         return {**state, "labels": state["labels"].bool(), "steps": int(state["steps"])}
@@ -80,7 +82,7 @@ class WorkFolder:
         aside = self._file(index).with_suffix(".partial")
         try:
             save_file(tensors, aside)
-            aside.replace(self._file(index))
+            replace_file(aside, self._file(index))
         except (OSError, SafetensorError) as error:
             raise OutputError(
                 f"The state of the run cannot be saved in {self.path}: {error}. Free some space."

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ...base.outputs import atomic_output
+from ...base.system.folders import user_cache_folder
 from ...errors import ConfigError, OutputError
 from .openvino import openvino_version
 from .start import cache_key
-from .unpacked_cache import user_cache_folder
 
 Engine = Literal["onnxruntime", "openvino"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)

@@ -6,29 +6,19 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ...base.system.files import remove_folder
+
 # A ViT-B takes 0.54 GB: the bytes as they are and as the processor wants them.
 DEFAULT_MAX_BYTES = 2 * 2**30
 _ENDING = ".unpacked"
 _MANIFEST = "manifest.json"
 _CHUNK_BYTES = 2**20
-
-
-def user_cache_folder() -> Path:
-    """Where this user's programs keep what they can make again."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "dfqsam"
 
 
 class UnpackedCache:
@@ -48,7 +38,7 @@ class UnpackedCache:
         if not entry.is_dir():
             return None
         if not _is_whole(entry):
-            shutil.rmtree(entry, ignore_errors=True)
+            remove_folder(entry)
             return None
         with contextlib.suppress(OSError):
             os.utime(entry / _MANIFEST)
@@ -64,7 +54,7 @@ class UnpackedCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(prefix=".partial-", suffix=_ENDING, dir=self.folder))
             write(temporary)
-            (temporary / _MANIFEST).write_text(json.dumps(_manifest(temporary)))
+            (temporary / _MANIFEST).write_text(json.dumps(_manifest(temporary)), encoding="utf-8")
             return self._take_over(temporary, self._entry(key))
         except OSError:
             return None
@@ -90,7 +80,7 @@ class UnpackedCache:
         for entry in sorted(entries, key=_last_use, reverse=True):
             free -= _bytes(entry)
             if free < 0:
-                shutil.rmtree(entry, ignore_errors=True)
+                remove_folder(entry)
 
 
 def _manifest(entry: Path) -> dict[str, tuple[int, int]]:
@@ -102,7 +92,7 @@ def _manifest(entry: Path) -> dict[str, tuple[int, int]]:
 
 def _is_whole(entry: Path) -> bool:
     try:
-        expected = json.loads((entry / _MANIFEST).read_text())
+        expected = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
         return expected == {name: list(found) for name, found in _manifest(entry).items()}
     except (OSError, ValueError):
         return False
