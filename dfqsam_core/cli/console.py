@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..base.outputs import atomic_output, refuse_overwrite
-from ..errors import CheckFailed, DFQSAMError
+from ..base.system.files import is_same_file
+from ..errors import CheckFailed, DFQSAMError, OutputError
 from ..progress import Cancelled, Progress, ProgressCallback
 from .interrupt import cancel_on_signals
 
@@ -100,6 +101,13 @@ def check_report(args: argparse.Namespace) -> None:
     """Refuse an unusable --report before the long work starts, not after it."""
     if args.report is not None:
         refuse_overwrite(args.report, args.force)
+
+
+def refuse_loss_of_input(output: Path, *inputs: str | os.PathLike) -> None:
+    """Raise OutputError, also with --force, when `output` is one of the files that are read."""
+    for source in inputs:
+        if is_same_file(output, Path(source)):
+            raise OutputError(f"The output {output} is the input {source}, which would be lost. Choose another output.")
 
 
 def write_report(args: argparse.Namespace, result: dict[str, Any]) -> None:

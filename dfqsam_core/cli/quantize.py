@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.outputs import refuse_overwrite
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import (
+    DONE,
+    Subparsers,
+    add_report_options,
+    check_report,
+    progress_callback,
+    refuse_loss_of_input,
+    write_report,
+)
 
 if TYPE_CHECKING:
     from ..quant import QuantConfig
@@ -72,6 +80,7 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
     from ..base.machine import peak_memory_bytes
     from ..quant import quantize
 
+    refuse_loss_of_input(args.output, args.checkpoint)
     refuse_overwrite(args.output, args.force)
     check_report(args)
     with progress_callback(args) as progress:

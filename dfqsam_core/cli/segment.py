@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import (
+    DONE,
+    Subparsers,
+    add_report_options,
+    check_report,
+    progress_callback,
+    refuse_loss_of_input,
+    write_report,
+)
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -40,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from ..volume.window import choose_window
 
     label_suffix(args.output)
+    refuse_loss_of_input(args.output, args.volume, args.prompts, args.model)
     refuse_overwrite(args.output, args.force)
     check_report(args)
     volume = read_volume(args.volume, args.frame, args.series)
