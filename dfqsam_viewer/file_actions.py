@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfqsam_core.base.outputs import refuse_overwrite
+from dfqsam_core.base.system.names import file_name
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
@@ -177,7 +178,7 @@ class Files:
         stem: str = self.desk.volume_node.GetName()
         for suffix in documents.VOLUMES:
             stem = stem.removesuffix(suffix)
-        return stem.replace("/", "_")
+        return file_name(stem)
 
     def _within_dialog(self, action: Callable[[], Any]) -> Any:
         """Do something whose refusal is shown in the dialog, not behind it."""

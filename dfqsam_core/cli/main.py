@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from .._version import __version__
+from ..base.system.console import never_fail_to_print
 from . import ablate, batch, bench, demo, info, quantize, segment, verify, view
 from .console import guarded
 
@@ -30,5 +31,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return its exit code."""
+    never_fail_to_print()
     args = build_parser().parse_args(argv)
     return guarded(args.run, args)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.machine import physical_cores, release_memory
+from ..base.system.folders import user_cache_folder
 from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
@@ -18,7 +19,7 @@ from ..store.model_file import StoredModel, is_packed_model
 from .engines.choice import resolve_engine
 from .engines.parts import Engine, Sessions, start_in_memory
 from .engines.start import start_packed
-from .engines.unpacked_cache import UnpackedCache, user_cache_folder
+from .engines.unpacked_cache import UnpackedCache
 
 # Smaller models are unpacked faster than they are found.
 _LEAST_CACHED_BYTES = 32 * 2**20
@@ -158,9 +159,6 @@ def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Lite
     return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network))
 
 
-<<<<<<< HEAD
-def _no_mask(network: StoredModel) -> np.ndarray:
-=======
 def _finite(values: np.ndarray, what: str) -> np.ndarray:
     """`values`; an empty mask would be taken for an answer where the network gave none."""
     if not np.isfinite(values).all():
@@ -169,5 +167,4 @@ def _finite(values: np.ndarray, what: str) -> np.ndarray:
 
 
 def _no_mask(network: StoredModel) -> np.ndarray:
->>>>>>> hostile
     return np.array(network.tensors["prompt_encoder.no_mask_embed.weight"], np.float32).reshape(1, 1, -1)

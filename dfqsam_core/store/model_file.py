@@ -91,11 +91,7 @@ class StoredModel:
         return {entry["name"]: entry for entry in self.card["layers"]}
 
 
-<<<<<<< HEAD
-def write_model(path: str | os.PathLike, model: StoredModel, force: bool = False) -> None:
-=======
 def write_model(path: str | os.PathLike, model: StoredModel, force: bool = False) -> StoredModel:
->>>>>>> hostile
     """Write `model` to `path`; the same model gives the same bytes.
 
     Returns the model as it was written: its card has the digest of its tensors.
@@ -115,13 +111,8 @@ def write_model(path: str | os.PathLike, model: StoredModel, force: bool = False
     return StoredModel(model.architecture, card, tensors)
 
 
-<<<<<<< HEAD
-def read_model(path: str | os.PathLike) -> StoredModel:
-    """Read and check a packed model; its tensors stay mapped from the file.
-=======
 def read_model(path: str | os.PathLike) -> StoredModel:
     """Read and check a packed model to its last bit; its tensors stay mapped from the file.
->>>>>>> hostile
 
     Raises ModelFileError, with the reason, when the file is not a whole, valid model of this format version.
     """

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from ...base.inputs import is_ours
+from ...base.system.files import replace_file
 from ...errors import ConfigError, OutputError
 from ...store.tensor_digest import file_digest
 
@@ -45,13 +46,13 @@ class WorkFolder:
             return
         self._remove_images()
         try:
-            marker.write_text(json.dumps(fingerprint, sort_keys=True))
+            marker.write_text(json.dumps(fingerprint, sort_keys=True), encoding="utf-8")
         except OSError as error:
             raise OutputError(f"Nothing can be written into {path}: {error.strerror}. Choose --work-dir.") from error
 
     def _check(self, marker: Path, fingerprint: dict[str, Any]) -> None:
         try:
-            found = json.loads(marker.read_text()) if is_ours(marker) else None
+            found = json.loads(marker.read_text(encoding="utf-8")) if is_ours(marker) else None
         except (OSError, ValueError, RecursionError):
             found = None
         if found != json.loads(json.dumps(fingerprint)):
@@ -73,7 +74,8 @@ class WorkFolder:
                 raise ConfigError(f"The saved state {file} is no file of this user. Start without --resume.")
             with safe_open(file, "pt") as opened:
                 metadata = opened.metadata() or {}
-            state: dict[str, Any] = dict(load_file(file))
+            # Not mapped: Windows would refuse to replace the file while a tensor of it lives.
+            state: dict[str, Any] = dict(load(file.read_bytes()))
             if metadata.get(_DIGEST) != _digest(file, state):
                 raise SafetensorError("its values are not those that were saved")
         except (OSError, SafetensorError) as error:
@@ -90,7 +92,7 @@ class WorkFolder:
         aside = self._file(index).with_suffix(".partial")
         try:
             save_file(tensors, aside, {_DIGEST: _digest(self._file(index), tensors)})
-            aside.replace(self._file(index))
+            replace_file(aside, self._file(index))
         except (OSError, SafetensorError) as error:
             raise OutputError(
                 f"The state of the run cannot be saved in {self.path}: {error}. Free some space."

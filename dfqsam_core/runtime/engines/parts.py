@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from ...base.machine import release_memory
-<<<<<<< HEAD
-from ...store.model_file import StoredModel
-=======
 from ...base.memory import require_memory
 from ...errors import ModelFileError
 from ...network.memory import running_bytes
 from ...store.model_file import StoredModel
->>>>>>> hostile
 from .onnxruntime import create_session, open_session, save_session
 from .openvino import OpenVinoEncoder
 

@@ -11,14 +11,8 @@ import numpy as np
 
 from ...base import machine
 from ...errors import ModelFileError
-<<<<<<< HEAD
-from ...store.model_checks import check_card
-from ...store.model_file import StoredModel, read_model
-from ...store.safetensors_file import CARD_KEY, open_safetensors
-=======
 from ...store.model_file import StoredModel, parse_card, read_model
 from ...store.safetensors_file import open_safetensors
->>>>>>> hostile
 from .onnxruntime import engine_version
 from .parts import Engine, Sessions, open_parts, save_parts, start_in_memory
 from .unpacked_cache import UnpackedCache
@@ -88,9 +82,4 @@ def _checked(path: Path) -> StoredModel:
 
 def _unchecked(path: Path) -> StoredModel:
     tensors = _TensorsOnUse(path)
-<<<<<<< HEAD
-    card = json.loads(tensors.metadata[CARD_KEY])
-    return StoredModel(check_card(card), card, tensors)
-=======
     return StoredModel(*parse_card(path, tensors.metadata, tensors.stored), tensors)
->>>>>>> hostile

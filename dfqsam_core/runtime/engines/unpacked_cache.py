@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 import zlib
@@ -24,17 +23,6 @@ _PARTIAL = ".partial-"
 # Far longer than any entry takes to be written.
 _ABANDONED_SECONDS = 24 * 3600
 _CHUNK_BYTES = 2**20
-
-
-def user_cache_folder() -> Path:
-    """Where this user's programs keep what they can make again."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "dfqsam"
 
 
 class UnpackedCache:
@@ -71,7 +59,9 @@ class UnpackedCache:
             self._remove_abandoned()
             temporary = Path(tempfile.mkdtemp(prefix=_PARTIAL, suffix=_ENDING, dir=self.folder))
             write(temporary)
-            (temporary / _MANIFEST).write_text(json.dumps({"key": key, "files": _manifest(temporary)}))
+            (temporary / _MANIFEST).write_text(
+                json.dumps({"key": key, "files": _manifest(temporary)}), encoding="utf-8"
+            )
             return self._take_over(temporary, self._entries.entry(key))
         except OSError:
             return None
@@ -107,7 +97,8 @@ def _is_whole(entry: Path) -> bool:
         if not (is_ours(entry) and all(map(is_ours, entry.iterdir()))):
             return False
         found = {name: list(facts) for name, facts in _manifest(entry).items()}
-        return json.loads((entry / _MANIFEST).read_text()) == {"key": entry.name.removesuffix(_ENDING), "files": found}
+        written = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
+        return written == {"key": entry.name.removesuffix(_ENDING), "files": found}
     except (OSError, ValueError, RecursionError):
         return False
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...base.inputs import refuse_special_file
+from ...base.system.files import place_key
 from ...errors import ConfigError
 from .segment_file import SegmentFiles
 
@@ -88,13 +89,12 @@ def _row(source: Path, folder: Path, line: int, cells: dict[str, str | None]) ->
 def _check_rows(source: Path, rows: tuple[BatchRow, ...]) -> None:
     if not rows:
         raise ConfigError(f"The table {source} has no rows below its first line. Add a line for each volume.")
-    lines: dict[Path, int] = {}
-    inputs = {path for row in rows for path in (row.volume, row.prompts)}
+    lines: dict[str, int] = {}
+    inputs = {place_key(path) for row in rows for path in (row.volume, row.prompts)}
     for row in rows:
-        if row.output in lines:
-            raise ConfigError(
-                f"The lines {lines[row.output]} and {row.line} of {source} have the same output {row.output}."
-            )
-        if row.output in inputs:
+        place = place_key(row.output)
+        if place in lines:
+            raise ConfigError(f"The lines {lines[place]} and {row.line} of {source} have the same output {row.output}.")
+        if place in inputs:
             raise ConfigError(f"Line {row.line} of {source} has the output {row.output}, which is an input.")
-        lines[row.output] = row.line
+        lines[place] = row.line
