@@ -17,6 +17,7 @@ from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
 from .headers import MAX_VOXEL_BYTES, check_promise
+from .voxel_types import native_voxels
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 _CHUNK_BYTES = 2**22
@@ -94,14 +95,6 @@ def _frame(path: Path, image: Any, frame: int | None) -> np.ndarray:
     index = np.unravel_index(frame or 0, image.shape[3:], order="F")
     place = (Ellipsis, *index)
     return native_voxels(image.dataobj[place])
-
-
-def native_voxels(array: np.ndarray) -> np.ndarray:
-    """The array in the machine's byte order: integers of up to 32 bits as they are, anything else as float32."""
-    if array.dtype.kind in "iu" and array.dtype.itemsize <= 4:
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32, copy=False)
 
 
 def _first_line(error: Exception) -> str:

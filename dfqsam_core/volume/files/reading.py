@@ -7,13 +7,12 @@ from pathlib import Path
 
 from ...errors import VolumeError
 from ..volume import Volume
-from . import itk as itk_files
-from . import metaimage, nifti
+from . import metaimage, nifti, nrrd
 from .dicom import read_dicom
 from .headers import check_readable
-from .itk import read_itk
 from .metaimage import read_metaimage
 from .nifti import read_nifti
+from .nrrd import read_nrrd
 
 
 def read_volume(path: str | os.PathLike, frame: int | None = None, series: str | None = None) -> Volume:
@@ -29,8 +28,8 @@ def read_volume(path: str | os.PathLike, frame: int | None = None, series: str |
     try:
         if name.endswith(nifti.SUFFIXES):
             return read_nifti(source, frame)
-        if name.endswith(itk_files.SUFFIXES):
-            return read_itk(source)
+        if name.endswith(nrrd.SUFFIXES):
+            return read_nrrd(source)
         if name.endswith(metaimage.SUFFIXES):
             return read_metaimage(source)
         return read_dicom(source, series)
