@@ -30,6 +30,12 @@ def check_promise(path: Path, sizes: Sequence[int], voxel_bytes: int, stored_byt
             f"{path} promises {' x '.join(map(str, sizes))} voxels ({needed} bytes), but the file holds only "
             f"{stored_bytes} bytes of data. It is truncated or damaged; get it again."
         )
+    check_memory(path, sizes, voxel_bytes)
+
+
+def check_memory(path: Path, sizes: Sequence[int], voxel_bytes: int) -> None:
+    """Raise VolumeError when `sizes` voxels of `voxel_bytes` are more than is read."""
+    needed = math.prod(sizes) * voxel_bytes
     if needed > MAX_VOXEL_BYTES:
         raise VolumeError(
             f"{path} has {' x '.join(map(str, sizes))} voxels ({needed / 2**30:.1f} GiB); up to "

@@ -103,7 +103,8 @@ def _write_nifti(path: Path, array: np.ndarray, volume: Volume) -> None:
 
     header = volume.nifti_header
     nifti = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
-    image = nifti(array.T, volume.geometry.ijk_to_ras, dtype=array.dtype)
+    # Given a matrix, nibabel would bring sform and qform of the source into agreement with it.
+    image = nifti(array.T, volume.geometry.ijk_to_ras if header is None else None, dtype=array.dtype)
     if header is None:
         image.set_qform(volume.geometry.ijk_to_ras, 1)
         image.set_sform(volume.geometry.ijk_to_ras, 1)

@@ -16,7 +16,8 @@ import numpy as np
 from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
-from .headers import MAX_VOXEL_BYTES, check_promise
+from .headers import MAX_VOXEL_BYTES, check_memory, check_promise
+from .nifti_place import nifti_place
 from .voxel_types import native_voxels
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
@@ -26,8 +27,8 @@ _CHUNK_BYTES = 2**22
 def read_nifti(path: Path, frame: int | None = None) -> Volume:
     """Read a NIfTI-1 or NIfTI-2 file (or .hdr/.img pair); `frame` chooses one volume of a 4D file.
 
-    Voxels keep an integer type of up to 32 bits where the header scales nothing, and are float32 otherwise. The place
-    in the patient is nibabel's: sform, else qform, else the voxel sizes.
+    Voxels keep an integer type where the header scales nothing, and are float32 otherwise, see `native_voxels`. The
+    place in the patient is the one that ITK and 3D Slicer show, see `nifti_place`.
     Raises VolumeError for a damaged file and for colour, complex or sheared images.
     """
     import nibabel
@@ -54,10 +55,11 @@ def _volume(path: Path, image: Any, frame: int | None) -> Volume:
         kind = "complex numbers" if dtype.kind == "c" else "colours or several values per voxel"
         raise VolumeError(f"{path} holds {kind} ({dtype}); one real number per voxel is needed. Convert it first.")
     _check_data_size(path, image)
-    geometry = VolumeGeometry(image.affine, _spatial_shape(image.shape))
-    array = _frame(path, image, frame)
-    header = image.header.copy()
-    return Volume(array.reshape(geometry.shape_ijk).T, geometry, source=str(path), nifti_header=header)
+    shape = _spatial_shape(image.shape)
+    place = nifti_place(image.header, shape)
+    geometry = VolumeGeometry(place.ijk_to_ras, shape)
+    voxels = _frame(path, image, frame).reshape(shape).T
+    return Volume(voxels, geometry, source=str(path), nifti_header=image.header.copy(), notes=place.notes)
 
 
 def _check_data_size(path: Path, image: Any) -> None:
@@ -65,6 +67,8 @@ def _check_data_size(path: Path, image: Any) -> None:
     compressed = data.name.lower().endswith(".gz")
     offset = 0 if compressed else int(image.dataobj.offset)
     check_promise(path, image.shape, image.get_data_dtype().itemsize, data.stat().st_size - offset, compressed)
+    if (image.dataobj.slope, image.dataobj.inter) != (1, 0):
+        check_memory(path, image.shape, np.dtype(np.float32).itemsize)
     if compressed:
         _check_gzip(data)
 
@@ -91,10 +95,24 @@ def _frame(path: Path, image: Any, frame: int | None) -> np.ndarray:
     if frames > 1 and frame is None:
         raise VolumeError(f"{path} has {frames} volumes. Choose one with --frame 0 to {frames - 1}.")
     if frames == 1:
-        return native_voxels(np.asanyarray(image.dataobj))
+        return _scaled(image.dataobj)
     index = np.unravel_index(frame or 0, image.shape[3:], order="F")
     place = (Ellipsis, *index)
     return native_voxels(image.dataobj[place])
+
+
+def _scaled(proxy: Any) -> np.ndarray:
+    """All voxels, scaled slice by slice: nibabel makes float64 of them, which no whole volume has to be at once."""
+    from nibabel.volumeutils import apply_read_scaling
+
+    stored = np.asanyarray(proxy.get_unscaled())
+    if (proxy.slope, proxy.inter) == (1, 0):
+        return native_voxels(stored)
+    voxels = np.empty(stored.shape, np.float32, order="F")
+    with np.errstate(over="ignore"):
+        for n in range(stored.shape[-1]):
+            voxels[..., n] = apply_read_scaling(stored[..., n], proxy.slope, proxy.inter)
+    return voxels
 
 
 def _first_line(error: Exception) -> str:
