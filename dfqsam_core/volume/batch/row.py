@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
-from ...base.outputs import atomic_output, refuse_overwrite
+from ...base.outputs import refuse_overwrite
 from ...errors import DFQSAMError, ModelFileError
 from ...runtime import load_model
 from ..files.label_maps import check_label_output, label_suffix, write_label_map
@@ -15,7 +16,7 @@ from ..files.prompt_reader import read_prompts
 from ..files.reading import read_volume
 from ..segment import segment_volume
 from ..window import choose_window
-from .record import input_digest, is_finished, write_record
+from .record import input_digest, is_finished, record_path, write_record
 from .table import BatchRow
 
 Status = Literal["done", "skipped", "failed"]
@@ -66,23 +67,26 @@ def _segment(row: BatchRow, work: BatchWork) -> Status:
     if is_finished(row.output, inputs):
         return "skipped"
     refuse_overwrite(row.output, work.force)
+    refuse_overwrite(record_path(row.output), force=True)
     volume = read_volume(row.volume, row.frame, row.series)
     check_label_output(row.output, volume)
     prompts = read_prompts(row.prompts, volume.geometry)
     window = choose_window(work.window, volume.voxels_kji, volume.modality)
     result = segment_volume(volume, prompts, _model(work.model, work.model_sha256, work.threads), window)
     names = {segment.label: segment.name for segment in prompts}
-    with atomic_output(row.output, work.force) as temporary:
-        write_label_map(temporary, result.labels_kji, volume, names, force=True)
+
+    def record(written: Path) -> None:
         # Before the output gets its name: a worker killed in between leaves a record alone, and the row is done again.
-        write_record(row.output, inputs, temporary, result.report, work.force)
+        write_record(row.output, inputs, written, result.report, work.force)
+
+    write_label_map(row.output, result.labels_kji, volume, names, work.force, beside=record)
     return "done"
 
 
 def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:
     """What the result depends on, ready for JSON."""
     return {
-        "volume": input_digest(row.volume),
+        "volume": input_digest(row.volume, row.series),
         "prompts": input_digest(row.prompts),
         "model": work.model_sha256,
         "window": work.window.strip().lower(),

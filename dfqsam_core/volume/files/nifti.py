@@ -7,7 +7,7 @@ import gzip
 import logging
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,19 @@ from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
 from .headers import MAX_VOXEL_BYTES, check_memory, check_promise
+from .links import refuse_outside
 from .nifti_place import nifti_place
 from .voxel_types import native_voxels
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
+_PAIR = (".hdr.gz", ".img.gz", ".hdr", ".img")
 _CHUNK_BYTES = 2**22
 
 
-def read_nifti(path: Path, frame: int | None = None) -> Volume:
+def read_nifti(path: Path, frame: int | None = None, within: Sequence[Path] | None = None) -> Volume:
     """Read a NIfTI-1 or NIfTI-2 file (or .hdr/.img pair); `frame` chooses one volume of a 4D file.
+
+    within: folders that neither file of a pair may lie outside of.
 
     Voxels keep an integer type where the header scales nothing, and are float32 otherwise, see `native_voxels`. The
     place in the patient is the one that ITK and 3D Slicer show, see `nifti_place`.
@@ -35,6 +39,8 @@ def read_nifti(path: Path, frame: int | None = None) -> Volume:
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
 
+    for file in nifti_files(path):
+        refuse_outside(file, within)
     try:
         with warnings.catch_warnings(), _quiet(logging.getLogger("nibabel.global")):
             warnings.simplefilter("ignore")
@@ -43,6 +49,15 @@ def read_nifti(path: Path, frame: int | None = None) -> Volume:
         raise
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
         raise VolumeError(f"{path} cannot be read as NIfTI: {_first_line(error)}. Get the file again.") from error
+
+
+def nifti_files(path: Path) -> list[Path]:
+    """The file itself, and the other one of a .hdr/.img pair where that is there, sorted."""
+    stem = next((path.name[: -len(end)] for end in _PAIR if path.name.lower().endswith(end)), None)
+    if stem is None:
+        return [path]
+    names = [stem + letters for end in _PAIR for letters in (end, end.upper())]
+    return sorted({path, *(other for name in names if (other := path.with_name(name)).is_file())})
 
 
 def _volume(path: Path, image: Any, frame: int | None) -> Volume:
@@ -68,7 +83,8 @@ def _check_data_size(path: Path, image: Any) -> None:
     offset = 0 if compressed else int(image.dataobj.offset)
     check_promise(path, image.shape, image.get_data_dtype().itemsize, data.stat().st_size - offset, compressed)
     if (image.dataobj.slope, image.dataobj.inter) != (1, 0):
-        check_memory(path, image.shape, np.dtype(np.float32).itemsize)
+        # The stored voxels and their float32 lie in memory side by side.
+        check_memory(path, image.shape, image.get_data_dtype().itemsize + np.dtype(np.float32).itemsize)
     if compressed:
         _check_gzip(data)
 
