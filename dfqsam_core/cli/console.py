@@ -9,7 +9,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +108,18 @@ def write_report(args: argparse.Namespace, result: dict[str, Any]) -> None:
         write_json(args.report, result, args.force)
 
 
+def print_notes(notes: Iterable[str]) -> None:
+    """Say on standard output what was read or changed in a way that the user may not expect."""
+    for note in notes:
+        print(f"Note: {note}")
+
+
 def write_json(path: str | os.PathLike, value: Any, force: bool = False) -> None:
     """Write `value` as indented JSON; numbers that JSON lacks (NaN, infinities) become null."""
     with atomic_output(path, force) as temporary:
-        temporary.write_text(json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        # A file name of another character set has bytes that no text has; JSON knows how to write them.
+        text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _finite(value: Any) -> Any:

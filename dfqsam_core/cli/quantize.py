@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.outputs import refuse_overwrite
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import DONE, Subparsers, add_report_options, check_report, print_notes, progress_callback, write_report
 
 if TYPE_CHECKING:
     from ..quant import QuantConfig
@@ -91,6 +91,7 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
     print(
         f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB"
     )
+    print_notes(result["card"].get("notes", ()))
     return DONE
 
 
@@ -101,6 +102,7 @@ def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
     estimated = estimate(args.checkpoint, config, args.threads)
     write_report(args, estimated)
     _print_estimate(estimated)
+    print_notes(estimated["notes"])
     print("Nothing written (dry run).")
     return DONE
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import DONE, Subparsers, add_report_options, check_report, print_notes, progress_callback, write_report
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     write_label_map(args.output, result.labels_kji, volume, names, args.force)
     write_report(args, result.report)
     _print_result(result.report)
+    print_notes((*volume.notes, *result.report["model_notes"]))
     print(f"Written: {args.output}")
     return DONE
 

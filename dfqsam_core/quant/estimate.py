@@ -52,6 +52,7 @@ def estimate(
             "calibration": round(calibration, 1),
         },
         "threads": workers,
+        "notes": list(checkpoint.notes + checkpoint.cautions),
     }
 
 

@@ -107,6 +107,7 @@ def pack(
         seed=config.seed,
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=library_versions("torch", "numpy", "scipy"),
+        notes=checkpoint.notes + checkpoint.cautions,
     )
     return PackedModel(checkpoint.architecture, card, tensors)
 

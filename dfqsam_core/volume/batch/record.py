@@ -27,8 +27,8 @@ def record_path(output: Path) -> Path:
 def input_digest(path: Path, series: str | None = None) -> str:
     """SHA-256 of a file, of both files of a NIfTI pair, or of the slices in a DICOM folder with their names.
 
-    series: of a folder that holds several. Nothing else in a folder counts: outputs may lie there, and the system
-    leaves files of its own; of a folder that cannot be read every file counts. Raises VolumeError where there is nothing.
+    series: of a folder that holds several. Nothing else in a folder counts, as outputs and the system's own files; of
+    one that cannot be read every file does. Raises VolumeError where there is nothing.
     """
     if not path.exists():
         raise VolumeError(f"{path} does not exist. Check the table.")
@@ -45,7 +45,8 @@ def _folder_files(folder: Path, series: str | None) -> list[Path]:
     try:
         return series_files(folder, series)
     except VolumeError:
-        return sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+        paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+        return sorted(path for path in paths if path.is_file())
 
 
 def is_finished(output: Path, inputs: Mapping[str, Any]) -> bool:
