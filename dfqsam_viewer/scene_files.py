@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from dfqsam_core.errors import VolumeError
+from dfqsam_core.errors import OutputError, VolumeError
 from dfqsam_core.volume.files.metaimage import read_metaimage
 from dfqsam_core.volume.files.nrrd import read_nrrd_samples
 from dfqsam_core.volume.files.nrrd_header import read_nrrd_header
@@ -59,6 +59,19 @@ def _unpack(path: Path, root: Path) -> None:
         raise VolumeError(
             f"{path} unpacks to {size / 2**30:.0f} GiB; up to {_LARGEST_BYTES // 2**30} GiB are opened here."
         )
+
+
+def check_archive(path: Path) -> None:
+    """Raise OutputError unless a written .mrb is a whole archive, by the checksums of its members."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise OutputError(
+            f"The scene cannot be read back: {error}. Free some space, or choose another folder."
+        ) from error
+    if damaged is not None:
+        raise OutputError(f"The scene is damaged at {damaged!r}. Free some space, or choose another folder.")
 
 
 def check_image(path: Path) -> None:

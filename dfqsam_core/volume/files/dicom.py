@@ -117,7 +117,8 @@ def _check_even(path: Path, positions: np.ndarray, step: np.ndarray, normal: np.
             "Separate them first."
         )
     expected = positions[0] + np.arange(len(positions))[:, None] * step
-    if np.linalg.norm(positions - expected, axis=1).max() > _tolerance_mm(positions, float(np.linalg.norm(step))):
+    apart = np.linalg.norm(positions - expected, axis=1).max()
+    if apart > _EVEN_TOLERANCE * np.linalg.norm(step) and not _is_rounded(positions, expected):
         n = int(gaps.argmax())
         raise VolumeError(
             f"{path} is not an even stack: slices are {gaps.min():.3f} to {gaps.max():.3f} mm apart, the widest gap is "
@@ -125,13 +126,15 @@ def _check_even(path: Path, positions: np.ndarray, step: np.ndarray, normal: np.
         )
 
 
-def _tolerance_mm(positions: np.ndarray, step_mm: float) -> float:
-    """How far a slice may lie from its place: more where positions are written with few digits.
+def _is_rounded(positions: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether an even stack's coordinates were written with one or two decimals, which moves them by half a digit.
 
-    Never a third of a step, by which a missing slice moves its neighbours at least.
+    Their differences then take two neighbouring values, which a missing slice would not leave so.
     """
+    gaps = np.diff(positions, axis=0)
     for digit_mm in (0.1, 0.01):
+        slack = digit_mm * (1 + 1e-3)
         if np.allclose(positions / digit_mm, np.round(positions / digit_mm), rtol=0, atol=1e-4):
-            # Half a digit in each of three coordinates, of the slice and of the ends it is measured from.
-            return max(_EVEN_TOLERANCE * step_mm, min(3**0.5 * digit_mm, 0.3 * step_mm))
-    return _EVEN_TOLERANCE * step_mm
+            is_even = np.ptp(gaps, axis=0).max() <= slack and np.abs(positions - expected).max() <= slack
+            return bool(is_even and np.abs(gaps).mean(axis=0).max() >= 2 * digit_mm)
+    return False

@@ -44,6 +44,9 @@ class FolderContent:
         for error in self.refused:
             if error.series in ("", series):
                 raise error
+        nameless = next((frame.path for frame in self.frames if series and not frame.series), None)
+        if nameless is not None:
+            raise VolumeError(f"{nameless} does not say to which series it belongs. Export it again, or remove it.")
         endings = {_ending(frame.path) for frame in self.frames}
         for path in self.unknown:
             if fault := _lost_slice(path, endings):
@@ -55,7 +58,7 @@ class FolderContent:
         """Everything in the folder that is no part of `series`, by name and with the reason."""
         other = sorted({frame.path for frame in self.frames if frame.series != series})
         lines = [f"{self._name(path)}: of another series" for path in other]
-        lines += [str(error) for error in self.refused]
+        lines += [str(error).replace(f"{self.folder}{os.sep}", "") for error in self.refused]
         lines += [f"{self._name(path)}: no DICOM file" for path in self.unknown]
         return tuple(self.passed_over + lines)
 

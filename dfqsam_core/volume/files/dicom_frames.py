@@ -86,7 +86,7 @@ def frames_in_file(path: Path) -> list[Frame]:
             series = str(dataset.get("SeriesInstanceUID") or "")
             _refuse_other_kinds(path, dataset)
             return _frames(path, dataset)
-    except NoImageError:
+    except (NoImageError, RefusedImageError):
         raise
     except VolumeError as error:
         raise RefusedImageError(str(error), series) from error
@@ -103,7 +103,8 @@ def _refuse_other_kinds(path: Path, dataset: Any) -> None:
         kind = _storage_kind(dataset)
         if kind and "Image" not in kind:
             raise NoImageError(path, kind)
-        raise VolumeError(
+        # What stands before the place where a file is cut may be cut, too: its series is not known.
+        raise RefusedImageError(
             f"{path} has no image size, so it is not an image to read; it may be cut short. Get it again."
         )
     if any(str(word).upper() == "MOSAIC" for word in _words(dataset.get("ImageType"))) or dataset.get(_MOSAIC_IMAGES):
@@ -117,8 +118,8 @@ def _refuse_other_kinds(path: Path, dataset: Any) -> None:
 
 def _storage_kind(dataset: Any) -> str:
     """Name of the object's SOP class, its UID where that has none, empty where it has no class."""
-    meta = getattr(dataset, "file_meta", None)
-    uid = dataset.get("SOPClassUID") or (meta.get("MediaStorageSOPClassUID") if meta is not None else None)
+    # The meta header comes first, so that it is whole in a file that is cut.
+    uid = dataset.file_meta.get("MediaStorageSOPClassUID") or dataset.get("SOPClassUID")
     return str(getattr(uid, "name", uid) or "")
 
 
@@ -224,9 +225,19 @@ def _frame(
 
 
 def _rescale(path: Path, rescale: Any) -> tuple[float, float]:
-    """Slope and intercept; raises VolumeError for those that make one value of all."""
-    slope = float(1 if rescale.get("RescaleSlope") is None else rescale.get("RescaleSlope"))
-    intercept = float(rescale.get("RescaleIntercept") or 0)
+    """Slope and intercept; raises VolumeError where one is missing, and for those that make one value of all.
+
+    Of one without the other programs make different values: pydicom's `apply_modality_lut` takes neither then.
+    """
+    written = [rescale.get(name) for name in ("RescaleSlope", "RescaleIntercept")]
+    slope, intercept = (
+        default if value is None else float(value) for value, default in zip(written, (1.0, 0.0), strict=True)
+    )
+    if None in written and (slope, intercept) != (1, 0):
+        raise VolumeError(
+            f"{path} has a rescale slope or an intercept without the other, so that its grey values are not known. "
+            "Export the series again."
+        )
     if not (np.isfinite((slope, intercept)).all() and slope != 0):
         raise VolumeError(
             f"{path} has the rescale slope {slope:g} and intercept {intercept:g}, which leave no grey values. "
