@@ -71,3 +71,8 @@ def test_the_digest_of_a_folder_or_a_pair_follows_every_file(tmp_path):
     (tmp_path / "x.img").write_bytes(b"j")
     digests.append(input_digest(tmp_path / "x.hdr"))
     assert len(set(digests)) == 5
+
+
+def test_lines_of_commas_alone_are_skipped(tmp_path):
+    (tmp_path / "t.csv").write_text("volume,prompts,output\na.nii,p.json,a.nrrd\n,,\n\n , ,\nb.nii,p.json,b.nrrd\n")
+    assert [(row.line, row.output.name) for row in read_table(tmp_path / "t.csv")] == [(2, "a.nrrd"), (6, "b.nrrd")]

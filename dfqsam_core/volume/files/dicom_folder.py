@@ -115,7 +115,8 @@ def _pass_over_copy(content: FolderContent, path: Path, other: Path, series: str
 def _files(folder: Path, content: FolderContent, seen: set[str], within: Sequence[Path] | None) -> Iterator[Path]:
     """Files below a folder in the order of their names, links followed, each once."""
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        # Hidden files last: of two copies the one in sight is the slice.
+        entries = sorted(os.scandir(folder), key=lambda entry: (entry.name.startswith("."), entry.name))
     except OSError as error:
         raise VolumeError(f"The folder {folder} cannot be opened: {error.strerror}. It may hold slices.") from error
     folders = []

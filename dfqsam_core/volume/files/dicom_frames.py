@@ -117,10 +117,13 @@ def _refuse_other_kinds(path: Path, dataset: Any) -> None:
 
 
 def _storage_kind(dataset: Any) -> str:
-    """Name of the object's SOP class, its UID where that has none, empty where it has no class."""
-    # The meta header comes first, so that it is whole in a file that is cut.
+    """Name of the object's SOP class; empty where it is none that is known, and not told twice as private ones are.
+
+    Only the beginning of the UID may be left in a file that is cut.
+    """
     uid = dataset.file_meta.get("MediaStorageSOPClassUID") or dataset.get("SOPClassUID")
-    return str(getattr(uid, "name", uid) or "")
+    name = str(getattr(uid, "name", uid) or "")
+    return name if name != uid or uid == dataset.get("SOPClassUID") else ""
 
 
 def _words(value: Any) -> list[Any]:
