@@ -7,7 +7,7 @@ import contextlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -110,6 +110,12 @@ def write_report(args: argparse.Namespace, result: dict[str, Any]) -> None:
     """Write `result` to --report, when it was given."""
     if args.report is not None:
         write_json(args.report, result, args.force)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Say on standard output what was read or changed in a way that the user may not expect."""
+    for note in notes:
+        say(f"Note: {note}")
 
 
 @contextlib.contextmanager

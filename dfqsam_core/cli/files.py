@@ -42,7 +42,9 @@ def check_outputs(inputs: Iterable[Path], volumes: Iterable[Path], texts: Iterab
     for output, kinds in [*((path, _VOLUMES) for path in volumes), *((path, _TEXTS) for path in texts)]:
         identity = _identity(output)
         if identity in read:
-            raise OutputError(f"The output {output} is the input {read[identity]}. Choose another output.")
+            raise OutputError(
+                f"The output {output} is the input {read[identity]}, which would be lost. Choose another output."
+            )
         if identity in written:
             raise OutputError(f"The outputs {written[identity]} and {output} are one file. Choose two.")
         written[identity] = output

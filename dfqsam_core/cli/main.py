@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from .._version import __version__
-from ..base.system.console import never_fail_to_print
 from . import ablate, batch, bench, demo, info, quantize, segment, verify, view
 from .console import guarded
+from .streams import forgiving_console
 
 # Each verb module offers add_parser(verbs) and run(args); heavy imports happen inside run.
 VERBS = (demo, quantize, segment, batch, verify, ablate, bench, info, view)
@@ -31,6 +31,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return its exit code."""
-    never_fail_to_print()
-    args = build_parser().parse_args(argv)
-    return guarded(args.run, args)
+    with forgiving_console():
+        args = build_parser().parse_args(argv)
+        return guarded(args.run, args)

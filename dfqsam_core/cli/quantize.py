@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.outputs import refuse_overwrite
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
+from .console import (
+    DONE,
+    Subparsers,
+    add_report_options,
+    check_report,
+    print_notes,
+    progress_callback,
+    say,
+    write_report,
+)
 from .files import declare_files
 
 if TYPE_CHECKING:
@@ -91,6 +100,7 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
         )
     write_report(args, {**result, "peak_memory_bytes": peak_memory_bytes()})
     say(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB")
+    print_notes(result["card"].get("notes", ()))
     return DONE
 
 
@@ -101,6 +111,7 @@ def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
     estimated = estimate(args.checkpoint, config, args.threads)
     write_report(args, estimated)
     _print_estimate(estimated)
+    print_notes(estimated["notes"])
     say("Nothing written (dry run).")
     return DONE
 

@@ -6,7 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
+from .console import (
+    DONE,
+    Subparsers,
+    add_report_options,
+    check_report,
+    print_notes,
+    progress_callback,
+    say,
+    write_report,
+)
 from .files import declare_files
 
 
@@ -48,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
         )
     write_report(args, result.report)
     _print_result(result.report)
+    print_notes((*result.report["volume"]["notes"], *result.report["model_notes"]))
     say(f"Written: {args.output}")
     return DONE
 

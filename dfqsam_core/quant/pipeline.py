@@ -69,7 +69,8 @@ def quantize(
         side_by_side = workers if place.type == "cpu" else 1
         images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
-        packed = pack(model, torch.cat([i.pixels for i in images]), config, checkpoint.source, workers, progress)
+        notes = checkpoint.notes + checkpoint.cautions
+        packed = pack(model, torch.cat([i.pixels for i in images]), config, checkpoint.source, workers, progress, notes)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
     packed = write_model(output, packed, force=force)
@@ -87,10 +88,11 @@ def pack(
     source: FileSource,
     threads: int = 1,
     progress: ProgressCallback | None = None,
+    notes: tuple[str, ...] = (),
 ) -> StoredModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
 
-    source: the file that `model` was read from, for the card.
+    source: the file that `model` was read from; notes: what was changed in it: both for the card.
     """
     plan = NetworkPlan.of(model.architecture, config)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
@@ -111,6 +113,7 @@ def pack(
         seed=config.seed,
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=library_versions("torch", "numpy", "scipy"),
+        notes=notes,
     )
     return StoredModel(model.architecture, card, tensors)
 

@@ -33,6 +33,7 @@ class Model:
     digest: SHA-256 of the model file, for the keys of caches.
     threads: threads that one call uses.
     engine: what runs the encoder; prompts always run on onnxruntime.
+    notes: what was changed to make the network run here, and what that means for its masks.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Model:
         engine: Engine,
         sessions: Sessions,
         no_mask: np.ndarray,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.architecture = architecture
         self.card = card
         self.digest = digest
         self.threads = threads
         self.engine: Engine = engine
+        self.notes = notes
         self._sessions = sessions
         # Replaces the mask encoder's result where there is no mask.
         self._no_mask = no_mask
@@ -148,7 +151,8 @@ def _load_packed(
     digest = FileSource.of(path).sha256
     engine = resolve_engine(asked, digest, threads)
     network, sessions = start_packed(path, digest, threads, cache, engine)
-    return Model(network.architecture, network.card, digest, threads, engine, sessions, _no_mask(network))
+    card, no_mask = network.card, _no_mask(network)
+    return Model(network.architecture, card, digest, threads, engine, sessions, no_mask, _card_notes(card))
 
 
 def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Literal["chosen"]) -> Model:
@@ -156,7 +160,13 @@ def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Lite
     network, digest = float_network(checkpoint.architecture, checkpoint.tensors), checkpoint.source.sha256
     engine = resolve_engine(asked, digest, threads)
     sessions = start_in_memory(network, threads, engine)
-    return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network))
+    notes = checkpoint.notes + checkpoint.cautions
+    return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network), notes)
+
+
+def _card_notes(card: Mapping[str, Any]) -> tuple[str, ...]:
+    notes = card.get("notes")
+    return tuple(map(str, notes)) if isinstance(notes, list) else ()
 
 
 def _finite(values: np.ndarray, what: str) -> np.ndarray:

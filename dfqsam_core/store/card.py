@@ -51,6 +51,7 @@ def build_card(
     tensor_bytes: Mapping[str, int],
     versions: Mapping[str, str],
     licence: str = LICENCE,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Assemble the card of a packed model, JSON-ready.
 
@@ -58,6 +59,7 @@ def build_card(
         "attention", "macs", "input_bits", "softmax_bits"} of quantized attention; bits are None where float.
     tensor_bytes: size of every tensor of the file, by name; card["sizes"] accounts for each of these bytes.
     versions: library versions that the tensors depend on, as of `library_versions`.
+    notes: what was changed in the checkpoint and what it means; without any the card says nothing of them.
     """
     return {
         "format_version": FORMAT_VERSION,
@@ -71,6 +73,7 @@ def build_card(
         "licence": licence,
         "intended_use": INTENDED_USE,
         "limits": list(LIMITS),
+        **({"notes": list(notes)} if notes else {}),
     } | _figures(architecture, layers, tensor_bytes)
 
 

@@ -32,7 +32,7 @@ def describe_file(path: str | os.PathLike) -> dict[str, Any]:
         "architecture": checkpoint.architecture.to_dict(),
         "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
         "float32_bytes": sum(tensor.nbytes for tensor in checkpoint.tensors.values()),
-        "notes": list(checkpoint.notes),
+        "notes": list(checkpoint.notes + checkpoint.cautions),
     }
 
 

@@ -88,3 +88,8 @@ def test_outputs_that_differ_in_case_are_one_where_the_disk_ignores_case(
         read_table(table)
     monkeypatch.setattr(batch_table, "place_key", lambda path: place_key(path, lambda folder: False))
     assert len(read_table(table)) == 2
+
+
+def test_lines_of_commas_alone_are_skipped(tmp_path):
+    (tmp_path / "t.csv").write_text("volume,prompts,output\na.nii,p.json,a.nrrd\n,,\n\n , ,\nb.nii,p.json,b.nrrd\n")
+    assert [(row.line, row.output.name) for row in read_table(tmp_path / "t.csv")] == [(2, "a.nrrd"), (6, "b.nrrd")]

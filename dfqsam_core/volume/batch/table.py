@@ -52,7 +52,7 @@ def read_table(path: str | os.PathLike) -> tuple[BatchRow, ...]:
             reader = csv.DictReader(file, strict=True, skipinitialspace=True)
             _check_columns(source, reader.fieldnames)
             folder = source.resolve().parent
-            rows = tuple(_row(source, folder, reader.line_num, cells) for cells in reader)
+            rows = tuple(_row(source, folder, reader.line_num, cells) for cells in reader if not _is_blank(cells))
     except OSError as error:
         raise ConfigError(f"The table {source} cannot be read: {error.strerror}. Check the path.") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -70,6 +70,14 @@ def _check_columns(source: Path, columns: object) -> None:
             f"The first line of {source} names the columns {found}. Needed are {', '.join(_REQUIRED)}; "
             f"{' and '.join(_OPTIONAL)} may follow, each once."
         )
+
+
+def _is_blank(cells: dict[str, str | None]) -> bool:
+    """Whether a line has nothing but commas and blanks, as spreadsheets leave it."""
+    # DictReader collects cells beyond the last column as a list.
+    return not any(
+        text.strip() for cell in cells.values() for text in (cell if isinstance(cell, list) else [cell or ""])
+    )
 
 
 def _row(source: Path, folder: Path, line: int, cells: dict[str, str | None]) -> BatchRow:

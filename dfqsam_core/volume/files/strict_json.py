@@ -98,6 +98,8 @@ def json_text(item: Any, where: str) -> str:
     """`item` where it is a text that is not blank."""
     if not isinstance(item, str) or not item.strip():
         raise PromptError(f"{where} must be a text that is not empty, found {shown(item)}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in item):
+        raise PromptError(f"{where} has half a character (a surrogate), found {ascii(item)[:60]}. Write it anew.")
     return item
 
 
