@@ -70,6 +70,15 @@ def atomic_output(
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike, text: str, force: bool = False) -> None:
+    """Write a text in UTF-8, as `atomic_output` does.
+
+    Bytes of a file name in another character set are no text; they become escapes, which JSON reads back.
+    """
+    with atomic_output(path, force) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def _temporary(target: Path) -> Path:
     """A new, empty file beside `target`, made here and not by tempfile: it gets the permissions of any new file."""
     temporary = target.with_name(f".partial-{secrets.token_hex(4)}-{target.name}")

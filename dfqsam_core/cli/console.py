@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..base.outputs import atomic_output, refuse_overwrite
+from ..base.outputs import refuse_overwrite, write_text
 from ..errors import CheckFailed, DFQSAMError
 from ..progress import Cancelled, Progress, ProgressCallback
 from .interrupt import cancel_on_signals
@@ -116,10 +116,7 @@ def print_notes(notes: Iterable[str]) -> None:
 
 def write_json(path: str | os.PathLike, value: Any, force: bool = False) -> None:
     """Write `value` as indented JSON; numbers that JSON lacks (NaN, infinities) become null."""
-    with atomic_output(path, force) as temporary:
-        # A file name of another character set has bytes that no text has; JSON knows how to write them.
-        text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n", force)
 
 
 def _finite(value: Any) -> Any:
