@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ...base.inputs import refuse_special_file
 from ...errors import VolumeError
 
 # The largest volume read, in bytes as stored: a 1024 x 1024 x 1000 CT. It bounds memory whatever a header says.
@@ -117,6 +118,7 @@ def whole_numbers(path: Path, text: str) -> list[int]:
 def check_readable(path: str | os.PathLike) -> Path:
     """Return `path` when it is a file that can be opened and is not empty; raise VolumeError otherwise."""
     source = Path(path)
+    refuse_special_file(source, VolumeError)
     try:
         with source.open("rb") as file:
             if not file.read(1):
