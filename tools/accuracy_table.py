@@ -17,7 +17,7 @@ from typing import Any
 
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.cli.bars import progress_bars
-from dfqsam_core.evaluate import Laboratory, Sampling
+from dfqsam_core.evaluate import EvaluationProtocol, Evaluator, Sampling
 from dfqsam_core.evaluate.metrics import points
 
 PROMPTS = ("box", "1pt", "3pt", "5pt")
@@ -71,16 +71,16 @@ def measure(name: str, case: dict[str, Any], args: argparse.Namespace) -> dict[s
     """The reports of one case by name of the row; the float reference against itself is the first."""
     print(name, file=sys.stderr)
     with progress_bars() as progress:
-        laboratory = Laboratory(
+        evaluator = Evaluator(
             case["reference"],
             args.data,
             PROMPTS,
-            sampling=Sampling(every=args.every),
+            protocol=EvaluationProtocol(Sampling(every=args.every)),
             threads=args.threads,
             progress=progress,
         )
         rows = {"float": case["reference"]} | {row: case["models"][row] for row in args.row or case["models"]}
-        return {row: laboratory.compare(path, progress).report() for row, path in rows.items()}
+        return {row: evaluator.compare(path, progress).report() for row, path in rows.items()}
 
 
 def document(results: dict[str, dict[str, dict[str, Any]]], command: str) -> str:

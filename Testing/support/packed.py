@@ -12,7 +12,7 @@ from dfqsam_core.network.macs import attention_products
 from dfqsam_core.store.card import build_card
 from dfqsam_core.store.file_identity import FileSource
 from dfqsam_core.store.model_checks import is_position_table
-from dfqsam_core.store.model_file import PackedModel
+from dfqsam_core.store.model_file import StoredModel
 from dfqsam_core.store.packing import pack_codes
 
 from .toy import random_tensors, toy_architecture
@@ -20,7 +20,7 @@ from .toy import random_tensors, toy_architecture
 SOURCE = FileSource("toy.safetensors", "0" * 64, 1234)
 
 
-def packed_toy(seed: int = 0, architecture: Architecture | None = None) -> PackedModel:
+def packed_toy(seed: int = 0, architecture: Architecture | None = None) -> StoredModel:
     """Encoder at 4 bits with inputs of 4 (pixels and neck 8), decoder weight-only at 8; random input scales."""
     architecture = architecture or toy_architecture()
     generator = np.random.default_rng(seed)
@@ -51,7 +51,7 @@ def packed_toy(seed: int = 0, architecture: Architecture | None = None) -> Packe
         entries.append(
             {"name": product.name, "kind": "attention", "macs": product.macs, "input_bits": 4, "softmax_bits": 4}
         )
-    return PackedModel(architecture, card_of(architecture, entries, tensors), tensors)
+    return StoredModel(architecture, card_of(architecture, entries, tensors), tensors)
 
 
 def card_of(

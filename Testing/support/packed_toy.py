@@ -10,7 +10,7 @@ from dfqsam_core.network.architecture import Architecture
 from dfqsam_core.network.layers import LayerSpec, encoder_layers
 from dfqsam_core.network.macs import attention_products
 from dfqsam_core.network.pixels import PIXEL_MEAN, PIXEL_STD
-from dfqsam_core.store.model_file import PackedModel
+from dfqsam_core.store.model_file import StoredModel
 
 from .packed import card_of, quantized_weight
 from .reference_encoder import ReferenceEncoder
@@ -20,10 +20,10 @@ from .toy import random_tensors, toy_architecture
 Bits = dict[str, tuple[int | None, int | None]]
 
 
-def float_toy(seed: int = 0, architecture: Architecture | None = None) -> PackedModel:
+def float_toy(seed: int = 0, architecture: Architecture | None = None) -> StoredModel:
     """The same network as a model without any codes."""
     architecture = architecture or toy_architecture()
-    return PackedModel(architecture, {"layers": []}, random_tensors(architecture, seed))
+    return StoredModel(architecture, {"layers": []}, random_tensors(architecture, seed))
 
 
 def random_pixels(architecture: Architecture, seed: int = 0) -> np.ndarray:
@@ -40,7 +40,7 @@ def calibrated_toy(
     exceptions: Bits | None = None,
     attention: tuple[int | None, int | None] | None = None,
     per_channel: tuple[str, ...] = ("attn.qkv", "mlp.lin1"),
-) -> PackedModel:
+) -> StoredModel:
     """Quantize every layer of the toy's encoder to `weight_bits` and `input_bits`; the decoder stays float.
 
     exceptions: other bits of the layers whose names end so. attention: bits of q, k, v and of the softmax; None for
@@ -63,7 +63,7 @@ def calibrated_toy(
     for name in tensors:
         if name.endswith(("pos_embed", "rel_pos_h", "rel_pos_w")):
             tensors[name] = tensors[name].astype(np.float16)
-    return PackedModel(model.architecture, card_of(model.architecture, entries, tensors), tensors)
+    return StoredModel(model.architecture, card_of(model.architecture, entries, tensors), tensors)
 
 
 def _entry(name: str, kind: str, macs: int, **bits: int | None) -> dict[str, Any]:

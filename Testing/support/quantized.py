@@ -12,7 +12,7 @@ from dfqsam_core.quant import QuantConfig
 from dfqsam_core.quant.pipeline import pack
 from dfqsam_core.store.checkpoint import Checkpoint
 from dfqsam_core.store.file_identity import FileSource
-from dfqsam_core.store.model_file import PackedModel
+from dfqsam_core.store.model_file import StoredModel
 
 from .checkpoint_file import write_toy_checkpoint as toy_checkpoint_file
 from .toy import random_tensors, toy_architecture
@@ -35,7 +35,7 @@ def toy_pixels(count: int = 2, seed: int = 0) -> torch.Tensor:
 
 
 @functools.cache
-def quantized_toy(bits: int = 4, adapter_dim: int = 8, recipe: str = "fast") -> tuple[SamMed2D, PackedModel]:
+def quantized_toy(bits: int = 4, adapter_dim: int = 8, recipe: str = "fast") -> tuple[SamMed2D, StoredModel]:
     """The calibrated network and the packed model it became."""
     checkpoint = toy_checkpoint(adapter_dim)
     model = SamMed2D.from_checkpoint(checkpoint)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dfqsam_core.network.pixels import PIXEL_MEAN, PIXEL_STD
-from dfqsam_core.store.model_file import PackedModel
+from dfqsam_core.store.model_file import StoredModel
 
 # Turns the float values before a quantizer into codes; `own` is what the reference itself makes of them.
 CodeSource = Callable[[str, np.ndarray, np.ndarray], np.ndarray]
@@ -32,7 +32,7 @@ class ReferenceEncoder:
     inputs: after a run, the float input of each layer, and q, k, v and probabilities of each attention.
     """
 
-    def __init__(self, model: PackedModel, code_source: CodeSource = own_codes) -> None:
+    def __init__(self, model: StoredModel, code_source: CodeSource = own_codes) -> None:
         self.model, self.a, self.code_source = model, model.architecture, code_source
         self.inputs: dict[str, np.ndarray] = {}
 

@@ -10,7 +10,7 @@ from ..base.outputs import atomic_output, refuse_overwrite
 from ..errors import ConfigError
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
 from .quantize import add_recipe_options
-from .verify import add_data_options, open_laboratory
+from .verify import add_data_options, open_evaluator
 
 INTRODUCTION = (
     "Dice points, mean over objects with a 95 % bootstrap interval. drop: float minus variant. worse: {first} minus "
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     models = ModelFolder(args.output, args.checkpoint, args.threads)
     with progress_callback(args) as progress:
-        laboratory = open_laboratory(args, args.checkpoint, progress)
-        rows = ablate(models, laboratory, config, variants, args.seeds, progress)
+        evaluator = open_evaluator(args, args.checkpoint, progress)
+        rows = ablate(models, evaluator, config, variants, args.seeds, progress)
     facts = {"seeds": args.seeds, "draws": args.draws, "objects": rows[0]["objects"], "first": next(iter(variants))}
     text = INTRODUCTION.format(**facts) + "\n" + markdown_table(rows)
     write_report(args, {"variants": variants, "recipe": config.to_dict(), "rows": rows})

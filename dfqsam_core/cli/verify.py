@@ -11,7 +11,7 @@ from .console import DONE, Subparsers, add_report_options, check_report, progres
 from .tables import print_table
 
 if TYPE_CHECKING:
-    from ..evaluate import Comparison, Laboratory
+    from ..evaluate import Comparison, Evaluator
 
 HEADINGS = ("prompt", "masks", "model", "reference", "drop [95%]", "same", "ellipse", "surface", "drop [95%]")
 CAPTION = (
@@ -69,17 +69,15 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
 
 
-def open_laboratory(args: argparse.Namespace, reference: Path, progress: Any) -> Laboratory:
-    """The laboratory that the options of `add_data_options` describe."""
-    from ..evaluate import Laboratory, Sampling
+def open_evaluator(args: argparse.Namespace, reference: Path, progress: Any) -> Evaluator:
+    """The evaluator that the options of `add_data_options` describe."""
+    from ..evaluate import EvaluationProtocol, Evaluator, Sampling
 
-    return Laboratory(
+    return Evaluator(
         reference,
         args.data,
         args.prompts.split(","),
-        sampling=Sampling(every=args.every),
-        draws=args.draws,
-        tolerance=args.tolerance,
+        protocol=EvaluationProtocol(Sampling(every=args.every), args.draws, args.tolerance),
         threads=args.threads,
         progress=progress,
     )
@@ -91,9 +89,9 @@ def run(args: argparse.Namespace) -> int:
 
     _check(args)
     with progress_callback(args) as progress:
-        laboratory = open_laboratory(args, args.reference, progress)
-        comparison = laboratory.compare(args.model, progress)
-        result = comparison.report() | _layers(args, laboratory)
+        evaluator = open_evaluator(args, args.reference, progress)
+        comparison = evaluator.compare(args.model, progress)
+        result = comparison.report() | _layers(args, evaluator)
         _write_html(args, comparison, result)
     write_report(args, result)
     _print(result)
@@ -117,13 +115,13 @@ def _check(args: argparse.Namespace) -> None:
         check_parts(args.model, args.reference)
 
 
-def _layers(args: argparse.Namespace, laboratory: Laboratory) -> dict[str, Any]:
+def _layers(args: argparse.Namespace, evaluator: Evaluator) -> dict[str, Any]:
     if not args.layers:
         return {}
     from ..evaluate.layer_noise import LAYER_SLICES, measure_layers
 
-    rows = measure_layers(laboratory, args.model, args.reference)
-    return {"layers": rows, "layer_slices": min(LAYER_SLICES, len(laboratory.slices))}
+    rows = measure_layers(evaluator, args.model, args.reference)
+    return {"layers": rows, "layer_slices": min(LAYER_SLICES, len(evaluator.slices))}
 
 
 def _write_html(args: argparse.Namespace, comparison: Comparison, result: dict[str, Any]) -> None:

@@ -3,8 +3,9 @@
 from .cases import Case, find_cases
 from .compare import compare_models
 from .dataset import LabelledSlice, Sampling, load_slices
-from .laboratory import Comparison, Laboratory
+from .evaluator import Comparison, Evaluator
 from .metrics import dice, iou
+from .protocol import EvaluationProtocol
 from .scores import Measurement, Scores
 from .summary import check_drop
 from .surface import surface_dice
@@ -12,8 +13,9 @@ from .surface import surface_dice
 __all__ = [
     "Case",
     "Comparison",
+    "EvaluationProtocol",
+    "Evaluator",
     "LabelledSlice",
-    "Laboratory",
     "Measurement",
     "Sampling",
     "Scores",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..progress import ProgressCallback, report
-from .laboratory import Laboratory
+from .evaluator import Evaluator
 from .metrics import mean_interval, points
 from .scores import Measurement
 from .variants import changed
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def ablate(
     models: ModelFolder,
-    laboratory: Laboratory,
+    evaluator: Evaluator,
     config: QuantConfig,
     variants: Mapping[str, Mapping[str, Any]],
     seeds: int,
@@ -29,7 +29,7 @@ def ablate(
 ) -> list[dict[str, Any]]:
     """Quantize with each variant and each seed, measure, and return one row per variant and prompt.
 
-    models: keeps models and images, so that an interrupted run goes on. laboratory: its reference is the float
+    models: keeps models and images, so that an interrupted run goes on. evaluator: its reference is the float
     checkpoint of `models`. variants: settings by name (see `variants`), the first one being what the others are
     compared with. seeds: the syntheses 0 .. seeds - 1 of each.
 
@@ -42,9 +42,9 @@ def ablate(
         report(progress, "ablate", done, len(variants), name)
         configs = [changed(config, {**settings, "seed": seed}) for seed in range(seeds)]
         paths = [models.model(variant, progress) for variant in configs]
-        measured[name] = [laboratory.compare(path, progress).measurements for path in paths]
+        measured[name] = [evaluator.compare(path, progress).measurements for path in paths]
     report(progress, "ablate", len(variants), len(variants))
-    return [row for kind in laboratory.kinds for row in _rows(measured, kind)]
+    return [row for kind in evaluator.kinds for row in _rows(measured, kind)]
 
 
 def _rows(measured: Mapping[str, Sequence[Sequence[Measurement]]], kind: str) -> list[dict[str, Any]]:

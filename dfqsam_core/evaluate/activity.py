@@ -10,7 +10,7 @@ from ..network.layers import encoder_layers
 from ..network.macs import attention_products
 from ..quant.config import QuantConfig
 from ..quant.plan import NetworkPlan
-from ..store.model_file import PackedModel, is_packed_model, read_model
+from ..store.model_file import StoredModel, is_packed_model, read_model
 
 
 def check_quantizers(path: str | os.PathLike) -> dict[str, Any] | None:
@@ -44,7 +44,7 @@ def check_quantizers(path: str | os.PathLike) -> dict[str, Any] | None:
     }
 
 
-def _left_in_float(model: PackedModel) -> set[str]:
+def _left_in_float(model: StoredModel) -> set[str]:
     """Layers of the image encoder that the recipe on the card leaves in float."""
     # Of all settings this alone decides it; recipes of other versions may lack it.
     transposed = bool(model.card["recipe"].get("transpose_convolutions", True))

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..progress import ProgressCallback
-from .dataset import Sampling
+from .evaluator import Evaluator
 from .label_prompts import PROMPT_KINDS
-from .laboratory import DRAWS, TOLERANCE, Laboratory
+from .protocol import EvaluationProtocol
+
+_PROTOCOL = EvaluationProtocol()
 
 
 def compare_models(
@@ -18,26 +20,15 @@ def compare_models(
     data: Sequence[str | os.PathLike] | None = None,
     prompts: Sequence[str] = tuple(PROMPT_KINDS),
     *,
-    sampling: Sampling | None = None,
-    draws: int = DRAWS,
-    tolerance: float = TOLERANCE,
+    protocol: EvaluationProtocol = _PROTOCOL,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> dict[str, Any]:
     """Segment the same objects with two models and return the paired comparison as JSON-ready values.
 
-    Arguments and errors are those of `Laboratory`, the model's as the reference's. The result holds `rows` (per
+    Arguments and errors are those of `Evaluator`, the model's as the reference's. The result holds `rows` (per
     modality and prompt) and `size_rows` (per tercile of size and prompt): means with 95 % bootstrap intervals over
     objects, each object's draws averaged first; `measurements`; the protocol; and the cases that could not be read.
     """
-    laboratory = Laboratory(
-        reference_path,
-        data,
-        prompts,
-        sampling=sampling,
-        draws=draws,
-        tolerance=tolerance,
-        threads=threads,
-        progress=progress,
-    )
-    return laboratory.compare(model_path, progress).report()
+    evaluator = Evaluator(reference_path, data, prompts, protocol=protocol, threads=threads, progress=progress)
+    return evaluator.compare(model_path, progress).report()

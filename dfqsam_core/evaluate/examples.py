@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..runtime.predictor import Predictor
-from .laboratory import Comparison
+from .evaluator import Comparison
 from .scores import Measurement
-from .trials import Question, questions_of
+from .trials import Trial, trials_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Example:
     """One measurement with all that is needed to look at it."""
 
     measurement: Measurement
-    question: Question
+    trial: Trial
     model: Answer
     reference: Answer
 
@@ -67,23 +67,23 @@ def worst_examples(comparison: Comparison, count: int) -> list[Example]:
 
     Both models are asked again, which gives the same answers.
     """
-    asked = [
-        question
-        for slice_ in comparison.laboratory.slices
-        for question in questions_of(slice_, comparison.laboratory.kinds, comparison.laboratory.draws)
+    trials = [
+        trial
+        for slice_ in comparison.evaluator.slices
+        for trial in trials_of(slice_, comparison.evaluator.kinds, comparison.evaluator.protocol.draws)
     ]
-    pairs = zip(asked, comparison.measurements, strict=True)
-    worst: dict[Any, tuple[Question, Measurement]] = {}
-    for question, measurement in sorted(pairs, key=lambda pair: -pair[1].drop):
-        worst.setdefault(measurement.object_key, (question, measurement))
+    pairs = zip(trials, comparison.measurements, strict=True)
+    worst: dict[Any, tuple[Trial, Measurement]] = {}
+    for trial, measurement in sorted(pairs, key=lambda pair: -pair[1].drop):
+        worst.setdefault(measurement.object_key, (trial, measurement))
     return [_example(comparison, *pair) for pair in itertools.islice(worst.values(), count)]
 
 
-def _example(comparison: Comparison, question: Question, measurement: Measurement) -> Example:
+def _example(comparison: Comparison, trial: Trial, measurement: Measurement) -> Example:
     answers = []
-    for predictor in (comparison.model, comparison.laboratory.reference):
+    for predictor in (comparison.model, comparison.evaluator.reference):
         notebook = _Notebook(predictor)
-        notebook.set_image(question.slice.image)
-        mask = question.ask(notebook, comparison.laboratory.sampling.seed)
+        notebook.set_image(trial.slice.image)
+        mask = trial.run(notebook, comparison.evaluator.protocol.sampling.seed)
         answers.append(Answer(mask, notebook.last))
-    return Example(measurement, question, answers[0], answers[1])
+    return Example(measurement, trial, answers[0], answers[1])

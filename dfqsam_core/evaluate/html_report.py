@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from .evaluator import Comparison
 from .examples import worst_examples
-from .laboratory import Comparison
 from .metrics import points
 from .pictures import LABEL, MODEL, PROMPT, REFERENCE, example_picture
 

@@ -20,8 +20,8 @@ from ..model.image_encoder import ImageEncoder
 from ..quant.reference import load_reference
 from ..runtime.preprocess import network_pixels
 from ..store.checkpoint import Checkpoint, read_checkpoint
-from ..store.model_file import PackedModel, is_packed_model, read_model
-from .laboratory import Laboratory
+from ..store.model_file import StoredModel, is_packed_model, read_model
+from .evaluator import Evaluator
 
 LAYER_SLICES = 8
 
@@ -40,7 +40,7 @@ _ADAPTER: dict[str, _Part] = {
 }
 
 
-def layer_noise(checkpoint: Checkpoint, packed: PackedModel, images: np.ndarray) -> list[dict[str, Any]]:
+def layer_noise(checkpoint: Checkpoint, packed: StoredModel, images: np.ndarray) -> list[dict[str, Any]]:
     """Return one row per part of the image encoder, in the order in which they run.
 
     images: (B, S, S, 3) uint8, as the network sees them. A row holds "name" and two ratios of signal to noise power in
@@ -109,15 +109,15 @@ def check_parts(model_path: str | os.PathLike, reference_path: str | os.PathLike
 
 
 def measure_layers(
-    laboratory: Laboratory, model_path: str | os.PathLike, reference_path: str | os.PathLike
+    evaluator: Evaluator, model_path: str | os.PathLike, reference_path: str | os.PathLike
 ) -> list[dict[str, Any]]:
-    """Return the rows of `layer_noise` on at most eight slices, evenly spread over the laboratory's.
+    """Return the rows of `layer_noise` on at most eight slices, evenly spread over the evaluator's.
 
     Raises ConfigError unless the model is packed and the reference a float checkpoint of the same sizes.
     """
     check_parts(model_path, reference_path)
     checkpoint = read_checkpoint(reference_path)
-    slices = laboratory.slices
+    slices = evaluator.slices
     chosen = np.unique(np.linspace(0, len(slices) - 1, LAYER_SLICES).round().astype(int))
     size = checkpoint.architecture.image_size
     images = np.stack([network_pixels(slices[index].image, size, "RGB") for index in chosen])

@@ -26,7 +26,7 @@ def example_picture(example: Example) -> str:
     """Return the reference's and the model's answer side by side as a PNG data URI: one crop, both on the label."""
     figure = Figure(figsize=(5.6, 2.8), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
-    window = _window(example.question.target | example.model.mask | example.reference.mask)
+    window = _window(example.trial.target | example.model.mask | example.reference.mask)
     answers = ((example.reference, REFERENCE), (example.model, MODEL))
     for axes, (answer, colour) in zip(figure.subplots(1, 2), answers, strict=True):
         _draw(axes, example, answer, colour, window)
@@ -36,11 +36,11 @@ def example_picture(example: Example) -> str:
 
 
 def _draw(axes: Any, example: Example, answer: Answer, colour: str, window: tuple[float, float, float, float]) -> None:
-    slice_ = example.question.slice
+    slice_ = example.trial.slice
     rows_mm, columns_mm = slice_.spacing_mm or (1.0, 1.0)
     axes.imshow(slice_.image, cmap="gray", vmin=0, vmax=255, aspect=rows_mm / columns_mm)
     axes.set_axis_off()
-    for mask, line in ((example.question.target, LABEL), (answer.mask, colour)):
+    for mask, line in ((example.trial.target, LABEL), (answer.mask, colour)):
         if mask.any():
             axes.contour(mask, levels=[0.5], colors=[line], linewidths=1.4)
     _draw_prompts(axes, answer)

@@ -14,7 +14,7 @@ from .label_prompts import PROMPT_KINDS, RANDOM_KINDS
 
 
 @dataclass(frozen=True)
-class Question:
+class Trial:
     """One object of one slice, one kind of prompt, one draw of its clicks.
 
     number: the object's place in its slice. draw: 0, 1, ...
@@ -31,7 +31,7 @@ class Question:
         """The label (H, W) bool."""
         return self.slice.masks[self.name]
 
-    def ask(self, predictor: Predictor, seed: int) -> np.ndarray:
+    def run(self, predictor: Predictor, seed: int) -> np.ndarray:
         """Return the answer (H, W) bool of a predictor whose image is set.
 
         Every model gets the same random numbers, and all kinds of clicks begin with the same pixel.
@@ -40,15 +40,15 @@ class Question:
         return PROMPT_KINDS[self.kind](predictor, self.target, np.random.default_rng(stream))
 
 
-def questions_of(slice_: LabelledSlice, kinds: Sequence[str], draws: int) -> Iterator[Question]:
+def trials_of(slice_: LabelledSlice, kinds: Sequence[str], draws: int) -> Iterator[Trial]:
     """Everything that is asked about one slice: a box once, random clicks `draws` times."""
     for number, name in enumerate(slice_.masks):
         for kind in kinds:
             for draw in range(draws if kind in RANDOM_KINDS else 1):
-                yield Question(slice_, number, name, kind, draw)
+                yield Trial(slice_, number, name, kind, draw)
 
 
-def ask_all(
+def run_trials(
     predictor: Predictor,
     slices: Sequence[LabelledSlice],
     kinds: Sequence[str],
@@ -56,11 +56,11 @@ def ask_all(
     seed: int,
     stage: str,
     progress: ProgressCallback | None = None,
-) -> Iterator[tuple[Question, np.ndarray]]:
-    """Ask `predictor` everything about all slices, one after the other; yields each question with its answer."""
+) -> Iterator[tuple[Trial, np.ndarray]]:
+    """Ask `predictor` everything about all slices, one after the other; yields each trial with its answer."""
     for done, slice_ in enumerate(slices):
         report(progress, stage, done, len(slices), slice_.case)
         predictor.set_image(slice_.image)
-        for question in questions_of(slice_, kinds, draws):
-            yield question, question.ask(predictor, seed)
+        for trial in trials_of(slice_, kinds, draws):
+            yield trial, trial.run(predictor, seed)
     report(progress, stage, len(slices), len(slices))

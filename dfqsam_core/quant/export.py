@@ -13,7 +13,7 @@ from ..model import SamMed2D
 from ..model.attention import Attention
 from ..store.model_checks import is_position_table
 from ..store.packing import pack_codes
-from .calibration.layers import FloatLayer, PixelQuantizer, QuantizedLayer, rows_of_weight, weight_of_rows
+from .calibration.quantized_layers import FloatLayer, PixelQuantizer, QuantizedLayer, rows_of_weight, weight_of_rows
 from .calibration.quantizers import LogarithmicSoftmax, UniformQuantizer
 from .calibration.ranges import ShrunkenRanges
 from .calibration.weight_ranges import search_weight_range, weight_codes

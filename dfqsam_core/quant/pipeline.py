@@ -21,10 +21,10 @@ from ..progress import ProgressCallback, report
 from ..store.card import build_card, library_versions
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.file_identity import FileSource
-from ..store.model_file import PackedModel, write_model
+from ..store.model_file import StoredModel, write_model
 from .calibration.calibration import calibrate
 from .calibration.equalize import equalize
-from .calibration.layers import PixelQuantizer
+from .calibration.quantized_layers import PixelQuantizer
 from .config import QuantConfig
 from .export import export_tensors, round_float_layers, round_position_tables
 from .plan import NetworkPlan
@@ -68,8 +68,7 @@ def quantize(
         side_by_side = workers if place.type == "cpu" else 1
         images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
-        pixels = torch.cat([image.pixels for image in images])
-        packed = pack(model, pixels, config, checkpoint.source, workers, progress)
+        packed = pack(model, torch.cat([i.pixels for i in images]), config, checkpoint.source, workers, progress)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
     write_model(output, packed, force=force)
@@ -87,7 +86,7 @@ def pack(
     source: FileSource,
     threads: int = 1,
     progress: ProgressCallback | None = None,
-) -> PackedModel:
+) -> StoredModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
 
     source: the file that `model` was read from, for the card.
@@ -112,7 +111,7 @@ def pack(
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=library_versions("torch", "numpy", "scipy"),
     )
-    return PackedModel(model.architecture, card, tensors)
+    return StoredModel(model.architecture, card, tensors)
 
 
 @contextlib.contextmanager

@@ -14,14 +14,14 @@ from torch import Tensor
 from ..model import SamMed2D
 from ..model.attention import Attention
 from ..network.layers import LayerSpec, encoder_layers
-from ..store.model_file import PackedModel
-from .calibration.layers import FloatLayer, PixelQuantizer, QuantizedLayer, replace_module
+from ..store.model_file import StoredModel
+from .calibration.quantized_layers import FloatLayer, PixelQuantizer, QuantizedLayer, replace_module
 from .calibration.quantizers import LogarithmicSoftmax, UniformQuantizer
 
 PATCH_EMBEDDING = "image_encoder.patch_embed.proj"
 
 
-def load_reference(packed: PackedModel) -> SamMed2D:
+def load_reference(packed: StoredModel) -> SamMed2D:
     """Build the network of a packed model with every quantizer in place, in evaluation mode and frozen."""
     model = SamMed2D(packed.architecture).eval().requires_grad_(False)
     for name, tensor in model.state_dict().items():
@@ -38,7 +38,7 @@ def load_reference(packed: PackedModel) -> SamMed2D:
     return model
 
 
-def _integer_layer(model: SamMed2D, packed: PackedModel, spec: LayerSpec) -> QuantizedLayer:
+def _integer_layer(model: SamMed2D, packed: StoredModel, spec: LayerSpec) -> QuantizedLayer:
     tensors, name = packed.tensors, spec.name
     bits = packed.input_bits(name)
     weight_bits = packed.weight_bits(name)
@@ -58,7 +58,7 @@ def _integer_layer(model: SamMed2D, packed: PackedModel, spec: LayerSpec) -> Qua
     return QuantizedLayer(layer, quantizer, codes, scale, zero_point, weight_bits, output_scale, bias)
 
 
-def _load_attention(attention: Attention, packed: PackedModel, name: str) -> None:
+def _load_attention(attention: Attention, packed: StoredModel, name: str) -> None:
     def per_head(tensor: str) -> Tensor:
         return torch.tensor(packed.tensors[f"{name}.{tensor}"]).float().view(1, -1, 1, 1)
 

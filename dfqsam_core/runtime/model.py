@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..network.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
-from ..store.model_file import PackedModel, is_packed_model
+from ..store.model_file import StoredModel, is_packed_model
 from .engines.choice import resolve_engine
 from .engines.parts import Engine, Sessions, start_in_memory
 from .engines.start import start_packed
@@ -131,9 +131,9 @@ def load_model(
     return model
 
 
-def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray]) -> PackedModel:
+def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray]) -> StoredModel:
     """A float network in the form that graphs are written from: a model without any codes."""
-    return PackedModel(architecture, {"layers": []}, tensors)
+    return StoredModel(architecture, {"layers": []}, tensors)
 
 
 def _load_packed(
@@ -155,5 +155,5 @@ def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Lite
     return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network))
 
 
-def _no_mask(network: PackedModel) -> np.ndarray:
+def _no_mask(network: StoredModel) -> np.ndarray:
     return np.array(network.tensors["prompt_encoder.no_mask_embed.weight"], np.float32).reshape(1, 1, -1)

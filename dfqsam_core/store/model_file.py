@@ -23,16 +23,17 @@ from .model_checks import all_layers, check_card, check_tensors
 from .packing import unpack_codes
 from .safetensors_file import CARD_KEY, is_packed_model, open_safetensors
 
-__all__ = ["PackedModel", "is_packed_model", "read_model", "write_model"]
+__all__ = ["StoredModel", "is_packed_model", "read_model", "write_model"]
 
 _MAX_CARD_BYTES = 2**20
 
 
 @dataclass(frozen=True)
-class PackedModel:
-    """A model as its file holds it; `tensors` may be mapped from the file.
+class StoredModel:
+    """A network as it is stored: each layer as codes or in float; `tensors` may be mapped from the file.
 
-    card: the model card; card["layers"] lists the bits of every quantized layer and attention.
+    card: the model card; card["layers"] lists the bits of every quantized layer and attention. Of a float network it
+    lists none, and says nothing else.
     tensors: arrays by the names of docs/model_file.md.
     """
 
@@ -86,7 +87,7 @@ class PackedModel:
         return {entry["name"]: entry for entry in self.card["layers"]}
 
 
-def write_model(path: str | os.PathLike, model: PackedModel, force: bool = False) -> None:
+def write_model(path: str | os.PathLike, model: StoredModel, force: bool = False) -> None:
     """Write `model` to `path`; the same model gives the same bytes.
 
     Raises ModelFileError when the model breaks a rule of the format, OutputError when `path` cannot be written.
@@ -103,7 +104,7 @@ def write_model(path: str | os.PathLike, model: PackedModel, force: bool = False
             raise OutputError(f"Writing {path} failed: {error}. Free some space or choose another output.") from error
 
 
-def read_model(path: str | os.PathLike) -> PackedModel:
+def read_model(path: str | os.PathLike) -> StoredModel:
     """Read and check a packed model; its tensors stay mapped from the file.
 
     Raises ModelFileError, with the reason, when the file is not a whole, valid model of this format version.
@@ -121,7 +122,7 @@ def read_model(path: str | os.PathLike) -> PackedModel:
         check_tensors(tensors, card, architecture)
     except ModelFileError as error:
         raise ModelFileError(f"{path.name} cannot be used. {error}") from error
-    return PackedModel(architecture, card, tensors)
+    return StoredModel(architecture, card, tensors)
 
 
 def _card_text(card: Mapping[str, Any]) -> str:

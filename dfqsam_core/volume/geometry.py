@@ -26,6 +26,11 @@ _VOXEL_DIGITS = 6
 _FAR = 1e9
 
 
+def axis_index(axis: str) -> int:
+    """Place of the axis "I", "J" or "K" in positions ijk; arrays (K, J, I) have it at 2 minus this."""
+    return AXES.index(axis)
+
+
 @dataclass(frozen=True, eq=False)
 class VolumeGeometry:
     """Grid of a volume: integer IJK positions are voxel centres, positions in RAS and LPS are in mm.
@@ -89,7 +94,7 @@ class VolumeGeometry:
 
     def size_along(self, axis: str) -> int:
         """Number of slices perpendicular to `axis` ("I", "J" or "K")."""
-        return self.shape_ijk[AXES.index(axis)]
+        return self.shape_ijk[axis_index(axis)]
 
     def ijk_from(self, points: ArrayLike, system: str) -> np.ndarray:
         """Continuous voxel positions (..., 3) float64 of `points` (..., 3) given in RAS, LPS or IJK."""

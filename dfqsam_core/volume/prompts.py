@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import PromptError
-from .geometry import AXES, COORDINATE_SYSTEMS, VolumeGeometry, nearest_voxel
+from .geometry import COORDINATE_SYSTEMS, VolumeGeometry, axis_index, nearest_voxel
 from .slices import SliceKey
 
 Voxel = tuple[int, int, int]
@@ -44,7 +44,7 @@ class PointPrompt:
     @property
     def slice(self) -> SliceKey:
         """The slice that the click is on."""
-        return SliceKey(self.axis, self.ijk[AXES.index(self.axis)])
+        return SliceKey(self.axis, self.ijk[axis_index(self.axis)])
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class BoxPrompt:
         _check_axis(self.axis)
         if any(low > high for low, high in zip(self.low_ijk, self.high_ijk, strict=True)):
             raise PromptError(f"Box corners are swapped: {self.low_ijk}, {self.high_ijk}. Use BoxPrompt.from_corners.")
-        normal = AXES.index(self.axis)
+        normal = axis_index(self.axis)
         if self.low_ijk[normal] != self.high_ijk[normal]:
             raise PromptError(
                 f"A box must lie on one slice; its corners are on {self.axis} = {self.low_ijk[normal]} and "
@@ -89,7 +89,7 @@ class BoxPrompt:
     @property
     def slice(self) -> SliceKey:
         """The slice that the box is on."""
-        return SliceKey(self.axis, self.low_ijk[AXES.index(self.axis)])
+        return SliceKey(self.axis, self.low_ijk[axis_index(self.axis)])
 
 
 Prompt = PointPrompt | BoxPrompt

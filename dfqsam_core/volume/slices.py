@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .geometry import AXES, VolumeGeometry
+from .geometry import AXES, VolumeGeometry, axis_index
 
 
 @dataclass(frozen=True, order=True)
@@ -43,7 +43,7 @@ class SliceFrame:
     @classmethod
     def of(cls, geometry: VolumeGeometry, axis: str) -> SliceFrame:
         """Frame of the slices of `geometry` perpendicular to `axis` ("I", "J" or "K")."""
-        normal = AXES.index(axis)
+        normal = axis_index(axis)
         anatomical = geometry.anatomical_axes
         # R before A before S: in each of the three planes the columns follow the first of its two patient axes.
         column, row = sorted([a for a in range(3) if a != normal], key=anatomical.__getitem__)
@@ -94,7 +94,7 @@ class SliceFrame:
 def stored_plane(array_kji: np.ndarray, key: SliceKey) -> np.ndarray:
     """View of one slice of a volume array in (K, J, I) order, the other two axes in storage order."""
     index: list[int | slice] = [slice(None)] * 3
-    index[2 - AXES.index(key.axis)] = key.index
+    index[2 - axis_index(key.axis)] = key.index
     return array_kji[tuple(index)]
 
 

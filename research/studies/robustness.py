@@ -21,7 +21,7 @@ from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
 from dfqsam_core.evaluate.activity import check_quantizers
 from dfqsam_core.evaluate.metrics import mean_interval, points
-from dfqsam_core.evaluate.trials import ask_all
+from dfqsam_core.evaluate.trials import run_trials
 from dfqsam_core.runtime import SamPredictor, load_model
 from dfqsam_core.runtime.predictor import Predictor
 
@@ -82,9 +82,9 @@ def measured(models: Sequence[Predictor], slices: Sequence[LabelledSlice], draws
     """Dice of the model and of the reference by kind of prompt and object, (2,), draws averaged."""
     found: dict[Key, list[list[float]]] = {}
     for number, model in enumerate(models):
-        for question, answer in ask_all(model, slices, KINDS, draws, SEED, "ask"):
-            key = (question.kind, question.slice.case, question.slice.index, question.name)
-            found.setdefault(key, [[], []])[number].append(dice(answer, question.target))
+        for trial, answer in run_trials(model, slices, KINDS, draws, SEED, "ask"):
+            key = (trial.kind, trial.slice.case, trial.slice.index, trial.name)
+            found.setdefault(key, [[], []])[number].append(dice(answer, trial.target))
     return {key: np.mean(values, axis=1) for key, values in found.items()}
 
 

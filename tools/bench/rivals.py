@@ -15,11 +15,11 @@ from dfqsam_core.network.attention_layout import AttentionLayout, WindowGroup
 from dfqsam_core.network.attention_windows import attention_windows
 from dfqsam_core.runtime.engines.onnxruntime import create_session
 from dfqsam_core.runtime.graph.encoder import EncoderWriter
-from dfqsam_core.runtime.graph.layers import LayerWriter
+from dfqsam_core.runtime.graph.layer_writer import LayerWriter
 from dfqsam_core.runtime.graph.onnx_builder import GraphBuilder, InferenceGraph
 from dfqsam_core.runtime.model import float_network
 from dfqsam_core.store.checkpoint import Checkpoint, read_checkpoint
-from dfqsam_core.store.model_file import PackedModel
+from dfqsam_core.store.model_file import StoredModel
 
 
 def rival_tasks(
@@ -43,7 +43,7 @@ def rival_tasks(
     return tasks
 
 
-def padded_encoder(model: PackedModel, layers: type[LayerWriter] = LayerWriter) -> InferenceGraph:
+def padded_encoder(model: StoredModel, layers: type[LayerWriter] = LayerWriter) -> InferenceGraph:
     """As `build_encoder`, with the padding tokens of windowed attention computed, as published; the embedding is equal.
 
     Raises ConfigError for a quantized model.
@@ -97,7 +97,7 @@ class _DynamicLayers(LayerWriter):
         return graph.op("Add", y, graph.constant(bias))
 
 
-def _encoder_task(layers: type[LayerWriter], network: PackedModel, threads: int, pixels: np.ndarray) -> Task:
+def _encoder_task(layers: type[LayerWriter], network: StoredModel, threads: int, pixels: np.ndarray) -> Task:
     session = create_session(padded_encoder(network, layers), threads)
     return lambda: session.run(None, {"pixels": pixels[None]})
 

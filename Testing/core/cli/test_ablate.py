@@ -47,7 +47,7 @@ def test_a_table_of_variants_against_the_whole_recipe(
 def test_a_packed_model_is_refused_before_anything_is_measured(
     line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dfqsam_core.evaluate.Laboratory", None)
+    monkeypatch.setattr("dfqsam_core.evaluate.Evaluator", None)
     write_model(tmp_path / "m.safetensors", packed_toy())
     assert main(["ablate", str(tmp_path / "m.safetensors"), *line[2:]]) == 2
     assert "m.safetensors" in capsys.readouterr().err

@@ -98,7 +98,7 @@ def test_verify_says_before_the_measuring_what_would_stop_it_afterwards(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dfqsam_core.evaluate.Laboratory", None)
+    monkeypatch.setattr("dfqsam_core.evaluate.Evaluator", None)
     # As where jinja2 is not installed.
     monkeypatch.setitem(sys.modules, "jinja2", None)
     monkeypatch.delitem(sys.modules, "dfqsam_core.evaluate.html_report", raising=False)

@@ -11,7 +11,7 @@ from dfqsam_core.errors import CheckFailed, ModelFileError
 from dfqsam_core.evaluate.activity import check_quantizers
 from dfqsam_core.network.layers import encoder_layers
 from dfqsam_core.network.macs import attention_products
-from dfqsam_core.store.model_file import PackedModel, write_model
+from dfqsam_core.store.model_file import StoredModel, write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.packed import packed_toy
@@ -31,7 +31,7 @@ def written(path: Path, idle: str | None = None, recipe: dict[str, Any] | None =
                 # The float layer has none; only an integer product adds one.
                 tensors.pop(f"{entry['name']}.bias")
     card = {**model.card, "layers": layers, "recipe": recipe or model.card["recipe"]}
-    write_model(path, PackedModel(model.architecture, card, tensors))
+    write_model(path, StoredModel(model.architecture, card, tensors))
     return path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dfqsam_core.errors import ConfigError, DFQSAMError
-from dfqsam_core.evaluate import Laboratory, Sampling, compare_models
+from dfqsam_core.evaluate import EvaluationProtocol, Evaluator, Sampling, compare_models
 from dfqsam_core.progress import Cancelled, Progress
 from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.labelled_volume import write_labelled_volume
@@ -22,7 +22,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_a_model_compared_with_itself_loses_nothing(tmp_path: Path, data: Path) -> None:
     model = write_toy_checkpoint(tmp_path)
-    result = compare_models(model, model, [data], sampling=Sampling(every=1), threads=1)
+    result = compare_models(model, model, [data], protocol=EvaluationProtocol(Sampling(every=1)), threads=1)
     # A box is asked once, each of three kinds of clicks three times.
     assert len(result["measurements"]) == 2 * (1 + 3 * 3)
     assert [row["drop"]["mean"] for row in result["rows"]] == [0] * 4
@@ -58,7 +58,7 @@ def test_objects_of_equal_names_in_two_folders_are_two_objects(tmp_path: Path, d
 def test_data_without_objects_is_refused(tmp_path: Path, data: Path) -> None:
     model = write_toy_checkpoint(tmp_path)
     with pytest.raises(DFQSAMError, match="hold no object of 60000 pixels"):
-        compare_models(model, model, [data], sampling=Sampling(min_pixels=60000))
+        compare_models(model, model, [data], protocol=EvaluationProtocol(Sampling(min_pixels=60000)))
 
 
 def test_unknown_prompts_are_refused_before_anything_is_read(tmp_path: Path) -> None:
@@ -68,7 +68,8 @@ def test_unknown_prompts_are_refused_before_anything_is_read(tmp_path: Path) -> 
 
 def test_draws_differ_and_the_first_is_that_of_a_single_draw(tmp_path: Path, data: Path) -> None:
     a, b = (write_toy_checkpoint(tmp_path, seed, f"{seed}.safetensors") for seed in (0, 1))
-    many, one = (compare_models(a, b, [data], ["1pt"], draws=draws, threads=1)["measurements"] for draws in (6, 1))
+    protocols = (EvaluationProtocol(draws=6), EvaluationProtocol(draws=1))
+    many, one = (compare_models(a, b, [data], ["1pt"], protocol=p, threads=1)["measurements"] for p in protocols)
     assert [m["draw"] for m in many] == [0, 1, 2, 3, 4, 5]
     assert many[0] == one[0]
     assert len({m["model"]["dice"] for m in many}) > 1
@@ -78,15 +79,15 @@ def test_draws_differ_and_the_first_is_that_of_a_single_draw(tmp_path: Path, dat
 def test_settings_that_measure_nothing_are_refused(tmp_path: Path, data: Path, wrong: dict[str, float]) -> None:
     model = write_toy_checkpoint(tmp_path)
     with pytest.raises(ConfigError):
-        compare_models(model, model, [data], threads=1, **wrong)  # type: ignore[arg-type]
+        compare_models(model, model, [data], threads=1, protocol=EvaluationProtocol(**wrong))  # type: ignore[arg-type]
 
 
-def test_one_laboratory_compares_several_models(tmp_path: Path, data: Path) -> None:
+def test_one_evaluator_compares_several_models(tmp_path: Path, data: Path) -> None:
     a, b = (write_toy_checkpoint(tmp_path, seed, f"{seed}.safetensors") for seed in (0, 1))
-    laboratory = Laboratory(a, [data], ["box", "1pt"], threads=1)
-    there, alone = laboratory.compare(b).report(), compare_models(b, a, [data], ["box", "1pt"], threads=1)
+    evaluator = Evaluator(a, [data], ["box", "1pt"], threads=1)
+    there, alone = evaluator.compare(b).report(), compare_models(b, a, [data], ["box", "1pt"], threads=1)
     assert there["measurements"] == alone["measurements"]
-    assert laboratory.compare(a).report()["rows"][0]["drop"]["mean"] == 0
+    assert evaluator.compare(a).report()["rows"][0]["drop"]["mean"] == 0
 
 
 def test_it_can_be_cancelled(tmp_path: Path, data: Path) -> None:

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 pytest.importorskip("torch", reason="a packed model is made with torch")
 
 from dfqsam_core.errors import ConfigError
-from dfqsam_core.evaluate import Comparison, Laboratory, Sampling
+from dfqsam_core.evaluate import Comparison, EvaluationProtocol, Evaluator, Sampling
 from dfqsam_core.evaluate.examples import worst_examples
 from dfqsam_core.evaluate.html_report import html_report
 from dfqsam_core.evaluate.layer_noise import measure_layers
@@ -40,10 +40,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def comparison(folder: Path) -> Comparison:
-    laboratory = Laboratory(
-        folder / "toy.safetensors", [folder / "data"], ["box", "3pt"], sampling=Sampling(every=1), threads=1
+    evaluator = Evaluator(
+        folder / "toy.safetensors",
+        [folder / "data"],
+        ["box", "3pt"],
+        protocol=EvaluationProtocol(Sampling(every=1)),
+        threads=1,
     )
-    return laboratory.compare(folder / "m.safetensors")
+    return evaluator.compare(folder / "m.safetensors")
 
 
 def test_the_worst_come_first_once_each_with_the_answers_that_were_measured(comparison: Comparison) -> None:
@@ -60,7 +64,7 @@ def test_the_worst_come_first_once_each_with_the_answers_that_were_measured(comp
 
 
 def test_the_page_shows_everything_and_asks_for_nothing(comparison: Comparison, folder: Path) -> None:
-    rows = measure_layers(comparison.laboratory, folder / "m.safetensors", folder / "toy.safetensors")
+    rows = measure_layers(comparison.evaluator, folder / "m.safetensors", folder / "toy.safetensors")
     result = comparison.report() | {"layers": rows, "layer_slices": 1}
     result["skipped"] = [{"case": "<b>bad</b>", "reason": "it is broken"}]
     page = html_report(comparison, result, pictures=2)
@@ -75,4 +79,4 @@ def test_the_page_shows_everything_and_asks_for_nothing(comparison: Comparison, 
 
 def test_parts_need_a_packed_model_and_its_float_checkpoint(comparison: Comparison, folder: Path) -> None:
     with pytest.raises(ConfigError, match="Leave out --layers"):
-        measure_layers(comparison.laboratory, folder / "toy.safetensors", folder / "toy.safetensors")
+        measure_layers(comparison.evaluator, folder / "toy.safetensors", folder / "toy.safetensors")

@@ -20,12 +20,12 @@ from safetensors.numpy import save_file  # noqa: E402
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.network.architecture import Architecture  # noqa: E402
 from dfqsam_core.quant import QuantConfig, estimate  # noqa: E402
-from dfqsam_core.quant.calibration.layers import QuantizedLayer  # noqa: E402
+from dfqsam_core.quant.calibration.quantized_layers import QuantizedLayer  # noqa: E402
 from dfqsam_core.quant.pipeline import pack  # noqa: E402
 from dfqsam_core.quant.plan import FloatPlan, IntegerPlan, NetworkPlan, WeightPlan  # noqa: E402
 from dfqsam_core.store.checkpoint import Checkpoint  # noqa: E402
 from dfqsam_core.store.file_identity import FileSource  # noqa: E402
-from dfqsam_core.store.model_file import PackedModel, write_model  # noqa: E402
+from dfqsam_core.store.model_file import StoredModel, write_model  # noqa: E402
 from Testing.support.quantized import quantized_toy, toy_config, toy_pixels  # noqa: E402
 from Testing.support.toy import random_tensors, toy_architecture  # noqa: E402
 
@@ -38,7 +38,7 @@ ARCHITECTURES = {
 
 
 @functools.cache
-def packed(name: str, recipe: str, bits: int) -> PackedModel:
+def packed(name: str, recipe: str, bits: int) -> StoredModel:
     architecture = ARCHITECTURES[name]
     source = FileSource("toy.safetensors", "0" * 64, 1)
     model = SamMed2D.from_checkpoint(Checkpoint(architecture, random_tensors(architecture, 3), source))

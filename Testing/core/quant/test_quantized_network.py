@@ -14,7 +14,7 @@ from dfqsam_core.network.architecture import Architecture  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
 from dfqsam_core.quant.calibration.equalize import equalize, scale_detail, scale_queries, scale_values  # noqa: E402
 from dfqsam_core.quant.calibration.input_statistics import input_patches  # noqa: E402
-from dfqsam_core.quant.calibration.layers import QuantizedLayer, rows_of_weight, weight_of_rows  # noqa: E402
+from dfqsam_core.quant.calibration.quantized_layers import QuantizedLayer, rows_of_weight, weight_of_rows  # noqa: E402
 from dfqsam_core.quant.calibration.quantizers import (  # noqa: E402
     LogarithmicSoftmax,
     UniformQuantizer,

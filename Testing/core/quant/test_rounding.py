@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from dfqsam_core.quant.calibration.input_statistics import input_patches  # noqa: E402
-from dfqsam_core.quant.calibration.layers import apply_product, rows_of_weight  # noqa: E402
+from dfqsam_core.quant.calibration.quantized_layers import apply_product, rows_of_weight  # noqa: E402
 from dfqsam_core.quant.calibration.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
 from dfqsam_core.quant.calibration.ranges import ShrunkenRanges  # noqa: E402
 from dfqsam_core.quant.calibration.rounding import round_with_feedback  # noqa: E402

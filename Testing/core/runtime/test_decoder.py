@@ -12,7 +12,7 @@ import pytest
 from dfqsam_core.network.layers import decoder_layers
 from dfqsam_core.runtime.engines.onnxruntime import create_session
 from dfqsam_core.runtime.graph.decoder import build_decoder, build_mask_encoder
-from dfqsam_core.store.model_file import PackedModel
+from dfqsam_core.store.model_file import StoredModel
 from Testing.support.packed import card_of, quantized_weight
 from Testing.support.packed_toy import float_toy
 from Testing.support.toy import toy_architecture
@@ -59,11 +59,11 @@ PROMPTS: dict[str, tuple[Answer, Any, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def toy() -> PackedModel:
+def toy() -> StoredModel:
     return float_toy()
 
 
-def decode(model: PackedModel) -> Callable[[Answer, np.ndarray | None], Answer]:
+def decode(model: StoredModel) -> Callable[[Answer, np.ndarray | None], Answer]:
     decoder = create_session(build_decoder(model), threads=1)
     mask_encoder = create_session(build_mask_encoder(model), threads=1)
 
@@ -77,7 +77,7 @@ def decode(model: PackedModel) -> Callable[[Answer, np.ndarray | None], Answer]:
     return run
 
 
-def sam_decode(model: PackedModel) -> Callable[[dict[str, Any]], Answer]:
+def sam_decode(model: StoredModel) -> Callable[[dict[str, Any]], Answer]:
     from dfqsam_core.model.sam_med2d import SamMed2D
 
     network = SamMed2D(model.architecture).eval()
@@ -98,12 +98,12 @@ def sam_decode(model: PackedModel) -> Callable[[dict[str, Any]], Answer]:
 
 
 @pytest.fixture(scope="module")
-def ours(toy: PackedModel) -> Callable[[Answer, np.ndarray | None], Answer]:
+def ours(toy: StoredModel) -> Callable[[Answer, np.ndarray | None], Answer]:
     return decode(toy)
 
 
 @pytest.fixture(scope="module")
-def theirs(toy: PackedModel) -> Callable[[dict[str, Any]], Answer]:
+def theirs(toy: StoredModel) -> Callable[[dict[str, Any]], Answer]:
     return sam_decode(toy)
 
 
@@ -125,7 +125,7 @@ def test_prompts_of_one_batch_do_not_see_each_other(ours) -> None:
         np.testing.assert_allclose(together[index], np.concatenate([answer[index] for answer in alone]), atol=1e-5)
 
 
-def weight_only(bits: int) -> PackedModel:
+def weight_only(bits: int) -> StoredModel:
     """The toy with every decoder layer, and the prompt encoder's, stored as codes without input quantizers."""
     architecture, tensors = toy_architecture(), dict(float_toy().tensors)
     layers = decoder_layers(architecture)
@@ -135,7 +135,7 @@ def weight_only(bits: int) -> PackedModel:
         {"name": layer.name, "kind": layer.kind, "macs": layer.macs, "weight_bits": bits, "input_bits": None}
         for layer in layers
     ]
-    return PackedModel(architecture, card_of(architecture, entries, tensors), tensors)
+    return StoredModel(architecture, card_of(architecture, entries, tensors), tensors)
 
 
 def test_stored_codes_become_the_weights_they_stand_for() -> None:
@@ -145,13 +145,13 @@ def test_stored_codes_become_the_weights_they_stand_for() -> None:
         name: packed.tensors[name] if name in packed.tensors else packed.float_weight(name.removesuffix(".weight"))
         for name in names
     }
-    expected = sam_decode(PackedModel(packed.architecture, {"layers": []}, weights))
+    expected = sam_decode(StoredModel(packed.architecture, {"layers": []}, weights))
     points, mask, sam_prompts = PROMPTS["points and mask"]
     for ours, theirs in zip(decode(packed)(points, mask), expected(sam_prompts), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=3e-5)
 
 
-def test_the_mask_grid_is_in_image_order(toy: PackedModel) -> None:
+def test_the_mask_grid_is_in_image_order(toy: StoredModel) -> None:
     encoder = create_session(build_mask_encoder(toy), threads=1)
     empty = np.zeros((1, 1, 4 * GRID, 4 * GRID), np.float32)
     corner = empty.copy()

@@ -10,7 +10,7 @@ import pytest
 from dfqsam_core.network.architecture import Architecture
 from dfqsam_core.network.attention_layout import AttentionLayout, real_tokens
 from dfqsam_core.network.layers import encoder_layers
-from dfqsam_core.store.model_file import PackedModel
+from dfqsam_core.store.model_file import StoredModel
 from Testing.support.packed_toy import calibrated_toy, random_pixels
 from Testing.support.reference_encoder import ReferenceEncoder
 
@@ -47,7 +47,7 @@ class EngineCodes:
     for exactly the same codes before it.
     """
 
-    def __init__(self, model: PackedModel, taps: Taps) -> None:
+    def __init__(self, model: StoredModel, taps: Taps) -> None:
         self.model, self.taps = model, taps
         self.seen: set[str] = set()
 
@@ -126,7 +126,7 @@ class EngineCodes:
 
 
 @pytest.fixture(scope="module", params=MODELS.values(), ids=MODELS)
-def model(request: pytest.FixtureRequest) -> PackedModel:
+def model(request: pytest.FixtureRequest) -> StoredModel:
     return calibrated_toy(seed=5, **request.param)
 
 
@@ -175,7 +175,7 @@ def test_every_integer_product_is_exact(encode, model, request: pytest.FixtureRe
     assert len(integer_layers) == len([name for name in model.tensors if name.endswith(".input.scale")])
 
 
-def joined_qkv(model: PackedModel, taps: Taps, name: str, expected: np.ndarray) -> np.ndarray:
+def joined_qkv(model: StoredModel, taps: Taps, name: str, expected: np.ndarray) -> np.ndarray:
     """The three parts of the product behind each other, in the order of the grid and without the units of their codes.
 
     Where q, k and v have no codes they are not tapped.

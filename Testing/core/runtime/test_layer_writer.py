@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from dfqsam_core.runtime.engines.onnxruntime import create_session
-from dfqsam_core.runtime.graph.layers import LayerWriter
+from dfqsam_core.runtime.graph.layer_writer import LayerWriter
 from dfqsam_core.runtime.graph.onnx_builder import GraphBuilder, InferenceGraph
-from dfqsam_core.store.model_file import PackedModel
+from dfqsam_core.store.model_file import StoredModel
 from dfqsam_core.store.packing import pack_codes
 from Testing.support.packed_toy import calibrated_toy
 
 LAYER = "image_encoder.blocks.0.mlp.lin2"
 
 
-def extreme_model(weight_bits: int, input_bits: int) -> PackedModel:
+def extreme_model(weight_bits: int, input_bits: int) -> StoredModel:
     """The layer's weights and inputs are as large as their bits allow."""
     model = calibrated_toy(weight_bits, input_bits)
     spec = model.layers[LAYER]
@@ -31,7 +31,7 @@ def extreme_model(weight_bits: int, input_bits: int) -> PackedModel:
     return replace(model, tensors=tensors)
 
 
-def linear_graph(model: PackedModel, layer: str) -> InferenceGraph:
+def linear_graph(model: StoredModel, layer: str) -> InferenceGraph:
     layers = LayerWriter(GraphBuilder(), model)
     x = layers.graph.input("x", np.float32, (4, model.layers[layer].in_channels))
     layers.graph.output("y", layers.linear(layer, x))

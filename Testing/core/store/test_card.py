@@ -15,7 +15,7 @@ from dfqsam_core.network.costs import products
 from dfqsam_core.network.layers import decoder_layers, encoder_layers
 from dfqsam_core.network.macs import attention_products
 from dfqsam_core.store.card import FORMAT_VERSION, build_card, library_versions
-from dfqsam_core.store.model_file import PackedModel, write_model
+from dfqsam_core.store.model_file import StoredModel, write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from Testing.support.packed import SOURCE, card_of, packed_toy
 from Testing.support.toy import toy_architecture
@@ -24,7 +24,7 @@ VIT_B = NAMED_ARCHITECTURES["vit_b"]
 
 
 @pytest.fixture(scope="module")
-def toy() -> PackedModel:
+def toy() -> StoredModel:
     return packed_toy()
 
 
@@ -40,7 +40,7 @@ def entries_of_everything(bits: int) -> list[dict]:
     ]
 
 
-def test_sizes_account_for_every_byte_of_the_file(toy: PackedModel, tmp_path: Path) -> None:
+def test_sizes_account_for_every_byte_of_the_file(toy: StoredModel, tmp_path: Path) -> None:
     path = tmp_path / "toy.safetensors"
     write_model(path, toy)
     sizes = toy.card["sizes"]
@@ -50,7 +50,7 @@ def test_sizes_account_for_every_byte_of_the_file(toy: PackedModel, tmp_path: Pa
     assert sizes["ratio"] == pytest.approx(sizes["float32_bytes"] / sizes["tensor_bytes"], abs=0.001)
 
 
-def test_sizes_of_codes_by_hand(toy: PackedModel) -> None:
+def test_sizes_of_codes_by_hand(toy: StoredModel) -> None:
     encoder_weights = sum(math.prod(layer.weight_shape) for layer in encoder_layers(toy.architecture))
     decoder_weights = sum(math.prod(layer.weight_shape) for layer in decoder_layers(toy.architecture)[3:])
     assert toy.card["sizes"]["parts"]["image_encoder"]["weight codes"] == encoder_weights / 2
@@ -59,7 +59,7 @@ def test_sizes_of_codes_by_hand(toy: PackedModel) -> None:
     assert toy.card["weight_storage"]["mask_decoder"]["8-bit packed codes"] == decoder_weights
 
 
-def test_effective_bits_count_scales_and_float_parts(toy: PackedModel) -> None:
+def test_effective_bits_count_scales_and_float_parts(toy: StoredModel) -> None:
     effective = toy.card["effective_bits_per_weight"]
     values = toy.card["sizes"]["float32_bytes"] / 4
     assert effective["total"] == pytest.approx(8 * toy.card["sizes"]["tensor_bytes"] / values, abs=0.001)
@@ -68,7 +68,7 @@ def test_effective_bits_count_scales_and_float_parts(toy: PackedModel) -> None:
     assert effective["prompt_encoder"] == 32
 
 
-def test_every_product_that_stays_in_float_is_listed(toy: PackedModel) -> None:
+def test_every_product_that_stays_in_float_is_listed(toy: StoredModel) -> None:
     listed = toy.card["bit_operations"]["float"]
     decoder = {layer.name for layer in decoder_layers(toy.architecture)[3:]}
     positions = {f"image_encoder.blocks.{block}.attn.relative_position" for block in range(3)}
@@ -78,7 +78,7 @@ def test_every_product_that_stays_in_float_is_listed(toy: PackedModel) -> None:
     assert sum(part.get("macs", 0) for part in toy.card["float_parts"]) == sum(listed.values())
 
 
-def test_float_values_are_all_accounted_for(toy: PackedModel) -> None:
+def test_float_values_are_all_accounted_for(toy: StoredModel) -> None:
     floats = sum(part.get("values", 0) for part in toy.card["float_parts"])
     assert floats == sum(storage.get("float32", 0) for storage in toy.card["weight_storage"].values())
 
@@ -136,7 +136,7 @@ def test_layers_are_listed_in_one_order() -> None:
     assert card_of(VIT_B, entries, tensors) == card_of(VIT_B, entries[::-1], tensors)
 
 
-def test_attention_codes_that_the_engine_multiplies_in_float_are_told_apart(toy: PackedModel) -> None:
+def test_attention_codes_that_the_engine_multiplies_in_float_are_told_apart(toy: StoredModel) -> None:
     operations = toy.card["bit_operations"]
     listed = operations["codes_multiplied_in_float32"]
     assert len(listed) == 2 * toy.architecture.depth

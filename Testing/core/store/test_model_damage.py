@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from dfqsam_core.errors import DFQSAMError, ModelFileError
 from dfqsam_core.store.description import describe_file
-from dfqsam_core.store.model_file import PackedModel, read_model, write_model
+from dfqsam_core.store.model_file import StoredModel, read_model, write_model
 from Testing.support.packed import packed_toy
 
 QKV = "image_encoder.blocks.0.attn.qkv"
@@ -25,12 +25,12 @@ Tensors = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def toy() -> PackedModel:
+def toy() -> StoredModel:
     return packed_toy()
 
 
 @pytest.fixture(scope="module")
-def toy_bytes(toy: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def toy_bytes(toy: StoredModel, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("models") / "toy.safetensors"
     write_model(path, toy)
     return path.read_bytes()
@@ -83,7 +83,7 @@ TENSOR_DAMAGE = {
 
 @pytest.mark.parametrize(("change", "message"), TENSOR_DAMAGE.values(), ids=TENSOR_DAMAGE)
 def test_each_damaged_tensor_has_its_own_sentence(
-    toy: PackedModel, tmp_path: Path, change: Callable[[Tensors], None], message: str
+    toy: StoredModel, tmp_path: Path, change: Callable[[Tensors], None], message: str
 ) -> None:
     tensors = dict(toy.tensors)
     change(tensors)
@@ -120,7 +120,7 @@ CARD_DAMAGE = {
 
 @pytest.mark.parametrize(("change", "message"), CARD_DAMAGE.values(), ids=CARD_DAMAGE)
 def test_each_damaged_card_has_its_own_sentence(
-    toy: PackedModel, tmp_path: Path, change: Callable[[dict], None], message: str
+    toy: StoredModel, tmp_path: Path, change: Callable[[dict], None], message: str
 ) -> None:
     card = json.loads(json.dumps(toy.card))
     change(card)
@@ -145,7 +145,7 @@ def test_a_card_that_is_no_card_is_refused(tmp_path: Path, card: str, message: s
         read_model(path)
 
 
-def test_a_5_bit_code_out_of_range_is_refused(toy: PackedModel, tmp_path: Path) -> None:
+def test_a_5_bit_code_out_of_range_is_refused(toy: StoredModel, tmp_path: Path) -> None:
     card = json.loads(json.dumps(toy.card))
     with_entry(weight_bits=5)(card)
     codes = np.full((96, 32), 32, np.uint8)

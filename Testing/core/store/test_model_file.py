@@ -13,7 +13,7 @@ from safetensors import safe_open
 from dfqsam_core.errors import CheckpointError, ModelFileError, OutputError
 from dfqsam_core.store.checkpoint import read_checkpoint
 from dfqsam_core.store.description import describe_file
-from dfqsam_core.store.model_file import PackedModel, is_packed_model, read_model, write_model
+from dfqsam_core.store.model_file import StoredModel, is_packed_model, read_model, write_model
 from Testing.support.packed import packed_toy
 from Testing.support.toy import random_tensors, toy_architecture
 
@@ -21,18 +21,18 @@ BLOCK = "image_encoder.blocks.0"
 
 
 @pytest.fixture(scope="module")
-def toy() -> PackedModel:
+def toy() -> StoredModel:
     return packed_toy()
 
 
 @pytest.fixture(scope="module")
-def toy_file(toy: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toy_file(toy: StoredModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "toy.safetensors"
     write_model(path, toy)
     return path
 
 
-def test_a_model_survives_the_file_exactly(toy: PackedModel, toy_file: Path) -> None:
+def test_a_model_survives_the_file_exactly(toy: StoredModel, toy_file: Path) -> None:
     model = read_model(toy_file)
     assert model.architecture == toy.architecture
     assert model.card == json.loads(json.dumps(toy.card))
@@ -49,13 +49,13 @@ def test_the_same_model_gives_the_same_bytes_and_another_seed_others(toy_file: P
     assert other.read_bytes() != toy_file.read_bytes()
 
 
-def test_the_card_is_the_only_metadata_and_its_keys_are_sorted(toy: PackedModel, toy_file: Path) -> None:
+def test_the_card_is_the_only_metadata_and_its_keys_are_sorted(toy: StoredModel, toy_file: Path) -> None:
     with safe_open(toy_file, "numpy") as file:
         metadata = file.metadata()
     assert metadata == {"dfqsam": json.dumps(toy.card, sort_keys=True)}
 
 
-def test_weight_codes_times_scales_are_near_the_float_weight(toy: PackedModel) -> None:
+def test_weight_codes_times_scales_are_near_the_float_weight(toy: StoredModel) -> None:
     original = random_tensors(toy.architecture, 0)
     for layer in (f"{BLOCK}.attn.qkv", f"{BLOCK}.Adapter.spatial.0", f"{BLOCK}.Adapter.spatial.2"):
         steps = toy.tensors[f"{layer}.weight.scale"].max()
@@ -64,7 +64,7 @@ def test_weight_codes_times_scales_are_near_the_float_weight(toy: PackedModel) -
         np.testing.assert_allclose(weight, original[f"{layer}.weight"], atol=0.51 * steps, err_msg=layer)
 
 
-def test_codes_of_a_transposed_convolution_have_the_output_channel_first(toy: PackedModel) -> None:
+def test_codes_of_a_transposed_convolution_have_the_output_channel_first(toy: StoredModel) -> None:
     layer = f"{BLOCK}.Adapter.spatial.2"
     codes = toy.weight_codes(layer)
     assert (codes.dtype, codes.shape) == (np.int16, (32, 32 * 4 * 4))
@@ -73,12 +73,12 @@ def test_codes_of_a_transposed_convolution_have_the_output_channel_first(toy: Pa
     np.testing.assert_allclose(codes[0] * toy.tensors[f"{layer}.weight.scale"][0], first_output.ravel(), rtol=1e-6)
 
 
-def test_8_bit_codes_are_symmetric(toy: PackedModel) -> None:
+def test_8_bit_codes_are_symmetric(toy: StoredModel) -> None:
     codes = toy.weight_codes("mask_decoder.iou_prediction_head.layers.2")
     assert (codes.min(), codes.max()) in {(-127, codes.max()), (codes.min(), 127)}
 
 
-def test_bits_come_from_the_card(toy: PackedModel) -> None:
+def test_bits_come_from_the_card(toy: StoredModel) -> None:
     assert (toy.weight_bits(f"{BLOCK}.mlp.lin1"), toy.input_bits(f"{BLOCK}.mlp.lin1")) == (4, 4)
     assert toy.input_bits("image_encoder.patch_embed.proj") == 8
     assert (toy.weight_bits("mask_decoder.output_upscaling.0"), toy.input_bits("mask_decoder.output_upscaling.0")) == (
@@ -92,7 +92,7 @@ def test_bits_come_from_the_card(toy: PackedModel) -> None:
     )
 
 
-def test_a_float_layer_has_a_weight_but_no_codes(toy: PackedModel) -> None:
+def test_a_float_layer_has_a_weight_but_no_codes(toy: StoredModel) -> None:
     layer = "prompt_encoder.mask_downscaling.0"
     np.testing.assert_array_equal(toy.float_weight(layer), toy.tensors[f"{layer}.weight"])
     with pytest.raises(ModelFileError, match="is float, it has no codes"):
@@ -101,12 +101,12 @@ def test_a_float_layer_has_a_weight_but_no_codes(toy: PackedModel) -> None:
 
 def test_a_float_network_is_a_model_without_entries() -> None:
     tensors = random_tensors(toy_architecture(), 0)
-    model = PackedModel(toy_architecture(), {"layers": []}, tensors)
+    model = StoredModel(toy_architecture(), {"layers": []}, tensors)
     assert not model.is_quantized(f"{BLOCK}.attn.qkv")
     assert model.float_weight(f"{BLOCK}.attn.qkv") is tensors[f"{BLOCK}.attn.qkv.weight"]
 
 
-def test_an_existing_file_is_kept_without_force(toy: PackedModel, tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_without_force(toy: StoredModel, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
@@ -116,7 +116,7 @@ def test_an_existing_file_is_kept_without_force(toy: PackedModel, tmp_path: Path
     assert is_packed_model(path)
 
 
-def test_an_invalid_model_is_not_written(toy: PackedModel, tmp_path: Path) -> None:
+def test_an_invalid_model_is_not_written(toy: StoredModel, tmp_path: Path) -> None:
     broken = replace(toy, tensors={**toy.tensors, f"{BLOCK}.norm1.weight": np.full(32, np.nan, np.float32)})
     with pytest.raises(ModelFileError, match=r"blocks.0.norm1.weight' has values that are not finite"):
         write_model(tmp_path / "model.safetensors", broken)

@@ -13,7 +13,8 @@ from ...model.image_encoder import ImageEncoder
 from ...progress import ProgressCallback, report
 from ..config import QuantConfig
 from ..plan import NetworkPlan
-from .layers import (
+from .pending import PendingLayer, PendingRange, PendingSoftmax
+from .quantized_layers import (
     FloatLayer,
     PixelQuantizer,
     QuantizedLayer,
@@ -22,7 +23,6 @@ from .layers import (
     rows_of_weight,
     weight_of_rows,
 )
-from .pending import PendingLayer, PendingRange, PendingSoftmax
 from .reparameterize import fold_input_scales
 from .strategies import Strategies
 from .weight_ranges import search_weight_range, weight_codes

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import FloatLayer
+from .quantized_layers import FloatLayer
 
 
 @dataclass(frozen=True)

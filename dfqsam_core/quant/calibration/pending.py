@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..plan import IntegerPlan
-from .layers import FloatLayer, QuantizedLayer, apply_product
+from .quantized_layers import FloatLayer, QuantizedLayer, apply_product
 from .quantizers import LogarithmicSoftmax, UniformQuantizer
 from .ranges import draw_rows, search_tensor_range
 from .strategies import Strategies

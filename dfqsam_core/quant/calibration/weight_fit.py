@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..plan import IntegerPlan
 from .input_statistics import InputStatistics, input_patches
-from .layers import FloatLayer, QuantizedLayer, rows_of_weight
+from .quantized_layers import FloatLayer, QuantizedLayer, rows_of_weight
 from .quantizers import UniformQuantizer
 from .reparameterize import fold_input_scales
 from .strategies import Strategies

@@ -22,11 +22,11 @@ from torch import Tensor
 from ...model import SamMed2D
 from ...progress import Cancelled, ProgressCallback, report
 from ..config import SynthesisConfig
-from ..preview import preview_image, write_preview
 from .attention_tap import AttentionTap
 from .auxiliary import AuxiliarySegmenter
 from .label_evolution import EvolutionRules, evolve_labels, tight_boxes
 from .losses import patch_similarity_entropy, segmentation_loss, total_variation
+from .preview_pictures import preview_image, write_preview
 from .start_images import random_blobs, random_generator, start_image
 from .work_folder import WorkFolder
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from ...base.machine import release_memory
-from ...store.model_file import PackedModel
+from ...store.model_file import StoredModel
 from .onnxruntime import create_session, open_session, save_session
 from .openvino import OpenVinoEncoder
 
@@ -43,7 +43,7 @@ class Sessions(NamedTuple):
     decoder: Any
 
 
-def start_in_memory(network: PackedModel, threads: int, engine: Engine = "onnxruntime") -> Sessions:
+def start_in_memory(network: StoredModel, threads: int, engine: Engine = "onnxruntime") -> Sessions:
     """Sessions whose weights belong to this process alone; `engine` runs the encoder."""
     if engine == "openvino":
         graphs = (build() for build in _encoder_builders(network, _BLOCKS_PER_OPENVINO_PART).values())
@@ -52,7 +52,7 @@ def start_in_memory(network: PackedModel, threads: int, engine: Engine = "onnxru
     return _sessions(_started(_builders(network), threads))
 
 
-def save_parts(network: PackedModel, folder: Path) -> None:
+def save_parts(network: StoredModel, folder: Path) -> None:
     """Write every part of `network` into `folder`, for `open_parts`."""
 
     def save(part: tuple[str, Callable[[], InferenceGraph]]) -> None:
@@ -89,17 +89,17 @@ def _sessions(parts: Mapping[str, Any]) -> Sessions:
     return Sessions(partial(_encode, encoder), parts["mask_encoder"], parts[_DECODER])
 
 
-def _builders(network: PackedModel) -> _Builders:
+def _builders(network: StoredModel) -> _Builders:
     return _prompt_builders(network) | _encoder_builders(network, _BLOCKS_PER_PART)
 
 
-def _prompt_builders(network: PackedModel) -> _Builders:
+def _prompt_builders(network: StoredModel) -> _Builders:
     from ..graph.decoder import build_decoder, build_mask_encoder
 
     return {_DECODER: partial(build_decoder, network), "mask_encoder": partial(build_mask_encoder, network)}
 
 
-def _encoder_builders(network: PackedModel, blocks: int) -> _Builders:
+def _encoder_builders(network: StoredModel, blocks: int) -> _Builders:
     """Builders of parts of `blocks` blocks each, in their order."""
     from ..graph.encoder import build_encoder_part
 

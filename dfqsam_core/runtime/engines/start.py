@@ -13,7 +13,7 @@ import numpy as np
 from ...base import machine
 from ...errors import ModelFileError
 from ...store.model_checks import check_card
-from ...store.model_file import PackedModel, read_model
+from ...store.model_file import StoredModel, read_model
 from ...store.safetensors_file import CARD_KEY, open_safetensors
 from .onnxruntime import engine_version
 from .parts import Engine, Sessions, open_parts, save_parts, start_in_memory
@@ -26,7 +26,7 @@ _ROOMS = ("base", "network", "store", "runtime")
 
 def start_packed(
     path: Path, digest: str, threads: int, cache: UnpackedCache | None, engine: Engine
-) -> tuple[PackedModel, Sessions]:
+) -> tuple[StoredModel, Sessions]:
     """The packed model `path`, whose SHA-256 is `digest`, and its sessions; `engine` runs the encoder.
 
     What the cache holds was made for onnxruntime, from a file of this digest that had passed every check.
@@ -76,13 +76,13 @@ class _TensorsOnUse(Mapping[str, np.ndarray]):
         return len(self._stored)
 
 
-def _checked(path: Path) -> PackedModel:
+def _checked(path: Path) -> StoredModel:
     read_model(path)
     machine.release_memory()
     return _unchecked(path)
 
 
-def _unchecked(path: Path) -> PackedModel:
+def _unchecked(path: Path) -> StoredModel:
     tensors = _TensorsOnUse(path)
     card = json.loads(tensors.metadata[CARD_KEY])
-    return PackedModel(check_card(card), card, tensors)
+    return StoredModel(check_card(card), card, tensors)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...network.attention_layout import AttentionLayout, WindowGroup
 from ...network.attention_windows import relative_offsets
-from .layers import LayerWriter, OutputUnit
+from .layer_writer import LayerWriter, OutputUnit
 from .onnx_builder import CONTRIB
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from onnx import TensorProto
 
 from ...network.layers import DECODER_DEPTH, DECODER_HEADS, MASK_TOKENS
-from ...store.model_file import PackedModel
-from .layers import LayerWriter
+from ...store.model_file import StoredModel
+from .layer_writer import LayerWriter
 from .onnx_builder import GraphBuilder, InferenceGraph
 from .weights import float_weight
 
@@ -17,7 +17,7 @@ _NORM_EPSILON = 1e-5
 _CHANNEL_NORM_EPSILON = 1e-6
 
 
-def build_decoder(model: PackedModel) -> InferenceGraph:
+def build_decoder(model: StoredModel) -> InferenceGraph:
     """Graph of B prompts on one image, all of the same number N of points.
 
     Inputs: `image_embedding` float32 (1, C, g, g); `dense_embedding` float32 (B or 1, g * g or 1, C), of a mask or of
@@ -28,7 +28,7 @@ def build_decoder(model: PackedModel) -> InferenceGraph:
     return _DecoderWriter(LayerWriter(GraphBuilder(), model)).write()
 
 
-def build_mask_encoder(model: PackedModel) -> InferenceGraph:
+def build_mask_encoder(model: StoredModel) -> InferenceGraph:
     """Graph from `mask_probabilities` float32 (B, 1, 4g, 4g) to `dense_embedding` float32 (B, g * g, C)."""
     layers, grid = LayerWriter(GraphBuilder(), model), model.architecture.grid
     graph, name = layers.graph, "prompt_encoder.mask_downscaling"

@@ -7,17 +7,17 @@ from onnx import TensorProto
 
 from ...network.attention_layout import AttentionLayout, real_tokens
 from ...network.pixels import PIXEL_MEAN, PIXEL_STD
-from ...store.model_file import PackedModel
+from ...store.model_file import StoredModel
 from .attention import AttentionWriter
 from .im2col import convolution_taps, join_phases, transposed_convolution_phases
-from .layers import LayerWriter
+from .layer_writer import LayerWriter
 from .onnx_builder import GraphBuilder, InferenceGraph
 
 _NORM_EPSILON = 1e-6
 _ADAPTER_NORM_EPSILON = 1e-5
 
 
-def build_encoder(model: PackedModel, taps: bool = False) -> InferenceGraph:
+def build_encoder(model: StoredModel, taps: bool = False) -> InferenceGraph:
     """Graph from `pixels`, uint8 (1, S, S, 3) in SAM-Med2D's channel order, to `image_embedding`, float32 (1, C, g, g).
 
     taps: expose the codes and products of every integer layer by the names that LayerWriter and AttentionWriter give.
@@ -25,7 +25,7 @@ def build_encoder(model: PackedModel, taps: bool = False) -> InferenceGraph:
     return EncoderWriter(LayerWriter(GraphBuilder(taps), model)).write(0, model.architecture.depth)
 
 
-def build_encoder_part(model: PackedModel, first: int, stop: int) -> InferenceGraph:
+def build_encoder_part(model: StoredModel, first: int, stop: int) -> InferenceGraph:
     """The blocks `first` to `stop` - 1 of the encoder as a graph of their own, so that weights can pass one by one.
 
     The first part takes `pixels` and the last one gives `image_embedding`, as `build_encoder` does; between two parts

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...store.model_file import PackedModel
+from ...store.model_file import StoredModel
 from ...store.packing import unpack_codes
 
 # Rows of bytes that a core's first cache holds while they are turned.
 _ROWS_AT_ONCE = 64
 
 
-def code_weight(model: PackedModel, layer: str) -> np.ndarray:
+def code_weight(model: StoredModel, layer: str) -> np.ndarray:
     """Weight codes of `layer` minus their zero point, int8 (in, taps, out)."""
     spec, bits = model.layers[layer], model.weight_bits(layer) or 8
     packed, zero_point = model.tensors[f"{layer}.weight.codes"], model.tensors[f"{layer}.weight.zero_point"]
@@ -29,7 +29,7 @@ def code_weight(model: PackedModel, layer: str) -> np.ndarray:
     return codes.view(np.int8).reshape(spec.in_channels, -1, spec.out_channels)
 
 
-def float_weight(model: PackedModel, layer: str) -> np.ndarray:
+def float_weight(model: StoredModel, layer: str) -> np.ndarray:
     """Weight of `layer`, float32 (in, taps, out), whether stored as codes or as float."""
     spec, weight = model.layers[layer], model.float_weight(layer)
     weight = weight if spec.kind == "conv_transpose" else weight.swapaxes(0, 1)

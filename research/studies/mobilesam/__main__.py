@@ -18,7 +18,7 @@ from torch import Tensor
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate import LabelledSlice, Sampling, dice, find_cases, load_slices
 from dfqsam_core.evaluate.metrics import mean_interval, points
-from dfqsam_core.evaluate.trials import ask_all
+from dfqsam_core.evaluate.trials import run_trials
 from dfqsam_core.evaluate.variants import changed
 from dfqsam_core.quant import QuantConfig
 from dfqsam_core.quant.pipeline import single_threaded_kernels
@@ -105,9 +105,9 @@ Answers = list[tuple[str, np.ndarray, np.ndarray]]
 
 
 def answers(model: MobileSam, slices: Sequence[LabelledSlice]) -> Answers:
-    """Kind of prompt, answer and label of every question, one draw of clicks."""
-    asked = ask_all(MobileSamPredictor(model), slices, KINDS, 1, 0, "ask")
-    return [(question.kind, answer, question.target) for question, answer in asked]
+    """Kind of prompt, answer and label of every trial, one draw of clicks."""
+    asked = run_trials(MobileSamPredictor(model), slices, KINDS, 1, 0, "ask")
+    return [(trial.kind, answer, trial.target) for trial, answer in asked]
 
 
 def line(name: str, found: Answers, exact: Answers) -> str:

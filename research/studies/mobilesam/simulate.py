@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from dfqsam_core.quant import QuantConfig
 from dfqsam_core.quant.calibration.calibration import layer_inputs, place_attention, settle
-from dfqsam_core.quant.calibration.layers import replace_module
 from dfqsam_core.quant.calibration.pending import PendingLayer
+from dfqsam_core.quant.calibration.quantized_layers import replace_module
 from dfqsam_core.quant.calibration.quantizers import UniformQuantizer
 from dfqsam_core.quant.calibration.ranges import Ranges, search_tensor_range
 from dfqsam_core.quant.calibration.strategies import Strategies

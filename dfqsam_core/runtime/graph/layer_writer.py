@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...store.model_file import PackedModel
+from ...store.model_file import StoredModel
 from .im2col import TapTable
 from .onnx_builder import CONTRIB, GraphBuilder
 from .weights import code_weight, float_weight
@@ -47,7 +47,7 @@ class LayerWriter:
     attn.qkv, whose output is in units of the codes of q, k and v).
     """
 
-    def __init__(self, graph: GraphBuilder, model: PackedModel) -> None:
+    def __init__(self, graph: GraphBuilder, model: StoredModel) -> None:
         self.graph = graph
         self.model = model
 

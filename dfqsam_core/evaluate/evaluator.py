@@ -1,4 +1,4 @@
-"""One set of labelled slices, one reference, and any number of models that are asked the same questions."""
+"""One set of labelled slices, one reference, and any number of models in the same trials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ConfigError, DFQSAMError
+from ..errors import DFQSAMError
 from ..progress import ProgressCallback, report
 from ..resources import resource_path
 from ..runtime.predictor import Predictor
@@ -20,15 +20,15 @@ from .dataset import LabelledSlice, Sampling, load_slices
 from .ellipse import inscribed_ellipse
 from .label_prompts import PROMPT_KINDS, parse_prompt_kinds, tight_box
 from .metrics import dice
+from .protocol import EvaluationProtocol
 from .scores import Measurement, Scores, score
 from .summary import size_bounds, summarize, summarize_sizes
-from .trials import Question, ask_all
+from .trials import Trial, run_trials
 
-DRAWS = 3
-TOLERANCE = 2.0
+_PROTOCOL = EvaluationProtocol()
 
 
-class Laboratory:
+class Evaluator:
     """Labelled slices with the reference's answers, which are computed once and serve every comparison.
 
     slices: what is segmented. skipped: cases that could not be read, with the reason.
@@ -40,9 +40,7 @@ class Laboratory:
         data: Sequence[str | os.PathLike] | None = None,
         prompts: Sequence[str] = tuple(PROMPT_KINDS),
         *,
-        sampling: Sampling | None = None,
-        draws: int = DRAWS,
-        tolerance: float = TOLERANCE,
+        protocol: EvaluationProtocol = _PROTOCOL,
         threads: int | None = None,
         progress: ProgressCallback | None = None,
     ) -> None:
@@ -50,21 +48,18 @@ class Laboratory:
 
         data: folders as `find_cases` searches them; None is the embedded sample. prompts: of "box" (tight box of the
         label), "1pt" (one random pixel of it), "3pt" and "5pt" (two or four corrections more, each model correcting its
-        own answer). draws: how often random clicks are drawn anew. tolerance: of the surface measure, in mm, or in
-        pixels of pictures whose spacing is unknown. Random choices depend on sampling.seed alone.
+        own answer).
         Raises DFQSAMError for unusable files, unknown prompts, or data without a single object to measure, and
         CheckFailed when a quantizer of a packed reference is off.
         """
-        self.kinds, self.sampling = parse_prompt_kinds(",".join(prompts)), sampling or Sampling()
-        self.draws, self.tolerance, self.threads = draws, tolerance, threads
-        self._check_settings()
+        self.kinds, self.protocol, self.threads = parse_prompt_kinds(",".join(prompts)), protocol, threads
         self._reference_file = _file(reference_path) | {"quantizers": check_quantizers(reference_path)}
         self._data = ["embedded sample"] if data is None else [str(folder) for folder in data]
         sample = resource_path("SampleData/prompts.json").parent
         folders = [sample] if data is None else [Path(folder) for folder in data]
-        self.slices, self.skipped = _load_all(folders, self.sampling, progress)
+        self.slices, self.skipped = _load_all(folders, protocol.sampling, progress)
         self.reference = self._predictor(reference_path)
-        self._expected = [self._expect(*answered) for answered in self._ask(self.reference, "reference", progress)]
+        self._expected = [self._expect(*answered) for answered in self._answers(self.reference, "reference", progress)]
 
     def compare(self, model_path: str | os.PathLike, progress: ProgressCallback | None = None) -> Comparison:
         """Ask a model everything that the reference was asked.
@@ -73,10 +68,10 @@ class Laboratory:
         """
         file = _file(model_path) | {"quantizers": check_quantizers(model_path)}
         model = self._predictor(model_path)
-        answers = self._ask(model, "verify", progress)
+        answers = self._answers(model, "verify", progress)
         found = [
-            self._measure(question, answer, expected)
-            for (question, answer), expected in zip(answers, self._expected, strict=True)
+            self._measure(trial, answer, expected)
+            for (trial, answer), expected in zip(answers, self._expected, strict=True)
         ]
         return Comparison(self, model, file, found)
 
@@ -87,9 +82,9 @@ class Laboratory:
             "model": file,
             "reference": self._reference_file,
             "data": self._data,
-            "protocol": asdict(self.sampling)
-            | {"prompts": list(self.kinds), "slices": len(self.slices), "draws": self.draws}
-            | {"surface_tolerance": self.tolerance}
+            "protocol": asdict(self.protocol.sampling)
+            | {"prompts": list(self.kinds), "slices": len(self.slices), "draws": self.protocol.draws}
+            | {"surface_tolerance": self.protocol.tolerance}
             | {"size_bounds_in_pixels_of_256": [round(256**2 * bound) for bound in bounds]},
             "rows": summarize(measurements),
             "size_rows": summarize_sizes(measurements, bounds),
@@ -97,41 +92,36 @@ class Laboratory:
             "measurements": [asdict(measurement) for measurement in measurements],
         }
 
-    def _check_settings(self) -> None:
-        if self.draws < 1 or self.sampling.every < 1:
-            raise ConfigError("Every how many slices, and how many draws of the clicks, must be numbers from 1.")
-        if not 0 < self.tolerance < float("inf"):
-            raise ConfigError(f"The tolerance {self.tolerance} is no distance. Give mm above 0, such as 2.")
-
     def _predictor(self, path: str | os.PathLike) -> Predictor:
         from ..runtime import SamPredictor, load_model
 
         return SamPredictor(load_model(path, threads=self.threads))
 
-    def _ask(self, predictor: Predictor, stage: str, progress: ProgressCallback | None) -> Any:
-        return ask_all(predictor, self.slices, self.kinds, self.draws, self.sampling.seed, stage, progress)
+    def _answers(self, predictor: Predictor, stage: str, progress: ProgressCallback | None) -> Any:
+        draws, seed = self.protocol.draws, self.protocol.sampling.seed
+        return run_trials(predictor, self.slices, self.kinds, draws, seed, stage, progress)
 
-    def _score(self, answer: np.ndarray, question: Question) -> Scores:
-        return score(answer, question.target, self.tolerance, question.slice.spacing_mm)
+    def _score(self, answer: np.ndarray, trial: Trial) -> Scores:
+        return score(answer, trial.target, self.protocol.tolerance, trial.slice.spacing_mm)
 
-    def _expect(self, question: Question, answer: np.ndarray) -> _Expected:
-        ellipse = inscribed_ellipse(tight_box(question.target), question.target.shape)
-        return _Expected(np.packbits(answer), self._score(answer, question), self._score(ellipse, question))
+    def _expect(self, trial: Trial, answer: np.ndarray) -> _Expected:
+        ellipse = inscribed_ellipse(tight_box(trial.target), trial.target.shape)
+        return _Expected(np.packbits(answer), self._score(answer, trial), self._score(ellipse, trial))
 
-    def _measure(self, question: Question, answer: np.ndarray, expected: _Expected) -> Measurement:
-        target, slice_ = question.target, question.slice
+    def _measure(self, trial: Trial, answer: np.ndarray, expected: _Expected) -> Measurement:
+        target, slice_ = trial.target, trial.slice
         reference = np.unpackbits(expected.answer, count=target.size).reshape(target.shape).astype(bool)
         pixels = int(np.count_nonzero(target))
         return Measurement(
             case=slice_.case,
             modality=slice_.modality,
             slice_index=slice_.index,
-            name=question.name,
+            name=trial.name,
             pixels=pixels,
             share=pixels / target.size,
-            prompt=question.kind,
-            draw=question.draw,
-            model=self._score(answer, question),
+            prompt=trial.kind,
+            draw=trial.draw,
+            model=self._score(answer, trial),
             reference=expected.reference,
             ellipse=expected.ellipse,
             agreement=dice(answer, reference),
@@ -147,16 +137,16 @@ class _Expected(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A model's measurements, in the order of the laboratory's questions."""
+    """A model's measurements, in the order of the trials."""
 
-    laboratory: Laboratory
+    evaluator: Evaluator
     model: Predictor
     file: dict[str, Any]
     measurements: list[Measurement]
 
     def report(self) -> dict[str, Any]:
         """The comparison as JSON-ready values."""
-        return self.laboratory.report(self.file, self.measurements)
+        return self.evaluator.report(self.file, self.measurements)
 
 
 def _load_all(
