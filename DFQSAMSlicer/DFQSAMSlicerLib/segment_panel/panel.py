@@ -12,10 +12,11 @@ from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
 from dfqsam_scene.prompting.workspace import Workspace
 
+from ..shortcuts import Shortcuts
 from ..slice_views import shown_views
 from .display import Display
+from .key_names import WIDGETS, name_keys
 from .model_choice import ModelChoice
-from .shortcuts import WIDGETS, Shortcuts, name_keys
 from .window_choice import ModelView, WindowChoice
 
 # Fields of a Choice by the parameters that keep them in the scene.
@@ -54,7 +55,7 @@ class SegmentPanel:
             getattr(ui, WIDGETS[name]).connect("clicked()", actions[name])
         ui.clearSliceButton.connect("clicked()", verbs["clear slice"])
         name_keys(ui)
-        self.shortcuts = Shortcuts(window, actions)
+        self.shortcuts = Shortcuts(window, actions, KEYS)
 
     @property
     def workspace(self) -> Workspace | None:
