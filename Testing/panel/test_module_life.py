@@ -108,7 +108,6 @@ def test_the_question_before_installing_does_not_come_under_an_hour_glass(new_wi
     assert slicer_app.cursors == []
 
 
-@pytest.mark.xfail(strict=True, reason="the Model panel asks under an hour-glass")
 def test_nor_does_the_model_panels_question(person, slicer_app, monkeypatch, tmp_path):
     from DFQSAMSlicerLib import dependencies, torch_dependency
 

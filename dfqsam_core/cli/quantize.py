@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.outputs import refuse_overwrite
+from ..quant.config import OFFERED_RECIPES
 from .console import (
     DONE,
     Subparsers,
@@ -58,7 +59,7 @@ def add_parser(verbs: Subparsers) -> None:
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a recipe and changes its size."""
-    parser.add_argument("--recipe", default="default", choices=("default", "paper", "fast"))
+    parser.add_argument("--recipe", default="default", choices=OFFERED_RECIPES)
     parser.add_argument("--bits", type=int, default=4, metavar="N", help="of weights and inputs, 4 to 8 (default 4)")
     parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
     parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: the recipe's)")

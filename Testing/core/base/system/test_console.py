@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from dfqsam_core.base.system.console import never_fail_to_print
+
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 
 
