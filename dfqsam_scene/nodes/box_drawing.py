@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dfqsam_core.volume import BoxPrompt, VolumeGeometry
+from dfqsam_core.volume.geometry import axis_index
 
 from .mouse_presses import MousePresses
 from .outlines import RubberBand
@@ -93,7 +94,7 @@ class BoxDrawing:
         axis = self._geometry.acquisition_axis if view is None else view_axis(self._volume_node, view, last_world)
         corners = np.array([ijk_from_world(self._volume_node, point) for point in (first_world, last_world)])
         # Both were on one view; rounding across it may differ by a slice where the view is oblique.
-        normal = "IJK".index(axis)
+        normal = axis_index(axis)
         corners[0, normal] = corners[1, normal]
         return axis, corners
 

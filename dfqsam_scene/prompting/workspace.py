@@ -183,7 +183,9 @@ class Workspace:
         if self.is_open and self.segments.volume_node.GetScene() is not None:
             pairs = [(segment_id, prompt) for (segment_id, _), found in self.prompts().items() for prompt in found]
             self.markups.show(pairs)
-            self._outlines.show([prompt for _, prompt in pairs if isinstance(prompt, BoxPrompt)])
+            boxes = [prompt for _, prompt in pairs if isinstance(prompt, BoxPrompt)]
+            if boxes or self._outlines.nodes:
+                self._outlines.show(boxes)
         self._changed()
 
     def _store(self) -> None:
