@@ -56,7 +56,7 @@ class Desk:
     def __init__(self) -> None:
         from dfqsam_core.volume import WindowLevel
         from dfqsam_scene.jobs.worker import Worker
-        from dfqsam_scene.nodes.place_mode import Placing
+        from dfqsam_scene.nodes.place_mode import PlaceMode
         from dfqsam_scene.nodes.segments import new_segmentation
         from dfqsam_scene.prompting.workspace import Workspace
         from Testing.support.slice_views import SliceViewsWorld
@@ -71,8 +71,8 @@ class Desk:
         arguments = (self.volume_node, node, model, Worker(), WindowLevel(400, 40))
         self.workspace = self.timed("opening", lambda: Workspace(*arguments, predictor=InstantPredictor()))
         self.workspace.segment_id = self.workspace.segments.add_segment("organ")
-        self.placing = Placing(self.world.scene, lambda: None)
-        self.placing.begin(self.workspace.markups.nodes["positive"])
+        self.place_mode = PlaceMode(self.world.scene, lambda: None)
+        self.place_mode.begin(self.workspace.markups.nodes["positive"])
 
     def timed(self, name: str, action: Callable[[], Any]) -> Any:
         """Run one turn of the main thread."""

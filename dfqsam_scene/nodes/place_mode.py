@@ -31,7 +31,7 @@ def clicked_view(node: Any) -> Any:
     return None
 
 
-class Placing:
+class PlaceMode:
     """Lets the mouse place control points of a node, one click after the other, until `end`.
 
     changed: called when place mode begins, ends (Escape, right click, another tool) or goes to another node.
