@@ -80,7 +80,7 @@ class Desk:
     def tick(self) -> None:
         """Take over what the worker finished, follow what was chosen; cheap when nothing happened."""
         if self.room.tick():
-            window = self.room.opening.window
+            window = self.room.loader.window
             if self._shows_window and window is not None:
                 self._shows_window = False
                 self._show_window(window)
@@ -205,7 +205,7 @@ class Desk:
         if node is None or node.GetScene() is None or not node.GetAttribute(_MADE_HERE):
             return
         if all(voxels is None for *_, voxels in self._segments()):
-            self.room.opening.close()
+            self.room.loader.close()
             node.GetScene().RemoveNode(node)
 
 
