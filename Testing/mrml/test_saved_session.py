@@ -65,7 +65,7 @@ def test_the_digest_of_a_volume_is_computed_in_the_workers_thread_and_once(
     for _ in range(2):
         loader.choose(Choice(a_volume_node, organs, model_file, "auto"), again=True)
         settle(worker, worker.deliver)
-        loader.workspace.controller.canvas.remember("liver", FIRST)
+        loader.workspace.controller.writer.remember("liver", FIRST)
         loader.workspace.leave()
         assert load_session(organs, read_volume_node(a_volume_node), loader.model) is not None
     assert threads == [worker._thread]
@@ -77,7 +77,7 @@ def test_a_session_of_voxels_that_were_changed_since_is_not_continued(worker, a_
     choice = Choice(a_volume_node, organs, model_file, "auto")
     loader.choose(choice)
     settle(worker, worker.deliver)
-    loader.workspace.controller.canvas.remember("liver", FIRST)
+    loader.workspace.controller.writer.remember("liver", FIRST)
     before = read_volume_node(a_volume_node)
     assert read_volume_node(a_volume_node) is before
     scalars = a_volume_node.GetImageData().GetPointData().GetScalars()
@@ -100,7 +100,7 @@ def test_a_scene_that_is_closed_is_given_no_session(world, worker, a_volume_node
     ]
     loader.choose(Choice(a_volume_node, organs, model_file, "auto"))
     settle(worker, worker.deliver)
-    loader.workspace.controller.canvas.remember("liver", FIRST)
+    loader.workspace.controller.writer.remember("liver", FIRST)
     world.scene.Clear(0)
     assert added
     assert not any(added)

@@ -43,10 +43,10 @@ class FrontEnd:
 class Prompting:
     """What a person does with prompts on a scene; all methods are for the main thread, verbs are in `Verbs`.
 
-    choice: what is chosen. loader: opens the workspace on it. is_shown: whether the front end is in front; what is chosen
-    meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other news;
-    notice_is_error: whether that is a refusal. is_working: whether something was worked on at the last tick: the next
-    one should come soon.
+    choice: what is chosen. loader: opens the workspace on it. is_shown: whether the front end is in front; what is
+    chosen meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other
+    news; notice_is_error: whether that is a refusal. is_working: whether something was worked on at the last tick: the
+    next one should come soon.
     """
 
     def __init__(self, front: FrontEnd) -> None:
