@@ -16,9 +16,10 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from dfqsam_core.errors import VolumeError
-from dfqsam_core.volume.files.headers import check_nrrd
+from dfqsam_core.errors import OutputError, VolumeError
 from dfqsam_core.volume.files.metaimage import read_metaimage
+from dfqsam_core.volume.files.nrrd import read_nrrd_samples
+from dfqsam_core.volume.files.nrrd_header import read_nrrd_header
 
 from .roots import PlaceError, Roots
 
@@ -60,13 +61,28 @@ def _unpack(path: Path, root: Path) -> None:
         )
 
 
+def check_archive(path: Path) -> None:
+    """Raise OutputError unless a written .mrb is a whole archive, by the checksums of its members."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise OutputError(
+            f"The scene cannot be read back: {error}. Free some space, or choose another folder."
+        ) from error
+    if damaged is not None:
+        raise OutputError(f"The scene is damaged at {damaged!r}. Free some space, or choose another folder.")
+
+
 def check_image(path: Path) -> None:
     """Raise VolumeError unless an image is one whole file that ITK can read completely."""
     import SimpleITK
 
     name = path.name.lower()
+    if not _is_text(str(path)):
+        raise VolumeError(f"{path.name!a} has a name that Slicer's readers cannot take. Rename the file.")
     if name.endswith(_NRRD):
-        check_nrrd(path)
+        read_nrrd_samples(read_nrrd_header(path))
     elif name.endswith(_METAIMAGE):
         read_metaimage(path)
     try:
@@ -74,6 +90,15 @@ def check_image(path: Path) -> None:
     except RuntimeError as error:
         reason = [line.strip() for line in str(error).splitlines() if line.strip()][-1]
         raise VolumeError(f"{path.name} cannot be read: {reason}. It is damaged. Get the file again.") from error
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is more than bytes of another character set, at which ITK ends the process."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_references(path: Path, scene: Path, root: Path) -> None:
@@ -87,7 +112,9 @@ def _check_references(path: Path, scene: Path, root: Path) -> None:
             raise VolumeError(f"The scene {path} wants to load something from a network address, and is not opened.")
         if _FILE_NAME.fullmatch(name):
             try:
-                inside.resolve(scene.parent / unquote(value))
+                # Slicer decodes most of these names, and takes the others as they are.
+                for reading in (value, unquote(value)):
+                    inside.resolve(scene.parent / reading)
             except PlaceError:
                 raise VolumeError(
                     f"The scene {path} refers to a file outside itself ({value}), and is not opened."

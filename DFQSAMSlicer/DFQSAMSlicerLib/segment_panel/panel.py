@@ -7,6 +7,7 @@ from typing import Any
 
 import slicer
 
+from dfqsam_scene.jobs.worker import Worker
 from dfqsam_scene.prompting.keys import KEYS
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
@@ -58,6 +59,11 @@ class SegmentPanel:
         self.shortcuts = Shortcuts(window, actions, KEYS)
 
     @property
+    def worker(self) -> Worker:
+        """The thread that does the work."""
+        return self.room.worker
+
+    @property
     def workspace(self) -> Workspace | None:
         """The open workspace, None while there is none."""
         return self.room.workspace
@@ -94,12 +100,13 @@ class SegmentPanel:
         """Choose a model, from another panel."""
         self.models.use(path)
 
-    def tick(self) -> None:
-        """Do what is due, and show it; cheap when nothing happened."""
+    def tick(self) -> bool:
+        """Do what is due, and show it; cheap when nothing happened. Returns whether something is worked on."""
         if self._is_stale:
             self._take_parameters()
         if self.room.tick():
             self._show()
+        return self.room.is_working
 
     def cleanup(self) -> None:
         """End all work; the scene keeps what is in it."""
