@@ -102,6 +102,12 @@ def views(world: Any, slicer_app: Any) -> Views:
         node.SetSingletonTag(name)
         node.SetOrientation(orientation)
         nodes.append(world.scene.AddNode(node))
+    for name in ("Red", "Green", "Yellow"):
+        composite = world.scene.CreateNodeByClass("vtkMRMLSliceCompositeNode")
+        composite.UnRegister(None)
+        composite.SetLayoutName(name)
+        composite.SetSingletonTag(name)
+        world.scene.AddNode(composite)
     layout = LayoutManager(dict(zip(("Red", "Green", "Yellow"), nodes, strict=True)))
     slicer_app.layoutManager = lambda: layout
     return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()), layout)

@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 
 from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.nodes.shown_volume import show_volume, show_where_hidden
 from dfqsam_scene.prompting.keys import KEYS
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
@@ -45,6 +46,8 @@ class SegmentPanel:
         self._parameters: Any = None
         self._parameter_tag: int | None = None
         self._is_stale = False
+        # The volume that the panel last saw to it that it is shown.
+        self._seen_volume: Any = None
         verbs = Verbs(self.room).by_name()
         self.models = ModelChoice(ui, verbs["model"])
         self._window = WindowChoice(ui, verbs["window"])
@@ -74,6 +77,7 @@ class SegmentPanel:
             self._parameters.RemoveObserver(self._parameter_tag)
             self._parameter_tag = None
         self._parameters = parameters
+        self._seen_volume = None
         if self.room.is_active:
             self.room.end()
         if parameters is None:
@@ -104,6 +108,7 @@ class SegmentPanel:
         """Do what is due, and show it; cheap when nothing happened. Returns whether something is worked on."""
         if self._is_stale:
             self._take_parameters()
+        self._show_volume()
         if self.room.tick():
             self._show()
         return self.room.is_working
@@ -128,6 +133,14 @@ class SegmentPanel:
         self._is_stale = slicer.mrmlScene.IsBatchProcessing()
         if not self._is_stale and self._parameters is not None:
             self.room.choose(**{field: getattr(self._parameters, name) for name, field in _KEPT.items()})
+
+    def _show_volume(self) -> None:
+        """Let the views show a volume that is chosen; one that came with a scene only where none of them does."""
+        node = self.room.choice.volume_node
+        if node is None or node is self._seen_volume or not self.room.is_shown:
+            return
+        (show_where_hidden if self._seen_volume is None else show_volume)(node)
+        self._seen_volume = node
 
     def _keep(self, changes: dict[str, Any]) -> None:
         for name, field in _KEPT.items():
