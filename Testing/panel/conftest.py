@@ -161,6 +161,19 @@ class Person:
         """The sentence on top of the panel."""
         return self.ui.messageLabel.text
 
+    @property
+    def segments(self) -> list[str]:
+        """Names of the segments that are chosen in the table."""
+        table = self.ui.segmentsTable
+        segmentation = None if table.segmentationNode() is None else table.segmentationNode().GetSegmentation()
+        return [segmentation.GetSegment(segment_id).GetName() for segment_id in table.selectedSegmentIDs()]
+
+    def choose_segment(self, number: int) -> None:
+        """Choose a row of the table of segments."""
+        table = self.ui.segmentsTable
+        table.setSelectedSegmentIDs([table.segmentationNode().GetSegmentation().GetNthSegmentID(number)])
+        self.wait()
+
     def wait(self) -> None:
         """Let the timer tick until nothing is worked on any more."""
 

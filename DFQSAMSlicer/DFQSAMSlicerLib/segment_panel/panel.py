@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 
 from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.nodes.roles import ROLES
 from dfqsam_scene.nodes.shown_volume import show_volume, show_where_hidden
 from dfqsam_scene.prompting.keys import KEYS
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
@@ -55,7 +56,7 @@ class SegmentPanel:
         self._display = Display(ui, verbs)
         self._remove = verbs["remove prompt"]
         actions = {name: verbs[name] for name in KEYS} | {"remove prompt": self.remove_prompt}
-        for name in ("accept", "discard", "undo", "redo", "remove prompt", "cancel"):
+        for name in (name for name in KEYS if name not in ROLES and not name.startswith("candidate")):
             getattr(ui, WIDGETS[name]).connect("clicked()", actions[name])
         ui.clearSliceButton.connect("clicked()", verbs["clear slice"])
         name_keys(ui)
@@ -150,7 +151,8 @@ class SegmentPanel:
 
     def _show(self) -> None:
         state, workspace = self.room.state(), self.workspace
-        self._display.show(state)
+        node = self.room.choice.segmentation_node
+        self._display.show(state, node, self.room.position_mm)
         self._window.show(state.window)
         if workspace is None:
             self._picture.show(None, None, None)
