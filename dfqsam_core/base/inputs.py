@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DFQSAMError
+from .system.files import is_this_users
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
@@ -48,8 +49,7 @@ def is_ours(path: str | os.PathLike) -> bool:
         return False
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return False
-    # Windows knows neither; there a user's folders are closed to others by their place.
-    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & stat.S_IWOTH)
+    return is_this_users(status)
 
 
 def shown(value: Any) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import platform
 from pathlib import Path
 
 from ..errors import ConfigError
-from .system.memory import peak_memory_bytes, release_memory, resident_memory_bytes
-from .system.memory import physical_memory_bytes as _system_memory_bytes
+from .system.memory import peak_memory_bytes, physical_memory_bytes, release_memory, resident_memory_bytes
 from .system.processors import allowed_processors, load_average, physical_cores
 
 __all__ = [
@@ -27,8 +24,6 @@ __all__ = [
 ]
 
 _CPU_INFO = Path("/proc/cpuinfo")
-# Of control groups, version 2 and version 1; "max" where there is none.
-_CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 # From the widest integer products to the narrowest, by their names in /proc/cpuinfo.
 _INSTRUCTION_SETS = {
     "amx_int8": "AMX-INT8",
@@ -68,30 +63,6 @@ def cpu_fingerprint() -> str:
     """What tells this kind of processor from others, as far as the system says it; for the keys of caches."""
     flags = _cpu_info("flags") or _cpu_info("Features")
     return f"{platform.machine()} {cpu_name()} {flags}"
-
-
-def physical_memory_bytes() -> int | None:
-    """Memory that this process can have at most: the machine's, or less where a container or `ulimit` says so.
-
-    None where the system does not tell.
-    """
-    with contextlib.suppress(ImportError):
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        return min(
-            (found for found in (limit, _machine_memory_bytes()) if found is not None and found > 0), default=None
-        )
-    return _machine_memory_bytes()
-
-
-@functools.cache
-def _machine_memory_bytes() -> int | None:
-    limits = [_system_memory_bytes() or 0]
-    for path in _CONTAINER_LIMITS:
-        with contextlib.suppress(OSError, ValueError):
-            limits.append(int(path.read_text(encoding="utf-8")))
-    return min((limit for limit in limits if limit > 0), default=None)
 
 
 def _cpu_info(key: str) -> str:

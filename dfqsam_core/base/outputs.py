@@ -74,6 +74,30 @@ def atomic_output(
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike, text: str, force: bool = False) -> None:
+    """Write a text in UTF-8, as `atomic_output` does.
+
+    Bytes of a file name in another character set are no text; they become escapes, which JSON reads back.
+    """
+    with atomic_output(path, force) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_json(path: str | os.PathLike, value: Any, force: bool = False) -> None:
+    """Write `value` as indented JSON; numbers that JSON lacks (NaN, infinities) become null."""
+    write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n", force)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
 def _temporary(target: Path) -> Path:
     """A new, empty file beside `target`, made here and not by tempfile: it gets the permissions of any new file."""
     temporary = target.with_name(f".partial-{secrets.token_hex(4)}-{target.name}")
@@ -114,21 +138,3 @@ def _settle_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def write_json(path: str | os.PathLike, value: Any, force: bool = False) -> None:
-    """Write `value` as indented JSON; numbers that JSON lacks (NaN, infinities) become null."""
-    with atomic_output(path, force) as temporary:
-        # A file name of another character set has bytes that no text has; JSON knows how to write them.
-        text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

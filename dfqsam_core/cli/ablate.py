@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..base.outputs import atomic_output, refuse_overwrite
+from ..base.outputs import refuse_overwrite, write_text
 from ..errors import ConfigError
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
@@ -67,8 +67,7 @@ def run(args: argparse.Namespace) -> int:
     text = INTRODUCTION.format(**facts) + "\n" + markdown_table(rows)
     write_report(args, {"variants": variants, "recipe": config.to_dict(), "rows": rows})
     if args.table is not None:
-        with atomic_output(args.table, args.force) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(args.table, text, args.force)
     say(text)
     return DONE
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..base.outputs import atomic_output, write_json
+from ..base.outputs import write_json, write_text
 from ..resources import DEMO_VOLUME, resource_path
 from .console import DONE, Subparsers, add_progress_option, progress_callback, say
 from .files import declare_files
@@ -40,8 +40,7 @@ def run(args: argparse.Namespace) -> int:
         result = run_demo(args.output, threads=args.threads, force=args.force, progress=progress)
     write_json(args.output / REPORT, result, args.force)
     text = _summary(result)
-    with atomic_output(args.output / REPORT_TEXT, args.force) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(args.output / REPORT_TEXT, text, args.force)
     say(text)
     say(f"Look into {args.output}:")
     for name, what in (

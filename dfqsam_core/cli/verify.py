@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..base.outputs import atomic_output, refuse_overwrite
+from ..base.outputs import refuse_overwrite, write_text
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
 from .tables import print_table
@@ -131,8 +131,7 @@ def _write_html(args: argparse.Namespace, comparison: Comparison, result: dict[s
         return
     from ..evaluate.html_report import html_report
 
-    with atomic_output(args.html, args.force) as temporary:
-        temporary.write_text(html_report(comparison, result), encoding="utf-8")
+    write_text(args.html, html_report(comparison, result), args.force)
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import dfqsam_core
+from dfqsam_core.base.system.children import children
 from dfqsam_core.errors import ModelFileError
 
 from .child_process import python_executable
@@ -38,7 +37,7 @@ def describe_file_in_process(
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,
+        **children().options(),
     )
     try:
         answer, reason = process.communicate(timeout=timeout_seconds)
@@ -61,9 +60,5 @@ def _end(process: subprocess.Popen[str]) -> None:
     """End the child with PythonSlicer's real Python below it, where it still runs."""
     if process.poll() is not None:
         return
-    if sys.platform == "win32":
-        process.kill()
-    else:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    children().end(process)
     process.communicate()

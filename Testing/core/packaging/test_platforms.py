@@ -54,7 +54,9 @@ def texts_without_encoding(tree: ast.AST) -> Iterator[str]:
         keywords = {keyword.arg for keyword in node.keywords}
         modes = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         is_open = name == "open" and (isinstance(node.func, ast.Name) or not node.args or bool(modes))
-        if name in ("read_text", "write_text") or (is_open and not any("b" in mode for mode in modes)):
+        # A function of the project's own that has this name writes UTF-8 by itself.
+        is_method = isinstance(node.func, ast.Attribute)
+        if (is_method and name in ("read_text", "write_text")) or (is_open and not any("b" in mode for mode in modes)):
             yield ast.unparse(node)
         if name in ("run", "Popen", "check_output") and keywords & {"text", "universal_newlines"}:
             yield ast.unparse(node)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
 import sys
 import time
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ...errors import OutputError
 
@@ -52,6 +54,15 @@ def remove_folder(folder: Path) -> bool:
         return not folder.exists()
     shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+def is_this_users(status: os.stat_result, system: Any = os) -> bool:
+    """Whether this user owns a file and nobody else may change it, as far as the system tells.
+
+    status: of the file itself. system: the module `os`, or one that knows what another system's knows.
+    """
+    # Windows knows neither; there a user's folders are closed to others by their place.
+    return not hasattr(system, "getuid") or (status.st_uid == system.getuid() and not status.st_mode & stat.S_IWOTH)
 
 
 def is_same_file(one: Path, other: Path) -> bool:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import VolumeError
-from .dicom_frames import Frame, NoImageError, NotDicomError, RefusedImageError, frames_in_file
+from .dicom_frames import Frame, frames_in_file
+from .dicom_kinds import NoImageError, NotDicomError, RefusedImageError
 from .links import refuse_outside
 
 _DICOM_ENDINGS = {".dcm", ".dicom", ".dic", ".dc3", ".ima"}

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ...base.inputs import refuse_special_file
 from ...errors import VolumeError
 
 # The largest volume read, in bytes as stored: a 1024 x 1024 x 1000 CT. It bounds memory whatever a header says.
@@ -16,7 +17,7 @@ MAX_VOXEL_BYTES = 2**31
 # Deflate cannot shrink data more than this; a file that promises more than that is damaged or hostile.
 _DEFLATE_LIMIT = 1032
 _HEADER_BYTES = 2**20
-_CHUNK_BYTES, _PIECE_BYTES = 2**20, 2**24
+_CHUNK_BYTES, _PIECE_BYTES = 2**22, 2**24
 _GZIP_MEMBER = b"\x1f\x8b"
 
 
@@ -60,7 +61,7 @@ def inflate(path: Path, offset: int, needed: int) -> bytearray:
     """
     content, filled, is_whole = bytearray(needed), 0, False
     try:
-        for chunk, ended in _inflated(path, offset):
+        for chunk, ended in inflated(path, offset):
             is_whole = ended
             if filled + len(chunk) > needed:
                 raise VolumeError(f"The compressed voxels of {path} are more than {needed} bytes, as its header says.")
@@ -73,7 +74,7 @@ def inflate(path: Path, offset: int, needed: int) -> bytearray:
     return content
 
 
-def _inflated(path: Path, offset: int) -> Iterator[tuple[bytes, bool]]:
+def inflated(path: Path, offset: int) -> Iterator[tuple[bytes, bool]]:
     """Pieces of what is compressed, each with whether a member ends with it."""
     # 32: either kind of stream, told by its first bytes.
     stream = zlib.decompressobj(32 + zlib.MAX_WBITS)
@@ -117,6 +118,7 @@ def whole_numbers(path: Path, text: str) -> list[int]:
 def check_readable(path: str | os.PathLike) -> Path:
     """Return `path` when it is a file that can be opened and is not empty; raise VolumeError otherwise."""
     source = Path(path)
+    refuse_special_file(source, VolumeError)
     try:
         with source.open("rb") as file:
             if not file.read(1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import logging
 import warnings
 import zlib
@@ -16,14 +15,15 @@ import numpy as np
 from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
-from .headers import MAX_VOXEL_BYTES, check_memory, check_promise
+from .headers import MAX_VOXEL_BYTES, check_memory, check_promise, inflated
 from .links import refuse_outside
 from .nifti_place import nifti_place
 from .voxel_types import native_voxels
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 _PAIR = (".hdr.gz", ".img.gz", ".hdr", ".img")
-_CHUNK_BYTES = 2**22
+# Room for a header with its extensions before the voxels.
+_HEADER_BYTES = 2**22
 
 
 def read_nifti(path: Path, frame: int | None = None, within: Sequence[Path] | None = None) -> Volume:
@@ -91,12 +91,15 @@ def _check_data_size(path: Path, image: Any) -> None:
 
 def _check_gzip(path: Path) -> None:
     """Read a gzip stream to its end, where its checksum is compared: nibabel stops at the last voxel, before it."""
-    left = MAX_VOXEL_BYTES + _CHUNK_BYTES
-    with gzip.open(path) as file:
-        while left > 0 and (chunk := file.read(_CHUNK_BYTES)):
-            left -= len(chunk)
+    left, is_whole = MAX_VOXEL_BYTES + _HEADER_BYTES, False
+    for piece, ended in inflated(path, 0):
+        left, is_whole = left - len(piece), ended
+        if left <= 0:
+            break
     if left <= 0:
         raise VolumeError(f"{path} unfolds to more than {MAX_VOXEL_BYTES / 2**30:.0f} GiB. Crop or resample it first.")
+    if not is_whole:
+        raise EOFError("the compressed file ended before its end marker")
 
 
 def _spatial_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from dfqsam_core.base.system.files import ignores_case, is_same_file, place_key, remove_folder, replace_file
+from dfqsam_core.base.system.files import (
+    ignores_case,
+    is_same_file,
+    is_this_users,
+    place_key,
+    remove_folder,
+    replace_file,
+)
 from dfqsam_core.errors import OutputError
 from Testing.support import windows_files
 
@@ -135,3 +143,14 @@ def test_two_spellings_of_one_place(tmp_path: Path, one: str, other: str) -> Non
     assert len({place_key(place, lambda folder: True) for place in places}) == 1
     assert len({place_key(place, lambda folder: False) for place in places}) == 2
     assert place_key(tmp_path / "x" / ".." / one) == place_key(tmp_path / one)
+
+
+def test_a_file_of_another_user_or_open_to_all_is_not_this_users(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.write_bytes(b"1")
+    status = path.stat()
+    assert is_this_users(status)
+    assert not is_this_users(status, SimpleNamespace(getuid=lambda: status.st_uid + 1))
+    assert is_this_users(status, SimpleNamespace()), "Windows tells no owner"
+    path.chmod(0o666)
+    assert not is_this_users(path.stat())
