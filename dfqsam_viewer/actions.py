@@ -34,16 +34,10 @@ def segment_actions(desk: Desk) -> dict[str, Action]:
         display = desk.segmentation_node.GetDisplayNode()
         display.SetSegmentVisibility(segment_id, not display.GetSegmentVisibility(segment_id))
 
-    def toggle_all() -> None:
-        if desk.segmentation_node is not None:
-            display = desk.segmentation_node.GetDisplayNode()
-            display.SetVisibility(not display.GetVisibility())
-
     return {
         "rename segment": rename,
         "recolor segment": recolor,
         "toggle segment": toggle_one,
-        "toggle segments": toggle_all,
         "surface": partial(_show_surface, desk),
     }
 
