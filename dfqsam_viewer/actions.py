@@ -34,16 +34,10 @@ def segment_actions(logic: ViewerLogic) -> dict[str, Action]:
         display = logic.segmentation_node.GetDisplayNode()
         display.SetSegmentVisibility(segment_id, not display.GetSegmentVisibility(segment_id))
 
-    def toggle_all() -> None:
-        if logic.segmentation_node is not None:
-            display = logic.segmentation_node.GetDisplayNode()
-            display.SetVisibility(not display.GetVisibility())
-
     return {
         "rename segment": rename,
         "recolor segment": recolor,
         "toggle segment": toggle_one,
-        "toggle segments": toggle_all,
         "surface": partial(_show_surface, logic),
     }
 

@@ -12,7 +12,6 @@ _OWN = {
     "previous slice": ("ArrowDown", "slice before"),
     "propagate": ("G", "propagate to the slices of the range"),
     "surface": ("V", "surface of the segments in the fourth view"),
-    "toggle segments": ("S", "hide or show all segments"),
     "enlarge": ("F", "one view as large as all four, and back"),
     "fit": ("R", "fit the volume into the views again"),
     "add segment": ("Insert", "new segment"),

@@ -1,4 +1,4 @@
-"""Offers the effect "SAM 4-bit" in Slicer's Segment Editor."""
+"""Offers the effect "SAM-Med2D" in Slicer's Segment Editor."""
 
 from __future__ import annotations
 

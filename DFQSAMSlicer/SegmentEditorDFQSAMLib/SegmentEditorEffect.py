@@ -1,4 +1,4 @@
-"""The effect "SAM 4-bit" of Slicer's Segment Editor: buttons around dfqsam_scene.prompting.editor_effect.
+"""The effect "SAM-Med2D" of Slicer's Segment Editor: buttons around dfqsam_scene.prompting.editor_effect.
 
 Slicer runs this file under the name of its folder, so the folder holds nothing else and is no package to import from.
 """
@@ -23,10 +23,10 @@ _TICK_MS, _TICK_WHILE_WORKING_MS = 30, 5
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
-    """Points and boxes for the selected segment, predicted slice by slice with the module's packed 4-bit model."""
+    """Points and boxes for the selected segment, predicted slice by slice with the model that the module has chosen."""
 
     def __init__(self, scriptedEffect):
-        scriptedEffect.name = "SAM 4-bit"
+        scriptedEffect.name = "SAM-Med2D"
         scriptedEffect.perSegment = True
         scriptedEffect.requireSegments = True
         AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
@@ -49,9 +49,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def helpText(self):
         """Return what the editor shows under its buttons."""
         return _(
-            "<html>Segment the selected segment on one slice at a time from points and boxes, with a packed 4-bit "
-            "SAM-Med2D on this computer's processor. Masking and overwriting follow the settings below; other segments "
-            "are protected unless that is switched off. For research only; not a medical device.</html>"
+            "<html>Segment the selected segment on one slice at a time from points and boxes, with a SAM-Med2D network "
+            "on this computer's processor: float or packed to few bits, as the line over the tools says. Masking and "
+            "overwriting follow the settings below; other segments are protected unless that is switched off. For "
+            "research only; not a medical device.</html>"
         )
 
     def setupOptionsFrame(self):
@@ -59,6 +60,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.message = qt.QLabel()
         self.message.setWordWrap(True)
         self.scriptedEffect.addOptionsWidget(self.message)
+        self.model = qt.QLabel(_("The model is loaded with the first tool."))
+        self.model.setWordWrap(True)
+        self.scriptedEffect.addOptionsWidget(self.model)
         self.tools = {
             "positive": self._button(_("Positive point"), _("Click inside the structure."), "positive"),
             "negative": self._button(_("Negative point"), _("Click where the segment should not be."), "negative"),
@@ -166,6 +170,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.discard.setEnabled(state.has_preview)
         self.undo.setEnabled(state.can_undo)
         self.message.setText(state.message)
+        if state.model.kind:
+            self.model.setText(_("Model: {name}, {kind}").format(name=state.model.name, kind=state.model.kind))
         self.message.setStyleSheet("color: #c0392b;" if state.is_error else "")
 
     def _start(self):

@@ -211,8 +211,10 @@ def test_a_hundred_clicks_in_ten_seconds_are_all_answered(person: Person) -> Non
 def test_the_page_can_ask_for_nothing_but_its_actions(person: Person) -> None:
     person.do("__class__")
     person.do("open_volume", "/etc/passwd")
+    person.do("model", "/etc/passwd")
     person.do("use model", "/etc/passwd")
     person.wait_until(lambda: "not in the list" in person.state("message"))
+    assert person.state("model")["name"] != "passwd"
     refused = {
         ("go", "axial", "x"): "cannot be done",
         ("recolor segment", person.state("segments")[0]["id"], "#zzzzzz"): "is not a colour",

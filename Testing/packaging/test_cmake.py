@@ -12,7 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE, SCENE, MODULE = ROOT / "dfqsam_core", ROOT / "dfqsam_scene", ROOT / "DFQSAMSlicer"
 NOT_FOR_SLICER = {Path("CMakeLists.txt"), Path("README.md")}
 # Of Testing/support/slicer_widgets.py, which needs Qt.
-STAND_INS = {"ctkCollapsibleButton", "qMRMLWidget", "qMRMLNodeComboBox"}
+STAND_INS = {
+    *("ctkCollapsibleButton", "qMRMLWidget", "qMRMLNodeComboBox"),
+    *("qMRMLSegmentsTableView", "qMRMLSegmentationShow3DButton"),
+}
 
 
 def files_below(folder: Path) -> set[Path]:

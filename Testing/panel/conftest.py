@@ -102,6 +102,12 @@ def views(world: Any, slicer_app: Any) -> Views:
         node.SetSingletonTag(name)
         node.SetOrientation(orientation)
         nodes.append(world.scene.AddNode(node))
+    for name in ("Red", "Green", "Yellow"):
+        composite = world.scene.CreateNodeByClass("vtkMRMLSliceCompositeNode")
+        composite.UnRegister(None)
+        composite.SetLayoutName(name)
+        composite.SetSingletonTag(name)
+        world.scene.AddNode(composite)
     layout = LayoutManager(dict(zip(("Red", "Green", "Yellow"), nodes, strict=True)))
     slicer_app.layoutManager = lambda: layout
     return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()), layout)
@@ -154,6 +160,19 @@ class Person:
     def message(self) -> str:
         """The sentence on top of the panel."""
         return self.ui.messageLabel.text
+
+    @property
+    def segments(self) -> list[str]:
+        """Names of the segments that are chosen in the table."""
+        table = self.ui.segmentsTable
+        segmentation = None if table.segmentationNode() is None else table.segmentationNode().GetSegmentation()
+        return [segmentation.GetSegment(segment_id).GetName() for segment_id in table.selectedSegmentIDs()]
+
+    def choose_segment(self, number: int) -> None:
+        """Choose a row of the table of segments."""
+        table = self.ui.segmentsTable
+        table.setSelectedSegmentIDs([table.segmentationNode().GetSegmentation().GetNthSegmentID(number)])
+        self.wait()
 
     def wait(self) -> None:
         """Let the timer tick until nothing is worked on any more."""

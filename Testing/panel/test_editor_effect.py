@@ -61,7 +61,7 @@ def covered(effect):
 
 
 def test_a_box_by_the_effects_button_segments_and_its_undo_button_takes_it_back(effect, editor):
-    assert (effect.scriptedEffect.name, effect.scriptedEffect.perSegment) == ("SAM 4-bit", True)
+    assert (effect.scriptedEffect.name, effect.scriptedEffect.perSegment) == ("SAM-Med2D", True)
     assert not effect.undo.isEnabled()
     draw_box(effect)
     assert covered(effect).any()
@@ -89,9 +89,9 @@ def test_with_a_preview_nothing_is_written_before_it_is_accepted(effect):
 def test_the_switches_are_kept_in_the_editors_node(effect, editor):
     assert effect.protect.isChecked()
     effect.protect.setChecked(False)
-    assert editor.node.GetAttribute("SAM 4-bit.ProtectOthers") == "0"
+    assert editor.node.GetAttribute("SAM-Med2D.ProtectOthers") == "0"
     assert not effect.prompting.choice.protect_others
-    editor.node.SetAttribute("SAM 4-bit.ProtectOthers", "1")
+    editor.node.SetAttribute("SAM-Med2D.ProtectOthers", "1")
     effect.updateGUIFromMRML()
     assert effect.protect.isChecked()
     assert effect.prompting.choice.protect_others
@@ -176,8 +176,8 @@ def test_it_says_what_the_panel_says(effect, person):
 def test_after_cleanup_its_buttons_reach_nothing_any_more(effect, editor):
     effect.deactivate()
     effect.cleanup()
-    before = editor.node.GetAttribute("SAM 4-bit.ProtectOthers")
+    before = editor.node.GetAttribute("SAM-Med2D.ProtectOthers")
     effect.protect.setChecked(not effect.protect.isChecked())
-    assert editor.node.GetAttribute("SAM 4-bit.ProtectOthers") == before
+    assert editor.node.GetAttribute("SAM-Med2D.ProtectOthers") == before
     for widget in (*effect.tools.values(), effect.accept, effect.discard, effect.undo, effect.protect):
         assert not widget.__dict__["_by_name"]

@@ -129,7 +129,7 @@ def test_accepting_at_once_and_a_second_segment_that_is_protected(person, model_
     person.click((6, 5, 4))
     np.testing.assert_array_equal(drawn(person, segment_id=first), before)
     assert not (drawn(person) & before).any()
-    person.choose("segmentBox", person.ui.segmentBox.itemText(0))
+    person.choose_segment(0)
     assert person.workspace.segment_id == first
 
 
@@ -310,7 +310,7 @@ def test_a_segment_made_by_hand_is_continued(person, a_volume_node):
     scene.restore(scene.add_segment("liver"), K4, by_hand)
     person.ui.segmentationSelector.setCurrentNode(node)
     person.wait()
-    assert person.ui.segmentBox.currentText == "liver"
+    assert person.segments == ["liver"]
     person.ui.autoAcceptBox.setChecked(True)
     person.press("boxButton")
     person.click((2, 2, 4), (9, 8, 4))
@@ -354,3 +354,93 @@ def test_masks_are_written_at_once_at_first(person):
     person.press("positiveButton")
     person.click((7, 5, 4))
     assert drawn(person).any()
+
+
+@pytest.fixture
+def two_slices(person):
+    """A person with one segment that has a point on two slices, and a hand-drawn voxel (K, J, I) beside one of them."""
+    from dfqsam_scene.nodes.slice_views import show_slice
+
+    person.press("positiveButton")
+    person.click(POINT.ijk)
+    by_hand = np.argwhere(~drawn(person))[0]
+    covered = drawn(person).copy()
+    covered[tuple(by_hand)] = True
+    person.workspace.segments.restore(person.workspace.segment_id, K4, covered)
+    show_slice(person.ui.volumeSelector.currentNode(), SliceKey("K", 5))
+    person.click((7, 5, 5))
+    return person, (4, *by_hand)
+
+
+@pytest.mark.parametrize("way", ["button", "key"])
+def test_reset_takes_back_all_prompts_of_a_segment_and_undo_brings_them_back(two_slices, way):
+    person, by_hand_kji = two_slices
+    before = drawn_slices(person)
+    prompts = person.workspace.prompts()
+    assert before[4].any()
+    assert len(prompts) == 2
+    person.press("clearSegmentButton") if way == "button" else person.key("clear segment")
+    assert person.workspace.prompts() == {}
+    assert np.argwhere(drawn_slices(person)).tolist() == [list(by_hand_kji)]
+    person.press("undoButton")
+    assert person.workspace.prompts() == prompts
+    np.testing.assert_array_equal(drawn_slices(person), before)
+
+
+def test_next_segment_goes_round(person):
+    person.press("addSegmentButton", "addSegmentButton", "addSegmentButton")
+    room = person.panel.room
+    ids = [row.id for row in room.state().segments]
+    person.key("next segment")
+    assert room.choice.segment_id == ids[0]
+    person.press("nextSegmentButton")
+    assert room.choice.segment_id == ids[1]
+    assert person.segments == [row.name for row in room.state().segments if row.chosen]
+    assert person.ui.segmentsTable.selectedSegmentIDs() == (ids[1],)
+
+
+def test_a_row_of_the_table_that_goes_with_its_segment_chooses_another_one(person):
+    person.press("addSegmentButton", "addSegmentButton")
+    room = person.panel.room
+    ids = [row.id for row in room.state().segments]
+    person.press("removeSegmentButton")
+    assert [row.id for row in room.state().segments] == ids[:1]
+    assert person.ui.segmentsTable.selectedSegmentIDs() == (ids[0],)
+    person.press("removeSegmentButton")
+    assert room.state().segments == ()
+    assert not person.ui.removeSegmentButton.isEnabled()
+    assert not person.ui.show3DButton.isEnabled()
+
+
+def test_a_key_hides_all_segments_and_shows_them_again(person):
+    person.press("addSegmentButton")
+    display = person.panel.room.choice.segmentation_node.GetDisplayNode()
+    person.key("toggle segments")
+    assert not display.GetVisibility()
+    person.press("toggleSegmentsButton")
+    assert display.GetVisibility()
+
+
+@pytest.mark.parametrize("name", ["red", "green", "yellow"])
+def test_the_range_is_told_in_millimetres_as_slicers_bar_shows_it(person, views, a_volume_node, name):
+    from dfqsam_scene.nodes.slice_views import show_slice
+
+    person.press("positiveButton")
+    view = getattr(views, name)
+    for axis, middle in zip("IJK", (7, 6, 4), strict=True):
+        show_slice(a_volume_node, SliceKey(axis, middle))
+    views.move_mouse_to(view)
+    person.wait()
+    place = person.panel.room.state().place
+    for index in (0, place.last):
+        person.ui.firstSliceBox.setValue(index)
+        shown = person.ui.firstSliceBox.suffix
+        show_slice(a_volume_node, SliceKey(place.axis, index))
+        assert shown == f" ({view.GetSliceOffset():.1f} mm)"
+
+
+def test_the_panel_says_what_kind_of_model_answers(person):
+    assert person.ui.modelSection.text == "Model"
+    person.press("positiveButton")
+    assert person.ui.modelSection.text == f"Model: {person.panel.room.state().model.kind}"
+    assert "bits/weight" in person.ui.modelSection.text

@@ -62,3 +62,47 @@ def test_scrolling_in_a_view_made_after_the_panel_counts(person, views, late_vie
     late_view.SetSliceOffset(late_view.GetSliceOffset() + 5.0)
     person.wait()
     assert person.ui.modelViewNote.text.startswith("K 6 ")
+
+
+@pytest.fixture
+def other_patient(world, phantom_file):
+    """A second volume in the scene, on the same grid."""
+    return world.read_volume(phantom_file, "Other patient")
+
+
+def shown(world):
+    """Names of the volumes in the backgrounds of the views; "" for an empty one."""
+    composites = [
+        world.scene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode")
+        for n in range(world.scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode"))
+    ]
+    nodes = [world.scene.GetNodeByID(c.GetBackgroundVolumeID() or "") for c in composites]
+    return ["" if node is None else node.GetName() for node in nodes]
+
+
+def test_choosing_a_volume_shows_it_in_all_views(person, world, other_patient):
+    assert shown(world) == ["CT"] * 3
+    person.ui.volumeSelector.setCurrentNode(other_patient)
+    person.wait()
+    assert shown(world) == ["Other patient"] * 3
+
+
+def test_a_module_that_is_not_shown_changes_no_view(person, world, other_patient):
+    person.widget.exit()
+    person.ui.volumeSelector.setCurrentNode(other_patient)
+    person.wait()
+    assert shown(world) == ["CT"] * 3
+
+
+@pytest.mark.parametrize(("tool", "places"), [("positive", [(7, 5, 4)]), ("box", [(2, 2, 4), (9, 8, 4)])])
+def test_a_click_in_another_patients_picture_is_refused(person, world, other_patient, tool, places):
+    person.press(f"{tool}Button")
+    composite = world.scene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    composite.SetBackgroundVolumeID(other_patient.GetID())
+    person.click(*places)
+    assert "This view does not show CT" in person.message
+    assert person.workspace.prompts() == {}
+    assert person.workspace.markups.nodes[tool].GetNumberOfControlPoints() == 0
+    composite.SetBackgroundVolumeID(person.ui.volumeSelector.currentNode().GetID())
+    person.click(*places)
+    assert len(person.workspace.prompts()) == 1

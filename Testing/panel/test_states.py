@@ -134,7 +134,7 @@ def test_a_renamed_segmentation_and_segment_are_followed(prompted):
     segmentation.SetName("Renamed")
     segmentation.GetSegmentation().GetSegment(prompted.workspace.segment_id).SetName("spleen")
     prompted.wait()
-    assert prompted.ui.segmentBox.currentText == "spleen"
+    assert prompted.segments == ["spleen"]
     assert prompted.ui.promptTable.item(0, 0).text() == "spleen"
     prompted.press("undoButton")
     assert not drawn(prompted).any()

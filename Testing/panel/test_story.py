@@ -37,9 +37,7 @@ class PanelStage:
         elif verb in SWITCHES:
             getattr(ui, SWITCHES[verb]).setChecked(*arguments)
         elif verb == "choose segment":
-            n = [row.id for row in self.room.state().segments].index(*arguments)
-            ui.segmentBox.setCurrentIndex(n)
-            ui.segmentBox.activated.emit(n)
+            ui.segmentsTable.setSelectedSegmentIDs(list(arguments))
         elif verb == "propagate":
             ui.firstSliceBox.setValue(arguments[0])
             ui.lastSliceBox.setValue(arguments[1])

@@ -13,7 +13,7 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel
 FOLDER = Path(__file__).resolve().parents[2] / "DFQSAMSlicer" / "Resources" / "UI"
 FOR_HANDS = {
     *("QPushButton", "QToolButton", "QComboBox", "QCheckBox", "QSpinBox", "QDoubleSpinBox", "QLineEdit"),
-    *("QListWidget", "QTableWidget", "qMRMLNodeComboBox"),
+    *("QListWidget", "QTableWidget", "qMRMLNodeComboBox", "qMRMLSegmentsTableView", "qMRMLSegmentationShow3DButton"),
 }
 
 
@@ -64,3 +64,53 @@ def test_every_key_is_named_in_a_tooltip_and_given_once(person):
 
 def _names(node):
     return {child.get("name") for child in node.findall("property")}
+
+
+@pytest.fixture
+def large_font(qt_application):
+    """12 points, which many people set on a laptop."""
+    from PySide6 import QtGui
+
+    before = qt_application.font()
+    qt_application.setFont(QtGui.QFont(before.family(), 12))
+    yield
+    qt_application.setFont(before)
+
+
+def test_in_a_large_font_it_is_as_narrow_as_slicers_panel_and_as_high_as_a_laptop(large_font, person):
+    person.press("positiveButton")
+    person.click((7, 5, 4))
+    hint = person.widget._widget.minimumSizeHint
+    assert hint.width() <= 400
+    assert hint.height() <= 900
+
+
+def test_there_is_a_button_for_each_role_with_its_key_on_it(person):
+    from dfqsam_scene.nodes.roles import ROLES
+    from dfqsam_scene.prompting.keys import KEYS
+
+    buttons = [getattr(person.ui, f"{role}Button") for role in ROLES]
+    assert [button.text.rsplit(maxsplit=1)[-1] for button in buttons] == [KEYS[role][0] for role in ROLES]
+    assert all(button.toolTip and button.accessibleName for button in buttons)
+    assert len({button.accessibleName for button in buttons}) == len(ROLES)
+
+
+def test_what_one_does_first_is_open_and_the_rest_is_folded_away(person):
+    folded = {
+        node.get("name"): texts_of_bool(node, "collapsed") for node in widgets("DFQSAMSlicer.ui") if is_section(node)
+    }
+    assert list(folded.items()) == [
+        ("promptSection", False),
+        ("propagateSection", False),
+        ("listSection", True),
+        ("windowSection", True),
+        ("modelSection", True),
+    ]
+
+
+def is_section(node):
+    return node.get("class") == "ctkCollapsibleButton"
+
+
+def texts_of_bool(node, name):
+    return node.find(f"property[@name='{name}']/bool").text == "true"

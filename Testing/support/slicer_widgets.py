@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 
 from .pythonqt import ByName
 
@@ -59,7 +59,7 @@ class qMRMLWidget(ByName, QtWidgets.QWidget):
 
     def setMRMLScene(self, scene: Any) -> None:
         """Give every selector inside this scene."""
-        for widget in self.findChildren(qMRMLNodeComboBox):
+        for widget in (*self.findChildren(qMRMLNodeComboBox), *self.findChildren(qMRMLSegmentsTableView)):
             widget.setMRMLScene(scene)
 
 
@@ -130,7 +130,135 @@ for _name, _kind in {
     # What these switch is Slicer's business; a .ui file may set them.
     setattr(qMRMLNodeComboBox, _name, property(lambda self: None, lambda self, value: None))
 
-STAND_INS = {cls.__name__: cls for cls in (ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox)}
+
+class qMRMLSegmentsTableView(ByName, QtWidgets.QWidget):
+    """Slicer's table of segments: an eye, a colour and a name in each row.
+
+    As the real one it tells its own changes of the selection like a person's, forgets the selection with a row that
+    goes, restores it where the rows are made anew, and allows several rows until it is told not to.
+    """
+
+    selectionChanged = QtCore.Signal(QtCore.QItemSelection, QtCore.QItemSelection)
+
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent)
+        self._table = QtWidgets.QTableWidget(0, 3, self)
+        self._table.verticalHeader().setVisible(False)
+        self._table.horizontalHeader().setVisible(False)
+        self._table.horizontalHeader().setStretchLastSection(True)
+        self._table.setSelectionBehavior(QtWidgets.QTableWidget.SelectRows)
+        self._table.setEditTriggers(QtWidgets.QTableWidget.NoEditTriggers)
+        for column in (0, 1):
+            self._table.setColumnWidth(column, 30)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._table)
+        self._node: Any = None
+        self._tags: list[int] = []
+        self._ids: list[str] = []
+        self._table.selectionModel().selectionChanged.connect(self.selectionChanged)
+
+    @QtCore.Slot("vtkMRMLScene*")
+    def setMRMLScene(self, scene: Any) -> None:
+        """The scene of the terminology that names are chosen from."""
+
+    def setSelectionMode(self, mode: int) -> None:
+        """As QAbstractItemView.SelectionMode, a plain number as Python has it there."""
+        self._table.setSelectionMode(QtWidgets.QTableWidget.SelectionMode(mode))
+
+    def setSegmentationNode(self, node: Any) -> None:
+        """Show the segments of this node, None for nothing."""
+        for tag in self._tags:
+            self._node.RemoveObserver(tag)
+        self._node, events = node, slicer.vtkSegmentation
+        kinds = (events.SegmentAdded, events.SegmentRemoved, events.SegmentModified, events.SegmentsOrderModified)
+        self._tags = [] if node is None else [node.AddObserver(kind, lambda *_: self._fill()) for kind in kinds]
+        self._fill()
+
+    def segmentationNode(self) -> Any:
+        """The node."""
+        return self._node
+
+    def selectedSegmentIDs(self) -> tuple[str, ...]:
+        """IDs of the selected rows."""
+        rows = sorted({index.row() for index in self._table.selectionModel().selectedRows()})
+        return tuple(self._ids[row] for row in rows)
+
+    def setSelectedSegmentIDs(self, ids: Any) -> None:
+        """Select these; what is not there is passed over."""
+        if self._node is None and ids:
+            raise AssertionError("qMRMLSegmentsTableView::setSelectedSegmentIDs failed: segmentation node is not set")
+        if tuple(ids) == self.selectedSegmentIDs():
+            return
+        rows = [self._ids.index(segment_id) for segment_id in ids if segment_id in self._ids]
+        if not rows:
+            self._table.clearSelection()
+        for row in rows:
+            self._table.selectRow(row)
+
+    def _fill(self) -> None:
+        before = self.selectedSegmentIDs()
+        segmentation = None if self._node is None else self._node.GetSegmentation()
+        self._ids = [] if segmentation is None else list(segmentation.GetSegmentIDs())
+        self._table.setRowCount(0)
+        self._table.setRowCount(len(self._ids))
+        for row, segment_id in enumerate(self._ids):
+            segment = segmentation.GetSegment(segment_id)
+            color = QtWidgets.QTableWidgetItem()
+            color.setBackground(QtGui.QColor.fromRgbF(*segment.GetColor()))
+            for column, item in enumerate((QtWidgets.QTableWidgetItem("●"), color)):
+                self._table.setItem(row, column, item)
+            self._table.setItem(row, 2, QtWidgets.QTableWidgetItem(segment.GetName()))
+        if self._node is not None:
+            self.setSelectedSegmentIDs(before)
+
+
+class qMRMLSegmentationShow3DButton(ByName, QtWidgets.QPushButton):
+    """Makes and removes the closed surface of a segmentation; nothing to press without a segment."""
+
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent)
+        self.setText("Show 3D")
+        self.setCheckable(True)
+        self._node: Any = None
+        self._tags: list[int] = []
+        self.toggled.connect(self._toggle)
+        self._follow()
+
+    def setSegmentationNode(self, node: Any) -> None:
+        """Be about this node, None for none."""
+        for tag in self._tags:
+            self._node.RemoveObserver(tag)
+        self._node, events = node, slicer.vtkSegmentation
+        kinds = (events.SegmentAdded, events.SegmentRemoved, events.ContainedRepresentationNamesModified)
+        self._tags = [] if node is None else [node.AddObserver(kind, lambda *_: self._follow()) for kind in kinds]
+        self._follow()
+
+    def _follow(self) -> None:
+        segmentation = None if self._node is None else self._node.GetSegmentation()
+        self.setEnabled(segmentation is not None and segmentation.GetNumberOfSegments() > 0)
+        self.blockSignals(True)
+        self.setChecked(segmentation is not None and segmentation.ContainsRepresentation("Closed surface"))
+        self.blockSignals(False)
+
+    def _toggle(self, is_on: bool) -> None:
+        if is_on:
+            self._node.CreateClosedSurfaceRepresentation()
+        else:
+            self._node.GetSegmentation().RemoveRepresentation("Closed surface")
+
+
+for _name in (
+    *("headerVisible", "visibilityColumnVisible", "colorColumnVisible", "opacityColumnVisible"),
+    *("statusColumnVisible", "readOnly"),
+):
+    setattr(qMRMLSegmentsTableView, _name, property(lambda self: None, lambda self, value: None))
+
+_CLASSES = (
+    *(ctkCollapsibleButton, qMRMLWidget, qMRMLNodeComboBox),
+    *(qMRMLSegmentsTableView, qMRMLSegmentationShow3DButton),
+)
+STAND_INS = {cls.__name__: cls for cls in _CLASSES}
 # Slicer's own parameterNodeWrapper compares the classes of widgets with all that it knows how to bind.
 _NAMED = {
     "ctk": (

@@ -8,6 +8,8 @@ import SimpleITK as sitk
 
 pytest.importorskip("trame_slicer", reason="trame-slicer is not installed: make test-views")
 
+import slicer
+
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
 from dfqsam_core.volume.slices import stored_plane
 from Testing.support.phantom import voxel_of, world_of
@@ -214,3 +216,21 @@ def test_a_point_is_drawn_without_a_label_over_the_image(world, workspace, placi
     changed = np.argwhere(differing(before, viewport.picture()))
     assert len(changed) > 10
     assert np.abs(changed - (len(before) - 1 - pixel[1], pixel[0])).max() < 12
+
+
+def test_a_click_on_another_patients_picture_is_refused_in_the_view_that_shows_it(world, workspace, placing, phantom):
+    other = world.read_volume(phantom[0], "Other patient")
+    viewport = world.views["Red"]
+    viewport.go_to(world_of(phantom[1], CENTRE))
+    composite = slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(viewport.node)
+    shown = composite.GetBackgroundVolumeID()
+    composite.SetBackgroundVolumeID(other.GetID())
+    placing.begin(workspace.markups.nodes["positive"])
+    viewport.click(viewport.pixel(world_of(phantom[1], CENTRE)))
+    assert workspace.finish()
+    assert "does not show CT" in workspace.controller.message
+    assert workspace.controller.all_prompts() == {}
+    composite.SetBackgroundVolumeID(shown)
+    viewport.click(viewport.pixel(world_of(phantom[1], CENTRE)))
+    assert workspace.finish()
+    assert len(workspace.controller.all_prompts()) == 1

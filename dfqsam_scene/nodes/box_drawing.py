@@ -12,7 +12,8 @@ from dfqsam_core.volume.geometry import axis_index
 
 from .mouse_presses import MousePresses
 from .outlines import RubberBand
-from .place_mode import clicked_view, view_under_mouse
+from .place_mode import clicked_view, in_words_of_a_click, view_under_mouse
+from .shown_volume import refuse_where_hidden
 from .volume_node import ijk_from_world, matrix_array, view_axis, world_of_point
 
 _SAME_PLANE_MM = 1e-3
@@ -35,7 +36,7 @@ class BoxDrawing:
 
     def placed(self) -> None:
         """A corner was placed: finish the box, or wait for the other corner; raises PromptError for no box."""
-        clicked_view(self._node)
+        refuse_where_hidden(self._volume_node, clicked_view(self._node))
         count = self._node.GetNumberOfDefinedControlPoints()
         if count == 0:
             return
@@ -81,7 +82,9 @@ class BoxDrawing:
     def _finish(self, first_world: np.ndarray, last_world: np.ndarray) -> None:
         self.forget_corner()
         axis, corners = self._corners(first_world, last_world)
-        self._drawn(BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis))
+        with in_words_of_a_click():
+            box = BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
+        self._drawn(box)
 
     def _clipped(self, first_world: np.ndarray, last_world: np.ndarray) -> BoxPrompt:
         axis, corners = self._corners(first_world, last_world)

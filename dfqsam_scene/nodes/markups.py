@@ -17,8 +17,9 @@ from dfqsam_core.volume.prompts import Prompt
 
 from .box_drawing import BoxDrawing
 from .mouse_presses import MousePresses
-from .place_mode import clicked_view
+from .place_mode import clicked_view, in_words_of_a_click
 from .roles import ROLES, node_of_role
+from .shown_volume import refuse_where_hidden
 from .slice_views import slice_nodes
 from .volume_node import ijk_of_point, read_volume_node, view_axis, world_from_ijk, world_of_point
 
@@ -163,6 +164,7 @@ class PromptMarkups:
     def _take(self, node: Any, n: int, role: str) -> None:
         """Make a new control point a prompt; one that cannot be is removed again."""
         try:
+            refuse_where_hidden(self._volume_node, clicked_view(node))
             prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
         except DFQSAMError:
             with self._silence():
@@ -196,7 +198,9 @@ class PromptMarkups:
         self._events.added(self._events.segment(), box)
 
     def _point(self, node: Any, n: int, role: str, axis: str) -> PointPrompt:
-        return PointPrompt.at(self._geometry, ijk_of_point(self._volume_node, node, n), "IJK", role == "positive", axis)
+        ijk = ijk_of_point(self._volume_node, node, n)
+        with in_words_of_a_click():
+            return PointPrompt.at(self._geometry, ijk, "IJK", role == "positive", axis)
 
     def _axis(self, node: Any, n: int) -> str:
         """The axis of the slice view that the mouse is in; of a script's own point the acquisition axis."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import slicer
 
+from dfqsam_core.errors import PromptError
+
 from .slice_views import slice_nodes
 
 
@@ -34,6 +36,18 @@ def show_where_hidden(volume_node: Any) -> None:
     """Show a volume in all slice views where none of them shows it: nobody can prompt on what is not to be seen."""
     if not any(is_shown(volume_node, node) for node in slice_nodes(volume_node.GetScene())):
         show_volume(volume_node)
+
+
+def refuse_where_hidden(volume_node: Any, slice_node: Any) -> None:
+    """Raise PromptError where a slice view shows other things than this volume; None for no view is never refused."""
+    # A view without a composite node is a script's own: it shows nothing at all, so no other patient either.
+    if slice_node is None or slicer.vtkMRMLSliceLogic.GetSliceCompositeNode(slice_node) is None:
+        return
+    if not is_shown(volume_node, slice_node):
+        raise PromptError(
+            f"This view does not show {volume_node.GetName()}, the chosen volume. Click in a view that shows it, or "
+            "choose the volume that you see."
+        )
 
 
 def is_shown(volume_node: Any, slice_node: Any) -> bool:

@@ -32,11 +32,16 @@ def shown_slice(volume_node: Any, slice_node: Any) -> SliceKey | None:
     return SliceKey(axis, index) if 0 <= index < shape[axis_index(axis)] else None
 
 
-def show_slice(volume_node: Any, key: SliceKey) -> None:
-    """Move every slice view that shows slices of this axis to this one."""
+def middle_of_slice(volume_node: Any, key: SliceKey) -> np.ndarray:
+    """(3,): the world position of the middle of a slice, mm."""
     middle = (np.array(volume_node.GetImageData().GetDimensions()) - 1) / 2
     middle[axis_index(key.axis)] = key.index
-    point = world_from_ijk(volume_node, middle)
+    return world_from_ijk(volume_node, middle)
+
+
+def show_slice(volume_node: Any, key: SliceKey) -> None:
+    """Move every slice view that shows slices of this axis to this one."""
+    point = middle_of_slice(volume_node, key)
     for slice_node in slice_nodes(volume_node.GetScene()):
         if view_axis(volume_node, slice_node, point) == key.axis:
             slice_node.JumpSliceByOffsetting(*point.tolist())
@@ -75,6 +80,12 @@ class PresentSlice:
         with contextlib.suppress(np.linalg.LinAlgError):
             return shown_slice(volume_node, self._slice_node)
         return None
+
+    def position_mm(self, volume_node: Any, key: SliceKey) -> float | None:
+        """The offset of the view last looked at when it shows this slice, as Slicer's bar has it; None without one."""
+        if self._slice_node is None:
+            return None
+        return float(matrix_array(self._slice_node.GetSliceToRAS())[:3, 2] @ middle_of_slice(volume_node, key))
 
     def close(self) -> None:
         """Stop listening."""

@@ -99,6 +99,17 @@ class Controller(PromptQueue):
         self.accept_preview()
         self._do(begin)
 
+    def clear_segment(self, segment_id: str) -> None:
+        """Take back a segment's prompts on all slices and what they drew; hand-drawn voxels stay; one undo step."""
+
+        def begin() -> None:
+            self._require_idle()
+            if self.preview is not None and self.preview.segment_id == segment_id:
+                self._show(None)
+            self._writing.start(self.writer.clear(segment_id))
+
+        self._do(begin)
+
     def change_window(self, window: WindowLevel) -> None:
         """Let the model see the volume through another window from now on; what was predicted before stays."""
         self._do(lambda: self._change_window(window))

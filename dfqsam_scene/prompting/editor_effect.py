@@ -1,4 +1,4 @@
-"""Prompts for what a Segment Editor has selected: the effect "SAM 4-bit" without its buttons."""
+"""Prompts for what a Segment Editor has selected: the effect "SAM-Med2D" without its buttons."""
 
 from __future__ import annotations
 

@@ -16,5 +16,8 @@ KEYS = {
     "undo": ("Ctrl+Z", "take the last action back"),
     "redo": ("Ctrl+Y", "repeat it"),
     "remove prompt": ("Del", "remove the chosen prompt, else the newest one of the slice"),
+    "next segment": ("E", "next segment"),
+    "clear segment": ("Ctrl+Del", "reset the segment: take back its prompts on all slices"),
+    "toggle segments": ("S", "hide or show all segments"),
     "cancel": ("Esc", "cancel what runs, or put the tool down"),
 }

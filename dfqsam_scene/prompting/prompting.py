@@ -86,6 +86,13 @@ class Prompting:
         node = self.choice.volume_node
         return None if self._present is None or node is None else self._present.key(node)
 
+    def position_mm(self, index: int) -> float | None:
+        """Where Slicer's bar stands when the present view shows slice `index` of its axis, mm; None without a view."""
+        key, present = self.key, self._present
+        if key is None or present is None:
+            return None
+        return present.position_mm(self.choice.volume_node, replace(key, index=index))
+
     @property
     def tool(self) -> str:
         """The wanted tool, "" for none."""

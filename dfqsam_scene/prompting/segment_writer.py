@@ -109,6 +109,11 @@ class SegmentWriter:
         """
         return self._draw(segment_id, plan.states(self.session))
 
+    def clear(self, segment_id: str) -> Iterator[None]:
+        """Take back all that a segment was prompted and predicted; one undo step, with pauses between slices."""
+        slices = self.session.slices_of(self.label(segment_id))
+        return self._draw(segment_id, [(key, SliceState()) for key in slices])
+
     def choose_mask(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use another candidate of the last prediction, and write it; one undo step."""
         self._draw_now(segment_id, key, self.session.with_candidate(self.label(segment_id), key, candidate))

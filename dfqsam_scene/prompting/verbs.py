@@ -61,6 +61,9 @@ class Verbs:
             "propagate": self.propagate,
             "add segment": self.add_segment,
             "choose segment": self.choose_segment,
+            "next segment": self.next_segment,
+            "clear segment": self.clear_segment,
+            "toggle segments": self.toggle_segments,
             "remove segment": self.remove_segment,
             "go to prompt": self.go_to_prompt,
             "window": self.change_window,
@@ -97,6 +100,29 @@ class Verbs:
         """Give new prompts to this segment."""
         self._room.segment(segment_id)
         self._room.choose(segment_id=segment_id)
+
+    def next_segment(self) -> None:
+        """Give new prompts to the segment after the chosen one, after the last one to the first."""
+        node = self._room.choice.segmentation_node
+        ids = [] if node is None else list(node.GetSegmentation().GetSegmentIDs())
+        if not ids:
+            raise PromptError("There is no segment yet. Add one, or choose a tool.")
+        chosen = self._room.choice.segment_id
+        self.choose_segment(ids[(ids.index(chosen) + 1) % len(ids)] if chosen in ids else ids[0])
+
+    def clear_segment(self) -> None:
+        """Take back the prompts of the chosen segment on all slices, and what they drew."""
+        workspace, _, segment_id = self._here()
+        if not segment_id:
+            raise PromptError("No segment is chosen. Choose the one to reset.")
+        workspace.controller.clear_segment(segment_id)
+
+    def toggle_segments(self) -> None:
+        """Hide all segments, or show them again."""
+        node = self._room.choice.segmentation_node
+        display = None if node is None else node.GetDisplayNode()
+        if display is not None:
+            display.SetVisibility(not display.GetVisibility())
 
     def remove_segment(self, segment_id: str) -> None:
         """Remove a segment with its prompts; what is worked on is cancelled."""

@@ -6,15 +6,14 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from dfqsam_scene.nodes.roles import ROLES, role_color
 from dfqsam_scene.prompting.verbs import Verb
 from dfqsam_scene.prompting.view_state import ViewState
 
 from .candidates import Candidates
-from .pictures import color_icon
 from .prompt_list import PromptList
-from .propagation_box import PropagationBox
+from .propagation_box import Position, PropagationBox
 from .segment_choice import SegmentChoice
+from .tool_buttons import ToolButtons
 
 _ERROR_STYLE = "border: 2px solid #c0392b; border-radius: 3px;"
 
@@ -28,36 +27,31 @@ class Display:
         self._segments = SegmentChoice(ui, verbs)
         self._candidates = Candidates(ui, verbs)
         self._propagation = PropagationBox(ui, verbs)
-        self._tools = dict(zip(ROLES, (ui.positiveButton, ui.negativeButton, ui.boxButton), strict=True))
-        for role, button in self._tools.items():
-            button.setIcon(color_icon(*role_color(role)))
-            button.connect("clicked()", verbs[role])
+        self._tools = ToolButtons(ui, verbs)
 
-    def show(self, state: ViewState) -> None:
-        """Show everything."""
+    def show(self, state: ViewState, segmentation_node: Any, position: Position) -> None:
+        """Show everything.
+
+        segmentation_node: the one whose segments are listed, or None. position: as PropagationBox has it.
+        """
         ui = self._ui
         ui.messageLabel.setText(state.message)
         ui.messageLabel.setStyleSheet(_ERROR_STYLE if state.is_error else "")
-        self.show_tool(state)
-        self._segments.show(state.segments)
+        self._tools.show(state)
+        self._segments.show(state.segments, segmentation_node)
         ui.addSegmentButton.setEnabled(state.can_place)
         self.prompts.show(state.prompts)
         ui.removePromptButton.setEnabled(self.prompts.selected is not None)
         ui.clearSliceButton.setEnabled(state.can_clear)
         self._candidates.show(state.candidates)
-        self._propagation.show(state)
+        self._propagation.show(state, position)
         ui.acceptButton.setEnabled(state.has_preview)
         ui.discardButton.setEnabled(state.has_preview)
         ui.undoButton.setEnabled(state.can_undo)
         ui.redoButton.setEnabled(state.can_redo)
         ui.secondsLabel.setText(state.seconds)
+        ui.modelSection.text = _("Model: {kind}").format(kind=state.model.kind) if state.model.kind else _("Model")
         ui.modelCardLabel.setText(
             state.model.summary
             or _("Its card is shown when it is loaded, with the first tool or segmentation that is chosen.")
         )
-
-    def show_tool(self, state: ViewState) -> None:
-        """Show which tool is down."""
-        for role, button in self._tools.items():
-            button.setEnabled(state.can_place)
-            button.setChecked(role == state.tool)

@@ -6,13 +6,12 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from dfqsam_scene.nodes.roles import ROLES
 from dfqsam_scene.prompting.keys import KEYS
 
 # Button of each verb that has a key.
 WIDGETS = {
-    "positive": "positiveButton",
-    "negative": "negativeButton",
-    "box": "boxButton",
+    **{role: f"{role}Button" for role in ROLES},
     "accept": "acceptButton",
     "discard": "discardButton",
     "candidate 1": "candidateButton1",
@@ -21,6 +20,9 @@ WIDGETS = {
     "undo": "undoButton",
     "redo": "redoButton",
     "remove prompt": "removePromptButton",
+    "next segment": "nextSegmentButton",
+    "clear segment": "clearSegmentButton",
+    "toggle segments": "toggleSegmentsButton",
     "cancel": "cancelButton",
 }
 

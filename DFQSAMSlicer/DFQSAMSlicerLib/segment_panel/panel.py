@@ -8,6 +8,8 @@ from typing import Any
 import slicer
 
 from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.nodes.roles import ROLES
+from dfqsam_scene.nodes.shown_volume import show_volume, show_where_hidden
 from dfqsam_scene.prompting.keys import KEYS
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
@@ -45,6 +47,8 @@ class SegmentPanel:
         self._parameters: Any = None
         self._parameter_tag: int | None = None
         self._is_stale = False
+        # The volume that the panel last saw to it that it is shown.
+        self._seen_volume: Any = None
         verbs = Verbs(self.room).by_name()
         self.models = ModelChoice(ui, verbs["model"])
         self._window = WindowChoice(ui, verbs["window"])
@@ -52,7 +56,7 @@ class SegmentPanel:
         self._display = Display(ui, verbs)
         self._remove = verbs["remove prompt"]
         actions = {name: verbs[name] for name in KEYS} | {"remove prompt": self.remove_prompt}
-        for name in ("accept", "discard", "undo", "redo", "remove prompt", "cancel"):
+        for name in (name for name in KEYS if name not in ROLES and not name.startswith("candidate")):
             getattr(ui, WIDGETS[name]).connect("clicked()", actions[name])
         ui.clearSliceButton.connect("clicked()", verbs["clear slice"])
         name_keys(ui)
@@ -74,6 +78,7 @@ class SegmentPanel:
             self._parameters.RemoveObserver(self._parameter_tag)
             self._parameter_tag = None
         self._parameters = parameters
+        self._seen_volume = None
         if self.room.is_active:
             self.room.end()
         if parameters is None:
@@ -104,6 +109,7 @@ class SegmentPanel:
         """Do what is due, and show it; cheap when nothing happened. Returns whether something is worked on."""
         if self._is_stale:
             self._take_parameters()
+        self._show_volume()
         if self.room.tick():
             self._show()
         return self.room.is_working
@@ -129,6 +135,14 @@ class SegmentPanel:
         if not self._is_stale and self._parameters is not None:
             self.room.choose(**{field: getattr(self._parameters, name) for name, field in _KEPT.items()})
 
+    def _show_volume(self) -> None:
+        """Let the views show a volume that is chosen; one that came with a scene only where none of them does."""
+        node = self.room.choice.volume_node
+        if node is None or node is self._seen_volume or not self.room.is_shown:
+            return
+        (show_where_hidden if self._seen_volume is None else show_volume)(node)
+        self._seen_volume = node
+
     def _keep(self, changes: dict[str, Any]) -> None:
         for name, field in _KEPT.items():
             parameters = self._parameters
@@ -137,7 +151,8 @@ class SegmentPanel:
 
     def _show(self) -> None:
         state, workspace = self.room.state(), self.workspace
-        self._display.show(state)
+        node = self.room.choice.segmentation_node
+        self._display.show(state, node, self.room.position_mm)
         self._window.show(state.window)
         if workspace is None:
             self._picture.show(None, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -14,6 +15,10 @@ _BOTH, _UP, _DOWN = range(3)
 _REACH = 10
 
 
+# What Slicer's bar over the present view shows for a slice of the volume, mm; None where there is no view.
+Position = Callable[[int], float | None]
+
+
 class PropagationBox:
     """Range, direction, progress and stops."""
 
@@ -21,13 +26,18 @@ class PropagationBox:
         self._ui = ui
         self._propagate = verbs["propagate"]
         self._place: Place | None = None
+        self._position: Position = lambda index: None
         ui.directionBox.addItems([_("Both ways"), _("To higher slice numbers only"), _("To lower slice numbers only")])
         ui.propagateButton.connect("clicked()", self._clicked)
+        for box in (ui.firstSliceBox, ui.lastSliceBox):
+            box.connect("valueChanged(int)", lambda _index: self._show_positions())
 
-    def show(self, state: ViewState) -> None:
+    def show(self, state: ViewState, position: Position) -> None:
         """Show what can be done and what is being done."""
+        self._position = position
         if state.place is not None:
             self._offer(state.place)
+        self._show_positions()
         ui, progress = self._ui, state.progress
         ui.propagateButton.setEnabled(state.can_propagate and not state.is_working)
         ui.cancelButton.setEnabled(state.is_working)
@@ -50,6 +60,12 @@ class PropagationBox:
         ):
             box.setRange(0, place.last)
             box.setValue(min(max(value, 0), place.last))
+
+    def _show_positions(self) -> None:
+        """Say beside the numbers what the bar over the view says of these slices."""
+        for box in (self._ui.firstSliceBox, self._ui.lastSliceBox):
+            mm = self._position(box.value)
+            box.setSuffix("" if mm is None else _(" ({mm} mm)").format(mm=f"{mm:.1f}"))
 
     def _clicked(self) -> None:
         if self._place is None:
