@@ -41,6 +41,7 @@ class Files:
             "open path": self._open_chosen,
             "open sample": lambda: self.open_volume(resource_path(DEMO_VOLUME), "CT abdomen (sample)"),
             "save path": self._save_chosen,
+            "continue work": self._continue_work,
         }
 
     def open_path(self, path: Path) -> None:
@@ -104,6 +105,12 @@ class Files:
         kept = self.keep_unsaved()
         self.desk.use_segmentation(segmentation_node)
         self.desk.say(f"{path.name} is open. {kept}".strip())
+
+    def _continue_work(self) -> None:
+        """Go on with what an earlier run left of this volume; what was drawn meanwhile is kept as a file."""
+        kept = self.keep_unsaved()
+        self.desk.continue_work()
+        self.desk.say(f"Your work is back as it was. {kept}".strip())
 
     def _open_chosen(self, path: str) -> None:
         """A line of the dialog was chosen; a folder that was chosen to be opened is a DICOM series."""

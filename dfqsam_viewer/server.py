@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ from trame_client.ui.html import DivLayout
 from trame_vuetify.module import v3 as vuetify
 
 from dfqsam_core.errors import DFQSAMError
+from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
 from .gate import LOOPBACK, Gate
@@ -57,9 +61,8 @@ class Viewer:
         from .file_dialog import FileDialog
         from .model_page import ModelPage
 
-        self.desk = Desk(World(self.server), self._show, start.model)
-        dialog = FileDialog(Roots(start.roots))
-        data = data_folder()
+        dialog, data = FileDialog(Roots(start.roots)), data_folder()
+        self.desk = Desk(World(self.server), self._show, start.model, data / FOLDER)
         self.files = Files(self.desk, dialog, data / "unsaved")
         self.models = ModelPage(self.desk, dialog, ModelLibrary(data))
         self._dialog = dialog
@@ -94,10 +97,12 @@ class Viewer:
         """End all work; segments that were not saved go to the user's folder, and standard output says where."""
         try:
             kept = self.files.keep_unsaved()
-            if kept:
-                print(kept, flush=True)  # noqa: T201 - of the command line
         except (DFQSAMError, OSError) as error:
-            print(f"Segments that were not saved are lost: {error}", flush=True)  # noqa: T201 - of the command line
+            kept = f"Segments that were not saved cannot be written: {error}"
+        if kept:
+            # Whoever closed the terminal hears nothing, and loses nothing by that.
+            with contextlib.suppress(OSError):
+                print(kept, flush=True)  # noqa: T201 - of the command line
         self.models.close()
         self.desk.close()
 
@@ -105,6 +110,10 @@ class Viewer:
         """Do what is due, until the server ends."""
         # The loop itself holds its tasks only weakly.
         self._running = asyncio.get_running_loop().create_task(self._run())
+        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            # A closed terminal ends the viewer as SIGTERM does; under nohup it goes on.
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, signal.raise_signal, signal.SIGTERM)
 
     async def _run(self) -> None:
         ticks = 0

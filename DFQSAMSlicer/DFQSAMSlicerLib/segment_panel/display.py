@@ -32,12 +32,16 @@ class Display:
         for role, button in self._tools.items():
             button.setIcon(color_icon(*role_color(role)))
             button.connect("clicked()", verbs[role])
+        ui.continueWorkButton.connect("clicked()", verbs["continue work"])
+        ui.discardWorkButton.connect("clicked()", verbs["discard work"])
 
     def show(self, state: ViewState) -> None:
         """Show everything."""
         ui = self._ui
         ui.messageLabel.setText(state.message)
         ui.messageLabel.setStyleSheet(_ERROR_STYLE if state.is_error else "")
+        ui.offerLabel.setText(state.offer)
+        ui.offerFrame.setVisible(bool(state.offer))
         self.show_tool(state)
         self._segments.show(state.segments)
         ui.addSegmentButton.setEnabled(state.can_place)
