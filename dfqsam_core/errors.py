@@ -1,8 +1,33 @@
 """Errors a user can cause; each message says what happened, what was found and what to do."""
 
+import json
+
+_MAX_MESSAGE = 2000
+
+
+def readable(text: str) -> str:
+    """`text` without what steers a terminal or cannot be written: such characters appear as their escapes.
+
+    Names and values in a message come from files. Line ends and tabs stay, and JSON stays JSON.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else json.dumps(character)[1:-1]
+        for character in text
+    )
+
 
 class DFQSAMError(ValueError):
-    """Base of every error that wrong input can cause; the command line turns it into exit code 2."""
+    """Base of every error that wrong input can cause; the command line turns it into exit code 2.
+
+    message: one line for people; it is made readable, and cut in its middle where a file filled it.
+    """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > _MAX_MESSAGE:
+            message = f"{message[: _MAX_MESSAGE - 500]} ... {message[-490:]}"
+        super().__init__(readable(message).replace("\n", " "))
 
 
 class ConfigError(DFQSAMError):

@@ -11,7 +11,7 @@ from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError, OutputError, VolumeError
 from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
-from .scene_files import check_image
+from .scene_files import check_archive, check_image
 from .world import World
 
 SEGMENTATION, SCENE = ".seg.nrrd", ".mrb"
@@ -69,6 +69,11 @@ def write_segmentation(path: Path, segmentation_node: Any, force: bool) -> None:
         storage.SetFileName(str(temporary))
         if not storage.WriteData(segmentation_node):
             raise OutputError(f"Writing {path} failed. Free some space, or choose another folder.")
+        # On a full disk Slicer's writer leaves half a file and calls it done.
+        try:
+            check_image(temporary)
+        except VolumeError as error:
+            raise OutputError(f"Writing {path} failed: {error}") from error
 
 
 def write_scene(path: Path, world: World, force: bool) -> None:
@@ -78,6 +83,7 @@ def write_scene(path: Path, world: World, force: bool) -> None:
         temporary.unlink()
         if not world.app.io_manager.save_scene(temporary) or not temporary.is_file():
             raise OutputError(f"Writing {path} failed. Free some space, or choose another folder.")
+        check_archive(temporary)
 
 
 def saved_suffix(name: str) -> str:

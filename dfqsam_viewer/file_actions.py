@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dfqsam_core.base.outputs import refuse_overwrite
+from dfqsam_core.base.system.names import file_name
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
@@ -61,7 +63,8 @@ class Files:
         is_segmentation = labels is not None and documents.kind_of(labels) == "segmentation"
 
         def read() -> tuple[Volume, Volume | None]:
-            return read_volume(path), None if labels is None or is_segmentation else read_volume(labels)
+            volume = self._read(path)
+            return volume, None if labels is None or is_segmentation else self._read(labels)
 
         def done(found: tuple[Volume, Volume | None]) -> None:
             volume, label_volume = found
@@ -79,6 +82,10 @@ class Files:
 
         self._in_background(f"Reading {path.name}…", read, done)
 
+    def _read(self, path: Path) -> Volume:
+        """Read a file or folder, which no link in it or beside it may lead out of, but into the roots."""
+        return read_volume(path, within=[*self.dialog.roots.folders, path if path.is_dir() else path.parent])
+
     def _open_labels(self, path: Path) -> None:
         self.desk.require_volume()
 
@@ -87,18 +94,27 @@ class Files:
             volume = self.desk.require_volume()
             self._use(add_label_map(self.desk.volume_node, volume, labels, path.name, {}), path)
 
-        self._in_background(f"Reading {path.name}…", lambda: read_volume(path), done)
+        self._in_background(f"Reading {path.name}…", lambda: self._read(path), done)
 
     def _open_scene(self, path: Path) -> None:
-        with unpacked_scene(path) as scene:
-            kept = self.keep_unsaved()
-            self.desk.forget()
-            try:
-                volume_node, segmentation_node = documents.read_scene(self.desk.world, scene)
-            finally:
-                self.desk.listen()
-        self.desk.use_volume(None, volume_node, segmentation_node)
-        self.desk.say(f"{path.name} is open. {kept}".strip())
+        def unpack() -> tuple[contextlib.ExitStack, Path]:
+            with contextlib.ExitStack() as folder:
+                scene = folder.enter_context(unpacked_scene(path))
+                return folder.pop_all(), scene
+
+        def done(found: tuple[contextlib.ExitStack, Path]) -> None:
+            folder, scene = found
+            with folder:
+                kept = self.keep_unsaved()
+                self.desk.forget()
+                try:
+                    volume_node, segmentation_node = documents.read_scene(self.desk.world, scene)
+                finally:
+                    self.desk.listen()
+            self.desk.use_volume(None, volume_node, segmentation_node)
+            self.desk.say(f"{path.name} is open. {kept}".strip())
+
+        self._in_background(f"Reading {path.name}…", unpack, done)
 
     def _use(self, segmentation_node: Any, path: Path) -> None:
         """Draw into the segmentation that a file brought from now on."""
@@ -184,7 +200,7 @@ class Files:
         stem: str = self.desk.volume_node.GetName()
         for suffix in documents.VOLUMES:
             stem = stem.removesuffix(suffix)
-        return stem.replace("/", "_")
+        return file_name(stem)
 
     def _within_dialog(self, action: Callable[[], Any]) -> Any:
         """Do something whose refusal is shown in the dialog, not behind it."""

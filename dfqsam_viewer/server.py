@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from trame.app import get_server
 from trame_client.ui.html import DivLayout
 from trame_vuetify.module import v3 as vuetify
 
+from dfqsam_core.base.system.signals import stop_signals
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
@@ -66,6 +66,7 @@ class Viewer:
         self.files = Files(self.desk, dialog, data / "unsaved")
         self.models = ModelPage(self.desk, dialog, ModelLibrary(data))
         self._dialog = dialog
+        self._told: set[tuple[object, ...]] = set()
         self._actions: dict[str, Callable[..., None]] = {
             **{name: verb for name, verb in self.desk.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
             **segment_actions(self.desk),
@@ -84,6 +85,7 @@ class Viewer:
         """Do what the page asks for, by the name of an action."""
         from .desk import guarded
 
+        self._told.clear()
         action = self._actions.get(name)
         if name == "cancel" and self._close_what_is_open():
             pass
@@ -110,10 +112,9 @@ class Viewer:
         """Do what is due, until the server ends."""
         # The loop itself holds its tasks only weakly.
         self._running = asyncio.get_running_loop().create_task(self._run())
-        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            # A closed terminal ends the viewer as SIGTERM does; under nohup it goes on.
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, signal.raise_signal, signal.SIGTERM)
+        for number in set(stop_signals()) - {signal.SIGINT, signal.SIGTERM}:
+            # A closed terminal ends the viewer as Ctrl+C does.
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
     async def _run(self) -> None:
         ticks = 0
@@ -124,8 +125,18 @@ class Viewer:
                 if ticks % _POLL_TICKS == 0 and self.models.poll():
                     self.desk.refresh()
             except Exception as error:  # noqa: BLE001 - the scene must outlive a defect
-                self.desk.tell_defect(error)
+                self._tell_once(error)
             await asyncio.sleep(_TICK_SECONDS)
+
+    def _tell_once(self, error: Exception) -> None:
+        """Tell of a defect, not again with every turn of the loop: a person hears of it anew after the next action."""
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        defect = (type(error), None if place is None else (place.tb_frame.f_code.co_filename, place.tb_lineno))
+        if defect not in self._told:
+            self._told.add(defect)
+            self.desk.tell_defect(error)
 
     def _close_what_is_open(self) -> bool:
         """Close a dialog or the list of keys; whether there was one."""

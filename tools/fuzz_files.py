@@ -175,7 +175,7 @@ def guard(folder: Path) -> Any:
             place = os.path.join(os.readlink(f"/proc/self/fd/{details[-1]}"), os.fsdecode(place))
         path = os.path.realpath(os.fsdecode(place)) + os.sep
         writing = event != "open" or bool(details[2] & _WRITING)
-        if not path.startswith(inside) and (writing or not path.startswith((*libraries, "/dev/", "/proc/"))):
+        if not path.startswith(inside) and (writing or not path.startswith((*libraries, "/dev/", "/proc/", "/sys/"))):
             raise Touched(f"{event} {details!r:.200}")
 
     return hook

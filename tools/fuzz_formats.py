@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import fuzz_structures
 import nibabel
 import numpy as np
 import pydicom
 import SimpleITK
+from fuzz_structures import read_any_checkpoint, read_scene
 from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -76,11 +78,17 @@ def read_checked(path: Path) -> None:
 
 def _nifti() -> list[Sample]:
     image = nibabel.Nifti1Image(VOXELS.T, np.diag([1, 2, 3, 1]))
+    scaled = []
+    for dtype in (np.uint8, np.int8, np.uint16, np.float32):
+        whole = nibabel.Nifti1Image(VOXELS.T.astype(dtype), np.diag([1, 2, 3, 1]))
+        whole.header.set_slope_inter(2.5, -7)
+        scaled.append(Sample("a.nii", whole.to_bytes()))
     later = nibabel.Nifti2Image(VOXELS.T.astype(np.float32), np.diag([1, 2, 3, 1])).to_bytes()
     plain = image.to_bytes()
     return [
         Sample("a.nii", plain),
         Sample("a.nii", later),
+        *scaled,
         Sample("a.nii.gz", plain, lambda content: gzip.compress(content, 1, mtime=0)),
         Sample("a.nii.gz", gzip.compress(plain, mtime=0)),
     ]
@@ -151,6 +159,10 @@ def _read_model(path: Path) -> None:
     read_model(path)
 
 
+def _parts(parts: Callable[[], list[fuzz_structures.Part]]) -> Callable[[], list[Sample]]:
+    return lambda: [Sample(*part) for part in parts()]
+
+
 def _session_world() -> tuple[Volume, SimpleNamespace]:
     return Volume(VOXELS, VolumeGeometry(np.eye(4), VOXELS.shape[::-1])), SimpleNamespace(
         digest="0" * 64, engine="none"
@@ -174,7 +186,14 @@ def _table() -> list[Sample]:
 
 
 _JSON = (b"null", b"true", b"[]", b"{}", b'""', b"[" * 3000, b"9" * 400, b"\xff", b'"label":2,', b",", b"\\ud800")
-_NRRD = (b"\ndata file: ../outside.raw\n", b"\ndata file: LIST\n../outside.raw\n", b"\nencoding: bzip2\n", b"\n\n")
+_NRRD = (
+    b"\ndata file:=../outside.raw\n",
+    b"\na:=data file: ../outside.raw\n",
+    b":=",
+    b": ",
+    b"\ndata file:../outside.raw\n",
+)
+_NRRD += (b"\ndata file: ../outside.raw\n", b"\ndata file: LIST\n../outside.raw\n", b"\nencoding: bzip2\n", b"\n\n")
 _META = (
     b"ElementDataFile = ../outside.raw\n",
     b"CompressedData = True\n",
@@ -192,5 +211,10 @@ FORMATS = {
     "markups": Format(_markups, NUMBERS + _JSON, lambda path: read_prompts(path, GEOMETRY)),
     "model": Format(_model, NUMBERS + _JSON, _read_model),
     "session": Format(_session, NUMBERS + _JSON, lambda path: restore_session(path, *_session_world())),
+    "checkpoint": Format(_parts(fuzz_structures.checkpoint_parts), fuzz_structures.PICKLE_TOKENS, read_any_checkpoint),
+    "header": Format(_parts(fuzz_structures.header_parts), NUMBERS + _JSON, read_any_checkpoint),
+    "card": Format(_parts(fuzz_structures.card_parts), NUMBERS + _JSON, fuzz_structures.read_any_model),
+    "work": Format(_parts(fuzz_structures.work_folder_parts), NUMBERS + _JSON, fuzz_structures.read_state),
+    "scene": Format(_parts(fuzz_structures.scene_parts), NUMBERS + _NRRD + fuzz_structures.SCENE_TOKENS, read_scene),
     "table": Format(_table, (b",", b'"', b"\n", b"\r", b"\0", b"\xff", b"../", b";", b"a" * 200_000), read_table),
 }

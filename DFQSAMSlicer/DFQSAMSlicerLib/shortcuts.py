@@ -60,9 +60,13 @@ class Shortcuts:
         wide = (qt.Qt.WindowShortcut, qt.Qt.ApplicationShortcut)
         own = list(self.by_name.values())
         found = [s for s in self._window.findChildren(qt.QShortcut) if s not in own and s.context in wide]
-        pairs = [(s, s.key) for s in found if s.parent().window() == self._window.window()]
+        pairs = [(s, s.key) for s in found if self._is_here(s.parent())]
         pairs += [(a, a.shortcut) for a in self._window.findChildren(qt.QAction) if a.shortcutContext in wide]
         return [rival for rival, key in pairs if rival.enabled and key.toString() in self._keys]
+
+    def _is_here(self, parent: Any) -> bool:
+        """Whether a shortcut's parent lies in our window; since Qt 6 it need not be a widget, which has one."""
+        return hasattr(parent, "window") and parent.window() == self._window.window()
 
     def _give_back(self) -> None:
         for rival in self._resting:

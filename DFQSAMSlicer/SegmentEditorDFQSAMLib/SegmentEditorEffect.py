@@ -18,7 +18,8 @@ _SWITCHES = {
     "ProtectOthers": ("protect others", True),
     "EncodeAhead": ("encode ahead", True),
 }
-_TICK_MS = 30
+# Slicer's loop keeps Python's lock while it idles: our thread gets its turns in our ticks, which then come often.
+_TICK_MS, _TICK_WHILE_WORKING_MS = 30, 5
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
@@ -145,6 +146,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Do what is due, in the main thread."""
         if self.prompting.tick():
             self.show()
+        interval = _TICK_WHILE_WORKING_MS if self.prompting.is_working else _TICK_MS
+        if self._timer.interval != interval:
+            self._timer.setInterval(interval)
 
     def show(self):
         """Draw what there is to see."""

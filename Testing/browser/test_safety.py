@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import SimpleITK as sitk
 
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
+from Testing.support.finished import wait_for
 from Testing.support.viewer import CHROMIUM_FLAGS, Person, ViewerProcess, chromium
 
 OpenPage = Callable[..., Person]
@@ -248,3 +250,34 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path: Path) -> None:
         assert words in result.stderr
         assert "Traceback" not in result.stderr
     taken.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the browser is a shell script")
+def test_no_command_line_and_no_log_shows_the_token(tmp_path: Path) -> None:
+    pytest.importorskip("trame_slicer")
+    browser, given, log = tmp_path / "browser", tmp_path / "given", tmp_path / "log"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {given}\n')
+    browser.chmod(0o755)
+    environment = os.environ | {
+        "BROWSER": f"{browser} %s",
+        "XDG_DATA_HOME": str(tmp_path),
+        "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow",
+    }
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dfqsam_core", "view"], cwd=tmp_path, env=environment, stdout=output, stderr=output
+        )
+    try:
+        wait_for(lambda: "End it with" in log.read_text() or process.poll() is not None)
+        page = Path(given.read_text().strip().removeprefix("file://"))
+        assert page.as_uri() in log.read_text()
+        assert (page.stat().st_mode & 0o777, page.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        address = re.search(r'url=(http://127\.0\.0\.1:\d+/\?token=([\w-]+))"', page.read_text())
+        assert address
+        assert address[2] not in given.read_text() + log.read_text()
+        with urllib.request.urlopen(address[1]) as answer:
+            assert address[2] not in answer.read().decode()
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert not page.parent.exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dfqsam_core.base.outputs import atomic_output
+from dfqsam_core.base.outputs import atomic_output, refuse_overwrite
 from dfqsam_core.errors import OutputError
 
 
@@ -52,3 +52,55 @@ def test_what_cannot_be_written_is_refused_first(tmp_path: Path, name: str, word
     with pytest.raises(OutputError, match=words), atomic_output(tmp_path / name):
         pytest.fail("must not be entered")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_share_that_refuses_permissions_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with atomic_output(tmp_path / "result.json") as temporary:
+        temporary.write_text("{}")
+    assert (tmp_path / "result.json").read_text() == "{}"
+
+
+def test_success_is_not_said_without_the_result(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match="nothing was written"), atomic_output(path, force=True):
+        pass
+    with pytest.raises(OutputError, match="No such file"), atomic_output(path, force=True) as temporary:
+        temporary.unlink()
+
+    def refuse(written: Path) -> None:
+        raise OutputError(f"{written.read_text()} is wrong")
+
+    with pytest.raises(OutputError, match="new is wrong"), atomic_output(path, force=True, check=refuse) as temporary:
+        temporary.write_text("new")
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("result.json", "precious")]
+
+
+def test_a_disk_that_is_full_only_when_asked_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network disks and quotas refuse data when it is brought onto the disk, not when it is written."""
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OutputError, match="No space left"), atomic_output(tmp_path / "result.json") as temporary:
+        temporary.write_text("{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_and_devices_are_tried_before_the_work(tmp_path: Path) -> None:
+    for name in ("a" * 250, "肝" * 80 + ".nii.gz"):
+        with pytest.raises(OutputError, match="File name too long"):
+            refuse_overwrite(tmp_path / name, force=False)
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    with pytest.raises(OutputError, match="exists already"):
+        refuse_overwrite(tmp_path / "link", force=False)
+    for path in (tmp_path / "link", Path("/dev/null")):
+        with pytest.raises(OutputError, match="a device or a link to nothing"):
+            refuse_overwrite(path, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]

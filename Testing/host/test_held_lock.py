@@ -20,7 +20,6 @@ HAND_OVERS = 400
 # A quarter of what a loop needs in which nobody rests; hundreds of hand-overs fit into one rest.
 MOST_TICKS = HAND_OVERS // 4
 IDLE_MS = 2.0
-NOBODY_RESTS = pytest.mark.xfail(strict=True, reason="the panel's and the effect's tick do not call worker.rest() yet")
 
 
 def hand_over_often(_report):
@@ -52,12 +51,10 @@ def test_a_worker_that_is_allowed_to_rest_is_not_starved(worker):
     assert ticks_until_done(worker, tick) < MOST_TICKS
 
 
-@NOBODY_RESTS
 def test_a_tick_of_the_panel_lets_its_thread_run(person):
     assert ticks_until_done(person.panel.worker, person.widget.onTick) < MOST_TICKS
 
 
-@NOBODY_RESTS
 def test_a_tick_of_the_effect_lets_its_thread_run(slicer_app, world, a_volume_node):
     from dfqsam_scene.nodes.segments import new_segmentation
     from Testing.support.segment_editor_host import ScriptedEffect, SegmentEditorHost, load_effect_class

@@ -108,6 +108,25 @@ def test_the_question_before_installing_does_not_come_under_an_hour_glass(new_wi
     assert slicer_app.cursors == []
 
 
+def test_nor_does_the_model_panels_question(person, slicer_app, monkeypatch, tmp_path):
+    from DFQSAMSlicerLib import dependencies, torch_dependency
+
+    missing = (dependencies.Requirement("segment-anything>=1.0", "decodes", None),)
+    monkeypatch.setattr(torch_dependency, "missing", lambda: missing)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    cursors = []
+
+    def ask(text):
+        cursors.append(list(slicer_app.cursors))
+        return False
+
+    monkeypatch.setattr("slicer.util.confirmOkCancelDisplay", ask)
+    person.ui.modeTabs.setCurrentIndex(1)
+    person.wait()
+    person.widget._modelPanel.ui.installQuantizeButton.click()
+    assert cursors == [[]]
+
+
 def test_sample_and_effect_are_offered_when_all_modules_are_there(slicer_app, world, monkeypatch):
     import DFQSAMSlicer
 

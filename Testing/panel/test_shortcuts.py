@@ -141,9 +141,8 @@ def test_slicers_menu_undo_rests_while_the_module_is_shown(window, shortcuts):
     assert window.press("Ctrl+Z") == ["menu"]
 
 
-@pytest.mark.xfail(strict=True, reason="the box tool has Slicer's key for the previous slice")
 def test_the_panel_takes_no_key_of_slicers_slice_views(qt_application):
-    from DFQSAMSlicerLib.segment_panel.shortcuts import KEYS as PANEL_KEYS
+    from dfqsam_scene.prompting.keys import KEYS as PANEL_KEYS
 
     assert not {key for key, _ in PANEL_KEYS.values()} & KEYS_OF_SLICE_VIEWS
 

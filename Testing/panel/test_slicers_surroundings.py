@@ -19,7 +19,6 @@ def tree(world):
     found.close()
 
 
-@pytest.mark.xfail(strict=True, reason="preview, session and editor nodes are hidden after they were added")
 def test_hidden_nodes_of_ours_do_not_stand_in_the_data_tree(tree, person, world, tmp_path):
     person.ui.autoAcceptBox.setChecked(False)
     person.press("boxButton")
@@ -57,7 +56,6 @@ def test_the_mouse_in_a_view_made_after_the_panel_counts(person, views, late_vie
     assert person.ui.modelViewNote.text.startswith("K 6 ")
 
 
-@pytest.mark.xfail(strict=True, reason="only views that were there when the panel was made are listened to")
 def test_scrolling_in_a_view_made_after_the_panel_counts(person, views, late_view):
     views.move_mouse_to(late_view)
     person.wait()

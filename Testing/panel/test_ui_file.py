@@ -52,7 +52,7 @@ def test_it_fits_into_400_pixels(person):
 
 
 def test_every_key_is_named_in_a_tooltip_and_given_once(person):
-    from DFQSAMSlicerLib.segment_panel.shortcuts import WIDGETS
+    from DFQSAMSlicerLib.segment_panel.key_names import WIDGETS
 
     from dfqsam_scene.prompting.keys import KEYS
 

@@ -9,11 +9,12 @@ import numpy as np
 from dfqsam_core.network.architecture import Architecture
 from dfqsam_core.network.layers import LayerSpec, decoder_layers, encoder_layers
 from dfqsam_core.network.macs import attention_products
-from dfqsam_core.store.card import build_card
+from dfqsam_core.store.card import DIGEST_KEY, build_card
 from dfqsam_core.store.file_identity import FileSource
 from dfqsam_core.store.model_checks import is_position_table
 from dfqsam_core.store.model_file import StoredModel
 from dfqsam_core.store.packing import pack_codes
+from dfqsam_core.store.tensor_digest import tensors_digest
 
 from .toy import random_tensors, toy_architecture
 
@@ -58,7 +59,7 @@ def card_of(
     architecture: Architecture, entries: list[dict[str, Any]], tensors: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """Card of a test model."""
-    return build_card(
+    card = build_card(
         architecture=architecture,
         layers=entries,
         source=SOURCE,
@@ -67,6 +68,7 @@ def card_of(
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions={},
     )
+    return card | {DIGEST_KEY: tensors_digest(tensors)}
 
 
 def quantized_weight(layer: LayerSpec, weight: np.ndarray, bits: int) -> dict[str, np.ndarray]:

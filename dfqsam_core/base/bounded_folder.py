@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from .system.files import remove_folder
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class BoundedFolder:
 
 
 def remove_entry(entry: Path) -> None:
-    """Delete a file, or a folder with all that is in it; whatever cannot be deleted stays."""
-    if entry.is_dir():
-        shutil.rmtree(entry, ignore_errors=True)
+    """Delete a file or link, or a folder with all that is in it; whatever cannot be deleted stays."""
+    if entry.is_dir() and not entry.is_symlink():
+        remove_folder(entry)
     else:
         with contextlib.suppress(OSError):
             entry.unlink()

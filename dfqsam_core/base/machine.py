@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
-import os
 import platform
-import sys
 from pathlib import Path
 
 from ..errors import ConfigError
+from .system.memory import peak_memory_bytes, physical_memory_bytes, release_memory, resident_memory_bytes
+from .system.processors import allowed_processors, load_average, physical_cores
+
+__all__ = [
+    "cpu_fingerprint",
+    "cpu_name",
+    "instruction_set",
+    "load_average",
+    "peak_memory_bytes",
+    "physical_cores",
+    "physical_memory_bytes",
+    "release_memory",
+    "resident_memory_bytes",
+    "usable_cores",
+    "worker_count",
+]
 
 _CPU_INFO = Path("/proc/cpuinfo")
 # From the widest integer products to the narrowest, by their names in /proc/cpuinfo.
@@ -25,18 +36,9 @@ _INSTRUCTION_SETS = {
 }
 
 
-def physical_cores() -> int:
-    """Physical cores that this process may use, at least 1; the second thread of a core does not speed products up."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len({_siblings(cpu) for cpu in os.sched_getaffinity(0)}))
-    logical = os.cpu_count() or 1
-    # Macs run one thread a core; elsewhere two is the rule, and half of too few is only slower.
-    return logical if sys.platform == "darwin" else max(1, logical // 2)
-
-
 def usable_cores() -> int:
     """Cores that this process may use, the second threads of physical ones, too."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(allowed_processors())
 
 
 def worker_count(threads: int | None) -> int:
@@ -63,51 +65,9 @@ def cpu_fingerprint() -> str:
     return f"{platform.machine()} {cpu_name()} {flags}"
 
 
-def load_average() -> float:
-    """Processes that wanted a core in the last minute, on average; 0 where the system does not tell (Windows)."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-
-
-def peak_memory_bytes() -> int | None:
-    """Largest resident memory of this process so far; None where the system does not tell (Windows)."""
-    with contextlib.suppress(OSError, StopIteration):
-        # Not getrusage, where Linux counts what the process that started this one had.
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def resident_memory_bytes() -> int | None:
-    """Resident memory of this process now; None where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return None
-
-
-def release_memory() -> None:
-    """Give memory that is no longer used back to the operating system, where the C library can."""
-    gc.collect()
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def _siblings(cpu: int) -> str:
-    try:
-        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
-    except OSError:
-        return str(cpu)
-
-
 def _cpu_info(key: str) -> str:
     try:
-        lines = _CPU_INFO.read_text().splitlines()
+        lines = _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == key), "")

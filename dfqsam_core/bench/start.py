@@ -42,7 +42,7 @@ def _started(model_path: str | os.PathLike[str], threads: int, folder: str) -> d
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     environment = os.environ | {"PYTHONPATH": paths}
     command = [sys.executable, "-c", _CODE, order]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=environment)
     return json.loads(done.stdout)
 
 

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..base.outputs import atomic_output, refuse_overwrite
+from ..base.outputs import refuse_overwrite, write_text
 from ..errors import ConfigError
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
+from .files import declare_files
 from .quantize import add_recipe_options
 from .verify import add_data_options, open_evaluator
 
@@ -42,6 +43,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--table", type=Path, metavar="FILE.md", help="also write the table as Markdown")
     add_data_options(parser)
     add_report_options(parser)
+    declare_files(parser, reads=("checkpoint", "data"), writes=("report", "table"))
     parser.set_defaults(run=run)
 
 
@@ -65,9 +67,8 @@ def run(args: argparse.Namespace) -> int:
     text = INTRODUCTION.format(**facts) + "\n" + markdown_table(rows)
     write_report(args, {"variants": variants, "recipe": config.to_dict(), "rows": rows})
     if args.table is not None:
-        with atomic_output(args.table, args.force) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    print(text)
+        write_text(args.table, text, args.force)
+    say(text)
     return DONE
 
 

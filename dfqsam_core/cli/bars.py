@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from ..errors import readable
 from ..progress import Progress, ProgressCallback
 
 
@@ -31,12 +32,12 @@ def progress_bars() -> Iterator[ProgressCallback]:
                 for task in bars.tasks:
                     # A stage that gives way to the next one is over, also where it could not count its steps.
                     bars.update(task.id, completed=task.total or 1, total=task.total or 1, message="")
-                tasks[progress.stage] = bars.add_task(progress.stage, total=None, message="")
+                tasks[progress.stage] = bars.add_task(readable(progress.stage), total=None, message="")
             bars.update(
                 tasks[progress.stage],
                 completed=progress.done,
                 total=progress.total or None,
-                message=progress.message,
+                message=readable(progress.message),
             )
 
         yield show

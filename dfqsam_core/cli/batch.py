@@ -14,8 +14,10 @@ from .console import (
     add_report_options,
     check_report,
     progress_callback,
+    say,
     write_report,
 )
+from .files import check_outputs, declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -34,17 +36,22 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler, such as tcp://head:8786")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of the model a worker (default 1)")
     add_report_options(parser)
+    declare_files(parser, reads=("table", "model"), writes=("report",))
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the table; refused rows are told with their reasons."""
+    from ..volume.batch.record import record_path
     from ..volume.batch.run import run_batch
     from ..volume.batch.table import read_table
     from ..volume.window import parse_window
 
     check_report(args)
     rows = read_table(args.table)
+    inputs = [Path(args.model), args.table, *(path for row in rows for path in (row.volume, row.prompts))]
+    outputs = [row.output for row in rows]
+    check_outputs(inputs, outputs, [*map(record_path, outputs), *([args.report] if args.report else [])])
     with progress_callback(args) as progress:
         results = run_batch(
             rows,
@@ -60,6 +67,6 @@ def run(args: argparse.Namespace) -> int:
     write_report(args, {"counts": dict(counts), "rows": [asdict(result) for result in results]})
     for result in results:
         if result.status == "failed":
-            print(f"line {result.line}, {result.output}: {result.reason}")
-    print(f"{counts['done']} done, {counts['skipped']} finished before, {counts['failed']} failed.")
+            say(f"line {result.line}, {result.output}: {result.reason}")
+    say(f"{counts['done']} done, {counts['skipped']} finished before, {counts['failed']} failed.")
     return WRONG_INPUT if counts["failed"] else DONE

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
+from .files import declare_files
 from .tables import print_table
 
 WHOSE = ("model", "reference")
@@ -34,6 +35,7 @@ def add_parser(verbs: Subparsers) -> None:
         help="time the encoder on onnxruntime and on OpenVINO; this machine then runs MODEL on the faster one",
     )
     add_report_options(parser)
+    declare_files(parser, reads=("model", "reference"), writes=("report",))
     parser.set_defaults(run=run)
 
 
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         ]
     write_report(args, results[0] | {"more_threads": results[1:]})
     for result in results:
-        print(f"{result['machine']['cpu']}, {result['threads']} threads, {result['runs']} runs")
+        say(f"{result['machine']['cpu']}, {result['threads']} threads, {result['runs']} runs")
         print_table(("", "model", "CPU", "reference", "CPU", "ratio", "CPU"), _rows(result))
     return DONE
 
@@ -70,7 +72,7 @@ def _choose_engine(args: argparse.Namespace) -> int:
             for engine, taken in choice["timings"].items()
         ]
         print_table((f"{choice['threads']} threads", "encoder, ms", "CPU", "load, s"), rows)
-        print(f"OpenVINO is {choice['gain']:.2f} times as fast; from now on images are embedded by {choice['engine']}.")
+        say(f"OpenVINO is {choice['gain']:.2f} times as fast; from now on images are embedded by {choice['engine']}.")
     return DONE
 
 

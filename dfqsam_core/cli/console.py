@@ -7,13 +7,14 @@ import contextlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..base.outputs import refuse_overwrite, write_json
-from ..errors import CheckFailed, DFQSAMError
+from ..errors import CheckFailed, DFQSAMError, readable
 from ..progress import Cancelled, Progress, ProgressCallback
+from .files import refuse_inputs_as_outputs
 from .interrupt import cancel_on_signals
 
 DONE, WRONG_INPUT, FAILED_CHECK, CANCELLED = 0, 2, 3, 130
@@ -42,6 +43,7 @@ _EXTRA_OF_MODULE = {
 def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run a verb and return its exit code; what a user can cause becomes one sentence on standard error."""
     try:
+        refuse_inputs_as_outputs(args)
         return run(args)
     except DFQSAMError as error:
         return _say(str(error), WRONG_INPUT)
@@ -56,8 +58,13 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
         return _say(sentence, WRONG_INPUT)
 
 
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print `text` on standard output or `stream`, without what could steer the terminal: names come from files."""
+    print(readable(text), file=stream or sys.stdout, flush=True)
+
+
 def _say(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
+    say(sentence, sys.stderr)
     return code
 
 
@@ -103,6 +110,12 @@ def write_report(args: argparse.Namespace, result: dict[str, Any]) -> None:
     """Write `result` to --report, when it was given."""
     if args.report is not None:
         write_json(args.report, result, args.force)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Say on standard output what was read or changed in a way that the user may not expect."""
+    for note in notes:
+        say(f"Note: {note}")
 
 
 @contextlib.contextmanager

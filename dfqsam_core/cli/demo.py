@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..base.outputs import atomic_output, write_json
+from ..base.outputs import write_json, write_text
 from ..resources import DEMO_VOLUME, resource_path
-from .console import DONE, Subparsers, add_progress_option, progress_callback
+from .console import DONE, Subparsers, add_progress_option, progress_callback, say
+from .files import declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -27,6 +28,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_progress_option(parser)
+    declare_files(parser, reads=(), writes=())
     parser.set_defaults(run=run)
 
 
@@ -38,10 +40,9 @@ def run(args: argparse.Namespace) -> int:
         result = run_demo(args.output, threads=args.threads, force=args.force, progress=progress)
     write_json(args.output / REPORT, result, args.force)
     text = _summary(result)
-    with atomic_output(args.output / REPORT_TEXT, args.force) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    print(text)
-    print(f"Look into {args.output}:")
+    write_text(args.output / REPORT_TEXT, text, args.force)
+    say(text)
+    say(f"Look into {args.output}:")
     for name, what in (
         (OVERLAY, "float, 4-bit and their difference, organ by organ"),
         (LABELS, "label map of the packed 4-bit model"),
@@ -50,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
         (MODEL, "the packed model (dfqsam info shows its card)"),
         (f"{REPORT}, {REPORT_TEXT}", "these numbers"),
     ):
-        print(f"  {name:<34}{what}")
-    print(f"\nTo look at the result, and go on with it, in a browser:\n  {view_command(args.output)}")
+        say(f"  {name:<34}{what}")
+    say(f"\nTo look at the result, and go on with it, in a browser:\n  {view_command(args.output)}")
     return DONE
 
 

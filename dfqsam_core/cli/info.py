@@ -6,7 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from .console import DONE, Subparsers
+from .console import DONE, Subparsers, say
+from .files import declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -19,6 +20,7 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    declare_files(parser, reads=("file",), writes=())
     parser.set_defaults(run=run)
 
 
@@ -27,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
     from ..store.description import describe_file, outline
 
     description = describe_file(args.file)
-    print(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(outline(description)))
+    say(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(outline(description)))
     return DONE

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from ..base.system.signals import stop_signals
 from ..progress import Cancelled
 
 
 @contextlib.contextmanager
 def cancel_on_signals() -> Iterator[Callable[[], None]]:
-    """Yield a function that raises Cancelled once SIGINT or SIGTERM has arrived; a second signal interrupts at once.
+    """Yield a function that raises Cancelled once a signal to stop has arrived; a second one interrupts at once.
 
     Outside the main thread, where Python takes no signals, the function never raises.
     """
@@ -34,7 +35,7 @@ def cancel_on_signals() -> Iterator[Callable[[], None]]:
     if threading.current_thread() is not threading.main_thread():
         yield raise_if_cancelled
         return
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, note) for number in stop_signals()}
     try:
         yield raise_if_cancelled
     finally:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .._version import __version__
 from . import ablate, batch, bench, demo, info, quantize, segment, verify, view
 from .console import guarded
+from .streams import forgiving_console
 
 # Each verb module offers add_parser(verbs) and run(args); heavy imports happen inside run.
 VERBS = (demo, quantize, segment, batch, verify, ablate, bench, info, view)
@@ -30,5 +31,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return its exit code."""
-    args = build_parser().parse_args(argv)
-    return guarded(args.run, args)
+    with forgiving_console():
+        args = build_parser().parse_args(argv)
+        return guarded(args.run, args)

@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.outputs import refuse_overwrite
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from ..quant.config import OFFERED_RECIPES
+from .console import (
+    DONE,
+    Subparsers,
+    add_report_options,
+    check_report,
+    print_notes,
+    progress_callback,
+    say,
+    write_report,
+)
+from .files import declare_files
 
 if TYPE_CHECKING:
     from ..quant import QuantConfig
@@ -42,12 +53,13 @@ def add_parser(verbs: Subparsers) -> None:
         help="print sizes and an estimated time per part, write no model (no torch needed)",
     )
     add_report_options(parser)
+    declare_files(parser, reads=("checkpoint", "auxiliary"), writes=("output", "report"))
     parser.set_defaults(run=run)
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a recipe and changes its size."""
-    parser.add_argument("--recipe", default="default", choices=("default", "paper", "fast"))
+    parser.add_argument("--recipe", default="default", choices=OFFERED_RECIPES)
     parser.add_argument("--bits", type=int, default=4, metavar="N", help="of weights and inputs, 4 to 8 (default 4)")
     parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
     parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: the recipe's)")
@@ -88,9 +100,8 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
             progress=progress,
         )
     write_report(args, {**result, "peak_memory_bytes": peak_memory_bytes()})
-    print(
-        f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB"
-    )
+    say(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB")
+    print_notes(result["card"].get("notes", ()))
     return DONE
 
 
@@ -101,15 +112,16 @@ def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
     estimated = estimate(args.checkpoint, config, args.threads)
     write_report(args, estimated)
     _print_estimate(estimated)
-    print("Nothing written (dry run).")
+    print_notes(estimated["notes"])
+    say("Nothing written (dry run).")
     return DONE
 
 
 def _print_estimate(estimated: dict[str, Any]) -> None:
-    print(f"{estimated['architecture']}, on {estimated['threads']} threads")
+    say(f"{estimated['architecture']}, on {estimated['threads']} threads")
     for part, size in estimated["bytes"].items():
-        print(f"  {part.replace('_', ' '):<28}{size / 1e6:>10.1f} MB")
+        say(f"  {part.replace('_', ' '):<28}{size / 1e6:>10.1f} MB")
     for reason, layers in estimated["left_in_float"].items():
-        print(f"  {len(layers)} layers of the image encoder stay float: {reason}")
+        say(f"  {len(layers)} layers of the image encoder stay float: {reason}")
     for part, seconds in estimated["estimated_seconds"].items():
-        print(f"  {part + ', about':<28}{seconds:>10.0f} s")
+        say(f"  {part + ', about':<28}{seconds:>10.0f} s")

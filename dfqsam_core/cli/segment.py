@@ -6,7 +6,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from .console import (
+    DONE,
+    Subparsers,
+    add_report_options,
+    check_report,
+    print_notes,
+    progress_callback,
+    say,
+    write_report,
+)
+from .files import declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -28,6 +38,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--series", metavar="UID", help="which series of a DICOM folder that holds several")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the model (default: all cores)")
     add_report_options(parser)
+    declare_files(parser, reads=("volume", "prompts", "model"), writes=("output", "report"))
     parser.set_defaults(run=run)
 
 
@@ -46,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         )
     write_report(args, result.report)
     _print_result(result.report)
-    print(f"Written: {args.output}")
+    print_notes((*result.report["volume"]["notes"], *result.report["model_notes"]))
+    say(f"Written: {args.output}")
     return DONE
 
 
@@ -54,7 +66,7 @@ def _print_result(report: dict[str, Any]) -> None:
     for row in report["slices"]:
         estimate = "interpolated" if row["predicted_iou"] is None else f"predicted IoU {row['predicted_iou']:.2f}"
         where = f"{row['segment']} (label {row['label']}), slice {row['axis']} {row['slice']}"
-        print(f"{where}: {row['area_mm2']:.1f} mm2, {estimate}")
+        say(f"{where}: {row['area_mm2']:.1f} mm2, {estimate}")
     for segment in report["segments"]:
         for stop in segment.get("propagation", {}).get("stops", ()):
-            print(f"{segment['name']} stopped at slice {stop['last_index']}: {stop['reason']}")
+            say(f"{segment['name']} stopped at slice {stop['last_index']}: {stop['reason']}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..errors import readable
+
 # More than any table here; asking for its natural width needs some bound.
 _WIDEST = 500
 
@@ -21,14 +23,14 @@ def print_table(
         from rich.console import Console
         from rich.table import Table
     except ModuleNotFoundError:
-        print("\n".join("\t".join(cells) for cells in (headings, *rows)), caption, sep="\n")
+        print(readable("\n".join("\t".join(cells) for cells in (headings, *rows))), caption, sep="\n")
         return
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number < text_columns else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
+        table.add_row(*(readable(cell).replace("[", "\\[") for cell in row))
     console = Console()
     natural = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
     console.width = max(console.width, natural)

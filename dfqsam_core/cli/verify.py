@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..base.outputs import atomic_output, refuse_overwrite
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, write_report
+from ..base.outputs import refuse_overwrite, write_text
+from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
+from .files import declare_files
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--layers", action="store_true", help="also signal to noise of the encoder's parts (torch)")
     parser.add_argument("--html", type=Path, metavar="FILE.html", help="also write one page, worst cases first")
     add_report_options(parser)
+    declare_files(parser, reads=("model", "reference", "data"), writes=("report", "html"))
     parser.set_defaults(run=run)
 
 
@@ -129,8 +131,7 @@ def _write_html(args: argparse.Namespace, comparison: Comparison, result: dict[s
         return
     from ..evaluate.html_report import html_report
 
-    with atomic_output(args.html, args.force) as temporary:
-        temporary.write_text(html_report(comparison, result), encoding="utf-8")
+    write_text(args.html, html_report(comparison, result), args.force)
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -142,7 +143,7 @@ def _print(result: dict[str, Any]) -> None:
         caption = "Signal to noise in dB. own: this part alone quantized. sum: with everything before it."
         print_table(("part", "own", "sum"), rows, caption=caption)
     for case in result["skipped"]:
-        print(f"left out {case['case']}: {case['reason']}")
+        say(f"left out {case['case']}: {case['reason']}")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

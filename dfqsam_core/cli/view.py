@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
+import tempfile
 import webbrowser
+from html import escape
 from pathlib import Path
 
-from .console import DONE, Subparsers
+from .console import DONE, Subparsers, say
+from .files import declare_files
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -17,7 +21,7 @@ def add_parser(verbs: Subparsers) -> None:
         "view",
         help="segment in a browser, on this computer alone",
         description="Open a page with slice views on which points and boxes become segments. It answers only to this "
-        "computer, and only at the address that is printed. Needs the extra: pip install 'dfqsam[browser]'.",
+        "computer, and only at an address that holds a secret. Needs the extra: pip install 'dfqsam[browser]'.",
     )
     parser.add_argument("volume", metavar="VOLUME", nargs="?", type=Path, help="volume, DICOM folder, or scene (.mrb)")
     parser.add_argument("-m", "--model", type=Path, metavar="MODEL", help="default: the embedded demonstration model")
@@ -30,7 +34,8 @@ def add_parser(verbs: Subparsers) -> None:
         help="folder that the file dialogs show; may be repeated (default: the present folder and those of the files)",
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
-    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    parser.add_argument("--no-browser", action="store_true", help="open no browser; print the address with its secret")
+    declare_files(parser, reads=("volume", "model", "labels"), writes=())
     parser.set_defaults(run=run)
 
 
@@ -42,14 +47,29 @@ def run(args: argparse.Namespace) -> int:
     given = [path for path in (args.volume, args.model, args.labels) if path is not None]
     roots = args.root or [Path.cwd(), *(path if path.is_dir() else path.parent for path in given)]
 
-    def ready(address: str) -> None:
-        print(f"The viewer is open at {address}\nEnd it with Ctrl+C.", flush=True)
-        if not args.no_browser:
-            webbrowser.open(address)
+    # Of this user alone, and gone when the viewer ends.
+    with tempfile.TemporaryDirectory(prefix="dfqsam-view-") as folder:
 
-    serve(Start(args.volume, args.model, args.labels, tuple(roots)), args.port, ready)
-    print("The viewer has ended.", file=sys.stderr)
+        def ready(address: str) -> None:
+            place = None if args.no_browser else open_privately(address, Path(folder))
+            say(f"The viewer is open at {place or address}\nEnd it with Ctrl+C.")
+
+        serve(Start(args.volume, args.model, args.labels, tuple(roots)), args.port, ready)
+    say("The viewer has ended.", sys.stderr)
     return DONE
+
+
+def open_privately(address: str, folder: Path) -> str | None:
+    """Open a browser on a page in `folder`, this user's own, that leads to `address`; None where there is no browser.
+
+    All users of a computer see the command lines of programs, so the token in `address` must not stand on one; nor
+    does it get into a log of this program. Returns the page's own address, to open it again.
+    """
+    page = folder / "viewer.html"
+    text = f'<meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0; url={escape(address)}">'
+    with open(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f'<!doctype html><meta charset="utf-8"><title>DFQSAM viewer</title>{text}\n')
+    return page.as_uri() if webbrowser.open(page.as_uri()) else None
 
 
 def _check(args: argparse.Namespace) -> None:

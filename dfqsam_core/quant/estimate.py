@@ -57,6 +57,7 @@ def estimate(
             "calibration": round(calibration, 1),
         },
         "threads": workers,
+        "notes": list(checkpoint.notes + checkpoint.cautions),
     }
 
 

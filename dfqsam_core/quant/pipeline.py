@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from ..base.machine import worker_count
+from ..base.memory import require_memory
 from ..base.outputs import refuse_overwrite
-from ..errors import ConfigError
+from ..errors import CheckpointError, ConfigError
 from ..model import SamMed2D
+from ..network.memory import running_bytes
 from ..progress import ProgressCallback, report
 from ..store.card import build_card, library_versions
 from ..store.checkpoint import Checkpoint, read_checkpoint
@@ -58,8 +60,7 @@ def quantize(
     """
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
-    report(progress, "read", 0, 1, "reading the checkpoint")
-    checkpoint = read_checkpoint(checkpoint_path)
+    checkpoint = _read_runnable(checkpoint_path, progress)
     model = SamMed2D.from_checkpoint(checkpoint).to(place)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
@@ -68,10 +69,11 @@ def quantize(
         side_by_side = workers if place.type == "cpu" else 1
         images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
-        packed = pack(model, torch.cat([i.pixels for i in images]), config, checkpoint.source, workers, progress)
+        notes = checkpoint.notes + checkpoint.cautions
+        packed = pack(model, torch.cat([i.pixels for i in images]), config, checkpoint.source, workers, progress, notes)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
-    write_model(output, packed, force=force)
+    packed = write_model(output, packed, force=force)
     clock.lap("write")
     work.remove()
     labels = [len(image.labels) for image in images]
@@ -86,10 +88,11 @@ def pack(
     source: FileSource,
     threads: int = 1,
     progress: ProgressCallback | None = None,
+    notes: tuple[str, ...] = (),
 ) -> StoredModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
 
-    source: the file that `model` was read from, for the card.
+    source: the file that `model` was read from; notes: what was changed in it: both for the card.
     """
     plan = NetworkPlan.of(model.architecture, config)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
@@ -110,8 +113,16 @@ def pack(
         seed=config.seed,
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=library_versions("torch", "numpy", "scipy"),
+        notes=notes,
     )
     return StoredModel(model.architecture, card, tensors)
+
+
+def _read_runnable(path: str | os.PathLike[str], progress: ProgressCallback | None) -> Checkpoint:
+    report(progress, "read", 0, 1, "reading the checkpoint")
+    checkpoint = read_checkpoint(path)
+    require_memory(running_bytes(checkpoint.architecture), checkpoint.source.file_name, CheckpointError)
+    return checkpoint
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.machine import physical_cores, release_memory
-from ..errors import ConfigError
+from ..base.system.folders import user_cache_folder
+from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
@@ -18,7 +19,7 @@ from ..store.model_file import StoredModel, is_packed_model
 from .engines.choice import resolve_engine
 from .engines.parts import Engine, Sessions, start_in_memory
 from .engines.start import start_packed
-from .engines.unpacked_cache import UnpackedCache, user_cache_folder
+from .engines.unpacked_cache import UnpackedCache
 
 # Smaller models are unpacked faster than they are found.
 _LEAST_CACHED_BYTES = 32 * 2**20
@@ -32,6 +33,7 @@ class Model:
     digest: SHA-256 of the model file, for the keys of caches.
     threads: threads that one call uses.
     engine: what runs the encoder; prompts always run on onnxruntime.
+    notes: what was changed to make the network run here, and what that means for its masks.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class Model:
         engine: Engine,
         sessions: Sessions,
         no_mask: np.ndarray,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.architecture = architecture
         self.card = card
         self.digest = digest
         self.threads = threads
         self.engine: Engine = engine
+        self.notes = notes
         self._sessions = sessions
         # Replaces the mask encoder's result where there is no mask.
         self._no_mask = no_mask
@@ -69,8 +73,11 @@ class Model:
         return 4 * self.architecture.grid
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
-        """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid)."""
-        return self._sessions.encoder(pixels[None])
+        """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid).
+
+        Raises ModelFileError where a value is not finite, and so does `decode`.
+        """
+        return _finite(self._sessions.encoder(pixels[None]), "embedding")
 
     def decode(
         self,
@@ -94,7 +101,7 @@ class Model:
             "point_labels": np.asarray(point_labels, np.int64),
         }
         low_res_masks, iou_predictions = self._sessions.decoder.run(None, inputs)
-        return low_res_masks, iou_predictions
+        return _finite(low_res_masks, "mask"), _finite(iou_predictions, "predicted IoU")
 
     def _dense_embedding(self, mask_probabilities: np.ndarray | None) -> np.ndarray:
         if mask_probabilities is None:
@@ -144,7 +151,8 @@ def _load_packed(
     digest = FileSource.of(path).sha256
     engine = resolve_engine(asked, digest, threads)
     network, sessions = start_packed(path, digest, threads, cache, engine)
-    return Model(network.architecture, network.card, digest, threads, engine, sessions, _no_mask(network))
+    card, no_mask = network.card, _no_mask(network)
+    return Model(network.architecture, card, digest, threads, engine, sessions, no_mask, _card_notes(card))
 
 
 def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Literal["chosen"]) -> Model:
@@ -152,7 +160,20 @@ def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Lite
     network, digest = float_network(checkpoint.architecture, checkpoint.tensors), checkpoint.source.sha256
     engine = resolve_engine(asked, digest, threads)
     sessions = start_in_memory(network, threads, engine)
-    return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network))
+    notes = checkpoint.notes + checkpoint.cautions
+    return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network), notes)
+
+
+def _card_notes(card: Mapping[str, Any]) -> tuple[str, ...]:
+    notes = card.get("notes")
+    return tuple(map(str, notes)) if isinstance(notes, list) else ()
+
+
+def _finite(values: np.ndarray, what: str) -> np.ndarray:
+    """`values`; an empty mask would be taken for an answer where the network gave none."""
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"The model gave no finite {what} for this image. Get an undamaged copy of the model.")
+    return values
 
 
 def _no_mask(network: StoredModel) -> np.ndarray:

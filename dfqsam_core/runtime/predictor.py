@@ -83,8 +83,8 @@ class SamPredictor:
         """Predict masks of one object on the image that is set.
 
         point_coords: (N, 2) x, y in pixels of the image, whole numbers being pixel centres. point_labels: (N,), 1 for
-        foreground and 0 for background. box: (4,) x0, y0, x1, y1. mask_input: (1, 4 grid, 4 grid) logits, one of the
-        low_res_masks of an earlier call.
+        foreground and 0 for background. box: (4,) or (1, 4) x0, y0, x1, y1. mask_input: (1, 4 grid, 4 grid) logits,
+        one of the low_res_masks of an earlier call.
         multimask_output: three masks to choose from (SAM-Med2D's way, see `best_mask`) instead of SAM's single one.
         Returns masks bool (C, H, W), or float32 logits with `return_logits`; predicted IoU float32 (C,); low-resolution
         logits float32 (C, 4 grid, 4 grid). C is 3 or 1.

@@ -45,8 +45,11 @@ def check_points(point_coords: Any, point_labels: Any, image_shape: tuple[int, i
 def check_box(box: Any, image_shape: tuple[int, int]) -> np.ndarray:
     """Return corners (2, 2) as float64 of a box in xyxy order; raise PromptError when it is malformed or outside."""
     corners = _numbers(box, "box")
+    # SAM's own examples give one box as (1, 4).
+    if corners.shape == (1, 4):
+        corners = corners[0]
     if corners.shape != (4,):
-        raise PromptError(f"The box has the shape {corners.shape}. Give four numbers: x0, y0, x1, y1.")
+        raise PromptError(f"The box has the shape {corners.shape}. Give one box of four numbers: x0, y0, x1, y1.")
     x0, y0, x1, y1 = corners.tolist()
     if x0 > x1 or y0 > y1:
         raise PromptError(f"The corners of the box {corners.tolist()} are swapped. Give the smaller x and y first.")

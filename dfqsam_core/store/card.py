@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._version import __version__
+from ..base.inputs import shown
+from ..errors import ModelFileError
 from ..network.architecture import Architecture
 from ..network.costs import bit_operations, products
 from ..network.tensor_shapes import expected_shapes
 from .file_identity import FileSource
-from .model_checks import FORMAT_VERSION
+from .model_checks import AGAIN, FORMAT_VERSION, check_card
 
-__all__ = ["FORMAT_VERSION", "build_card", "library_versions", "tensor_sizes"]
+__all__ = ["DIGEST_KEY", "FORMAT_VERSION", "build_card", "library_versions", "read_card", "tensor_sizes"]
 
 LICENCE = "Apache-2.0, the licence of SAM and SAM-Med2D; the checkpoint's own licence holds where it differs"
 INTENDED_USE = "Research on and teaching of prompted segmentation of CT and MR slices. Not a medical device."
@@ -24,6 +26,13 @@ LIMITS = (
     "The network sees single slices of 8-bit gray values after a window; small or faint structures can vanish.",
     "Calibrated without data: accuracy on a given organ and scanner is unknown until it is measured.",
 )
+# Of every card, with the kind that it must have.
+_ENTRIES = {"source": dict, "recipe": dict, "seed": int, "versions": dict, "measured": list}
+_ENTRIES |= {"licence": str, "intended_use": str, "limits": list}
+_SOURCE_ENTRIES = {"file_name": str, "sha256": str, "bytes": int}
+# SHA-256 of the tensors; earlier cards have none.
+DIGEST_KEY = "tensors_sha256"
+_MAX_DEPTH = 16
 _WHY_FLOAT = {
     "LayerNorm and LayerNorm2d": "few values, and their output sets the range of all that follows",
     "biases": "few values, added after the integer product is rescaled",
@@ -42,6 +51,7 @@ def build_card(
     tensor_bytes: Mapping[str, int],
     versions: Mapping[str, str],
     licence: str = LICENCE,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Assemble the card of a packed model, JSON-ready.
 
@@ -49,26 +59,62 @@ def build_card(
         "attention", "macs", "input_bits", "softmax_bits"} of quantized attention; bits are None where float.
     tensor_bytes: size of every tensor of the file, by name; card["sizes"] accounts for each of these bytes.
     versions: library versions that the tensors depend on, as of `library_versions`.
+    notes: what was changed in the checkpoint and what it means; without any the card says nothing of them.
     """
     return {
         "format_version": FORMAT_VERSION,
         "architecture": architecture.to_dict(),
-        "architecture_name": architecture.name,
         "source": source.to_dict(),
         "recipe": dict(recipe),
         "seed": seed,
         "layers": sorted((dict(layer) for layer in layers), key=lambda layer: layer["name"]),
+        "versions": dict(versions),
+        "measured": [],
+        "licence": licence,
+        "intended_use": INTENDED_USE,
+        "limits": list(LIMITS),
+        **({"notes": list(notes)} if notes else {}),
+    } | _figures(architecture, layers, tensor_bytes)
+
+
+def read_card(card: Any, tensor_bytes: Mapping[str, int]) -> tuple[Architecture, dict[str, Any]]:
+    """The architecture and the card of a file whose tensors have `tensor_bytes`, with all entries of `build_card`.
+
+    What the file can tell is counted anew and not believed. Raises ModelFileError for another format version, a
+    malformed layer table, and an entry that is missing or of another kind.
+    """
+    architecture = check_card(card)
+    if _is_deep(card, _MAX_DEPTH):
+        raise ModelFileError(f"The model card is nested more than {_MAX_DEPTH} times. {AGAIN}")
+    for table, kinds in ((card, _ENTRIES), (card.get("source"), _SOURCE_ENTRIES)):
+        for name, kind in kinds.items():
+            if type(table.get(name)) is not kind:
+                found = shown(table[name]) if name in table else "nothing"
+                raise ModelFileError(f"The model card's entry {name!r} is {found}, not a {kind.__name__}. {AGAIN}")
+    digest = card.get(DIGEST_KEY)
+    if digest is not None and not isinstance(digest, str):
+        raise ModelFileError(f"The model card's digest of the tensors is {shown(digest)}. {AGAIN}")
+    return architecture, {**card, **_figures(architecture, card["layers"], tensor_bytes)}
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    """Whether tables and lists are nested more than `levels` times: each page and panel draws one within the other."""
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deep(item, levels - 1) for item in items)
+
+
+def _figures(
+    architecture: Architecture, layers: Sequence[Mapping[str, Any]], tensor_bytes: Mapping[str, int]
+) -> dict[str, Any]:
+    """Entries that follow from the others and from the tensors."""
+    return {
+        "architecture_name": architecture.name,
         "weight_storage": _weight_storage(architecture, layers),
         "activation_arithmetic": _activation_arithmetic(architecture, layers),
         "effective_bits_per_weight": _effective_bits(architecture, tensor_bytes),
         "float_parts": _float_parts(architecture, layers),
         "sizes": tensor_sizes(architecture, tensor_bytes),
         "bit_operations": bit_operations(architecture, layers),
-        "versions": dict(versions),
-        "measured": [],
-        "licence": licence,
-        "intended_use": INTENDED_USE,
-        "limits": list(LIMITS),
     }
 
 

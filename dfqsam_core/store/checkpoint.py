@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..base.inputs import shown
 from ..base.interpolation import linear_resize_matrix, resize_bilinear
+from ..base.memory import require_memory
 from ..errors import CheckpointError
 from ..network.architecture import Architecture
 from ..network.tensor_shapes import check_shapes
@@ -18,6 +21,7 @@ from .file_identity import FileSource, refuse_missing, what_is
 from .safetensors_file import is_packed_model, looks_like_safetensors, open_safetensors
 from .stored_tensor import FLOAT_TYPES, StoredTensor
 from .torch_archive import read_torch_archive
+from .wrappers import state_dict_in, without_wrappers
 
 _SAM_IMAGE_SIZE, _MED2D_IMAGE_SIZE = 1024, 256
 _NOT_WEIGHTS = ("pixel_mean", "pixel_std")
@@ -27,40 +31,45 @@ _NOT_WEIGHTS = ("pixel_mean", "pixel_std")
 class Checkpoint:
     """A float network: `tensors` holds exactly the arrays that `architecture` expects, float32, all values finite.
 
-    source: the file it came from. notes: one sentence for each change made to the stored tensors.
+    source: the file it came from. notes: one sentence for each change made to the stored tensors. cautions: what these
+    changes mean for whoever uses the network.
     """
 
     architecture: Architecture
     tensors: Mapping[str, np.ndarray]
     source: FileSource
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     """Read a torch (.pth) or safetensors checkpoint; float32 weights stay mapped from the file, others are converted.
 
-    A 1024-pixel SAM becomes a 256-pixel one by resizing its position tables; `notes` says so.
+    Wrappers of trainers are taken off: the dictionary that holds the state dict, and prefixes of its names.
+    A 1024-pixel SAM becomes a 256-pixel one by resizing its position tables; `notes` says so, `cautions` what it means.
     Raises CheckpointError when the file is no SAM or SAM-Med2D, is damaged, or is unsafe to read.
     """
     path = Path(path)
-    stored = _weights(_stored_tensors(path), path)
+    saved, notes = _stored_tensors(path)
+    stored, left_out = _weights(saved, path)
     shapes = {name: tensor.shape for name, tensor in stored.items()}
     architecture = Architecture.from_shapes(shapes)
     check_shapes(shapes, architecture)
+    _refuse_too_much(stored, path)
     tensors = {name: _finite(name, tensor) for name, tensor in stored.items()}
-    checkpoint = Checkpoint(architecture, tensors, FileSource.of(path))
+    checkpoint = Checkpoint(architecture, tensors, FileSource.of(path), notes + left_out)
     return _resized(checkpoint) if architecture.image_size == _SAM_IMAGE_SIZE else checkpoint
 
 
-def _stored_tensors(path: Path) -> Mapping[str, Any]:
+def _stored_tensors(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     refuse_missing(path, CheckpointError)
     if looks_like_safetensors(path):
         if is_packed_model(path):
             raise CheckpointError(f"{path.name} is a packed model, not a float checkpoint. Choose the float weights.")
-        return open_safetensors(path, CheckpointError)[1]
+        return open_safetensors(path, CheckpointError)[1], ()
     kind = what_is(path)
     if kind == "a ZIP archive":
-        return _state_dict(read_torch_archive(path), path)
+        return state_dict_in(read_torch_archive(path), path.name)
     if kind == "a pickle":
         raise CheckpointError(
             f"{path.name} is a pickle of an old torch or of another program, which could run code and is not opened. "
@@ -69,26 +78,30 @@ def _stored_tensors(path: Path) -> Mapping[str, Any]:
     raise CheckpointError(f"{path.name} is {kind}, not a checkpoint. Choose sam-med2d_b.pth or a .safetensors file.")
 
 
-def _state_dict(saved: Any, path: Path) -> Mapping[str, Any]:
-    for key in ("model", "state_dict"):
-        if isinstance(saved, Mapping) and isinstance(saved.get(key), Mapping):
-            saved = saved[key]
-            break
-    if not isinstance(saved, Mapping) or not all(isinstance(name, str) for name in saved):
-        found = type(saved).__name__
-        raise CheckpointError(f"{path.name} holds a {found}, not a state dict. Save model.state_dict() alone.")
-    return saved
-
-
-def _weights(saved: Mapping[str, Any], path: Path) -> dict[str, StoredTensor]:
-    prefix = "module." if saved and all(name.startswith("module.") for name in saved) else ""
-    named = {name[len(prefix) :]: value for name, value in saved.items()}
+def _weights(saved: Mapping[str, Any], path: Path) -> tuple[dict[str, StoredTensor], tuple[str, ...]]:
+    named, notes = without_wrappers(saved, path.name)
     weights = {name: value for name, value in named.items() if name not in _NOT_WEIGHTS}
     for name, value in weights.items():
         if not isinstance(value, StoredTensor) or value.dtype not in FLOAT_TYPES:
             found = value.dtype if isinstance(value, StoredTensor) else f"a {type(value).__name__}"
-            raise CheckpointError(f"Entry {name!r} of {path.name} is {found}, not a float tensor. Choose a SAM file.")
-    return weights
+            raise CheckpointError(
+                f"Entry {shown(name)} of {path.name} is {found}, not a float tensor. Choose a SAM file."
+            )
+    return weights, notes
+
+
+def _refuse_too_much(stored: Mapping[str, StoredTensor], path: Path) -> None:
+    """Refuse tensors that show the same bytes again and again, and such that need too much memory as float32."""
+    total, size = sum(tensor.stored_bytes for tensor in stored.values()), path.stat().st_size
+    # A few weights may be tied; a published network has none such.
+    if total > 2 * size:
+        raise CheckpointError(
+            f"{path.name} has {size} bytes and its tensors {total}: many of them are the same. Get an undamaged copy."
+        )
+    converted = [tensor for tensor in stored.values() if not tensor.is_mapped]
+    kept = sum(4 * math.prod(tensor.shape) for tensor in converted)
+    passing = max((tensor.stored_bytes + 4 * tensor.elements for tensor in converted), default=0)
+    require_memory(kept + passing, path.name, CheckpointError)
 
 
 def _finite(name: str, stored: StoredTensor) -> np.ndarray:
@@ -112,4 +125,9 @@ def _resized(checkpoint: Checkpoint) -> Checkpoint:
             name = f"image_encoder.blocks.{block}.attn.rel_pos_{axis}"
             tensors[name] = matrix @ tensors[name]
     note = f"Position tables resized linearly from {old.image_size}-pixel to {new.image_size}-pixel images."
-    return replace(checkpoint, architecture=new, tensors=tensors, notes=(note,))
+    caution = (
+        f"This network was made for {old.image_size}-pixel images and sees slices of {new.image_size} x "
+        f"{new.image_size} pixels here, with SAM-Med2D's preprocessing: its masks are coarser than in the program it "
+        "comes from, and may be wrong where that one is right."
+    )
+    return replace(checkpoint, architecture=new, tensors=tensors, notes=(*checkpoint.notes, note), cautions=(caution,))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from .card import DIGEST_KEY
 from .checkpoint import read_checkpoint
 from .file_identity import FileSource
 from .model_file import read_model
@@ -21,7 +22,8 @@ def describe_file(path: str | os.PathLike) -> dict[str, Any]:
     """
     if is_packed_model(path):
         card = read_model(path).card
-        return {"kind": "packed model", **FileSource.of(path).to_dict(), "card": card}
+        tensors = "as they were written" if DIGEST_KEY in card else "of unknown state: the file has no digest of them"
+        return {"kind": "packed model", **FileSource.of(path).to_dict(), "tensors": tensors, "card": card}
     checkpoint = read_checkpoint(path)
     return {
         "kind": "float checkpoint",
@@ -30,7 +32,7 @@ def describe_file(path: str | os.PathLike) -> dict[str, Any]:
         "architecture": checkpoint.architecture.to_dict(),
         "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
         "float32_bytes": sum(tensor.nbytes for tensor in checkpoint.tensors.values()),
-        "notes": list(checkpoint.notes),
+        "notes": list(checkpoint.notes + checkpoint.cautions),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..base.inputs import require_plain_file
 from ..errors import DFQSAMError
 
 _CHUNK_BYTES = 2**20
@@ -50,15 +51,12 @@ class FileSource:
 
 
 def refuse_missing(path: Path, error: type[DFQSAMError]) -> None:
-    """Raise `error` when `path` does not exist, is a folder, is empty or cannot be opened."""
-    if path.is_dir():
-        raise error(f"{path} is a folder. Choose a model file in it.")
+    """Raise `error` when `path` does not exist, is no plain file, is empty or cannot be opened."""
+    require_plain_file(path, error)
     try:
         with open(path, "rb") as file:
             if not file.read(1):
                 raise error(f"{path.name} is empty. Get a complete copy.")
-    except FileNotFoundError:
-        raise error(f"{path} does not exist. Check the name.") from None
     except OSError as fault:
         raise error(f"{path} cannot be read: {fault.strerror}. Check the permissions.") from fault
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..base.inputs import shown
 from ..errors import ModelFileError
 from ..network.architecture import Architecture, Shape
 from ..network.layers import LayerSpec, decoder_layers, encoder_layers
@@ -16,7 +17,7 @@ from .packing import WEIGHT_BITS, check_packed, packed_width
 
 FORMAT_VERSION = 1
 ACTIVATION_BITS = range(2, 9)
-_AGAIN = "Get an undamaged copy, or make the model again."
+AGAIN = "Get an undamaged copy, or make the model again."
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class TensorRule:
         if tensor.dtype != self.dtype or tensor.shape not in self.shapes:
             wanted = " or ".join(map(str, self.shapes))
             found = f"{tensor.dtype} {tensor.shape}"
-            raise ModelFileError(f"Tensor {name!r} is {found}, it should be {self.dtype} {wanted}. {_AGAIN}")
+            raise ModelFileError(f"Tensor {name!r} is {found}, it should be {self.dtype} {wanted}. {AGAIN}")
         fault = self._fault(tensor)
         if fault:
-            raise ModelFileError(f"Tensor {name!r} {fault}. {_AGAIN}")
+            raise ModelFileError(f"Tensor {name!r} {fault}. {AGAIN}")
 
     def _fault(self, tensor: np.ndarray) -> str:
         low, high = tensor.min(), tensor.max()
@@ -61,11 +62,11 @@ class TensorRule:
 def check_card(card: Any) -> Architecture:
     """Return the card's architecture; raise ModelFileError for another format version or a malformed layer table."""
     if not isinstance(card, Mapping):
-        raise ModelFileError(f"The model card is a {type(card).__name__}, not a table. {_AGAIN}")
+        raise ModelFileError(f"The model card is a {type(card).__name__}, not a table. {AGAIN}")
     version = card.get("format_version")
     if type(version) is not int or version != FORMAT_VERSION:
         raise ModelFileError(
-            f"The model has format version {version!r}, this program reads version {FORMAT_VERSION}. "
+            f"The model has format version {shown(version)}, this program reads version {FORMAT_VERSION}. "
             "Make the model again, or use the program that made it."
         )
     architecture = Architecture.from_dict(card.get("architecture"))
@@ -82,7 +83,7 @@ def check_tensors(tensors: Mapping[str, np.ndarray], card: Mapping[str, Any], ar
     }.items():
         if names:
             more = ", ..." if len(names) > 3 else ""
-            raise ModelFileError(f"{len(names)} tensors are {fault}: {', '.join(sorted(names)[:3])}{more}. {_AGAIN}")
+            raise ModelFileError(f"{len(names)} tensors are {fault}: {', '.join(sorted(names)[:3])}{more}. {AGAIN}")
     for name, rule in rules.items():
         rule.check(name, tensors[name])
 
@@ -145,14 +146,14 @@ def _attention_rules(name: str, entry: Mapping[str, Any], heads: int) -> dict[st
 
 def _check_entries(entries: Any, architecture: Architecture) -> None:
     if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
-        raise ModelFileError(f"The model card has no table of layers. {_AGAIN}")
+        raise ModelFileError(f"The model card has no table of layers. {AGAIN}")
     kinds: dict[Any, str] = {name: layer.kind for name, layer in all_layers(architecture).items()}
     kinds |= {f"image_encoder.blocks.{block}.attn": "attention" for block in range(architecture.depth)}
     for entry in entries:
         name = entry.get("name")
         kind = kinds.pop(name, None) if isinstance(name, str) else None
         if kind is None or entry.get("kind") != kind:
-            raise ModelFileError(f"The card's layer {name!r} is unknown, listed twice or of another kind. {_AGAIN}")
+            raise ModelFileError(f"The card's layer {shown(name)} is unknown, listed twice or of another kind. {AGAIN}")
         _check_bits(entry, kind)
 
 
@@ -163,8 +164,8 @@ def _check_bits(entry: Mapping[str, Any], kind: str) -> None:
         value = entry.get(key, "missing")
         if value is not None and (type(value) is not int or value not in bits):
             raise ModelFileError(
-                f"The model card gives layer {entry['name']!r} {key} {value!r}; "
-                f"it must be null or {bits[0]} to {bits[-1]}. {_AGAIN}"
+                f"The model card gives layer {entry['name']!r} {key} {shown(value)}; "
+                f"it must be null or {bits[0]} to {bits[-1]}. {AGAIN}"
             )
     if kind != "attention" and entry["weight_bits"] is None and entry["input_bits"] is not None:
-        raise ModelFileError(f"The model card gives layer {entry['name']!r} input codes but float weights. {_AGAIN}")
+        raise ModelFileError(f"The model card gives layer {entry['name']!r} input codes but float weights. {AGAIN}")

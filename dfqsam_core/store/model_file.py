@@ -14,14 +14,18 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from ..base.inputs import shown
 from ..base.outputs import atomic_output
 from ..errors import ModelFileError, OutputError
 from ..network.architecture import Architecture
 from ..network.layers import LayerSpec
+from .card import DIGEST_KEY, read_card
 from .file_identity import refuse_missing
-from .model_checks import all_layers, check_card, check_tensors
+from .model_checks import AGAIN, all_layers, check_card, check_tensors
 from .packing import unpack_codes
 from .safetensors_file import CARD_KEY, is_packed_model, open_safetensors
+from .stored_tensor import StoredTensor
+from .tensor_digest import tensors_digest
 
 __all__ = ["StoredModel", "is_packed_model", "read_model", "write_model"]
 
@@ -87,39 +91,39 @@ class StoredModel:
         return {entry["name"]: entry for entry in self.card["layers"]}
 
 
-def write_model(path: str | os.PathLike, model: StoredModel, force: bool = False) -> None:
+def write_model(path: str | os.PathLike, model: StoredModel, force: bool = False) -> StoredModel:
     """Write `model` to `path`; the same model gives the same bytes.
 
+    Returns the model as it was written: its card has the digest of its tensors.
     Raises ModelFileError when the model breaks a rule of the format, OutputError when `path` cannot be written.
     """
     if check_card(model.card) != model.architecture:
         raise ModelFileError("The model's card describes another architecture than the model. Build the card anew.")
     check_tensors(model.tensors, model.card, model.architecture)
-    text = _card_text(model.card)
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in model.tensors.items()}
+    card = {**model.card, DIGEST_KEY: tensors_digest(tensors)}
+    text = _card_text(card)
     with atomic_output(path, force) as temporary:
         try:
             save_file(tensors, temporary, {CARD_KEY: text})
         except SafetensorError as error:
             raise OutputError(f"Writing {path} failed: {error}. Free some space or choose another output.") from error
+    return StoredModel(model.architecture, card, tensors)
 
 
 def read_model(path: str | os.PathLike) -> StoredModel:
-    """Read and check a packed model; its tensors stay mapped from the file.
+    """Read and check a packed model to its last bit; its tensors stay mapped from the file.
 
     Raises ModelFileError, with the reason, when the file is not a whole, valid model of this format version.
     """
     path = Path(path)
     refuse_missing(path, ModelFileError)
     metadata, stored = open_safetensors(path, ModelFileError)
-    card = _parse_card(path, metadata)
     try:
-        architecture = check_card(card)
-        unknown = [name for name, tensor in stored.items() if tensor.dtype not in ("float32", "float16", "uint8")]
-        if unknown:
-            raise ModelFileError(f"Tensor {unknown[0]!r} is {stored[unknown[0]].dtype}, not float32, float16 or uint8.")
+        architecture, card = parse_card(path, metadata, stored)
         tensors = {name: tensor.read() for name, tensor in stored.items()}
         check_tensors(tensors, card, architecture)
+        _check_digest(tensors, card)
     except ModelFileError as error:
         raise ModelFileError(f"{path.name} cannot be used. {error}") from error
     return StoredModel(architecture, card, tensors)
@@ -135,7 +139,23 @@ def _card_text(card: Mapping[str, Any]) -> str:
     return text
 
 
-def _parse_card(path: Path, metadata: Mapping[str, str]) -> Any:
+def parse_card(
+    path: Path, metadata: Mapping[str, str], stored: Mapping[str, StoredTensor]
+) -> tuple[Architecture, dict[str, Any]]:
+    """Architecture and checked card of an opened model file, as `read_card` gives them."""
+    unknown = [name for name, tensor in stored.items() if tensor.dtype not in ("float32", "float16", "uint8")]
+    if unknown:
+        found = f"Tensor {shown(unknown[0])} is {stored[unknown[0]].dtype}"
+        raise ModelFileError(f"{found}, not float32, float16 or uint8. {AGAIN}")
+    return read_card(_card(path, metadata), {name: tensor.stored_bytes for name, tensor in stored.items()})
+
+
+def _check_digest(tensors: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
+    if card.get(DIGEST_KEY) not in (None, tensors_digest(tensors)):
+        raise ModelFileError(f"Its tensors are not those that were written: bits of the file have changed. {AGAIN}")
+
+
+def _card(path: Path, metadata: Mapping[str, str]) -> Any:
     text = metadata.get(CARD_KEY)
     if text is None:
         raise ModelFileError(f"{path.name} has no model card, so it is no packed model. Make one with dfqsam quantize.")

@@ -10,11 +10,13 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from ..base.inputs import is_plain_file, shown
 from ..errors import DFQSAMError
 from .stored_tensor import StoredTensor
 
 CARD_KEY = "dfqsam"
 _MAX_HEADER_BYTES = 16 * 2**20
+_MAX_DIMENSIONS = 8
 _TYPES = {
     "F64": ("float64", 8),
     "F32": ("float32", 4),
@@ -26,6 +28,8 @@ _TYPES = {
 
 def looks_like_safetensors(path: str | os.PathLike) -> bool:
     """Whether the file starts as a safetensors file does: a plausible length, then a JSON object."""
+    if not is_plain_file(path):
+        return False
     with open(path, "rb") as file:
         start = file.read(9)
     return len(start) == 9 and start[8:] == b"{" and 2 <= int.from_bytes(start[:8], "little") <= _MAX_HEADER_BYTES
@@ -66,25 +70,43 @@ def _read_header(path: Path, error: type[DFQSAMError]) -> tuple[dict[str, str], 
     if len(text) < length:
         raise error(f"{path.name} is truncated: it ends within its header. Get a complete copy.")
     try:
-        header = json.loads(text)
+        header = json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as fault:
-        raise error(f"{path.name} is damaged: its header is not JSON. Get an undamaged copy.") from fault
+        raise error(
+            f"{path.name} is damaged: its header is not JSON with every key once. Get an undamaged copy."
+        ) from fault
     metadata = header.pop("__metadata__", {}) if isinstance(header, dict) else None
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise error(f"{path.name} is damaged: its metadata is not a table of texts. Get an undamaged copy.")
     return metadata, header, 8 + length
 
 
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        # Each parser would take another one of the two.
+        raise ValueError("a key is given twice")
+    return table
+
+
+def _is_size(number: Any) -> bool:
+    return type(number) is int and 0 <= number < 2**63
+
+
 def _tensor(path: Path, name: str, entry: Any, start: int, size: int, error: type[DFQSAMError]) -> StoredTensor:
     try:
         shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
         dtype, itemsize = _TYPES.get(entry["dtype"], (str(entry["dtype"]), 0))
-        whole = all(type(number) is int and number >= 0 for number in (*shape, begin, end))
+        whole = len(shape) <= _MAX_DIMENSIONS and all(map(_is_size, (*shape, begin, end)))
         fits = whole and (itemsize == 0 or end - begin == math.prod(shape) * itemsize)
     except (KeyError, TypeError, ValueError) as fault:
-        raise error(f"{path.name} is damaged: tensor {name!r} has a malformed entry. Get an undamaged copy.") from fault
+        raise error(
+            f"{path.name} is damaged: tensor {shown(name)} has a malformed entry. Get an undamaged copy."
+        ) from fault
     if not fits:
-        raise error(f"{path.name} is damaged: tensor {name!r} does not fill its place. Get an undamaged copy.")
+        raise error(f"{path.name} is damaged: tensor {shown(name)} does not fill its place. Get an undamaged copy.")
     if start + end > size:
-        raise error(f"{path.name} is truncated: tensor {name!r} ends behind the end of the file. Get a complete copy.")
+        raise error(
+            f"{path.name} is truncated: tensor {shown(name)} ends behind the end of the file. Get a complete copy."
+        )
     return StoredTensor(path, dtype, shape, start + begin)

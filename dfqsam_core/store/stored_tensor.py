@@ -30,21 +30,34 @@ class StoredTensor:
     byte_offset: int
     strides: Shape | None = None
 
+    @property
+    def elements(self) -> int:
+        """Elements that are read: of a strided tensor all from its first to its last."""
+        return math.prod(self.shape) if self.strides is None else element_span(self.shape, self.strides)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the file that are read."""
+        return self.elements * np.dtype(_NUMPY_TYPES[self.dtype]).itemsize
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether `read_float32` gives the file's own pages and takes no memory."""
+        return self.dtype == "float32" and self.strides is None
+
     def read(self) -> np.ndarray:
         """The elements, mapped from the file copy-on-write: writing into the array never changes the file."""
-        count = math.prod(self.shape) if self.strides is None else self._span()
-        if count == 0:
+        if self.elements == 0:
             return np.empty(self.shape, _NUMPY_TYPES[self.dtype])
-        flat = np.memmap(self.path, _NUMPY_TYPES[self.dtype], "c", self.byte_offset, (count,)).view(np.ndarray)
+        flat = np.memmap(self.path, _NUMPY_TYPES[self.dtype], "c", self.byte_offset, (self.elements,)).view(np.ndarray)
         return self._arranged(np.require(flat, requirements="A"))
 
     def read_float32(self) -> np.ndarray:
         """The elements as float32: mapped when stored so, else read and converted."""
         if self.dtype == "float32":
             return self.read()
-        count = math.prod(self.shape) if self.strides is None else self._span()
         # Plain reading: pages of a mapped file would stay in memory beside the converted copy.
-        flat = np.fromfile(self.path, _NUMPY_TYPES[self.dtype], count, offset=self.byte_offset)
+        flat = np.fromfile(self.path, _NUMPY_TYPES[self.dtype], self.elements, offset=self.byte_offset)
         if self.dtype == "bfloat16":
             return self._arranged((flat.astype(np.uint32) << 16).view(np.float32))
         with np.errstate(over="ignore"):
@@ -55,9 +68,6 @@ class StoredTensor:
             return flat.reshape(self.shape)
         steps = [stride * flat.itemsize for stride in self.strides]
         return np.ascontiguousarray(np.lib.stride_tricks.as_strided(flat, self.shape, steps))
-
-    def _span(self) -> int:
-        return element_span(self.shape, self.strides or ())
 
 
 def element_span(shape: Shape, strides: Shape) -> int:

@@ -1,27 +1,28 @@
 """Checkpoints as torch.save writes them, read without torch and without running anything that they name.
 
 The archive is a ZIP of uncompressed members: a pickle that says which tensors there are, and one member of raw bytes
-per storage. The pickle is read by an unpickler that knows a dozen harmless names; every other name is refused.
+per storage. The pickle may use a dozen harmless names; every other name is refused.
 """
 
 from __future__ import annotations
 
-import collections
 import io
 import math
 import os
-import pickle
-import pickletools
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..base.inputs import shown
 from ..errors import CheckpointError
+from .pickle_reader import Name, PickleReader, StandIn
 from .stored_tensor import StoredTensor, element_span
 
-_MAX_PICKLE_BYTES = 32 * 2**20
+# Of the pickle and of the archive's directory; ViT-H with an Adam object has less than 1 MB of each.
+_MAX_TABLE_BYTES = 16 * 2**20
+_MAX_DIMENSIONS = 8
 _STORAGES = {
     "DoubleStorage": ("float64", 8),
     "FloatStorage": ("float32", 4),
@@ -39,11 +40,11 @@ _STORAGES = {
 def read_torch_archive(path: Path) -> Any:
     """The object that torch.save wrote to `path`, with a StoredTensor in the place of each tensor; reads no storage.
 
-    Objects of torch.optim become empty stand-ins. Raises CheckpointError when the archive is damaged, compressed, or
-    names anything else.
+    Tables of every kind become dictionaries, sets become lists, objects of torch.optim empty stand-ins. Raises
+    CheckpointError when the archive is damaged, compressed, or names anything else.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Archive(path) as file, zipfile.ZipFile(file) as archive:
             return _load(path, archive)
     except CheckpointError:
         raise
@@ -52,18 +53,27 @@ def read_torch_archive(path: Path) -> Any:
         raise CheckpointError(f"{path.name} is truncated or damaged ({error}). Get a complete copy.") from error
 
 
+class _Archive(io.FileIO):
+    """The file as `zipfile` sees it: it reads a directory in one piece, whatever size the file claims for it."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As of any file."""
+        if size is not None and size > _MAX_TABLE_BYTES:
+            raise CheckpointError(f"The archive {self.name} claims a table of {size} bytes. Get an undamaged copy.")
+        return super().read(-1 if size is None else size) or b""
+
+
 def _load(path: Path, archive: zipfile.ZipFile) -> Any:
     members = {info.filename: info for info in archive.infolist()}
     pickles = [name for name in members if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1 or any(name.endswith("/constants.pkl") for name in members):
         kind = "a TorchScript program" if pickles else "a ZIP archive, but none of torch.save"
         raise CheckpointError(f"{path.name} is {kind}. Choose a state dict saved with torch.save.")
-    text = archive.read(_stored(members[pickles[0]], _MAX_PICKLE_BYTES))
-    _refuse_wild_memo(text)
+    text = archive.read(_stored(members[pickles[0]], _MAX_TABLE_BYTES))
     prefix = pickles[0].removesuffix("data.pkl")
     if f"{prefix}byteorder" in members and archive.read(_stored(members[f"{prefix}byteorder"], 16)) != b"little":
         raise CheckpointError(f"{path.name} was saved on a big-endian machine. Save it again on a common one.")
-    return _Unpickler(text, _Storages(path, prefix, members)).load()
+    return _Table(_Storages(path, prefix, members)).read(text)
 
 
 def _stored(info: zipfile.ZipInfo, limit: int) -> zipfile.ZipInfo:
@@ -76,13 +86,6 @@ def _stored(info: zipfile.ZipInfo, limit: int) -> zipfile.ZipInfo:
         size = info.file_size
         raise CheckpointError(f"The archive's member {info.filename!r} of {size} bytes is too large. Get another copy.")
     return info
-
-
-def _refuse_wild_memo(text: bytes) -> None:
-    """Refuse memo numbers larger than the pickle: the unpickler would reserve memory for all numbers below."""
-    for opcode, argument, _ in pickletools.genops(text):
-        if opcode.name in ("PUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(text):
-            raise ValueError(f"memo number {argument} is too large")
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,18 @@ class _Storages:
 
     def find(self, identity: Any) -> _Storage:
         """Storage of a persistent id ("storage", type, key, location, number of elements)."""
-        _, (dtype, itemsize), key, _, count = identity
+        _, kind, key, _, count = identity
+        if not isinstance(kind, Name) or kind.value is None or not isinstance(key, str):
+            raise CheckpointError(f"{self.path.name} is damaged: a storage is {shown(identity)}.")
+        dtype, itemsize = kind.value
         info = self._members.get(f"{self._prefix}data/{key}")
         if info is None:
-            raise CheckpointError(f"{self.path.name} is incomplete: storage {key!r} is missing. Get a complete copy.")
+            raise CheckpointError(
+                f"{self.path.name} is incomplete: storage {shown(key)} is missing. Get a complete copy."
+            )
         _stored(info, os.path.getsize(self.path))
         if type(count) is not int or not 0 <= count * itemsize <= info.file_size:
-            raise CheckpointError(f"{self.path.name} is damaged: storage {key!r} is shorter than it says.")
+            raise CheckpointError(f"{self.path.name} is damaged: storage {shown(key)} is shorter than it says.")
         return _Storage(dtype, itemsize, count, self._first_byte(info))
 
     def _first_byte(self, info: zipfile.ZipInfo) -> int:
@@ -124,72 +132,57 @@ class _Storages:
         return first
 
 
-class _StandIn:
-    """An object of torch.optim, without any of its state."""
+class _Table:
+    """Reads the pickle: containers, tensors and storages; all it can call are those, and they only hold values."""
 
-    __slots__ = ()
-
-    def __init__(self, *arguments: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows containers, tensors and storages; all it can call are those names and they do nothing but hold values."""
-
-    def __init__(self, text: bytes, storages: _Storages) -> None:
-        super().__init__(io.BytesIO(text))
+    def __init__(self, storages: _Storages) -> None:
         self._storages = storages
-        # Made anew for each file, so that no pickle can leave a trace on them.
-        self._known: dict[str, Any] = {
-            "collections.OrderedDict": collections.OrderedDict,
-            "collections.defaultdict": collections.defaultdict,
-            "builtins.dict": dict,
-            "builtins.list": list,
-            "builtins.set": set,
-            "__builtin__.dict": dict,
-            "__builtin__.list": list,
-            "__builtin__.set": set,
-            "torch.Size": tuple,
-            "torch._utils._rebuild_tensor_v2": self._tensor_builder(),
+        self._reader = reader = PickleReader(self._name, storages.find, key_types=(StoredTensor,))
+        self._known: dict[str, Callable[..., Any]] = {
+            "collections.OrderedDict": lambda pairs=(): reader.table(pairs),
+            "collections.defaultdict": lambda make=None: {},
+            "builtins.dict": lambda pairs=(): reader.table(pairs),
+            "builtins.list": lambda values=(): reader.copied(values),
+            "builtins.set": lambda values=(): reader.copied(values),
+            "torch.Size": lambda values=(): values,
+            "torch._utils._rebuild_tensor_v2": self._tensor,
             "torch._utils._rebuild_parameter": lambda data, requires_grad=False, hooks=None: data,
         }
 
-    def find_class(self, module: str, name: str) -> Any:
+    def read(self, text: bytes) -> Any:
+        """The object that the pickle describes."""
+        return self._reader.read(text)
+
+    def _name(self, name: str) -> Name:
         """Harmless stand-in for a known name; CheckpointError for any other."""
-        known = f"{module}.{name}"
+        known = name.replace("__builtin__.", "builtins.", 1)
         if known in self._known:
-            return self._known[known]
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
-        if module.split(".")[:2] == ["torch", "optim"]:
-            return type("StandIn", (_StandIn,), {"__slots__": ()})
+            return Name(known, call=self._known[known])
+        if (storage := _STORAGES.get(name.removeprefix("torch."))) is not None and name.startswith("torch."):
+            return Name(name, value=storage)
+        if name.startswith("torch.optim."):
+            return Name(name, call=lambda *arguments: StandIn())
         raise CheckpointError(
-            f"The checkpoint wants to use {known!r}, which a state dict does not need; nothing of it was run. "
+            f"The checkpoint wants to use {shown(name)}, which a state dict does not need; nothing of it was run. "
             "Use the published file, or save its state dict alone as .safetensors."
         )
 
-    def persistent_load(self, identity: Any) -> _Storage:
-        """Storage that the pickle refers to."""
-        return self._storages.find(identity)
-
-    def _tensor_builder(self) -> Callable[..., StoredTensor]:
+    def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> StoredTensor:
         path = self._storages.path
-
-        def build(storage: _Storage, offset: int, size: Any, stride: Any, *_: Any) -> StoredTensor:
-            shape, strides = tuple(size), tuple(stride)
-            numbers = (offset, *shape, *strides)
-            if not all(type(number) is int and number >= 0 for number in numbers) or len(shape) != len(strides):
-                raise CheckpointError(f"{path.name} is damaged: a tensor has the shape {shape}, strides {strides}.")
-            # More elements than the storage has would be one element shown many times: no weight is stored so.
-            if max(offset + element_span(shape, strides), math.prod(shape)) > storage.count:
-                raise CheckpointError(f"{path.name} is damaged: a tensor of shape {shape} exceeds its storage.")
-            first = storage.byte_offset + offset * storage.itemsize
-            return StoredTensor(path, storage.dtype, shape, first, None if _is_row_major(shape, strides) else strides)
-
-        return build
+        numbers = (offset, *size, *stride) if isinstance(size, tuple) and isinstance(stride, tuple) else (None,)
+        if (
+            not isinstance(storage, _Storage)
+            or not all(type(number) is int and number >= 0 for number in numbers)
+            or len(size) != len(stride)
+            or len(size) > _MAX_DIMENSIONS
+        ):
+            found = f"the shape {shown(size)}, strides {shown(stride)}"
+            raise CheckpointError(f"{path.name} is damaged: a tensor has {found}.")
+        # More elements than the storage has would be one element shown many times: no weight is stored so.
+        if max(offset + element_span(size, stride), math.prod(size)) > storage.count:
+            raise CheckpointError(f"{path.name} is damaged: a tensor of shape {shown(size)} exceeds its storage.")
+        first = storage.byte_offset + offset * storage.itemsize
+        return StoredTensor(path, storage.dtype, size, first, None if _is_row_major(size, stride) else stride)
 
 
 def _is_row_major(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

@@ -21,7 +21,7 @@ SHEAR_TOLERANCE = 1e-3
 # Spacings that differ by less than this share are one spacing when the acquisition axis is chosen.
 _SAME_SPACING = 0.05
 # Voxel fraction below which a position is conversion noise; it keeps RAS, LPS and IJK prompts on one voxel.
-_VOXEL_DIGITS = 6
+VOXEL_DIGITS = 6
 # No volume reaches so far; farther positions need not be told apart.
 _FAR = 1e9
 
@@ -67,7 +67,7 @@ class VolumeGeometry:
     @cached_property
     def anatomical_axes(self) -> tuple[int, int, int]:
         """For I, J and K the patient axis it follows most closely (0 R, 1 A, 2 S), each used once."""
-        closeness = np.round(np.abs(self.directions_ras), _VOXEL_DIGITS)
+        closeness = np.round(np.abs(self.directions_ras), VOXEL_DIGITS)
         orders = list(permutations(range(3)))
         best = np.argmax([closeness[i, 0] + closeness[j, 1] + closeness[k, 2] for i, j, k in orders])
         i, j, k = orders[int(best)]
@@ -128,7 +128,7 @@ def nearest_voxel(points_ijk: ArrayLike) -> np.ndarray:
     The only rounding rule of the package. Returned as whole float64 numbers, so that NaN survives until it is refused.
     """
     near = np.clip(np.asarray(points_ijk, np.float64), -_FAR, _FAR)
-    return np.floor(np.round(near, _VOXEL_DIGITS) + 0.5)
+    return np.floor(np.round(near, VOXEL_DIGITS) + 0.5)
 
 
 def _check_matrix(matrix: np.ndarray) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,9 @@ from .slices import SliceKey
 
 Voxel = tuple[int, int, int]
 MAX_LABEL = 65535
+MAX_NAME = 1000
+# The decoder compares each prompt with each other one.
+MAX_PROMPTS_OF_SLICE = 1000
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,8 @@ class SegmentPrompts:
     """All prompts of one segment.
 
     label: 1..65535, its value in the label map. overwrite: whether it may take voxels of segments before it.
-    Raises PromptError for a label out of range, no prompts, a slice with two boxes or with negative points only.
+    Raises PromptError for a label out of range, a name that is too long or cannot be written, no prompts, a slice with
+    two boxes, with negative points only or with more than 1000 prompts.
     """
 
     name: str
@@ -119,13 +125,14 @@ class SegmentPrompts:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if not 1 <= self.label <= MAX_LABEL:
             raise PromptError(f"Segment {self.name!r} has the label {self.label}; labels are 1..{MAX_LABEL}.")
         if not self.prompts:
             raise PromptError(f"Segment {self.name!r} has no prompts. Give it a point or a box.")
-        boxes = [prompt.slice for prompt in self.prompts if isinstance(prompt, BoxPrompt)]
+        boxes = Counter(prompt.slice for prompt in self.prompts if isinstance(prompt, BoxPrompt))
         for key, prompts in self.by_slice().items():
-            _check_slice(self.name, key, prompts, boxes.count(key))
+            _check_slice(self.name, key, prompts, boxes[key])
         if self.propagation and any(prompt.axis != self.propagation.axis for prompt in self.prompts):
             raise PromptError(f"Segment {self.name!r} is propagated, so its prompts need one axis. Split the segment.")
         asked = self.propagation
@@ -137,10 +144,22 @@ class SegmentPrompts:
 
     def by_slice(self) -> dict[SliceKey, tuple[Prompt, ...]]:
         """Prompts grouped by slice as if given one after the other, slices in the order of their first prompt."""
-        groups: dict[SliceKey, tuple[Prompt, ...]] = {}
+        groups: dict[SliceKey, dict[object, Prompt]] = {}
         for prompt in self.prompts:
-            groups[prompt.slice] = with_prompt(groups.get(prompt.slice, ()), prompt)
-        return groups
+            group = groups.setdefault(prompt.slice, {})
+            # As `with_prompt`, without going through all earlier ones: a box replaces the box, a point an equal one.
+            kind = BoxPrompt if isinstance(prompt, BoxPrompt) else prompt
+            group.pop(kind, None)
+            group[kind] = prompt
+        return {key: tuple(group.values()) for key, group in groups.items()}
+
+
+def check_name(name: str) -> None:
+    """Raise PromptError for a segment's name that is too long, or has characters that no file can hold."""
+    if len(name) > MAX_NAME:
+        raise PromptError(f"A segment's name has {len(name)} characters; up to {MAX_NAME} are kept. Shorten it.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise PromptError(f"The segment's name {name!r} has a character that no text can hold. Choose another name.")
 
 
 def with_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt, ...]:
@@ -169,6 +188,8 @@ def _check_axis(axis: str) -> None:
 
 def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], boxes: int) -> None:
     where = f"Segment {name!r} on slice {key.axis} = {key.index}"
+    if len(prompts) > MAX_PROMPTS_OF_SLICE:
+        raise PromptError(f"{where} has {len(prompts)} prompts; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
     if boxes > 1:
         raise PromptError(f"{where} has more than one box. Keep one, or make two segments.")
     if not can_predict(prompts):

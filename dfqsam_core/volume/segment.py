@@ -112,10 +112,13 @@ def _report(
             "spacing_mm": [round(value, 6) for value in geometry.spacing_mm],
             "orientation": geometry.orientation,
             "modality": session.volume.modality,
+            "notes": list(session.volume.notes),
+            "passed_over": list(session.volume.passed_over),
         },
         "window": {"width": window.width, "level": window.level, "source": window.source},
         "model_digest": model.digest,
         "engine": model.engine,
+        "model_notes": list(getattr(model, "notes", ())),
         "segments": [
             {"name": segment.name, "label": segment.label, "voxels": voxels.get(segment.label, 0)}
             | ({"propagation": {"stops": [asdict(stop) for stop in found]}} if (found := stops[segment.label]) else {})

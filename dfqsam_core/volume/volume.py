@@ -24,6 +24,8 @@ class Volume:
     source: the file or folder it came from, for reports.
     nifti_header: nibabel's header of a NIfTI source, so that results repeat its sform and qform bit for bit.
     dicom_frames: the image planes of a DICOM source in the order of K, so that a DICOM SEG can refer to them.
+    notes: one sentence for each oddity of the source that was read in one of several ways.
+    passed_over: entries of a DICOM folder that are no part of the volume, each with the reason.
     """
 
     voxels_kji: np.ndarray
@@ -32,6 +34,8 @@ class Volume:
     source: str = ""
     nifti_header: Any = None
     dicom_frames: tuple[Frame, ...] = ()
+    notes: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         voxels = self.voxels_kji.view()

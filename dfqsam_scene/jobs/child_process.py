@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -15,14 +14,14 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 import dfqsam_core
+from dfqsam_core.base.system.children import children
 from dfqsam_core.progress import Progress
 
 # A cancelled child stops at its next report; one that does not report that long is killed.
 GRACE_SECONDS = 20.0
-_KEPT_LINES, _NICENESS = 200, 10
+_KEPT_LINES = 200
 
 
 def python_executable() -> str:
@@ -57,6 +56,7 @@ class ChildProcess:
         self.is_cancelled = False
         self._kill_at: float | None = None
         self._messages: SimpleQueue[str | int] = SimpleQueue()
+        self._children = children()
         self._process = subprocess.Popen(
             [python or python_executable(), "-m", "dfqsam_core", *arguments],
             # `-m` looks for modules here: inside Slicer the package is in no place that Python knows by itself.
@@ -68,9 +68,9 @@ class ChildProcess:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            **_own_group(),
+            **self._children.options(),
         )
-        _give_way(self._process)
+        self._children.give_way(self._process)
         threading.Thread(target=self._read, name="dfqsam-child", daemon=True).start()
 
     @property
@@ -85,14 +85,15 @@ class ChildProcess:
             while True:
                 self._take(self._messages.get_nowait())
         if self._kill_at is not None and time.monotonic() > self._kill_at and self.exit_code is None:
-            _end_group(self._process, by_force=True)
+            self._kill_at = None
+            self._children.end(self._process)
 
     def cancel(self) -> None:
         """Ask the child to stop; asking again has no effect."""
         if self.exit_code is None and not self.is_cancelled:
             self.is_cancelled = True
             self._kill_at = time.monotonic() + GRACE_SECONDS
-            _end_group(self._process, by_force=False)
+            self._children.ask(self._process)
 
     def _take(self, message: str | int) -> None:
         if isinstance(message, int):
@@ -118,29 +119,3 @@ def _progress(line: str) -> Progress | None:
         return Progress(str(fields["stage"]), int(fields["done"]), int(fields["total"]), str(fields["message"]))
     except (ValueError, TypeError, KeyError):
         return None
-
-
-def _own_group() -> dict[str, Any]:
-    """Options that give the child a group of its own, to which PythonSlicer's real Python belongs, and no window."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
-    return {"start_new_session": True}
-
-
-def _give_way(process: subprocess.Popen[str]) -> None:
-    """Let Slicer's own threads go first: the child uses all cores. On Windows it was started so."""
-    if sys.platform != "win32":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PGRP, process.pid, _NICENESS)
-
-
-def _end_group(process: subprocess.Popen[str], by_force: bool) -> None:
-    """End a child with its children: politely where the system can, which Windows cannot without a console."""
-    if process.poll() is not None:
-        return
-    if sys.platform == "win32":
-        kill = ["taskkill", "/PID", str(process.pid), "/T", "/F"]
-        subprocess.Popen(kill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **_own_group())
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)

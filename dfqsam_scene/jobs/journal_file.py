@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 import struct
-import sys
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dfqsam_core.base.system.locks import open_alone
 from dfqsam_core.errors import OutputError
 
 Key = tuple[Any, ...]
@@ -22,8 +21,6 @@ _MAGIC = b"dfqsam journal 1\n"
 # Bytes and CRC-32 of the batch that follows.
 _HEAD = struct.Struct("<II")
 _LARGEST_BATCH, LARGEST_FILE = 2**26, 2**28
-# Windows locks bytes, not files: one that no journal reaches.
-_LOCKED_BYTE = 2**40
 
 
 class JournalFile:
@@ -40,8 +37,7 @@ class JournalFile:
     @classmethod
     def create(cls, path: Path) -> JournalFile:
         """Make a new file; raises OSError where that cannot be."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
-        _lock(descriptor)
+        descriptor = open_alone(path, is_new=True)
         journal = cls(path, {}, 0, descriptor)
         journal._write(_MAGIC)
         return journal
@@ -50,16 +46,15 @@ class JournalFile:
     def take(cls, path: Path) -> JournalFile | None:
         """Open a file that nobody else has open, without the batch that was in hand; None for any other."""
         try:
-            descriptor = os.open(path, os.O_RDWR | _FLAGS)
+            descriptor = open_alone(path)
         except OSError:
             return None
-        try:
-            found = _read(descriptor) if _is_own(descriptor) and _lock(descriptor) else None
+        with contextlib.suppress(OSError):
+            is_small = os.fstat(descriptor).st_size <= LARGEST_FILE + _LARGEST_BATCH
+            found = _read(descriptor) if is_small else None
             if found is not None:
                 os.ftruncate(descriptor, found[1])
                 return cls(path, *found, descriptor)
-        except OSError:
-            pass
         os.close(descriptor)
         return None
 
@@ -103,17 +98,6 @@ class JournalFile:
         self.size += len(data)
 
 
-_FLAGS = (
-    os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-)  # Not blocking: a pipe in the place of a journal would keep its opener waiting.
-
-
-def _is_own(descriptor: int) -> bool:
-    state = os.fstat(descriptor)
-    is_mine = not hasattr(os, "getuid") or state.st_uid == os.getuid()
-    return is_mine and stat.S_ISREG(state.st_mode) and state.st_size <= LARGEST_FILE + _LARGEST_BATCH
-
-
 def _read(descriptor: int) -> tuple[Entries, int] | None:
     """Entries and the bytes they take; None for a file that is no journal."""
     data = memoryview(_content(descriptor))
@@ -150,20 +134,3 @@ def _batch(packed: memoryview) -> list[tuple[Key, Any]] | None:
         return [(tuple(key), value) for key, value in json.loads(text) if hash(tuple(key)) is not None]
     except (ValueError, TypeError, RecursionError, zlib.error):
         return None
-
-
-def _lock(descriptor: int) -> bool:
-    """Whether the file is ours alone now."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

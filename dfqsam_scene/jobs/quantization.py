@@ -29,8 +29,8 @@ _HEARTBEAT_SECONDS, _SILENT_SECONDS = 5.0, 30.0
 class QuantizationSettings:
     """What `dfqsam quantize` is asked for.
 
-    checkpoint, output: absolute paths. recipe: "default", "paper" or "fast". bits: 4 to 8. images, iterations: None
-    for the recipe's own. threads: None for all cores.
+    checkpoint, output: absolute paths. recipe: one of `quant.config.OFFERED_RECIPES`. bits: 4 to 8. images,
+    iterations: None for the recipe's own. threads: None for all cores.
     """
 
     checkpoint: str

@@ -75,6 +75,11 @@ class Quantizing:
         """Whether a quantization runs."""
         return self.job is not None and self.job.state == "running"
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether a child process is listened to, of a quantization or an estimate."""
+        return self.is_running or self._estimating is not None
+
     def state(self) -> QuantizationState:
         """What there is to see now; it looks at the folder of jobs."""
         job = self.job
@@ -136,7 +141,7 @@ class Quantizing:
 
     def poll(self) -> bool:
         """Follow what runs; whether there was anything to follow."""
-        is_following = self.is_running or self._estimating is not None
+        is_following = self.is_followed
         if self._estimating is not None:
             self._follow_estimate(*self._estimating)
         if self.job is not None and self.job.state == "running":

@@ -112,15 +112,18 @@ class Worker:
             if not self._closed and not job.cancelled.is_set():
                 job.progress(progress)
 
-    def rest(self, seconds: float = _REST_SECONDS) -> None:
+    def rest(self, seconds: float = _REST_SECONDS) -> bool:
         """Let go of Python's lock for a moment while anything is worked on, work ahead included; else do nothing.
 
         For a host whose event loop keeps the lock while it idles, as Slicer's does: when its timer calls this, the
-        thread comes to run.
+        thread comes to run. Returns whether the timer should come again soon: something is worked on, or its end is
+        not delivered yet.
         """
         with self._changed:
-            if self._has_work(ahead_too=True):
+            is_working = self._has_work(ahead_too=True)
+            if is_working:
                 self._changed.wait(seconds)
+            return is_working or self._undelivered > 0
 
     def wait(self, timeout_seconds: float, ahead_too: bool = False) -> bool:
         """Wait until no job waits or runs; False when the time ran out first. Deliver is for the caller to call.

@@ -51,8 +51,7 @@ class SegmentationPreview:
         self._segments.restore(self._segments.segment_ids[0], key, mask)
 
     def _start(self) -> SegmentScene:
-        node = new_segmentation(self._volume_node, _NAME)
-        node.SetHideFromEditors(True)
+        node = new_segmentation(self._volume_node, _NAME, is_hidden=True)
         node.SetSaveWithScene(False)
         node.GetDisplayNode().SetSaveWithScene(False)
         segments = SegmentScene(self._volume_node, node)

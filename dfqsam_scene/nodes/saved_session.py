@@ -25,10 +25,14 @@ def store_text(text: str, segmentation_node: Any) -> Any:
     """Keep the text of a session file as the session of a segmentation; returns its node."""
     node = _find(segmentation_node)
     if node is None:
-        node = segmentation_node.GetScene().AddNewNodeByClass("vtkMRMLTextNode", "SAM session")
+        node = segmentation_node.GetScene().CreateNodeByClass("vtkMRMLTextNode")
+        node.UnRegister(None)
+        node.SetName("SAM session")
         node.SetAttribute(_ROLE, "1")
-        node.SetNodeReferenceID(_REFERENCE, segmentation_node.GetID())
+        # Slicer's Data tree looks at a node when it is added.
         node.SetHideFromEditors(True)
+        segmentation_node.GetScene().AddNode(node)
+        node.SetNodeReferenceID(_REFERENCE, segmentation_node.GetID())
     # In the scene's own file: a file of the node would be written before the scene tells that it is saved, and Slicer's
     # save dialog writes none for a hidden node.
     node.SetForceCreateStorageNode(node.CreateStorageNodeNever)

@@ -57,9 +57,16 @@ class SegmentChange:
         return np.unpackbits(self.packed[n], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
 
 
-def new_segmentation(volume_node: Any, name: str) -> Any:
-    """Add a segmentation node on the grid of a volume, beside it under the same parent transform."""
-    node = volume_node.GetScene().AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+def new_segmentation(volume_node: Any, name: str, is_hidden: bool = False) -> Any:
+    """Add a segmentation node on the grid of a volume, beside it under the same parent transform.
+
+    is_hidden: in no list, nor in the Data tree, which looks at a node when it is added.
+    """
+    node = volume_node.GetScene().CreateNodeByClass("vtkMRMLSegmentationNode")
+    node.UnRegister(None)
+    node.SetName(name)
+    node.SetHideFromEditors(is_hidden)
+    node = volume_node.GetScene().AddNode(node)
     node.CreateDefaultDisplayNodes()
     # The parent comes first: the reference geometry is computed in the node's own frame at the time of the call, and
     # the other order makes saving resample the segments.

@@ -6,6 +6,8 @@ from typing import Any
 
 import slicer
 
+from .slice_views import slice_nodes
+
 
 def show_volume(volume_node: Any) -> None:
     """Show a vtkMRMLScalarVolumeNode in all slice views and make it Slicer's active volume, as loading it by hand does.
@@ -26,6 +28,12 @@ def show_volume(volume_node: Any) -> None:
                 composite.SetForegroundVolumeID(None)
             if composite in logics:
                 logics[composite].FitSliceToBackground()
+
+
+def show_where_hidden(volume_node: Any) -> None:
+    """Show a volume in all slice views where none of them shows it: nobody can prompt on what is not to be seen."""
+    if not any(is_shown(volume_node, node) for node in slice_nodes(volume_node.GetScene())):
+        show_volume(volume_node)
 
 
 def is_shown(volume_node: Any, slice_node: Any) -> bool:

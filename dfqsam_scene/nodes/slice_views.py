@@ -62,8 +62,9 @@ class PresentSlice:
         crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
         if crosshair is not None:
             self._observe(crosshair, crosshair.CursorPositionModifiedEvent, lambda *_: self._mouse_moved(crosshair))
-        for node in slice_nodes(scene):
-            self._observe(node, "ModifiedEvent", lambda *_: self._changed())
+        self._listened: set[str] = set()
+        self._observe(scene, scene.NodeAddedEvent, lambda *_: self._listen())
+        self._listen()
 
     def key(self, volume_node: Any) -> SliceKey | None:
         """The slice of a volume that is looked at, None where no view shows one."""
@@ -80,6 +81,13 @@ class PresentSlice:
         for node, tag in self._tags:
             node.RemoveObserver(tag)
         self._tags = []
+
+    def _listen(self) -> None:
+        """Hear of all slice views, those of another layout or monitor, too."""
+        for node in slice_nodes(self._scene):
+            if node.GetID() not in self._listened:
+                self._listened.add(node.GetID())
+                self._observe(node, "ModifiedEvent", lambda *_: self._changed())
 
     def _observe(self, node: Any, event: Any, react: Callable[..., None]) -> None:
         self._tags.append((node, node.AddObserver(event, react)))

@@ -6,7 +6,8 @@ from __future__ import annotations
 KEYS = {
     "positive": ("P", "point inside the structure"),
     "negative": ("N", "point outside it"),
-    "box": ("B", "box around it: drag, or click two opposite corners"),
+    # Not B: in Slicer's slice views that is the previous slice.
+    "box": ("X", "box around it: drag, or click two opposite corners"),
     "accept": ("A", "accept the preview"),
     "discard": ("D", "discard the preview"),
     "candidate 1": ("1", "first candidate mask"),

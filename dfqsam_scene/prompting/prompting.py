@@ -48,7 +48,8 @@ class Prompting:
 
     choice: what is chosen. opening: the workspace on it. is_shown: whether the front end is in front; what is chosen
     meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other news;
-    notice_is_error: whether that is a refusal. keeping: what survives a crash, None where the front end keeps nothing.
+    notice_is_error: whether that is a refusal. is_working: whether something was worked on at the last tick: the next
+    one should come soon. keeping: what survives a crash, None where the front end keeps nothing.
     """
 
     def __init__(self, front: FrontEnd) -> None:
@@ -56,6 +57,7 @@ class Prompting:
         self.opening = Opening(self.worker, self._hear)
         self.choice = Choice()
         self.is_shown = True
+        self.is_working = False
         self.notice, self.notice_is_error = "", False
         self.place_tool: PlaceTool | None = None
         self.keeping: Keeping | None = None
@@ -147,6 +149,7 @@ class Prompting:
 
     def tick(self) -> bool:
         """Take over what the worker finished, follow what was chosen; whether there may be something new to see."""
+        self.is_working = self.worker.rest()
         self.worker.deliver()
         if not self._is_due or (self._scene is not None and self._scene.IsBatchProcessing()):
             if self.keeping is not None and self.keeping.is_behind:

@@ -12,6 +12,7 @@ from dfqsam_core.volume.prompts import Prompt
 
 from ..nodes.roles import ROLES
 from ..nodes.segments import new_segmentation
+from ..nodes.shown_volume import show_where_hidden
 from ..nodes.slice_views import show_slice
 from .prompting import Prompting
 from .window_texts import DISPLAYED, check_window, displayed_window
@@ -76,7 +77,7 @@ class Verbs:
     def choose_tool(self, role: str | None) -> None:
         """Let clicks in the slice views place this, None for nothing."""
         if role is not None:
-            self._room.require_volume_node()
+            show_where_hidden(self._room.require_volume_node())
             node = self._room.choice.segmentation_node
             if node is None or not node.GetSegmentation().GetNumberOfSegments():
                 self.add_segment()

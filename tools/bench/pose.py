@@ -58,8 +58,10 @@ def run_posing(pose: str, arguments: Sequence[str]) -> int:
 def _require_tools() -> str:
     """The C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        raise ConfigError(f"Posing works on Linux on x86-64 only, this is {sys.platform} on {platform.machine()}.")
+    # As a text, so that the types of the lines below are checked for every system.
+    system = str(sys.platform)
+    if system != "linux" or platform.machine() != "x86_64":
+        raise ConfigError(f"Posing works on Linux on x86-64 only, this is {system} on {platform.machine()}.")
     if compiler is None or shutil.which("objdump") is None:
         raise ConfigError("Posing needs a C compiler (cc) and objdump. Install gcc and binutils.")
     return compiler

@@ -32,6 +32,11 @@ class CompareSection:
         ui.cancelCompareButton.connect("clicked()", self._cancel)
         self._show()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether two models are being compared."""
+        return self._job is not None
+
     def tick(self) -> None:
         """Follow the job."""
         job = self._job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _UI = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "ModelPanel.ui"
 _ERROR_STYLE = "border: 2px solid #c0392b; border-radius: 3px;"
 # Ticks between two looks whether the packages are there now.
 _LOOK_AGAIN = 33
+_REST_SECONDS = 0.002
 
 
 class ModelPanel:
@@ -45,15 +47,21 @@ class ModelPanel:
         self._ticks = 0
         self._start()
 
-    def tick(self) -> None:
-        """Take over what threads and children finished."""
+    def tick(self) -> bool:
+        """Take over what threads and children finished; returns whether something is worked on."""
         self._ticks += 1
+        is_working = self.worker.rest()
         self.worker.deliver()
         if self.quantize is not None and self.compare is not None:
+            if self.quantize.is_running or self.compare.is_running:
+                is_working = True
+                # The threads that read what children say get Python's lock nowhere else.
+                time.sleep(_REST_SECONDS)
             self.quantize.tick()
             self.compare.tick()
         elif self._ticks % _LOOK_AGAIN == 0:
             self._start()
+        return is_working
 
     def cleanup(self) -> None:
         """Slicer closes, or the module is reloaded: jobs stop, and what they finished can be resumed."""

@@ -48,6 +48,11 @@ class QuantizeSection:
         ui.bitsBox.connect("valueChanged(int)", lambda _bits: self._offer_output())
         self._show()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a child process is listened to."""
+        return self.quantizing.is_followed
+
     def tick(self) -> None:
         """Follow what runs."""
         if self.quantizing.poll() and (
@@ -145,7 +150,8 @@ class QuantizeSection:
             self._do(lambda: self.quantizing.discard(self._chosen_job()))
 
     def _install(self) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The packages could not be installed."), waitCursor=True):
+        # No hour-glass: it would lie over the question, and over the installer's own window of progress.
+        with slicer.util.tryWithErrorDisplay(_("The packages could not be installed.")):
             torch_dependency.ensure(slicer.util.confirmOkCancelDisplay)
         self._show()
 

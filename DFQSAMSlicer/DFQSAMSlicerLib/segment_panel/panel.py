@@ -9,15 +9,17 @@ import slicer
 
 from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import data_folder
+from dfqsam_scene.jobs.worker import Worker
 from dfqsam_scene.prompting.keys import KEYS
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
 from dfqsam_scene.prompting.workspace import Workspace
 
+from ..shortcuts import Shortcuts
 from ..slice_views import shown_views
 from .display import Display
+from .key_names import WIDGETS, name_keys
 from .model_choice import ModelChoice
-from .shortcuts import WIDGETS, Shortcuts, name_keys
 from .window_choice import ModelView, WindowChoice
 
 # Fields of a Choice by the parameters that keep them in the scene.
@@ -56,7 +58,12 @@ class SegmentPanel:
             getattr(ui, WIDGETS[name]).connect("clicked()", actions[name])
         ui.clearSliceButton.connect("clicked()", verbs["clear slice"])
         name_keys(ui)
-        self.shortcuts = Shortcuts(window, actions)
+        self.shortcuts = Shortcuts(window, actions, KEYS)
+
+    @property
+    def worker(self) -> Worker:
+        """The thread that does the work."""
+        return self.room.worker
 
     @property
     def workspace(self) -> Workspace | None:
@@ -98,12 +105,13 @@ class SegmentPanel:
         """Choose a model, from another panel."""
         self.models.use(path)
 
-    def tick(self) -> None:
-        """Do what is due, and show it; cheap when nothing happened."""
+    def tick(self) -> bool:
+        """Do what is due, and show it; cheap when nothing happened. Returns whether something is worked on."""
         if self._is_stale:
             self._take_parameters()
         if self.room.tick():
             self._show()
+        return self.room.is_working
 
     def cleanup(self) -> None:
         """End all work; the scene keeps what is in it."""

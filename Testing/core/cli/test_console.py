@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import errno
 import json
 import signal
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core.base.outputs import write_json
-from dfqsam_core.cli.console import guarded, progress_callback
+from dfqsam_core.cli import console
+from dfqsam_core.cli.console import guarded, progress_callback, say
+from dfqsam_core.cli.main import VERBS
+from dfqsam_core.cli.tables import print_table
 from dfqsam_core.errors import CheckFailed, OutputError, VolumeError
 from dfqsam_core.progress import Cancelled, Progress, report
 
@@ -108,3 +112,34 @@ def test_a_report_is_replaced_only_by_force(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == {"a": 1}
     write_json(path, {"a": 2}, force=True)
     assert json.loads(path.read_text()) == {"a": 2}
+
+
+STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\ud800"
+
+
+def test_what_steers_a_terminal_is_shown_and_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"liver{STEERING}\tand\nspleen")
+    print_table(("name",), [(f"liver{STEERING}",)])
+    assert failing_with(VolumeError(f"Wrong: {STEERING}")) == 2
+    assert failing_with(OSError(errno.ENOENT, "No such file", f"/x{STEERING}")) == 2
+    with progress_callback(argparse.Namespace(progress="bars")) as progress:
+        report(progress, "reading", 1, 1, STEERING)
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err):
+        assert "]0;owned" in text
+        assert text.replace("\n", "").replace("\t", "").isprintable()
+
+
+def test_json_that_was_made_readable_is_the_same_json(capsys: pytest.CaptureFixture[str]) -> None:
+    say(json.dumps({"name": STEERING + "Leber äöü"}, indent=2, ensure_ascii=False))
+    text = capsys.readouterr().out
+    assert text.isascii() is False
+    assert json.loads(text) == {"name": STEERING + "Leber äöü"}
+
+
+def test_verbs_print_in_one_place() -> None:
+    verbs = {module.__name__.rpartition(".")[2] for module in VERBS}
+    for path in Path(console.__file__).parent.glob("*.py"):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        printed = any(isinstance(function, ast.Name) and function.id == "print" for function in calls)
+        assert not (printed and path.stem in verbs), path.name

@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Rooms inside a room: the same rule, one floor down.
 INNER: dict[str, dict[str, set[str]]] = {
+    CORE + "base": {"system": set()},
     RUNTIME: {"graph": set(), "engines": {"graph"}},
     VOLUME: {"files": set(), "session": {"files"}, "batch": {"files", "session"}},
     CORE + "quant": {"synthesis": set(), "calibration": set()},

@@ -79,6 +79,11 @@ def test_the_corners_of_a_box_follow_the_points(float_model: Model) -> None:
     assert labels.tolist() == [[1, 2, 3]]
 
 
+def test_one_box_may_come_as_sams_examples_give_it(float_model: Model) -> None:
+    flat, row = (asked(float_model, box=box)[1] for box in ([0, 12, 48, 24], np.array([[0, 12, 48, 24]])))
+    np.testing.assert_array_equal(row, flat)
+
+
 def test_a_mask_alone_is_a_prompt_and_becomes_probabilities(float_model: Model) -> None:
     logits = np.random.default_rng(1).standard_normal((1, 16, 16)).astype(np.float32)
     _, coords, labels, mask = asked(float_model, mask_input=logits)

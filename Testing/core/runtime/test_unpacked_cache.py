@@ -197,3 +197,46 @@ def test_small_models_are_not_kept(packed_file: Path, tmp_path: Path, monkeypatc
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     load_model(packed_file, threads=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_models_entry_is_no_entry(filled: Path, tmp_path: Path) -> None:
+    (entry,) = filled.iterdir()
+    shutil.copytree(entry, tmp_path / "another.unpacked")
+    assert UnpackedCache(tmp_path).find("another") is None
+    assert not (tmp_path / "another.unpacked").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="this system has no owners of files")
+@pytest.mark.parametrize("fault", ["link", "linked file", "open to all", "pipe"])
+def test_what_is_not_this_users_own_is_no_entry(filled: Path, tmp_path: Path, fault: str) -> None:
+    (original,) = filled.iterdir()
+    folder, elsewhere = tmp_path / "cache", tmp_path / "elsewhere"
+    folder.mkdir()
+    entry = folder / original.name
+    shutil.copytree(original, elsewhere)
+    shutil.copytree(original, entry)
+    if fault == "link":
+        shutil.rmtree(entry)
+        entry.symlink_to(elsewhere)
+    elif fault == "open to all":
+        entry.chmod(0o777)
+    else:
+        (entry / "decoder.onnx").unlink()
+        if fault == "pipe":
+            os.mkfifo(entry / "decoder.onnx")
+        else:
+            (entry / "decoder.onnx").symlink_to(elsewhere / "decoder.onnx")
+    assert UnpackedCache(folder).find(entry.name.removesuffix(".unpacked")) is None
+    assert not os.path.lexists(entry)
+    assert len(list(elsewhere.iterdir())) == len(list(original.iterdir()))
+
+
+def test_what_a_killed_program_left_goes_when_it_is_old(tmp_path: Path) -> None:
+    old, new, other = (tmp_path / name for name in (".partial-old.unpacked", ".partial-new.unpacked", ".partial-other"))
+    for folder in (old, new, other):
+        folder.mkdir()
+        (folder / "a.bin").write_bytes(b"half")
+        if folder != new:
+            os.utime(folder, (0, 0))
+    UnpackedCache(tmp_path).fill("key", write_hello)
+    assert {path.name for path in tmp_path.iterdir()} == {"key.unpacked", new.name, other.name}

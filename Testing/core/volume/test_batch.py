@@ -20,6 +20,7 @@ from dfqsam_core.volume.batch.row import BatchWork, RowResult, run_row
 from dfqsam_core.volume.batch.run import run_batch
 from dfqsam_core.volume.batch.table import BatchRow, read_table
 from dfqsam_core.volume.window import WINDOW_PRESETS, WindowLevel
+from Testing.support.dicom_series import change, write_series
 from Testing.support.packed import packed_toy
 
 PROMPTS = {
@@ -193,3 +194,31 @@ def test_cancelling_keeps_what_is_finished(table):
 def test_wrong_settings_are_refused_before_any_row(table, options, words):
     with pytest.raises(ConfigError, match=words):
         run_batch(read_table(table), table.parent / "m.safetensors", **options)
+
+
+def test_outputs_beside_the_slices_are_finished_the_second_time(table):
+    """The label map, its record and what the system leaves in a DICOM folder are no input."""
+    folder = table.parent
+    write_series(folder / "case")
+    box = {"type": "box", "corners": [[1, 1, 2], [4, 5, 2]]}
+    prompts = {"coordinate_system": "IJK", "segments": [{"name": "organ", "label": 7, "prompts": [box]}]}
+    (folder / "prompts.json").write_text(json.dumps(prompts))
+    table.write_text("volume,prompts,output\ncase,prompts.json,case/labels.dcm\ncase,prompts.json,case/labels.NII.GZ\n")
+    assert [result.status for result in run_here(table)] == ["done"] * 2
+    (folder / "case" / ".DS_Store").write_bytes(b"x")
+    (folder / "case" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
+    assert [result.status for result in run_here(table)] == ["skipped"] * 2
+    change(folder / "case" / "IM0003.dcm", lambda dataset: setattr(dataset, "RescaleIntercept", -1000))
+    results = run_here(table)
+    assert [result.status for result in results] == ["failed"] * 2
+    assert "--force" in results[0].reason
+    record = json.loads((folder / "case" / "labels.dcm.batch.json").read_text())
+    assert record["report"]["volume"]["passed_over"] == []
+
+
+def test_a_name_too_long_for_the_record_is_refused_before_the_work(table):
+    name = "a" * 220 + ".nii.gz"
+    table.write_text(f"volume,prompts,output\n0.nii,prompts.json,{name}\n")
+    (result,) = run_here(table)
+    assert (result.status, "File name too long" in result.reason) == ("failed", True)
+    assert not list(table.parent.glob("a*"))

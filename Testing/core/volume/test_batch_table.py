@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dfqsam_core.base.system.files import place_key
 from dfqsam_core.errors import ConfigError
+from dfqsam_core.volume.batch import table as batch_table
 from dfqsam_core.volume.batch.record import input_digest
 from dfqsam_core.volume.batch.table import BatchRow, read_table
 
@@ -71,3 +75,21 @@ def test_the_digest_of_a_folder_or_a_pair_follows_every_file(tmp_path):
     (tmp_path / "x.img").write_bytes(b"j")
     digests.append(input_digest(tmp_path / "x.hdr"))
     assert len(set(digests)) == 5
+
+
+def test_outputs_that_differ_in_case_are_one_where_the_disk_ignores_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later row replaced the result of the earlier one, on Windows and macOS."""
+    table = tmp_path / "table.csv"
+    table.write_text("volume,prompts,output\na,b,out.nii\nd,e,OUT.nii\n", encoding="utf-8")
+    monkeypatch.setattr(batch_table, "place_key", lambda path: place_key(path, lambda folder: True))
+    with pytest.raises(ConfigError, match=r"lines 2 and 3 .* same output"):
+        read_table(table)
+    monkeypatch.setattr(batch_table, "place_key", lambda path: place_key(path, lambda folder: False))
+    assert len(read_table(table)) == 2
+
+
+def test_lines_of_commas_alone_are_skipped(tmp_path):
+    (tmp_path / "t.csv").write_text("volume,prompts,output\na.nii,p.json,a.nrrd\n,,\n\n , ,\nb.nii,p.json,b.nrrd\n")
+    assert [(row.line, row.output.name) for row in read_table(tmp_path / "t.csv")] == [(2, "a.nrrd"), (6, "b.nrrd")]

@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
+from pydicom.pixels import apply_rescale
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import read_volume
@@ -179,12 +180,14 @@ def test_several_series_are_listed_and_one_can_be_chosen(shared, tmp_path):
         read_volume(tmp_path, series="1.2.3")
 
 
-def test_white_is_low_is_turned_to_white_is_high(shared, tmp_path):
+def test_white_is_low_changes_no_value(shared, tmp_path):
+    """MONOCHROME1 is about display: Hounsfield units are what pydicom's rescale gives."""
     dataset = pydicom.dcmread(shared / "data/robust_dicom/odd_files/CT_small.dcm")
-    values = dataset.pixel_array.astype(int)
     dataset.PhotometricInterpretation = "MONOCHROME1"
     dataset.save_as(tmp_path / "a.dcm")
-    np.testing.assert_array_equal(read_volume(tmp_path / "a.dcm").voxels_kji[0], -1 - values - 1024)
+    volume = read_volume(tmp_path / "a.dcm")
+    np.testing.assert_array_equal(volume.voxels_kji[0], apply_rescale(dataset.pixel_array, dataset))
+    assert "MONOCHROME1" in " ".join(volume.notes)
 
 
 def test_frames_of_an_enhanced_file_have_their_own_slope_and_place(shared, tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK
 
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt, VolumeGeometry, read_prompts
@@ -96,3 +97,45 @@ def test_a_roi_that_reaches_beyond_the_volume_is_cut_to_it(tmp_path):
 def test_markups_that_are_no_prompts_are_refused(tmp_path, markup, reason):
     with pytest.raises(PromptError, match=reason):
         read(tmp_path, markup)
+
+
+@pytest.mark.parametrize("signs", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_a_roi_on_voxel_borders_takes_the_voxels_inside_however_they_are_stored(tmp_path, signs):
+    """Its faces lie between the voxels 9 and 10, and 19 and 20: ten voxels, on no side one more."""
+    image = SimpleITK.Image(64, 64, 12, SimpleITK.sitkUInt8)
+    image.SetSpacing((1.5, 1.5, 4.0))
+    image.SetDirection(np.diag([*signs, 1.0]).ravel().tolist())
+    image.SetOrigin([0.0 if sign > 0 else 1.5 * 63 for sign in signs] + [0.0])
+    geometry = VolumeGeometry(
+        np.diag([-1.0, -1, 1, 1])
+        @ np.block([[np.diag([1.5 * signs[0], 1.5 * signs[1], 4.0]), np.array([image.GetOrigin()]).T], [0, 0, 0, 1]]),
+        (64, 64, 12),
+    )
+    low, high = 1.5 * 9.5, 1.5 * 19.5
+    roi = a_roi(center=[(low + high) / 2] * 2 + [24.0], size=[high - low] * 2 + [8.0])
+    (tmp_path / "r.mrk.json").write_text(json.dumps({"markups": [roi]}))
+    (segment,) = read_prompts(tmp_path / "r.mrk.json", geometry)
+    corners = [
+        image.TransformIndexToPhysicalPoint(getattr(segment.prompts[0], name)) for name in ("low_ijk", "high_ijk")
+    ]
+    np.testing.assert_allclose(np.sort(np.array(corners)[:, :2], axis=0), [[15, 15], [28.5, 28.5]])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"center": [0, 0, 0], "size": [0, 0, 0], "controlPoints": []},
+        {"center": [0, 0, 0], "size": [0, 0, 0]},
+        {"controlPoints": []},
+        {"controlPoints": [{"position": "", "positionStatus": "undefined"}]},
+        {"size": [-1, 5, 5]},
+    ],
+)
+def test_a_roi_that_was_never_placed_is_refused(tmp_path, fields):
+    with pytest.raises(PromptError, match="never placed"):
+        read(tmp_path, a_roi(**fields))
+
+
+def test_a_roi_between_the_centres_of_voxels_is_refused(tmp_path):
+    with pytest.raises(PromptError, match="centre of no voxel"):
+        read(tmp_path, a_roi(center=[20.5, 15, 20], size=[0.4, 6, 30]))

@@ -313,3 +313,21 @@ def test_mutated_files_give_a_volume_or_a_refusal(tmp_path, suffix):
             outcomes["read"] += 1
             assert isinstance(volume.geometry, VolumeGeometry)
     assert min(outcomes.values()) > 0
+
+
+@pytest.mark.parametrize("name", ["a.mhd", "a.nhdr", "A.MHD"])
+def test_a_header_beside_its_voxels_is_refused_by_its_name(tmp_path, name):
+    image = SimpleITK.GetImageFromArray(np.zeros((2, 3, 4), np.int16))
+    SimpleITK.WriteImage(image, str(tmp_path / name.lower()))
+    (tmp_path / name.lower()).rename(tmp_path / name)
+    with pytest.raises(VolumeError, match=rf"{name} keeps its voxels in another file"):
+        read_volume(tmp_path / name)
+
+
+@pytest.mark.parametrize("line", ["ElementDataFile = secret.raw\n", "elementdatafile=secret.raw\n", "Comment = a\rb\n"])
+def test_a_metaimage_that_two_programs_could_end_at_two_lines_is_refused(tmp_path, line):
+    (tmp_path / "secret.raw").write_bytes(bytes(48))
+    path = a_metaimage(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"NDims", line.encode() + b"NDims", 1))
+    with pytest.raises(VolumeError, match="twice"):
+        read_volume(path)

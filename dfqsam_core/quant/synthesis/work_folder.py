@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save_file
 from torch import Tensor
 
+from ...base.inputs import is_ours
+from ...base.system.files import replace_file
 from ...errors import ConfigError, OutputError
+from ...store.tensor_digest import file_digest
 
 FINGERPRINT = "dfqsam_synthesis.json"
+_DIGEST = "sha256"
 
 
 class WorkFolder:
@@ -41,14 +46,14 @@ class WorkFolder:
             return
         self._remove_images()
         try:
-            marker.write_text(json.dumps(fingerprint, sort_keys=True))
+            marker.write_text(json.dumps(fingerprint, sort_keys=True), encoding="utf-8")
         except OSError as error:
             raise OutputError(f"Nothing can be written into {path}: {error.strerror}. Choose --work-dir.") from error
 
     def _check(self, marker: Path, fingerprint: dict[str, Any]) -> None:
         try:
-            found = json.loads(marker.read_text())
-        except ValueError:
+            found = json.loads(marker.read_text(encoding="utf-8")) if is_ours(marker) else None
+        except (OSError, ValueError, RecursionError):
             found = None
         if found != json.loads(json.dumps(fingerprint)):
             raise ConfigError(
@@ -62,11 +67,18 @@ class WorkFolder:
     def load(self, index: int) -> dict[str, Any] | None:
         """State of image `index`, or None where none was saved. Raises ConfigError when the file is damaged."""
         file = self._file(index)
-        if not file.exists():
+        if not os.path.lexists(file):
             return None
         try:
-            state: dict[str, Any] = dict(load_file(file))
-        except SafetensorError as error:
+            if not is_ours(file):
+                raise ConfigError(f"The saved state {file} is no file of this user. Start without --resume.")
+            with safe_open(file, "pt") as opened:
+                metadata = opened.metadata() or {}
+            # Not mapped: Windows would refuse to replace the file while a tensor of it lives.
+            state: dict[str, Any] = dict(load(file.read_bytes()))
+            if metadata.get(_DIGEST) != _digest(file, state):
+                raise SafetensorError("its values are not those that were saved")
+        except (OSError, SafetensorError) as error:
             raise ConfigError(f"The saved state {file} is damaged. Delete it, or start without --resume.") from error
         return {**state, "labels": state["labels"].bool(), "steps": int(state["steps"])}
 
@@ -79,8 +91,8 @@ class WorkFolder:
         tensors["steps"] = torch.tensor(state["steps"])
         aside = self._file(index).with_suffix(".partial")
         try:
-            save_file(tensors, aside)
-            aside.replace(self._file(index))
+            save_file(tensors, aside, {_DIGEST: _digest(self._file(index), tensors)})
+            replace_file(aside, self._file(index))
         except (OSError, SafetensorError) as error:
             raise OutputError(
                 f"The state of the run cannot be saved in {self.path}: {error}. Free some space."
@@ -107,3 +119,7 @@ class WorkFolder:
         for pattern in ("image_*.safetensors", "image_*.partial"):
             for file in self.path.glob(pattern):
                 file.unlink()
+
+
+def _digest(file: Path, tensors: Mapping[str, Tensor]) -> str:
+    return file_digest(file.name, {name: tensor.numpy() for name, tensor in tensors.items()})

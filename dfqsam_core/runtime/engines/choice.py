@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...base.outputs import atomic_output
+from ...base.system.folders import user_cache_folder
 from ...errors import ConfigError, OutputError
 from .openvino import openvino_version
 from .parts import ENGINES, Engine
 from .start import cache_key
-from .unpacked_cache import user_cache_folder
 
 
 def resolve_engine(asked: Engine | Literal["chosen"], digest: str, threads: int) -> Engine:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from ...base.machine import release_memory
+from ...base.memory import require_memory
+from ...errors import ModelFileError
+from ...network.memory import running_bytes
 from ...store.model_file import StoredModel
 from .onnxruntime import create_session, open_session, save_session
 from .openvino import OpenVinoEncoder
@@ -45,6 +48,7 @@ class Sessions(NamedTuple):
 
 def start_in_memory(network: StoredModel, threads: int, engine: Engine = "onnxruntime") -> Sessions:
     """Sessions whose weights belong to this process alone; `engine` runs the encoder."""
+    _require_memory(network)
     if engine == "openvino":
         graphs = (build() for build in _encoder_builders(network, _BLOCKS_PER_OPENVINO_PART).values())
         encoder = OpenVinoEncoder(graphs, threads)
@@ -54,6 +58,7 @@ def start_in_memory(network: StoredModel, threads: int, engine: Engine = "onnxru
 
 def save_parts(network: StoredModel, folder: Path) -> None:
     """Write every part of `network` into `folder`, for `open_parts`."""
+    _require_memory(network)
 
     def save(part: tuple[str, Callable[[], InferenceGraph]]) -> None:
         save_session(part[1](), folder / f"{part[0]}{_ENDING}")
@@ -74,6 +79,10 @@ def open_parts(folder: Path, threads: int) -> Sessions:
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
         opened = pool.map(opened_part, files)
         return _sessions({path.stem: session for path, session in zip(files, opened, strict=True)})
+
+
+def _require_memory(network: StoredModel) -> None:
+    require_memory(running_bytes(network.architecture), f"The network {network.architecture.name}", ModelFileError)
 
 
 def _started(builders: _Builders, threads: int) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,9 +11,8 @@ import numpy as np
 
 from ...base import machine
 from ...errors import ModelFileError
-from ...store.model_checks import check_card
-from ...store.model_file import StoredModel, read_model
-from ...store.safetensors_file import CARD_KEY, open_safetensors
+from ...store.model_file import StoredModel, parse_card, read_model
+from ...store.safetensors_file import open_safetensors
 from .onnxruntime import engine_version
 from .parts import Engine, Sessions, open_parts, save_parts, start_in_memory
 from .unpacked_cache import UnpackedCache
@@ -61,19 +59,19 @@ class _TensorsOnUse(Mapping[str, np.ndarray]):
     """Tensors of a safetensors file, mapped anew at each use, so that none stays in memory longer than it is needed."""
 
     def __init__(self, path: Path) -> None:
-        self.metadata, self._stored = open_safetensors(path, ModelFileError)
+        self.metadata, self.stored = open_safetensors(path, ModelFileError)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._stored[name].read()
+        return self.stored[name].read()
 
     def __contains__(self, name: object) -> bool:
-        return name in self._stored
+        return name in self.stored
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._stored)
+        return iter(self.stored)
 
     def __len__(self) -> int:
-        return len(self._stored)
+        return len(self.stored)
 
 
 def _checked(path: Path) -> StoredModel:
@@ -84,5 +82,4 @@ def _checked(path: Path) -> StoredModel:
 
 def _unchecked(path: Path) -> StoredModel:
     tensors = _TensorsOnUse(path)
-    card = json.loads(tensors.metadata[CARD_KEY])
-    return StoredModel(check_card(card), card, tensors)
+    return StoredModel(*parse_card(path, tensors.metadata, tensors.stored), tensors)

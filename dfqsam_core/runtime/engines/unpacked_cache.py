@@ -5,38 +5,32 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ...base.bounded_folder import BoundedFolder, remove_entry
+from ...base.inputs import is_ours
 
 # A ViT-B takes 0.54 GB: the bytes as they are and as the processor wants them.
 DEFAULT_MAX_BYTES = 2 * 2**30
 _ENDING = ".unpacked"
 _MANIFEST = "manifest.json"
+_PARTIAL = ".partial-"
+# Far longer than any entry takes to be written.
+_ABANDONED_SECONDS = 24 * 3600
 _CHUNK_BYTES = 2**20
-
-
-def user_cache_folder() -> Path:
-    """Where this user's programs keep what they can make again."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "dfqsam"
 
 
 class UnpackedCache:
     """Entries `<key>.unpacked` in `folder`, up to `max_bytes` together; any of them may be deleted at any time.
 
-    An entry is a folder of files and a manifest of their sizes and checksums. Least recently used entries go first,
-    and nothing without this ending is ever touched. Several programs may share a folder.
+    An entry is a folder of files and a manifest of its key and of their sizes and checksums. What is a link, is
+    another user's or was made for another key is no entry. Least recently used entries go first, and nothing without
+    this ending is ever touched. Several programs may share a folder.
     """
 
     def __init__(self, folder: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
@@ -46,7 +40,7 @@ class UnpackedCache:
     def find(self, key: str) -> Path | None:
         """The folder of `key`, every byte of it verified; None where there is none, or a damaged one, which goes."""
         entry = self._entries.entry(key)
-        if not entry.is_dir():
+        if not os.path.lexists(entry):
             return None
         if not _is_whole(entry):
             remove_entry(entry)
@@ -62,9 +56,12 @@ class UnpackedCache:
         temporary = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=".partial-", suffix=_ENDING, dir=self.folder))
+            self._remove_abandoned()
+            temporary = Path(tempfile.mkdtemp(prefix=_PARTIAL, suffix=_ENDING, dir=self.folder))
             write(temporary)
-            (temporary / _MANIFEST).write_text(json.dumps(_manifest(temporary)))
+            (temporary / _MANIFEST).write_text(
+                json.dumps({"key": key, "files": _manifest(temporary)}), encoding="utf-8"
+            )
             return self._take_over(temporary, self._entries.entry(key))
         except OSError:
             return None
@@ -81,6 +78,12 @@ class UnpackedCache:
         self._entries.trim(keep=entry)
         return entry
 
+    def _remove_abandoned(self) -> None:
+        """Remove what programs left that were killed while they filled an entry."""
+        for path in self.folder.glob(f"{_PARTIAL}*{_ENDING}"):
+            if is_ours(path) and time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                remove_entry(path)
+
 
 def _manifest(entry: Path) -> dict[str, tuple[int, int]]:
     """Size and CRC-32 of each file of an entry but the manifest itself."""
@@ -91,9 +94,12 @@ def _manifest(entry: Path) -> dict[str, tuple[int, int]]:
 
 def _is_whole(entry: Path) -> bool:
     try:
-        expected = json.loads((entry / _MANIFEST).read_text())
-        return expected == {name: list(found) for name, found in _manifest(entry).items()}
-    except (OSError, ValueError):
+        if not (is_ours(entry) and all(map(is_ours, entry.iterdir()))):
+            return False
+        found = {name: list(facts) for name, facts in _manifest(entry).items()}
+        written = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
+        return written == {"key": entry.name.removesuffix(_ENDING), "files": found}
+    except (OSError, ValueError, RecursionError):
         return False
 
 

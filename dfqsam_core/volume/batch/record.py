@@ -12,10 +12,11 @@ from typing import Any
 from ...base.outputs import atomic_output
 from ...errors import VolumeError
 from ...store.file_identity import FileSource
+from ..files.dicom import series_files
+from ..files.nifti import nifti_files
 
 _FORMAT = "dfqsam batch record 1"
 _MAX_RECORD_BYTES = 64 * 2**20
-_PAIR = (".hdr", ".img", ".hdr.gz", ".img.gz")
 
 
 def record_path(output: Path) -> Path:
@@ -23,29 +24,29 @@ def record_path(output: Path) -> Path:
     return output.with_name(output.name + ".batch.json")
 
 
-def input_digest(path: Path) -> str:
-    """SHA-256 of a file, of both files of a NIfTI pair, or of a folder's files with their names.
+def input_digest(path: Path, series: str | None = None) -> str:
+    """SHA-256 of a file, of both files of a NIfTI pair, or of the slices in a DICOM folder with their names.
 
-    Raises VolumeError where there is nothing.
+    series: of a folder that holds several. Nothing else in a folder counts, as outputs and the system's own files; of
+    one that cannot be read every file does. Raises VolumeError where there is nothing.
     """
     if not path.exists():
         raise VolumeError(f"{path} does not exist. Check the table.")
-    files = _files(path)
+    files = _folder_files(path, series) if path.is_dir() else nifti_files(path)
     if files == [path]:
         return FileSource.of(path).sha256
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{os.path.relpath(file, path.parent)}\0{FileSource.of(file).sha256}\n".encode())
+        digest.update(os.fsencode(os.path.relpath(file, path.parent)) + f"\0{FileSource.of(file).sha256}\n".encode())
     return digest.hexdigest()
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(Path(parent, name) for parent, _, names in os.walk(path) for name in names)
-    name = next((path.name[: -len(end)] for end in _PAIR if path.name.lower().endswith(end)), None)
-    if name is None:
-        return [path]
-    return sorted({path, *(other for end in _PAIR if (other := path.with_name(name + end)).is_file())})
+def _folder_files(folder: Path, series: str | None) -> list[Path]:
+    try:
+        return series_files(folder, series)
+    except VolumeError:
+        paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+        return sorted(path for path in paths if path.is_file())
 
 
 def is_finished(output: Path, inputs: Mapping[str, Any]) -> bool:

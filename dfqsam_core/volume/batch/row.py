@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ...base.outputs import refuse_overwrite
 from ...errors import DFQSAMError, ModelFileError
 from ...runtime import Model, load_model
 from ..window import WindowLevel, window_text
-from .record import input_digest, is_finished, write_record
+from .record import input_digest, is_finished, record_path, write_record
 from .segment_file import segment_file
 from .table import BatchRow
 
@@ -61,6 +62,7 @@ def _segment(row: BatchRow, work: BatchWork) -> Status:
     inputs = _inputs(row, work)
     if is_finished(row.output, inputs):
         return "skipped"
+    refuse_overwrite(record_path(row.output), force=True)
 
     def record(output: Path, report: dict[str, Any]) -> None:
         # Before the output gets its name: a worker killed in between leaves a record alone, and the row is done again.
@@ -76,7 +78,7 @@ def _segment(row: BatchRow, work: BatchWork) -> Status:
 def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:
     """What the result depends on, ready for JSON."""
     return {
-        "volume": input_digest(row.volume),
+        "volume": input_digest(row.volume, row.series),
         "prompts": input_digest(row.prompts),
         "model": work.model_sha256,
         "window": window_text(work.window),

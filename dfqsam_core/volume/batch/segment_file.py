@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...base.outputs import atomic_output, refuse_overwrite
+from ...base.outputs import refuse_overwrite
 from ...progress import ProgressCallback
 from ...runtime import Model
 from ..files.label_maps import check_label_output, label_suffix, write_label_map
@@ -54,8 +54,10 @@ def segment_file(
     prompts = read_prompts(files.prompts, volume.geometry)
     result = segment_volume(volume, prompts, load(), window, progress)
     names = {segment.label: segment.name for segment in prompts}
-    with atomic_output(files.output, force) as temporary:
-        write_label_map(temporary, result.labels_kji, volume, names, force=True)
+
+    def beside(temporary: Path) -> None:
         if written is not None:
             written(temporary, result.report)
+
+    write_label_map(files.output, result.labels_kji, volume, names, force, beside=beside)
     return result

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...base.inputs import refuse_special_file
+from ...base.system.files import place_key
 from ...errors import ConfigError
 from .segment_file import SegmentFiles
 
@@ -43,13 +45,14 @@ def read_table(path: str | os.PathLike) -> tuple[BatchRow, ...]:
     """
     source = Path(path)
     try:
+        refuse_special_file(source, ConfigError)
         if source.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigError(f"The table {source} has more than {_MAX_FILE_BYTES} bytes. Split it.")
         with source.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True, skipinitialspace=True)
             _check_columns(source, reader.fieldnames)
             folder = source.resolve().parent
-            rows = tuple(_row(source, folder, reader.line_num, cells) for cells in reader)
+            rows = tuple(_row(source, folder, reader.line_num, cells) for cells in reader if not _is_blank(cells))
     except OSError as error:
         raise ConfigError(f"The table {source} cannot be read: {error.strerror}. Check the path.") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -69,6 +72,14 @@ def _check_columns(source: Path, columns: object) -> None:
         )
 
 
+def _is_blank(cells: dict[str, str | None]) -> bool:
+    """Whether a line has nothing but commas and blanks, as spreadsheets leave it."""
+    # DictReader collects cells beyond the last column as a list.
+    return not any(
+        text.strip() for cell in cells.values() for text in (cell if isinstance(cell, list) else [cell or ""])
+    )
+
+
 def _row(source: Path, folder: Path, line: int, cells: dict[str, str | None]) -> BatchRow:
     texts = {name: (cells.get(name) or "").strip() for name in _REQUIRED + _OPTIONAL}
     empty = [name for name in _REQUIRED if not texts[name]]
@@ -86,13 +97,12 @@ def _row(source: Path, folder: Path, line: int, cells: dict[str, str | None]) ->
 def _check_rows(source: Path, rows: tuple[BatchRow, ...]) -> None:
     if not rows:
         raise ConfigError(f"The table {source} has no rows below its first line. Add a line for each volume.")
-    lines: dict[Path, int] = {}
-    inputs = {path for row in rows for path in (row.volume, row.prompts)}
+    lines: dict[str, int] = {}
+    inputs = {place_key(path) for row in rows for path in (row.volume, row.prompts)}
     for row in rows:
-        if row.output in lines:
-            raise ConfigError(
-                f"The lines {lines[row.output]} and {row.line} of {source} have the same output {row.output}."
-            )
-        if row.output in inputs:
+        place = place_key(row.output)
+        if place in lines:
+            raise ConfigError(f"The lines {lines[place]} and {row.line} of {source} have the same output {row.output}.")
+        if place in inputs:
             raise ConfigError(f"Line {row.line} of {source} has the output {row.output}, which is an input.")
-        lines[row.output] = row.line
+        lines[place] = row.line

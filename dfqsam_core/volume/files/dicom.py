@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
-from .dicom_frames import Frame, frames_in_file, frames_in_folder
+from .dicom_folder import scan_folder
+from .dicom_frames import Frame, frames_in_file
 from .dicom_pixels import read_frames
 
 # How far a slice may lie from its place in an even stack, in slice distances, and how much directions may differ.
@@ -17,17 +19,43 @@ _EVEN_TOLERANCE = 0.1
 _DIRECTION_TOLERANCE = 1e-3
 
 
-def read_dicom(path: Path, series: str | None = None) -> Volume:
+def read_dicom(path: Path, series: str | None = None, within: Sequence[Path] | None = None) -> Volume:
     """Read one series from a DICOM file or folder, slices ordered by their position along the normal.
 
-    series: SeriesInstanceUID; needed where the folder holds several. Values are after the rescale slope of each slice.
-    Raises VolumeError for missing, doubled or uneven slices, mixed orientations, gantry tilt, and non-images.
+    series: SeriesInstanceUID; needed where the folder holds several. within: folders that links in it may not lead out
+    of. Values are after each slice's rescale slope or Modality LUT.
+    Raises VolumeError for missing, doubled or uneven slices, mixed orientations, gantry tilt, non-images, and for any
+    entry of the folder that could be a slice and cannot be used.
     """
-    frames = frames_in_folder(path) if path.is_dir() else frames_in_file(path)
-    chosen = sort_frames(choose_series(path, frames, series))
+    if path.is_dir():
+        content = scan_folder(path, within)
+        chosen = choose_series(path, content.frames, series)
+        content.refuse_loss(chosen[0].series)
+        left_out = content.left_out(chosen[0].series)
+    else:
+        chosen, left_out = choose_series(path, frames_in_file(path), series), ()
+    chosen = sort_frames(chosen)
     geometry = stack_geometry(path, chosen)
-    modality = chosen[0].modality or None
-    return Volume(read_frames(chosen), geometry, modality, source=str(path), dicom_frames=tuple(chosen))
+    notes = [f"{len(left_out)} entries of the folder are no part of the volume."] if left_out else []
+    if chosen[0].is_white_low:
+        notes.append("The series is MONOCHROME1: its values are kept as stored, and its pictures are usually inverted.")
+    return Volume(
+        read_frames(chosen),
+        geometry,
+        chosen[0].modality or None,
+        source=str(path),
+        dicom_frames=tuple(chosen),
+        notes=tuple(notes),
+        passed_over=left_out,
+    )
+
+
+def series_files(folder: Path, series: str | None = None) -> list[Path]:
+    """The files that `read_dicom` reads of a folder, by name; raises VolumeError as it does."""
+    content = scan_folder(folder)
+    chosen = choose_series(folder, content.frames, series)
+    content.refuse_loss(chosen[0].series)
+    return sorted({frame.path for frame in chosen})
 
 
 def choose_series(path: Path, frames: list[Frame], series: str | None) -> list[Frame]:
@@ -89,9 +117,24 @@ def _check_even(path: Path, positions: np.ndarray, step: np.ndarray, normal: np.
             "Separate them first."
         )
     expected = positions[0] + np.arange(len(positions))[:, None] * step
-    if np.linalg.norm(positions - expected, axis=1).max() > _EVEN_TOLERANCE * np.linalg.norm(step):
+    apart = np.linalg.norm(positions - expected, axis=1).max()
+    if apart > _EVEN_TOLERANCE * np.linalg.norm(step) and not _is_rounded(positions, expected):
         n = int(gaps.argmax())
         raise VolumeError(
             f"{path} is not an even stack: slices are {gaps.min():.3f} to {gaps.max():.3f} mm apart, the widest gap is "
             f"between slice {n} and {n + 1}. A slice is missing, or the series must be resampled first."
         )
+
+
+def _is_rounded(positions: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether an even stack's coordinates were written with one or two decimals, which moves them by half a digit.
+
+    Their differences then take two neighbouring values, which a missing slice would not leave so.
+    """
+    gaps = np.diff(positions, axis=0)
+    for digit_mm in (0.1, 0.01):
+        slack = digit_mm * (1 + 1e-3)
+        if np.allclose(positions / digit_mm, np.round(positions / digit_mm), rtol=0, atol=1e-4):
+            is_even = np.ptp(gaps, axis=0).max() <= slack and np.abs(positions - expected).max() <= slack
+            return bool(is_even and np.abs(gaps).mean(axis=0).max() >= 2 * digit_mm)
+    return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import VolumeError
-
-# Objects that carry pixels or positions but are no images of the patient.
-_NO_IMAGES = {"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "KO", "PR", "REG", "RWV"}
+from .dicom_kinds import NoImageError, NotDicomError, RefusedImageError, refuse_other_kinds
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +22,8 @@ class Frame:
     path, number: its file and its place in it (0 for a single-frame file). series: SeriesInstanceUID.
     position_lps: (3,) mm, centre of its first pixel. directions_lps: (3, 2) unit vectors along a row, along a column.
     spacing_mm: between columns, between rows. rows, columns: size in pixels. thickness_mm: 0 where unknown.
-    slope, intercept: value = stored value * slope + intercept.
+    slope, intercept: value = stored value * slope + intercept, unless has_lut: then a Modality LUT gives the values.
+    instance: SOPInstanceUID. is_white_low: MONOCHROME1, which is about display and changes no value.
     """
 
     path: Path
@@ -41,6 +39,9 @@ class Frame:
     thickness_mm: float
     slope: float
     intercept: float
+    has_lut: bool = False
+    instance: str = ""
+    is_white_low: bool = False
 
     @property
     def normal_lps(self) -> np.ndarray:
@@ -48,64 +49,28 @@ class Frame:
         return np.cross(self.directions_lps[:, 0], self.directions_lps[:, 1])
 
 
-class NotDicomError(VolumeError):
-    """The file is no DICOM file at all, so that a folder may pass over it."""
-
-
-class DamagedDicomError(VolumeError):
-    """The file is a broken DICOM file, perhaps a slice of the series, so that a folder may not pass over it."""
-
-
-def frames_in_folder(folder: Path) -> list[Frame]:
-    """Frames of every DICOM image below `folder`; other files, reports and plans are passed over.
-
-    Raises VolumeError when there is none, with the reason of the last image that was refused, and for a damaged file:
-    a volume must not lose its last slice in silence.
-    """
-    frames: list[Frame] = []
-    reason = "it holds no DICOM file"
-    for path in _files(folder):
-        try:
-            frames += frames_in_file(path)
-        except NotDicomError:
-            continue
-        except DamagedDicomError:
-            raise
-        except VolumeError as error:
-            reason = str(error)
-    if not frames:
-        raise VolumeError(f"No volume could be read from the folder {folder}: {reason}")
-    return frames
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            if path.is_file() and not name.startswith("."):
-                yield path
-
-
 def frames_in_file(path: Path) -> list[Frame]:
-    """Frames of one DICOM image; raises NotDicomError, or VolumeError for what has no place in the patient."""
+    """Frames of one DICOM image.
+
+    Raises NotDicomError, NoImageError, or RefusedImageError for an image that is damaged or has no place.
+    """
     dataset = _header(path)
+    series = ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            series = str(dataset.get("SeriesInstanceUID") or "")
+            refuse_other_kinds(path, dataset)
             return _frames(path, dataset)
-    except VolumeError:
+    except (NoImageError, RefusedImageError):
         raise
+    except VolumeError as error:
+        raise RefusedImageError(str(error), series) from error
     except Exception as error:  # pydicom raises nearly anything for values that break the standard
-        raise DamagedDicomError(f"{path} has a damaged header: {error}. Export it again.") from error
+        raise RefusedImageError(f"{path} has a damaged header: {error}. Export it again.", series) from error
 
 
 def _frames(path: Path, dataset: Any) -> list[Frame]:
-    modality = str(dataset.get("Modality", ""))
-    if modality in _NO_IMAGES or "Rows" not in dataset:
-        raise VolumeError(f"{path} is a DICOM object of the kind {modality or 'unknown'}, not an image of a patient.")
-    if int(dataset.get("SamplesPerPixel", 1)) != 1:
-        raise VolumeError(f"{path} is a colour image; one grey value per pixel is needed.")
     if "PerFrameFunctionalGroupsSequence" in dataset:
         groups = dataset.PerFrameFunctionalGroupsSequence
         return [_enhanced_frame(path, dataset, group, number) for number, group in enumerate(groups)]
@@ -125,9 +90,9 @@ def _header(path: Path) -> Any:
             "A DICOM file without its meta header must be exported again."
         ) from error
     except OSError as error:
-        raise VolumeError(f"{path} cannot be opened: {error.strerror or error}. Check the path.") from error
+        raise RefusedImageError(f"{path} cannot be opened: {error.strerror or error}. Check the path.") from error
     except Exception as error:  # pydicom raises nearly anything for bytes that break the standard
-        raise DamagedDicomError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
+        raise RefusedImageError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
 
 
 def parse_file(path: Path, stop_before_pixels: bool = False) -> Any:
@@ -180,6 +145,8 @@ def _frame(
     if lengths.min() < 0.9:
         raise VolumeError(f"{path} has an ImageOrientationPatient that is no pair of directions. Export it again.")
     row_spacing, column_spacing = _numbers(path, measures, "PixelSpacing", 2)
+    has_lut = bool(rescale.get("ModalityLUTSequence"))
+    slope, intercept = (1.0, 0.0) if has_lut else _rescale(path, rescale)
     return Frame(
         path=path,
         number=number,
@@ -192,9 +159,34 @@ def _frame(
         rows=int(dataset.Rows),
         columns=int(dataset.Columns),
         thickness_mm=float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0),
-        slope=float(1 if rescale.get("RescaleSlope") is None else rescale.get("RescaleSlope")),
-        intercept=float(rescale.get("RescaleIntercept") or 0),
+        slope=slope,
+        intercept=intercept,
+        has_lut=has_lut,
+        instance=str(dataset.get("SOPInstanceUID") or ""),
+        is_white_low=dataset.get("PhotometricInterpretation") == "MONOCHROME1",
     )
+
+
+def _rescale(path: Path, rescale: Any) -> tuple[float, float]:
+    """Slope and intercept; raises VolumeError where one is missing, and for those that make one value of all.
+
+    Of one without the other programs make different values: pydicom's `apply_modality_lut` takes neither then.
+    """
+    written = [rescale.get(name) for name in ("RescaleSlope", "RescaleIntercept")]
+    slope, intercept = (
+        default if value is None else float(value) for value, default in zip(written, (1.0, 0.0), strict=True)
+    )
+    if None in written and (slope, intercept) != (1, 0):
+        raise VolumeError(
+            f"{path} has a rescale slope or an intercept without the other, so that its grey values are not known. "
+            "Export the series again."
+        )
+    if not (np.isfinite((slope, intercept)).all() and slope != 0):
+        raise VolumeError(
+            f"{path} has the rescale slope {slope:g} and intercept {intercept:g}, which leave no grey values. "
+            "Export the series again, without the program that changed it."
+        )
+    return slope, intercept
 
 
 def _numbers(path: Path, dataset: Any, name: str, count: int) -> np.ndarray:

@@ -20,10 +20,11 @@ _CLEAN_TAGS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "Pix
 
 
 def read_frames(frames: list[Frame]) -> np.ndarray:
-    """Voxels (K, J, I) of frames of one size, each rescaled by its own slope and intercept.
+    """Voxels (K, J, I) of frames of one size, each after its own Modality LUT, or slope and intercept.
 
-    int16 or int32 where all slopes are 1 and all intercepts whole, float32 otherwise. MONOCHROME1 (white is low) is
-    turned to MONOCHROME2. Raises VolumeError for pixels that are damaged or too many.
+    int16 or int32 where all values are whole, float32 otherwise; in the order of pydicom's `apply_modality_lut`:
+    MONOCHROME1 (white is low) is about display and changes nothing. Raises VolumeError for pixels that are damaged or
+    too many.
     """
     first = frames[0]
     shape = (len(frames), first.rows, first.columns)
@@ -38,8 +39,30 @@ def read_frames(frames: list[Frame]) -> np.ndarray:
         if opened is None or opened[0] != frame.path:
             opened = (frame.path, _open(frame.path))
         stored = _stored(frame, opened[1])
-        voxels[n] = stored + int(frame.intercept) if whole else stored * frame.slope + frame.intercept
+        if stored.dtype.kind == "f" and voxels.dtype.kind == "i":
+            voxels, whole = voxels.astype(np.float32), False
+        if frame.has_lut:
+            voxels[n] = _looked_up(frame, opened[1], stored)
+        else:
+            voxels[n] = stored + int(frame.intercept) if whole else stored * frame.slope + frame.intercept
     return _compact(voxels) if whole else voxels
+
+
+def _looked_up(frame: Frame, dataset: Any, stored: np.ndarray) -> np.ndarray:
+    """Values of the Modality LUT; raises VolumeError where its sign is not known: the standard has none for it."""
+    from pydicom.pixels import apply_modality_lut
+
+    try:
+        values = apply_modality_lut(stored, dataset)
+        bits = int(dataset.ModalityLUTSequence[0].LUTDescriptor[2])
+    except Exception as error:  # pydicom raises nearly anything for tables that break the standard
+        raise VolumeError(f"The Modality LUT of {frame.path} is damaged: {error}. Export it again.") from error
+    if values.max() >= 2 ** (bits - 1) and bits > 8:
+        raise VolumeError(
+            f"The Modality LUT of {frame.path} gives values up to {values.max()} in {bits} bits: they may be negative "
+            "ones, which is not written down. Export the series with a rescale slope and intercept."
+        )
+    return values
 
 
 def _open(path: Path) -> Any:
@@ -50,20 +73,19 @@ def _open(path: Path) -> Any:
 
 
 def _stored(frame: Frame, dataset: Any) -> np.ndarray:
-    """Stored values (rows, columns) int64 of one frame, before rescaling."""
+    """Stored values (rows, columns) of one frame before any rescaling: int64, float64 of float pixel data."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            values = _decode(dataset, frame.number).astype(np.int64)
-            inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
-            signed, bits = int(dataset.PixelRepresentation) == 1, int(dataset.BitsStored)
+            pixels = _decode(dataset, frame.number)
+            values = pixels.astype(np.float64 if pixels.dtype.kind == "f" else np.int64)
     except Exception as error:  # decoders raise nearly anything for damaged pixels
         raise VolumeError(f"The pixels of {frame.path} cannot be decoded: {error}. Export it again.") from error
     if values.shape != (frame.rows, frame.columns):
         raise VolumeError(
             f"The pixels of {frame.path} have the shape {values.shape}, unlike its header. Export it again."
         )
-    return (-1 if signed else 2**bits - 1) - values if inverted else values
+    return values
 
 
 def _decode(dataset: Any, number: int) -> np.ndarray:

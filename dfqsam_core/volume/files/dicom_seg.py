@@ -77,10 +77,18 @@ def write_dicom_seg(path: Path, labels_kji: np.ndarray, volume: Volume, names: M
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             segments = [_description(number, label, names) for number, label in enumerate(labels, 1)]
-            _segmentation(volume, numbers[labels_kji[order]], segments).save_as(path)
+            segmentation = _segmentation(volume, numbers[labels_kji[order]], segments)
+            segmentation.save_as(path)
+            _read_back(path, segmentation)
     except Exception as error:  # highdicom raises nearly anything for headers that break the standard
         reason = str(error).rstrip(".")
         raise OutputError(f"A DICOM SEG of {volume.source} cannot be written: {reason}. Write .seg.nrrd.") from error
+
+
+def _read_back(path: Path, segmentation: Any) -> None:
+    """Raise OutputError unless a written file gives the same frames again."""
+    if parse_file(path).PixelData != segmentation.PixelData:
+        raise OutputError("what was written gives other frames")
 
 
 def _description(number: int, label: int, names: Mapping[int, str]) -> Any:
@@ -107,12 +115,28 @@ def _header(file: Path) -> Any:
     for name in _MAY_BE_EMPTY:
         if name not in dataset:
             setattr(dataset, name, None)
-    # Present but empty is what anonymizers leave of it, and no character set.
-    if not dataset.get("SpecificCharacterSet"):
-        dataset.pop("SpecificCharacterSet", None)
+    _bring_to_unicode(dataset)
     if "PerFrameFunctionalGroupsSequence" in dataset:
         _share_measures(dataset)
     return dataset
+
+
+def _bring_to_unicode(dataset: Any) -> None:
+    """Texts of several character sets, as in Japanese and Korean series, as one that highdicom takes."""
+    from pydicom.charset import python_encoding
+
+    declared = dataset.get("SpecificCharacterSet")
+    if not declared:
+        # Present but empty is what anonymizers leave of it, and no character set.
+        dataset.pop("SpecificCharacterSet", None)
+    elif not isinstance(declared, str) or declared not in python_encoding:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset.decode()
+        for element in dataset.iterall():
+            if element.VR == "PN":
+                element.value = [str(name) for name in element.value] if element.VM > 1 else str(element.value or "")
+        dataset.SpecificCharacterSet = "ISO_IR 192"
 
 
 def _share_measures(dataset: Any) -> None:

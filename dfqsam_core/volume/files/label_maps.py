@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import colorsys
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ...base.outputs import atomic_output
-from ...errors import OutputError
+from ...errors import OutputError, VolumeError
+from ..prompts import MAX_LABEL
 from ..volume import Volume
 from . import dicom_seg
-from .itk import image_of
+from .metaimage import metaimage_bytes, read_metaimage
+from .nifti import read_nifti
+from .nrrd import nrrd_bytes, read_nrrd
 
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", dicom_seg.SUFFIX)
 
@@ -24,27 +27,59 @@ def write_label_map(
     volume: Volume,
     names: Mapping[int, str] | None = None,
     force: bool = False,
+    beside: Callable[[Path], None] | None = None,
 ) -> None:
     """Write `labels_kji` (K, J, I), whole numbers 0..65535, on the grid of `volume`; uint8 where that holds them.
 
     names: label to segment name, used by .seg.nrrd, which 3D Slicer opens as a segmentation, and by .dcm (DICOM SEG,
     only for a volume from a DICOM series). A NIfTI result of a NIfTI volume repeats its sform and qform.
+    beside: called with the whole file, before it gets its name.
     Raises OutputError as `check_label_output`, and for an existing file (unless `force`) or a full disk; nothing
-    half-written is left.
+    half-written is left, for the file is read back before it gets its name.
     """
     target = Path(path)
     suffix = check_label_output(target, volume)
     if labels_kji.shape != volume.voxels_kji.shape:
         raise OutputError(f"Labels of the shape {labels_kji.shape} do not fit the volume {volume.voxels_kji.shape}.")
-    array = labels_kji.astype(np.uint8 if labels_kji.max(initial=0) <= 255 else np.uint16)
-    with atomic_output(target, force) as temporary:
-        if suffix in (".nii.gz", ".nii"):
-            _write_nifti(temporary, array, volume)
-        elif suffix == dicom_seg.SUFFIX:
-            dicom_seg.write_dicom_seg(temporary, array, volume, names or {})
-        else:
-            metadata = _segment_metadata(array, names or {}) if suffix == ".seg.nrrd" else {}
-            _write_itk(temporary, array, volume, metadata)
+    low, high = int(labels_kji.min(initial=0)), int(labels_kji.max(initial=0))
+    if low < 0 or high > MAX_LABEL:
+        raise OutputError(
+            f"Labels from {low} to {high} cannot be written; a label is 0 to {MAX_LABEL}. Number them anew."
+        )
+    array = labels_kji.astype(np.uint8 if high <= 255 else np.uint16)
+
+    def check(written: Path) -> None:
+        _read_back(written, suffix, array)
+        if beside is not None:
+            beside(written)
+
+    with atomic_output(target, force, check) as temporary:
+        _write(temporary, suffix, array, volume, names or {})
+
+
+def _write(path: Path, suffix: str, array: np.ndarray, volume: Volume, names: Mapping[int, str]) -> None:
+    if suffix in (".nii.gz", ".nii"):
+        _write_nifti(path, array, volume)
+    elif suffix == dicom_seg.SUFFIX:
+        dicom_seg.write_dicom_seg(path, array, volume, names)
+    elif suffix == ".mha":
+        path.write_bytes(metaimage_bytes(array, volume.geometry))
+    else:
+        key_values = _segment_metadata(array, names) if suffix == ".seg.nrrd" else {}
+        path.write_bytes(nrrd_bytes(array, volume.geometry, key_values))
+
+
+def _read_back(path: Path, suffix: str, array: np.ndarray) -> None:
+    """Raise OutputError unless a written file gives the labels again; a DICOM SEG is compared where it is written."""
+    readers = {".nii.gz": read_nifti, ".nii": read_nifti, ".mha": read_metaimage}
+    if suffix == dicom_seg.SUFFIX:
+        return
+    try:
+        found = readers.get(suffix, read_nrrd)(path).voxels_kji
+    except VolumeError as error:
+        raise OutputError(f"The label map cannot be read back: {error} Choose another disk or output.") from error
+    if not np.array_equal(found, array):
+        raise OutputError("The label map that was written gives other labels. Choose another disk or output.")
 
 
 def check_label_output(path: Path, volume: Volume) -> str:
@@ -68,7 +103,8 @@ def _write_nifti(path: Path, array: np.ndarray, volume: Volume) -> None:
 
     header = volume.nifti_header
     nifti = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
-    image = nifti(array.T, volume.geometry.ijk_to_ras, dtype=array.dtype)
+    # Given a matrix, nibabel would bring sform and qform of the source into agreement with it.
+    image = nifti(array.T, volume.geometry.ijk_to_ras if header is None else None, dtype=array.dtype)
     if header is None:
         image.set_qform(volume.geometry.ijk_to_ras, 1)
         image.set_sform(volume.geometry.ijk_to_ras, 1)
@@ -84,18 +120,6 @@ def _copy_place(source: object, target: object) -> None:
     for name in (*names, "qoffset_x", "qoffset_y", "qoffset_z", "xyzt_units"):
         target[name] = source[name]  # type: ignore[index]
     target["pixdim"][:4] = source["pixdim"][:4]  # type: ignore[index]
-
-
-def _write_itk(path: Path, array: np.ndarray, volume: Volume, metadata: Mapping[str, str]) -> None:
-    import SimpleITK
-
-    image = image_of(array, volume.geometry)
-    for key, value in metadata.items():
-        image.SetMetaData(key, value)
-    try:
-        SimpleITK.WriteImage(image, str(path), useCompression=True)
-    except RuntimeError as error:
-        raise OutputError(f"Writing the label map failed: {str(error).strip().splitlines()[-1]}") from error
 
 
 def _segment_metadata(array: np.ndarray, names: Mapping[int, str]) -> dict[str, str]:

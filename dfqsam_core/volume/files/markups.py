@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import PromptError
-from ..geometry import AXES, VolumeGeometry, nearest_voxel
+from ..geometry import AXES, VOXEL_DIGITS, VolumeGeometry, nearest_voxel
 from ..prompts import BoxPrompt, PointPrompt, Prompt, SegmentPrompts
-from .strict_json import json_numbers
+from .strict_json import json_numbers, shown
 
 _UNPLACED = {"undefined", "missing", "preview"}
 
@@ -33,12 +33,14 @@ def parse_markups(content: Any, geometry: VolumeGeometry, name: str) -> tuple[Se
 def _prompts(markup: Any, geometry: VolumeGeometry) -> list[Prompt]:
     kind = markup.get("type") if isinstance(markup, dict) else None
     if kind not in ("Fiducial", "PointList", "ROI"):
-        raise PromptError(f"A markup has the type {kind!r}; points (Fiducial) and boxes (ROI) can be used as prompts.")
+        raise PromptError(
+            f"A markup has the type {shown(kind)}; points (Fiducial) and boxes (ROI) can be used as prompts."
+        )
     if markup.get("coordinateUnits", "mm") not in ("mm", ["mm", "UCUM"]):
-        raise PromptError(f"The markups are in {markup['coordinateUnits']!r}; only mm can be used.")
+        raise PromptError(f"The markups are in {shown(markup['coordinateUnits'])}; only mm can be used.")
     system = markup.get("coordinateSystem", "LPS")
     if system not in ("RAS", "LPS"):
-        raise PromptError(f"Unknown coordinate system {system!r} of a markup. Use RAS or LPS.")
+        raise PromptError(f"Unknown coordinate system {shown(system)} of a markup. Use RAS or LPS.")
     return [_box(markup, geometry, system)] if kind == "ROI" else _points(markup, geometry, system)
 
 
@@ -49,8 +51,12 @@ def _points(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> li
     return [
         PointPrompt.at(geometry, _numbers(point, "position", 3), system, not _is_negative(point))
         for point in points
-        if point.get("positionStatus", "defined") not in _UNPLACED
+        if _is_placed(point)
     ]
+
+
+def _is_placed(point: Any) -> bool:
+    return isinstance(point, dict) and point.get("positionStatus", "defined") not in _UNPLACED
 
 
 def _is_negative(point: dict[str, Any]) -> bool:
@@ -59,7 +65,12 @@ def _is_negative(point: dict[str, Any]) -> bool:
 
 
 def _box(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> BoxPrompt:
+    points = markup.get("controlPoints")
+    if isinstance(points, list) and not any(_is_placed(point) for point in points):
+        raise PromptError("The ROI was never placed: it has no control point. Place it in 3D Slicer and save again.")
     center, size = (np.array(_numbers(markup, key, 3)) for key in ("center", "size"))
+    if (size < 0).any() or not size.any():
+        raise PromptError(f"The ROI was never placed: its size is {size.tolist()}. Place it in 3D Slicer, save again.")
     if not geometry.contains(geometry.ijk_from(center, system)):
         raise PromptError(f"The centre of the ROI {center.tolist()} ({system}) is outside the volume.")
     orientation = _numbers({"orientation": [1, 0, 0, 0, 1, 0, 0, 0, 1]} | markup, "orientation", 9)
@@ -68,9 +79,13 @@ def _box(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> BoxPr
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     corners = geometry.ijk_from(center + signs @ half.T, system)
     last = np.array(geometry.shape_ijk) - 1
-    low, high = (np.clip(nearest_voxel(corner), 0, last) for corner in (corners.min(axis=0), corners.max(axis=0)))
+    # The voxels whose centres are inside: a face on the border of a voxel takes none of it, on whichever side it lies.
+    near = np.round(corners, VOXEL_DIGITS)
+    low, high = np.maximum(np.ceil(near.min(axis=0)), 0), np.minimum(np.floor(near.max(axis=0)), last)
     normal = AXES.index(geometry.acquisition_axis)
     low[normal] = high[normal] = nearest_voxel(geometry.ijk_from(center, system))[normal]
+    if (low > high).any():
+        raise PromptError(f"The ROI of {size.tolist()} mm holds the centre of no voxel. Make it larger in 3D Slicer.")
     return BoxPrompt.at(geometry, (low, high), "IJK")
 
 

@@ -1,8 +1,9 @@
-"""MetaImage volumes (.mha), read here: ITK's own reader crashes on damaged headers and takes damaged data for good."""
+"""MetaImage volumes (.mha), read and written here: ITK crashes on damaged headers and takes damaged data for good."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
-from .headers import check_promise, inflate, split_header, whole_numbers
-from .nifti import native_voxels
+from .headers import check_promise, inflate, read_bytes, split_header, whole_numbers
+from .voxel_types import native_voxels
 
 SUFFIXES = (".mha",)
 _TYPES = {
@@ -24,21 +25,50 @@ _TYPES = {
 def read_metaimage(path: Path) -> Volume:
     """Read a .mha file that holds one real number per voxel; raises VolumeError for anything else."""
     header, offset = split_header(path, rb"ElementDataFile\s*=\s*LOCAL[ \t]*\r?\n")
-    fields = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in header.splitlines())}
+    fields = _fields(path, header)
     sizes = _sizes(path, fields)
     dtype = _dtype(path, fields)
     compressed = _flag(path, fields, "CompressedData")
     check_promise(path, sizes, dtype.itemsize, path.stat().st_size - offset, compressed)
     needed = int(np.prod(sizes, dtype=np.int64)) * dtype.itemsize
-    if compressed:
-        content = inflate(path, offset, needed)
-    else:
-        with path.open("rb") as file:
-            file.seek(offset)
-            content = file.read(needed)
+    content = inflate(path, offset, needed) if compressed else read_bytes(path, offset, needed)
     shape = (*sizes, 1)[:3]
     voxels = native_voxels(np.frombuffer(content, dtype).reshape(shape[::-1]))
     return Volume(voxels, _geometry(path, fields, len(sizes), shape), source=str(path))
+
+
+def metaimage_bytes(array_kji: np.ndarray, geometry: VolumeGeometry) -> bytes:
+    """A compressed .mha of unsigned whole numbers (K, J, I) on a grid; the same input gives the same bytes."""
+    little = array_kji.astype(array_kji.dtype.newbyteorder("<"), copy=False)
+    data = zlib.compress(np.ascontiguousarray(little).data)
+    lps = np.diag([-1.0, -1.0, 1.0])
+    fields = {
+        "ObjectType": "Image",
+        "NDims": "3",
+        "BinaryData": "True",
+        "BinaryDataByteOrderMSB": "False",
+        "CompressedData": "True",
+        "CompressedDataSize": str(len(data)),
+        "TransformMatrix": _text((lps @ geometry.directions_ras).T.ravel()),
+        "Offset": _text(lps @ geometry.ijk_to_ras[:3, 3]),
+        "CenterOfRotation": "0 0 0",
+        "ElementSpacing": _text(geometry.spacing_mm),
+        "DimSize": " ".join(map(str, geometry.shape_ijk)),
+        "ElementType": "MET_UCHAR" if array_kji.dtype.itemsize == 1 else "MET_USHORT",
+        "ElementDataFile": "LOCAL",
+    }
+    return "".join(f"{name} = {value}\n" for name, value in fields.items()).encode() + data
+
+
+def _text(numbers: Iterable[float]) -> str:
+    return " ".join(repr(float(number)) for number in numbers)
+
+
+def _fields(path: Path, header: str) -> dict[str, str]:
+    """Fields of a header that no program could end at another line: MetaIO stops at the first word of this name."""
+    if header.lower().count("elementdatafile") != 1 or "\r" in header.replace("\r\n", "\n") or "\0" in header:
+        raise VolumeError(f"{path} names its voxels twice, and they may be in another file. Save it again as one .mha.")
+    return {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in header.split("\n"))}
 
 
 def _sizes(path: Path, fields: Mapping[str, str]) -> tuple[int, ...]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import logging
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,32 @@ import numpy as np
 from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
-from .headers import MAX_VOXEL_BYTES, check_promise
+from .headers import MAX_VOXEL_BYTES, check_memory, check_promise, inflated
+from .links import refuse_outside
+from .nifti_place import nifti_place
+from .voxel_types import native_voxels
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
-_CHUNK_BYTES = 2**22
+_PAIR = (".hdr.gz", ".img.gz", ".hdr", ".img")
+# Room for a header with its extensions before the voxels.
+_HEADER_BYTES = 2**22
 
 
-def read_nifti(path: Path, frame: int | None = None) -> Volume:
+def read_nifti(path: Path, frame: int | None = None, within: Sequence[Path] | None = None) -> Volume:
     """Read a NIfTI-1 or NIfTI-2 file (or .hdr/.img pair); `frame` chooses one volume of a 4D file.
 
-    Voxels keep an integer type of up to 32 bits where the header scales nothing, and are float32 otherwise. The place
-    in the patient is nibabel's: sform, else qform, else the voxel sizes.
+    within: folders that neither file of a pair may lie outside of.
+
+    Voxels keep an integer type where the header scales nothing, and are float32 otherwise, see `native_voxels`. The
+    place in the patient is the one that ITK and 3D Slicer show, see `nifti_place`.
     Raises VolumeError for a damaged file and for colour, complex or sheared images.
     """
     import nibabel
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
 
+    for file in nifti_files(path):
+        refuse_outside(file, within)
     try:
         with warnings.catch_warnings(), _quiet(logging.getLogger("nibabel.global")):
             warnings.simplefilter("ignore")
@@ -41,6 +49,15 @@ def read_nifti(path: Path, frame: int | None = None) -> Volume:
         raise
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
         raise VolumeError(f"{path} cannot be read as NIfTI: {_first_line(error)}. Get the file again.") from error
+
+
+def nifti_files(path: Path) -> list[Path]:
+    """The file itself, and the other one of a .hdr/.img pair where that is there, sorted."""
+    stem = next((path.name[: -len(end)] for end in _PAIR if path.name.lower().endswith(end)), None)
+    if stem is None:
+        return [path]
+    names = [stem + letters for end in _PAIR for letters in (end, end.upper())]
+    return sorted({path, *(other for name in names if (other := path.with_name(name)).is_file())})
 
 
 def _volume(path: Path, image: Any, frame: int | None) -> Volume:
@@ -53,10 +70,11 @@ def _volume(path: Path, image: Any, frame: int | None) -> Volume:
         kind = "complex numbers" if dtype.kind == "c" else "colours or several values per voxel"
         raise VolumeError(f"{path} holds {kind} ({dtype}); one real number per voxel is needed. Convert it first.")
     _check_data_size(path, image)
-    geometry = VolumeGeometry(image.affine, _spatial_shape(image.shape))
-    array = _frame(path, image, frame)
-    header = image.header.copy()
-    return Volume(array.reshape(geometry.shape_ijk).T, geometry, source=str(path), nifti_header=header)
+    shape = _spatial_shape(image.shape)
+    place = nifti_place(image.header, shape)
+    geometry = VolumeGeometry(place.ijk_to_ras, shape)
+    voxels = _frame(path, image, frame).reshape(shape).T
+    return Volume(voxels, geometry, source=str(path), nifti_header=image.header.copy(), notes=place.notes)
 
 
 def _check_data_size(path: Path, image: Any) -> None:
@@ -64,18 +82,24 @@ def _check_data_size(path: Path, image: Any) -> None:
     compressed = data.name.lower().endswith(".gz")
     offset = 0 if compressed else int(image.dataobj.offset)
     check_promise(path, image.shape, image.get_data_dtype().itemsize, data.stat().st_size - offset, compressed)
+    if (image.dataobj.slope, image.dataobj.inter) != (1, 0):
+        # The stored voxels and their float32 lie in memory side by side.
+        check_memory(path, image.shape, image.get_data_dtype().itemsize + np.dtype(np.float32).itemsize)
     if compressed:
         _check_gzip(data)
 
 
 def _check_gzip(path: Path) -> None:
     """Read a gzip stream to its end, where its checksum is compared: nibabel stops at the last voxel, before it."""
-    left = MAX_VOXEL_BYTES + _CHUNK_BYTES
-    with gzip.open(path) as file:
-        while left > 0 and (chunk := file.read(_CHUNK_BYTES)):
-            left -= len(chunk)
+    left, is_whole = MAX_VOXEL_BYTES + _HEADER_BYTES, False
+    for piece, ended in inflated(path, 0):
+        left, is_whole = left - len(piece), ended
+        if left <= 0:
+            break
     if left <= 0:
         raise VolumeError(f"{path} unfolds to more than {MAX_VOXEL_BYTES / 2**30:.0f} GiB. Crop or resample it first.")
+    if not is_whole:
+        raise EOFError("the compressed file ended before its end marker")
 
 
 def _spatial_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -90,18 +114,24 @@ def _frame(path: Path, image: Any, frame: int | None) -> np.ndarray:
     if frames > 1 and frame is None:
         raise VolumeError(f"{path} has {frames} volumes. Choose one with --frame 0 to {frames - 1}.")
     if frames == 1:
-        return native_voxels(np.asanyarray(image.dataobj))
+        return _scaled(image.dataobj)
     index = np.unravel_index(frame or 0, image.shape[3:], order="F")
     place = (Ellipsis, *index)
     return native_voxels(image.dataobj[place])
 
 
-def native_voxels(array: np.ndarray) -> np.ndarray:
-    """The array in the machine's byte order: integers of up to 32 bits as they are, anything else as float32."""
-    if array.dtype.kind in "iu" and array.dtype.itemsize <= 4:
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
+def _scaled(proxy: Any) -> np.ndarray:
+    """All voxels, scaled slice by slice: nibabel makes float64 of them, which no whole volume has to be at once."""
+    from nibabel.volumeutils import apply_read_scaling
+
+    stored = np.asanyarray(proxy.get_unscaled())
+    if (proxy.slope, proxy.inter) == (1, 0):
+        return native_voxels(stored)
+    voxels = np.empty(stored.shape, np.float32, order="F")
     with np.errstate(over="ignore"):
-        return array.astype(np.float32, copy=False)
+        for n in range(stored.shape[-1]):
+            voxels[..., n] = apply_read_scaling(stored[..., n], proxy.slope, proxy.inter)
+    return voxels
 
 
 def _first_line(error: Exception) -> str:

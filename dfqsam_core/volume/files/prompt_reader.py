@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ...errors import readable
 from ..geometry import VolumeGeometry
 from ..prompts import SegmentPrompts
 from .markups import parse_markups
@@ -22,5 +23,7 @@ def read_prompts(path: str | os.PathLike, geometry: VolumeGeometry) -> tuple[Seg
     source = Path(path)
     content = read_json(source, _MAX_FILE_BYTES)
     if source.name.lower().endswith(".mrk.json") or (isinstance(content, dict) and "markups" in content):
-        return parse_markups(content, geometry, name=source.name.split(".")[0])
+        # Bytes of another character set in the file's name are no text that a segment could be called.
+        name = os.fsencode(source.name.split(".")[0]).decode("utf-8", "replace")
+        return parse_markups(content, geometry, readable(name))
     return parse_prompts(content, geometry)

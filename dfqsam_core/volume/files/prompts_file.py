@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ...errors import PromptError
@@ -18,13 +19,13 @@ def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompt
     top = json_object(content, "the prompts file", {"coordinate_system", "segments"}, {"overwrite"})
     system = top["coordinate_system"]
     if system not in COORDINATE_SYSTEMS:
-        raise PromptError(f"Unknown coordinate system {system!r}. Use RAS, LPS or IJK.")
+        raise PromptError(f"Unknown coordinate system {shown(system)}. Use RAS, LPS or IJK.")
     overwrite = json_typed(top.get("overwrite", False), bool, "overwrite")
     items = json_list(top["segments"], "segments")
     segments = tuple(_segment(item, f"segments[{n}]", system, geometry, overwrite) for n, item in enumerate(items))
-    labels = [segment.label for segment in segments]
-    if len(set(labels)) < len(labels):
-        raise PromptError(f"The label {max(labels, key=labels.count)} is used by two segments. Give each its own.")
+    (label, count), *_ = Counter(segment.label for segment in segments).most_common(1)
+    if count > 1:
+        raise PromptError(f"The label {label} is used by two segments. Give each its own.")
     return segments
 
 
@@ -58,7 +59,7 @@ def parse_prompt(item: Any, where: str, system: str, geometry: VolumeGeometry) -
         if len(corners) != 2:
             raise PromptError(f"{where}.corners has {len(corners)} positions; a box has two opposite corners.")
         return BoxPrompt.at(geometry, (corners[0], corners[1]), system, _axis(keys, where))
-    raise PromptError(f'{where} has the type {kind!r}. A prompt is a "point" or a "box".')
+    raise PromptError(f'{where} has the type {shown(kind)}. A prompt is a "point" or a "box".')
 
 
 def prompt_json(prompt: Prompt) -> dict[str, Any]:

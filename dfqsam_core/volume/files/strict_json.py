@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ...base.inputs import refuse_special_file
+from ...base.inputs import shown as short
+from ...base.memory import require_memory
 from ...errors import PromptError
+
+# An empty dictionary and its place in a list.
+_VALUE_BYTES = 72
 
 
 def read_json(path: Path, max_bytes: int) -> Any:
     """Content of a JSON file; raises PromptError for one that is unreadable, too large, not finite or ambiguous."""
     try:
+        refuse_special_file(path, PromptError)
         if path.stat().st_size > max_bytes:
             raise PromptError(f"The file {path} has {path.stat().st_size} bytes; up to {max_bytes} are read.")
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        require_memory(_memory_bytes(content), f"The file {path}", PromptError)
+        text = content.decode("utf-8-sig")
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except OSError as error:
         raise PromptError(f"The file {path} cannot be read: {error.strerror}. Check the path.") from error
@@ -25,6 +35,12 @@ def read_json(path: Path, max_bytes: int) -> Any:
         raise PromptError(f"The file {path} is not valid JSON: {error}.") from error
 
 
+def _memory_bytes(content: bytes) -> int:
+    """Bytes that JSON takes while it is parsed: itself, its text, its strings, and each value and pair."""
+    characters = len(content) * (1 if content.isascii() else 4)
+    return len(content) + 2 * characters + _VALUE_BYTES * sum(content.count(sign) for sign in (b"[", b"{", b",", b":"))
+
+
 def _refuse_constant(name: str) -> None:
     raise PromptError(f"The file holds {name}; every number must be finite.")
 
@@ -32,8 +48,8 @@ def _refuse_constant(name: str) -> None:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise PromptError(f"The file gives {next(k for k in keys if keys.count(k) > 1)!r} twice in one object.")
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise PromptError(f"The file gives {shown(key)} twice in one object.")
     return content
 
 
@@ -82,10 +98,12 @@ def json_text(item: Any, where: str) -> str:
     """`item` where it is a text that is not blank."""
     if not isinstance(item, str) or not item.strip():
         raise PromptError(f"{where} must be a text that is not empty, found {shown(item)}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in item):
+        raise PromptError(f"{where} has half a character (a surrogate), found {ascii(item)[:60]}. Write it anew.")
     return item
 
 
 def shown(item: Any) -> str:
     """`item` for an error, cut to 60 characters."""
-    text = repr(item)
+    text = short(item)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,100 @@
+"""Scenes and image files are read by one parser: what hides in a header opens no other file, here as in a volume."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dfqsam_core.errors import OutputError, VolumeError
+from dfqsam_viewer.scene_files import check_archive, check_image, unpacked_scene
+
+MRML = '<MRML version="Slicer5"><VolumeArchetypeStorage id="s" fileName="Data/{name}"/></MRML>'
+TRICKS = {
+    "a key in front": "data file: {secret} 1 1 1 3 :=\n",
+    "the plain field": "data file: {secret}\n",
+    "another spelling": "DATAFILE: {secret}\n",
+    "a line ended by a return alone": "key:=x\rdata file: {secret}\n",
+}
+
+
+def a_nrrd(path: Path, fields: str = "") -> Path:
+    header = (
+        "NRRD0004\ntype: uint8\ndimension: 3\nspace: left-posterior-superior\nsizes: 8 8 8\n"
+        "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\nencoding: raw\n"
+    )
+    path.write_bytes((header + fields + "\n").encode() + bytes(512))
+    return path
+
+
+def a_scene(path: Path, image: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("scene/scene.mrml", MRML.format(name=image.name))
+        archive.write(image, f"scene/Data/{image.name}")
+    return path
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_a_nrrd_in_a_scene_opens_no_other_file(tmp_path: Path, trick: str) -> None:
+    secret = tmp_path / "secret.raw"
+    secret.write_bytes(bytes(512))
+    scene = a_scene(tmp_path / "a.mrb", a_nrrd(tmp_path / "a.nrrd", TRICKS[trick].format(secret=secret)))
+    with pytest.raises(VolumeError), unpacked_scene(scene):
+        pytest.fail("must not be opened")
+    with unpacked_scene(a_scene(tmp_path / "b.mrb", a_nrrd(tmp_path / "b.nrrd"))) as found:
+        assert found.name == "scene.mrml"
+
+
+def test_a_metaimage_that_names_its_voxels_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret.raw").write_bytes(bytes(64))
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((4, 4, 4), np.uint8)), str(tmp_path / "a.mha"))
+    content = (tmp_path / "a.mha").read_bytes()
+    first = f"ElementDataFile = {tmp_path / 'secret.raw'}\n".encode()
+    (tmp_path / "a.mha").write_bytes(content.replace(b"NDims", first + b"NDims", 1))
+    with pytest.raises(VolumeError, match="twice"):
+        check_image(tmp_path / "a.mha")
+
+
+def test_a_name_of_another_character_set_is_refused_and_ends_nothing(tmp_path: Path) -> None:
+    path = a_nrrd(tmp_path / os.fsdecode(b"sch\xe4del.nrrd"))
+    with pytest.raises(VolumeError, match="Rename the file"):
+        check_image(path)
+
+
+def test_half_a_scene_is_noticed_when_it_is_written(tmp_path: Path) -> None:
+    scene = a_scene(tmp_path / "a.mrb", a_nrrd(tmp_path / "a.nrrd"))
+    check_archive(scene)
+    content = scene.read_bytes()
+    for damaged in (content[:-10], content[: len(content) // 2], content.replace(bytes(64), b"\1" * 64, 1)):
+        scene.write_bytes(damaged)
+        with pytest.raises(OutputError):
+            check_archive(scene)
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha", "nii.gz"])
+def test_a_scene_is_measured_as_a_whole_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    image, scene = sitk.GetImageFromArray(np.zeros((8, 8, 8), np.float64)), tmp_path / "a.mrb"
+    with zipfile.ZipFile(scene, "w") as archive:
+        archive.writestr("scene/scene.mrml", MRML.format(name=f"0.{ending}"))
+        for n in range(4):
+            sitk.WriteImage(image, str(tmp_path / f"{n}.{ending}"))
+            archive.write(tmp_path / f"{n}.{ending}", f"scene/Data/{n}.{ending}")
+    monkeypatch.setattr("dfqsam_core.base.memory.MAX_READING_BYTES", 4 * 8 * 512)
+    with unpacked_scene(scene) as found:
+        assert found.name == "scene.mrml"
+    monkeypatch.setattr("dfqsam_core.base.memory.MAX_READING_BYTES", 4 * 8 * 512 - 1)
+    with pytest.raises(VolumeError, match="GB of memory"), unpacked_scene(scene):
+        pytest.fail("must not be opened")
+
+
+def test_a_scene_of_very_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfqsam_viewer.scene_files._MOST_FILES", 1)
+    scene = a_scene(tmp_path / "a.mrb", a_nrrd(tmp_path / "a.nrrd"))
+    with pytest.raises(VolumeError, match="2 files, more than 1"), unpacked_scene(scene):
+        pytest.fail("must not be opened")

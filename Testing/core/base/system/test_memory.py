@@ -1,0 +1,97 @@
+"""Memory: on this system against what the system's own tool says, on Windows against a kernel32 that fills bytes."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfqsam_core.base.system import memory, windows_memory
+
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="reads what Linux and macOS tell")
+
+
+@needs_posix
+def test_the_machine_has_more_than_this_process_takes() -> None:
+    physical, peak = memory.physical_memory_bytes(), memory.peak_memory_bytes()
+    assert physical is not None
+    assert peak is not None
+    assert 10**6 < peak < physical
+
+
+@needs_posix
+@pytest.mark.parametrize(("text", "expected"), [("1048576\n", 2**20), ("max\n", None), ("", None)])
+def test_a_container_has_less_than_its_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: int | None
+) -> None:
+    from dfqsam_core.base.system import posix_memory
+
+    monkeypatch.setattr(posix_memory, "_CONTAINER_LIMITS", (tmp_path / "none",))
+    without = memory.physical_memory_bytes()
+    (tmp_path / "memory.max").write_text(text)
+    monkeypatch.setattr(posix_memory, "_CONTAINER_LIMITS", (tmp_path / "none", tmp_path / "memory.max"))
+    assert memory.physical_memory_bytes() == (expected or without)
+
+
+@needs_posix
+def test_a_system_without_proc_tells_the_peak_in_its_own_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dfqsam_core.base.system import posix_memory
+
+    monkeypatch.setattr(posix_memory, "_STATUS", tmp_path / "none")
+    monkeypatch.setattr(posix_memory, "_PAGES", tmp_path / "none")
+    in_kibibytes = posix_memory.peak_memory_bytes()
+    assert posix_memory.resident_memory_bytes() is None
+    monkeypatch.setattr(posix_memory, "_PEAK_UNIT", posix_memory._PEAK_UNIT / 1024)
+    in_bytes = posix_memory.peak_memory_bytes()
+    assert in_bytes is not None
+    assert in_kibibytes == pytest.approx(1024 * in_bytes, rel=0.2)
+
+
+class Kernel:
+    """kernel32 as it is documented: it refuses a structure of another size, and knows no other process than -1."""
+
+    def __init__(self, refuses: bool = False) -> None:
+        self.refuses = refuses
+
+    def K32GetProcessMemoryInfo(self, handle: ctypes.c_void_p, target: Any, size: int) -> int:
+        if self.refuses or handle.value != ctypes.c_void_p(-1).value or size != 72:
+            return 0
+        # cb, PageFaultCount, PeakWorkingSetSize, WorkingSetSize, six more.
+        ctypes.memmove(target, struct.pack("<IIQQ6Q", 72, 9, 5_000_000_000, 4_000_000_000, *range(6)), 72)
+        return 1
+
+    def GlobalMemoryStatusEx(self, target: Any) -> int:
+        if self.refuses or ctypes.cast(target, ctypes.POINTER(ctypes.c_uint32))[0] != 64:
+            return 0
+        # dwLength, dwMemoryLoad, ullTotalPhys, six more.
+        ctypes.memmove(target, struct.pack("<IIQ6Q", 64, 50, 17_000_000_000, *range(6)), 64)
+        return 1
+
+
+@pytest.mark.skipif(sys.maxsize < 2**32, reason="sizes of a 64-bit system")
+def test_windows_is_understood() -> None:
+    assert windows_memory.peak_memory_bytes(Kernel()) == 5_000_000_000
+    assert windows_memory.resident_memory_bytes(Kernel()) == 4_000_000_000
+    assert windows_memory.physical_memory_bytes(Kernel()) == 17_000_000_000
+
+
+def test_what_windows_does_not_tell_is_not_known() -> None:
+    refusing = Kernel(refuses=True)
+    assert windows_memory.peak_memory_bytes(refusing) is None
+    assert windows_memory.resident_memory_bytes(refusing) is None
+    assert windows_memory.physical_memory_bytes(refusing) is None
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="needs Windows")
+def test_real_windows_tells() -> None:
+    resident, peak, physical = (
+        tell() for tell in (memory.resident_memory_bytes, memory.peak_memory_bytes, memory.physical_memory_bytes)
+    )
+    assert resident is not None
+    assert peak is not None
+    assert physical is not None
+    assert 10**6 < resident <= peak < physical

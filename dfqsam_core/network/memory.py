@@ -1,0 +1,24 @@
+"""How much memory a network takes while it runs, from its sizes alone."""
+
+from __future__ import annotations
+
+import math
+
+from .architecture import Architecture
+from .tensor_shapes import expected_shapes
+
+# The logits, the same with their positions added, and the softmax.
+_COPIES = 3
+
+
+def running_bytes(architecture: Architecture) -> int:
+    """Bytes of all weights as float32 and of the largest attention, which grows with the fourth power of the grid."""
+    weights = sum(math.prod(shape) for shape in expected_shapes(architecture).values())
+    attention = max(_attention_values(architecture, block) for block in range(architecture.depth))
+    return 4 * (weights + _COPIES * attention)
+
+
+def _attention_values(architecture: Architecture, block: int) -> int:
+    side = architecture.window_of(block) or architecture.grid
+    windows = math.ceil(architecture.grid / side) ** 2
+    return windows * architecture.num_heads * side**4
