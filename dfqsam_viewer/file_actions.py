@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,7 @@ class Files:
             "open path": self._open_chosen,
             "open sample": lambda: self.open_volume(resource_path(DEMO_VOLUME), "CT abdomen (sample)"),
             "save path": self._save_chosen,
+            "continue work": self._continue_work,
         }
 
     def open_path(self, path: Path) -> None:
@@ -95,21 +97,36 @@ class Files:
         self._in_background(f"Reading {path.name}…", lambda: self._read(path), done)
 
     def _open_scene(self, path: Path) -> None:
-        with unpacked_scene(path) as scene:
-            kept = self.keep_unsaved()
-            self.logic.forget()
-            try:
-                volume_node, segmentation_node = documents.read_scene(self.logic.world, scene)
-            finally:
-                self.logic.listen()
-        self.logic.use_volume(None, volume_node, segmentation_node)
-        self.logic.say(f"{path.name} is open. {kept}".strip())
+        def unpack() -> tuple[contextlib.ExitStack, Path]:
+            with contextlib.ExitStack() as folder:
+                scene = folder.enter_context(unpacked_scene(path))
+                return folder.pop_all(), scene
+
+        def done(found: tuple[contextlib.ExitStack, Path]) -> None:
+            folder, scene = found
+            with folder:
+                kept = self.keep_unsaved()
+                self.logic.forget()
+                try:
+                    volume_node, segmentation_node = documents.read_scene(self.logic.world, scene)
+                finally:
+                    self.logic.listen()
+            self.logic.use_volume(None, volume_node, segmentation_node)
+            self.logic.say(f"{path.name} is open. {kept}".strip())
+
+        self._in_background(f"Reading {path.name}…", unpack, done)
 
     def _use(self, segmentation_node: Any, path: Path) -> None:
         """Draw into the segmentation that a file brought from now on."""
         kept = self.keep_unsaved()
         self.logic.use_segmentation(segmentation_node)
         self.logic.say(f"{path.name} is open. {kept}".strip())
+
+    def _continue_work(self) -> None:
+        """Go on with what an earlier run left of this volume; what was drawn meanwhile is kept as a file."""
+        kept = self.keep_unsaved()
+        self.logic.continue_work()
+        self.logic.say(f"Your work is back as it was. {kept}".strip())
 
     def _open_chosen(self, path: str) -> None:
         """A line of the dialog was chosen; a folder that was chosen to be opened is a DICOM series."""

@@ -42,6 +42,7 @@ EMPTY: dict[str, Any] = {
     "refine": False,
     "protect_others": True,
     "encode_ahead": True,
+    "offer": "",
     "surface_shown": False,
     "can_undo": False,
     "can_redo": False,

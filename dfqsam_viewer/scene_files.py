@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import lzma
+import math
 import re
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from dfqsam_core.base.memory import require_memory
 from dfqsam_core.errors import OutputError, VolumeError
 from dfqsam_core.volume.files.metaimage import read_metaimage
 from dfqsam_core.volume.files.nrrd import read_nrrd_samples
@@ -25,6 +28,7 @@ from .roots import PlaceError, Roots
 
 # A scene that unpacks to more than this is no patient's, and would fill the disk.
 _LARGEST_BYTES = 20 * 2**30
+_MOST_FILES, _LARGEST_TEXT = 10_000, 2**26
 _NRRD, _METAIMAGE = (".nrrd", ".nhdr"), (".mha", ".mhd")
 _IMAGES = (*_NRRD, *_METAIMAGE, ".nii", ".nii.gz")
 # Attributes of any node by which Slicer finds what it loads.
@@ -42,7 +46,10 @@ def unpacked_scene(path: Path) -> Iterator[Path]:
         if scene is None:
             raise VolumeError(f"{path} has no .mrml file, so it is no scene of Slicer. Choose another file.")
         _check_references(path, scene, root)
+        needed = 0
         for image in sorted(file for file in root.rglob("*") if file.name.lower().endswith(_IMAGES)):
+            needed += _unfolded_bytes(image)
+            require_memory(needed, f"The scene {path.name}")
             check_image(image)
         yield scene
 
@@ -50,7 +57,10 @@ def unpacked_scene(path: Path) -> Iterator[Path]:
 def _unpack(path: Path, root: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
+            members = archive.infolist()
+            if len(members) > _MOST_FILES:
+                raise ValueError(f"it has {len(members)} files, more than {_MOST_FILES}")
+            size = sum(member.file_size for member in members)
             if size <= _LARGEST_BYTES:
                 archive.extractall(root)
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
@@ -92,6 +102,25 @@ def check_image(path: Path) -> None:
         raise VolumeError(f"{path.name} cannot be read: {reason}. It is damaged. Get the file again.") from error
 
 
+def _unfolded_bytes(path: Path) -> int:
+    """Bytes of an image in memory, as its header promises them; raises VolumeError for a damaged one."""
+    name = path.name.lower()
+    if name.endswith(_NRRD):
+        return read_nrrd_header(path).data_bytes
+    if name.endswith(_METAIMAGE):
+        voxels = read_metaimage(path).voxels_kji
+        # Single precision here may have been double precision in the file, and is for ITK.
+        return voxels.size * (8 if voxels.dtype.kind == "f" else voxels.itemsize)
+    import nibabel
+
+    try:
+        header: Any = nibabel.load(path).header
+        # ITK keeps numbers that the header scales in double precision.
+        return math.prod(header.get_data_shape()) * max(8, header.get_data_dtype().itemsize)
+    except Exception as error:
+        raise VolumeError(f"{path.name} cannot be read as NIfTI: it is damaged. Get the file again.") from error
+
+
 def _is_text(name: str) -> bool:
     """Whether a name is more than bytes of another character set, at which ITK ends the process."""
     try:
@@ -103,6 +132,8 @@ def _is_text(name: str) -> bool:
 
 def _check_references(path: Path, scene: Path, root: Path) -> None:
     inside = Roots([root])
+    if scene.stat().st_size > _LARGEST_TEXT:
+        raise VolumeError(f"The scene {path} describes itself in more than {_LARGEST_TEXT >> 20} MB. Save it again.")
     try:
         nodes = ElementTree.parse(scene).iter()
     except (ElementTree.ParseError, ValueError, LookupError) as error:

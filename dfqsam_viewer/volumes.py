@@ -12,10 +12,9 @@ from vtkmodules.util.numpy_support import numpy_to_vtk
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import SliceKey, Volume
+from dfqsam_scene.nodes.segment_rows import LABEL_TAG
 from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
-# The number that a segment had in the label map it came from, and gets again when it is saved as one.
-_LABEL_TAG = "DFQSAMSlicer.label"
 _SAME_PLACE_MM = 0.1
 
 
@@ -45,7 +44,7 @@ def add_label_map(volume_node: Any, volume: Volume, labels: Volume, name: str, n
         ids.InsertNextValue(segment_id)
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         logic.ImportLabelmapToSegmentationNode(node, segmentation, ids)
-        segmentation.GetSegmentation().GetSegment(segment_id).SetTag(_LABEL_TAG, str(value))
+        segmentation.GetSegmentation().GetSegment(segment_id).SetTag(LABEL_TAG, str(value))
         scene.RemoveNode(node)
     return segmentation
 
@@ -69,7 +68,7 @@ def _numbers(segments: SegmentScene) -> dict[str, int]:
     known: dict[str, int] = {}
     for segment_id in segments.segment_ids:
         tag = vtk.reference("")
-        if segments.node.GetSegmentation().GetSegment(segment_id).GetTag(_LABEL_TAG, tag):
+        if segments.node.GetSegmentation().GetSegment(segment_id).GetTag(LABEL_TAG, tag):
             number = int(tag.get()) if tag.get().isdecimal() else 0
             if 0 < number <= 65535 and number not in known.values():
                 known[segment_id] = number

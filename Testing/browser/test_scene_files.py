@@ -73,3 +73,28 @@ def test_half_a_scene_is_noticed_when_it_is_written(tmp_path: Path) -> None:
         scene.write_bytes(damaged)
         with pytest.raises(OutputError):
             check_archive(scene)
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha", "nii.gz"])
+def test_a_scene_is_measured_as_a_whole_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    image, scene = sitk.GetImageFromArray(np.zeros((8, 8, 8), np.float64)), tmp_path / "a.mrb"
+    with zipfile.ZipFile(scene, "w") as archive:
+        archive.writestr("scene/scene.mrml", MRML.format(name=f"0.{ending}"))
+        for n in range(4):
+            sitk.WriteImage(image, str(tmp_path / f"{n}.{ending}"))
+            archive.write(tmp_path / f"{n}.{ending}", f"scene/Data/{n}.{ending}")
+    monkeypatch.setattr("dfqsam_core.base.memory.MAX_READING_BYTES", 4 * 8 * 512)
+    with unpacked_scene(scene) as found:
+        assert found.name == "scene.mrml"
+    monkeypatch.setattr("dfqsam_core.base.memory.MAX_READING_BYTES", 4 * 8 * 512 - 1)
+    with pytest.raises(VolumeError, match="GB of memory"), unpacked_scene(scene):
+        pytest.fail("must not be opened")
+
+
+def test_a_scene_of_very_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfqsam_viewer.scene_files._MOST_FILES", 1)
+    scene = a_scene(tmp_path / "a.mrb", a_nrrd(tmp_path / "a.nrrd"))
+    with pytest.raises(VolumeError, match="2 files, more than 1"), unpacked_scene(scene):
+        pytest.fail("must not be opened")

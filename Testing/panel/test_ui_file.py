@@ -25,7 +25,7 @@ def texts(widget, name):
     return "".join(widget.find(f"property[@name='{name}']/string").itertext())
 
 
-@pytest.mark.parametrize(("file", "least"), [("DFQSAMSlicer.ui", 26), ("ModelPanel.ui", 21)])
+@pytest.mark.parametrize(("file", "least"), [("DFQSAMSlicer.ui", 28), ("ModelPanel.ui", 21)])
 def test_everything_that_can_be_used_explains_itself_to_eyes_and_ears(file, least):
     usable = [node for node in widgets(file) if node.get("class") in FOR_HANDS]
     assert len(usable) >= least

@@ -99,6 +99,8 @@ class SegmentScene:
             # Masks and saved files of a segmentation without a voxel take this grid.
             self.node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
         self._editor = SegmentEditor(volume_node, segmentation_node)
+        # Slices that were written here, for whoever keeps a copy of the voxels and empties the list.
+        self.written: list[SliceKey] = []
 
     @property
     def segment_ids(self) -> tuple[str, ...]:
@@ -138,6 +140,14 @@ class SegmentScene:
         columns, rows = [slice(first[n], last[n] + 1) for n in range(3) if n != normal]
         plane[rows, columns] = stored.squeeze(axis=2 - normal) == value
         return plane
+
+    def drawn_slices(self, segment_id: str) -> range:
+        """Indices along K of the slices that may have voxels of a segment."""
+        labelmap, _ = self._labelmap(segment_id)
+        if labelmap is None:
+            return range(0)
+        low, high = self._bounds(labelmap)
+        return range(max(int(low[2]), 0), min(int(high[2]), self.grid.shape_ijk[2] - 1) + 1)
 
     def planes(self, segment_id: str, key: SliceKey) -> dict[str, np.ndarray]:
         """As `read`, of every segment; the given one comes first."""
@@ -186,6 +196,8 @@ class SegmentScene:
             self._editor.require_masks([image for _, image in edits])
         for modify, image in edits:
             modify(segment_id, image)
+        if edits:
+            self.written.append(key)
 
     def _oriented_image(self, key: SliceKey, voxels: np.ndarray) -> Any:
         """vtkOrientedImageData (uint8) of a plane's bounding box; voxels: (rows, columns) bool, not empty."""

@@ -13,6 +13,7 @@ from ..jobs.card_text import card_summary
 from ..nodes.slice_views import plane_name
 from .choice import Choice
 from .controller import Controller
+from .keeping import Keeping
 from .prompt_words import describe
 from .status import seconds_text
 from .view_state import (
@@ -35,6 +36,7 @@ class Room(Protocol):
 
     choice: Choice
     loader: WorkspaceLoader
+    keeping: Keeping | None
 
     @property
     def workspace(self) -> Workspace | None:
@@ -90,6 +92,7 @@ def view_state(room: Room) -> ViewState:
         refine=choice.refine,
         protect_others=choice.protect_others,
         encode_ahead=choice.encode_ahead,
+        offer="" if room.keeping is None else room.keeping.offer,
     )
 
 

@@ -196,6 +196,10 @@ class VolumeSession:
         """The slices on which the segment has prompts or a mask, by axis and index."""
         return sorted([key for owner, key in self._states if owner == label])
 
+    def states(self) -> dict[Place, SliceState]:
+        """What every label has on every slice where it has something; a new dictionary."""
+        return dict(self._states)
+
     def all_prompts(self) -> dict[Place, tuple[Prompt, ...]]:
         """The prompts of every label and slice that has some, in order."""
         places = sorted([place for place, state in self._states.items() if state.prompts])
