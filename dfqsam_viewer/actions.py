@@ -7,19 +7,19 @@ from functools import partial
 
 from dfqsam_core.errors import PromptError
 
-from .desk import Desk
+from .logic import ViewerLogic
 from .world import SURFACE
 
 Action = Callable[..., None]
 
 
-def segment_actions(desk: Desk) -> dict[str, Action]:
+def segment_actions(logic: ViewerLogic) -> dict[str, Action]:
     """Segments of the list, beside the room's own verbs: name, colour, visibility, surface."""
 
     def rename(segment_id: str, name: str) -> None:
         text = " ".join(str(name).split())[:80]
         if text:
-            desk.room.segment(segment_id).SetName(text)
+            logic.room.segment(segment_id).SetName(text)
 
     def recolor(segment_id: str, color: str) -> None:
         digits = str(color).lstrip("#")
@@ -27,48 +27,48 @@ def segment_actions(desk: Desk) -> dict[str, Action]:
             red, green, blue = bytes.fromhex(digits)
         except ValueError:
             raise PromptError(f"{color!r} is not a colour such as #ff8800.") from None
-        desk.room.segment(segment_id).SetColor(red / 255, green / 255, blue / 255)
+        logic.room.segment(segment_id).SetColor(red / 255, green / 255, blue / 255)
 
     def toggle_one(segment_id: str) -> None:
-        desk.room.segment(segment_id)
-        display = desk.segmentation_node.GetDisplayNode()
+        logic.room.segment(segment_id)
+        display = logic.segmentation_node.GetDisplayNode()
         display.SetSegmentVisibility(segment_id, not display.GetSegmentVisibility(segment_id))
 
     return {
         "rename segment": rename,
         "recolor segment": recolor,
         "toggle segment": toggle_one,
-        "surface": partial(_show_surface, desk),
+        "surface": partial(_show_surface, logic),
     }
 
 
-def view_actions(desk: Desk) -> dict[str, Action]:
+def view_actions(logic: ViewerLogic) -> dict[str, Action]:
     """Slices, and the window of model and views."""
 
     def go(view: str, index: int) -> None:
-        key = desk.key_of(view)
+        key = logic.key_of(view)
         if key is not None:
-            desk.go_to(key.axis, int(index))
+            logic.go_to(key.axis, int(index))
 
     def fit() -> None:
-        if desk.volume_node is not None:
-            for view in desk.world.views.values():
+        if logic.volume_node is not None:
+            for view in logic.world.views.values():
                 view.reset_view()
 
     return {
         "go": go,
-        "next slice": partial(desk.step, 1),
-        "previous slice": partial(desk.step, -1),
+        "next slice": partial(logic.step, 1),
+        "previous slice": partial(logic.step, -1),
         "fit": fit,
-        "window": desk.change_window,
+        "window": logic.change_window,
     }
 
 
-def _show_surface(desk: Desk) -> None:
-    desk.require_volume()
-    desk.surface.show(desk.segmentation_node)
-    if not desk.surface.is_shown:
+def _show_surface(logic: ViewerLogic) -> None:
+    logic.require_volume()
+    logic.surface.show(logic.segmentation_node)
+    if not logic.surface.is_shown:
         raise PromptError("All segments are empty, so there is no surface. Segment something first.")
-    desk.world.views[SURFACE].reset_view()
-    desk.world.views[SURFACE].reset_focal_point()
-    desk.say("The surface shows the segments as they are now. Press it again after changes.")
+    logic.world.views[SURFACE].reset_view()
+    logic.world.views[SURFACE].reset_focal_point()
+    logic.say("The surface shows the segments as they are now. Press it again after changes.")

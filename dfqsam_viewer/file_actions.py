@@ -17,8 +17,8 @@ from dfqsam_scene.jobs.worker import Job
 from dfqsam_scene.nodes.segments import SegmentScene
 
 from . import documents
-from .desk import Desk
 from .file_dialog import FileDialog
+from .logic import ViewerLogic
 from .scene_files import unpacked_scene
 from .volumes import add_label_map, add_volume, label_map
 
@@ -26,10 +26,10 @@ Action = Callable[..., None]
 
 
 class Files:
-    """Opens files onto a desk and saves what is on it; unsaved: folder for segments that are left without saving."""
+    """Opens files to work on, and saves them; unsaved: folder for segments that are left without saving."""
 
-    def __init__(self, desk: Desk, dialog: FileDialog, unsaved: Path) -> None:
-        self.desk, self.dialog, self.unsaved = desk, dialog, unsaved
+    def __init__(self, logic: ViewerLogic, dialog: FileDialog, unsaved: Path) -> None:
+        self.logic, self.dialog, self.unsaved = logic, dialog, unsaved
 
     def actions(self) -> dict[str, Action]:
         """By name, for the page."""
@@ -50,8 +50,8 @@ class Files:
         if kind == "scene":
             self._open_scene(path)
         elif kind == "segmentation":
-            self.desk.require_volume()
-            self._use(documents.read_segmentation(path, self.desk.volume_node), path)
+            self.logic.require_volume()
+            self._use(documents.read_segmentation(path, self.logic.volume_node), path)
         else:
             self.open_volume(path)
 
@@ -67,16 +67,16 @@ class Files:
         def done(found: tuple[Volume, Volume | None]) -> None:
             volume, label_volume = found
             kept = self.keep_unsaved()
-            self.desk.forget()
-            self.desk.world.clear()
-            self.desk.listen()
-            node = add_volume(self.desk.world.scene, volume, name or path.name)
-            self.desk.use_volume(volume, node)
-            self.desk.say(kept)
+            self.logic.forget()
+            self.logic.world.clear()
+            self.logic.listen()
+            node = add_volume(self.logic.world.scene, volume, name or path.name)
+            self.logic.use_volume(volume, node)
+            self.logic.say(kept)
             if label_volume is not None:
-                self.desk.use_segmentation(add_label_map(node, volume, label_volume, "labels", {}))
+                self.logic.use_segmentation(add_label_map(node, volume, label_volume, "labels", {}))
             elif labels is not None:
-                self.desk.use_segmentation(documents.read_segmentation(labels, node))
+                self.logic.use_segmentation(documents.read_segmentation(labels, node))
 
         self._in_background(f"Reading {path.name}…", read, done)
 
@@ -85,31 +85,31 @@ class Files:
         return read_volume(path, within=[*self.dialog.roots.folders, path if path.is_dir() else path.parent])
 
     def _open_labels(self, path: Path) -> None:
-        self.desk.require_volume()
+        self.logic.require_volume()
 
         def done(labels: Volume) -> None:
             # Another volume may have been opened meanwhile.
-            volume = self.desk.require_volume()
-            self._use(add_label_map(self.desk.volume_node, volume, labels, path.name, {}), path)
+            volume = self.logic.require_volume()
+            self._use(add_label_map(self.logic.volume_node, volume, labels, path.name, {}), path)
 
         self._in_background(f"Reading {path.name}…", lambda: self._read(path), done)
 
     def _open_scene(self, path: Path) -> None:
         with unpacked_scene(path) as scene:
             kept = self.keep_unsaved()
-            self.desk.forget()
+            self.logic.forget()
             try:
-                volume_node, segmentation_node = documents.read_scene(self.desk.world, scene)
+                volume_node, segmentation_node = documents.read_scene(self.logic.world, scene)
             finally:
-                self.desk.listen()
-        self.desk.use_volume(None, volume_node, segmentation_node)
-        self.desk.say(f"{path.name} is open. {kept}".strip())
+                self.logic.listen()
+        self.logic.use_volume(None, volume_node, segmentation_node)
+        self.logic.say(f"{path.name} is open. {kept}".strip())
 
     def _use(self, segmentation_node: Any, path: Path) -> None:
         """Draw into the segmentation that a file brought from now on."""
         kept = self.keep_unsaved()
-        self.desk.use_segmentation(segmentation_node)
-        self.desk.say(f"{path.name} is open. {kept}".strip())
+        self.logic.use_segmentation(segmentation_node)
+        self.logic.say(f"{path.name} is open. {kept}".strip())
 
     def _open_chosen(self, path: str) -> None:
         """A line of the dialog was chosen; a folder that was chosen to be opened is a DICOM series."""
@@ -135,52 +135,52 @@ class Files:
 
     def save(self, path: Path, force: bool = False) -> None:
         """Save under a name whose ending tells how; raises OutputError as `atomic_output`."""
-        volume = self.desk.require_volume()
+        volume = self.logic.require_volume()
         suffix = documents.saved_suffix(path.name)
         refuse_overwrite(path, force)
-        if self.desk.workspace is not None:
+        if self.logic.room.workspace is not None:
             # A propagation writes slice by slice, with pauses: no half of it is saved.
-            self.desk.workspace.controller.finish_writing()
+            self.logic.room.workspace.controller.finish_writing()
         if suffix == documents.SCENE:
-            documents.write_scene(path, self.desk.world, force)
+            documents.write_scene(path, self.logic.world, force)
         elif suffix == documents.SEGMENTATION:
-            documents.write_segmentation(path, self.desk.segmentation_node, force)
+            documents.write_segmentation(path, self.logic.segmentation_node, force)
         else:
-            labels, names = label_map(SegmentScene(self.desk.volume_node, self.desk.segmentation_node))
+            labels, names = label_map(SegmentScene(self.logic.volume_node, self.logic.segmentation_node))
             write_label_map(path, labels, volume, names, force)
-        self.desk.mark_saved()
-        self.desk.say(f"Saved: {path}")
+        self.logic.mark_saved()
+        self.logic.say(f"Saved: {path}")
 
     def keep_unsaved(self) -> str:
         """Write segments that were changed and not saved into a file of the user's, before they are left.
 
         Returns a sentence that says where, or nothing. Raises OutputError as `atomic_output`.
         """
-        if self.desk.workspace is not None:
-            self.desk.workspace.controller.finish_writing()
-            self.desk.workspace.controller.accept_preview()
-        if self.desk.segmentation_node is None or not self.desk.has_unsaved_work:
+        if self.logic.room.workspace is not None:
+            self.logic.room.workspace.controller.finish_writing()
+            self.logic.room.workspace.controller.accept_preview()
+        if self.logic.segmentation_node is None or not self.logic.has_unsaved_work:
             return ""
-        labels, _ = label_map(SegmentScene(self.desk.volume_node, self.desk.segmentation_node))
+        labels, _ = label_map(SegmentScene(self.logic.volume_node, self.logic.segmentation_node))
         if not labels.any():
             return ""
         self.unsaved.mkdir(parents=True, exist_ok=True)
         names = (f"{self._stem()}-{number}{documents.SEGMENTATION}" for number in range(1, 10_000))
         path = next(self.unsaved / name for name in names if not (self.unsaved / name).exists())
-        documents.write_segmentation(path, self.desk.segmentation_node, force=False)
+        documents.write_segmentation(path, self.logic.segmentation_node, force=False)
         return f"Segments that were not saved are kept in {path}"
 
     def _show_labels(self) -> None:
-        self.desk.require_volume()
+        self.logic.require_volume()
         self.dialog.show("labels")
 
     def _show_save(self) -> None:
-        self.desk.require_volume()
+        self.logic.require_volume()
         self.dialog.show("save", f"{self._stem()}-segments{documents.SEGMENTATION}")
 
     def _stem(self) -> str:
         """The volume's name, without a file's ending, as the begin of a file's name."""
-        stem: str = self.desk.volume_node.GetName()
+        stem: str = self.logic.volume_node.GetName()
         for suffix in documents.VOLUMES:
             stem = stem.removesuffix(suffix)
         return file_name(stem)
@@ -202,9 +202,9 @@ class Files:
 
         def failed(error: BaseException) -> None:
             if isinstance(error, (DFQSAMError, OSError)):
-                self.desk.say(str(error), is_error=True)
+                self.logic.say(str(error), is_error=True)
             elif not isinstance(error, Cancelled):
                 raise error
 
-        self.desk.say(notice)
-        self.desk.worker.submit(Job(lambda _: work(), finished, failed, topic="open"))
+        self.logic.say(notice)
+        self.logic.room.worker.submit(Job(lambda _: work(), finished, failed, topic="open"))

@@ -53,7 +53,7 @@ class FileDialog:
         """Close the dialog."""
         self.kind = self.error = ""
 
-    def shown(self) -> dict[str, Any] | None:
+    def state(self) -> dict[str, Any] | None:
         """What the page shows, None while no dialog is open."""
         if not self.kind or self.folder is None:
             return None

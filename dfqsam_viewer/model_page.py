@@ -16,8 +16,8 @@ from dfqsam_scene.jobs.quantization import QuantizationSettings
 from dfqsam_scene.jobs.quantizing import Quantizing, recipes
 from dfqsam_scene.jobs.worker import Job
 
-from .desk import Desk
 from .file_dialog import FileDialog
+from .logic import ViewerLogic
 
 Action = Callable[..., None]
 
@@ -25,8 +25,8 @@ Action = Callable[..., None]
 class ModelPage:
     """Models of this computer, as dfqsam_scene keeps them for Slicer, too."""
 
-    def __init__(self, desk: Desk, dialog: FileDialog, library: ModelLibrary) -> None:
-        self.desk, self.dialog, self.library = desk, dialog, library
+    def __init__(self, logic: ViewerLogic, dialog: FileDialog, library: ModelLibrary) -> None:
+        self.logic, self.dialog, self.library = logic, dialog, library
         self.card: dict[str, str] = {}
         self.checkpoint = ""
         self.quantizing = Quantizing(library, lambda path, _: self._describe(str(path), self._list))
@@ -54,7 +54,7 @@ class ModelPage:
         """Bring the running quantization up to date; whether the page has to be shown anew."""
         return self.quantizing.poll()
 
-    def shown(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """What the page shows."""
         return {"models": self._models(), "card": self.card, "quantization": self._quantization()}
 
@@ -68,7 +68,7 @@ class ModelPage:
         except DFQSAMError as error:
             self.quantizing.refuse(error)
             models = ()
-        chosen = str(self.desk.model_path)
+        chosen = str(self.logic.model_path)
         if chosen not in [model.path for model in models] and Path(chosen).is_file():
             size = Path(chosen).stat().st_size
             models = (*models, LibraryModel(chosen, "given at the start", "", size))
@@ -107,8 +107,8 @@ class ModelPage:
         return self._picture_url
 
     def _use(self, path: str) -> None:
-        self.desk.verbs.change_model(Path(self._listed(path)))
-        self.desk.say(f"Segmenting with {Path(path).name} from now on.")
+        self.logic.verbs.change_model(Path(self._listed(path)))
+        self.logic.say(f"Segmenting with {Path(path).name} from now on.")
 
     def _listed(self, path: str) -> str:
         """A path of the list; raises DFQSAMError for any other, so that a page cannot ask for any file."""
@@ -119,19 +119,19 @@ class ModelPage:
     def _describe(self, path: str, done: Callable[[LibraryModel, dict[str, Any]], None]) -> None:
         def failed(error: BaseException) -> None:
             if not isinstance(error, Cancelled):
-                self.desk.say(str(error), is_error=True)
+                self.logic.say(str(error), is_error=True)
 
         listed = Path(path)
-        self.desk.worker.submit(Job(lambda _: describe(listed), lambda found: done(*found), failed, topic="card"))
+        self.logic.room.worker.submit(Job(lambda _: describe(listed), lambda found: done(*found), failed, topic="card"))
 
     def _show_card(self, model: LibraryModel, description: dict[str, Any]) -> None:
         name = "Demonstration model" if Path(model.path) == embedded_model() else model.name
         self.card = {"name": name, "path": model.path, "text": card_text(description)}
-        self.desk.refresh()
+        self.logic.refresh()
 
     def _list(self, model: LibraryModel, _: dict[str, Any]) -> None:
         self.library.add(model)
-        self.desk.refresh()
+        self.logic.refresh()
 
     def _add(self, path: str) -> None:
         self._describe(path, self._list)

@@ -42,7 +42,7 @@ class Start:
 
 
 class Viewer:
-    """The page's state on one side, a desk on the other."""
+    """The page's state on one side, the logic on the other."""
 
     def __init__(self, start: Start) -> None:
         # These need Slicer's scene, which takes a second to load; a wrong argument was refused before.
@@ -52,26 +52,26 @@ class Viewer:
         self.server = get_server("dfqsam", client_type="vue3")
         self._draw_page()
         from .actions import segment_actions, view_actions
-        from .desk import Desk
         from .file_actions import Files
         from .file_dialog import FileDialog
+        from .logic import ViewerLogic
         from .model_page import ModelPage
 
-        self.desk = Desk(World(self.server), self._show, start.model)
+        self.logic = ViewerLogic(World(self.server), self._show, start.model)
         dialog = FileDialog(Roots(start.roots))
         data = data_folder()
-        self.files = Files(self.desk, dialog, data / "unsaved")
-        self.models = ModelPage(self.desk, dialog, ModelLibrary(data))
+        self.files = Files(self.logic, dialog, data / "unsaved")
+        self.models = ModelPage(self.logic, dialog, ModelLibrary(data))
         self._dialog = dialog
         self._actions: dict[str, Callable[..., None]] = {
-            **{name: verb for name, verb in self.desk.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
-            **segment_actions(self.desk),
-            **view_actions(self.desk),
+            **{name: verb for name, verb in self.logic.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
+            **segment_actions(self.logic),
+            **view_actions(self.logic),
             **self.files.actions(),
             **self.models.actions(),
         }
         self.server.controller.trigger("do")(self.do)
-        self.server.state.change("page")(lambda **_: self.desk.refresh())
+        self.server.state.change("page")(lambda **_: self.logic.refresh())
         if start.labels is not None and start.volume is not None:
             self.files.open_volume(start.volume, labels=start.labels)
         elif start.volume is not None:
@@ -79,7 +79,7 @@ class Viewer:
 
     def do(self, name: str, *arguments: Any) -> None:
         """Do what the page asks for, by the name of an action."""
-        from .desk import guarded
+        from .logic import guarded
 
         action = self._actions.get(name)
         if name == "cancel" and self._close_what_is_open():
@@ -87,8 +87,8 @@ class Viewer:
         elif action is None:
             self._do_on_page(name)
         else:
-            guarded(self.desk, lambda: action(*arguments))
-        self.desk.refresh()
+            guarded(self.logic, lambda: action(*arguments))
+        self.logic.refresh()
 
     def close(self) -> None:
         """End all work; segments that were not saved go to the user's folder, and standard output says where."""
@@ -99,7 +99,7 @@ class Viewer:
         except (DFQSAMError, OSError) as error:
             print(f"Segments that were not saved are lost: {error}", flush=True)  # noqa: T201 - of the command line
         self.models.close()
-        self.desk.close()
+        self.logic.close()
 
     def begin(self) -> None:
         """Do what is due, until the server ends."""
@@ -111,11 +111,11 @@ class Viewer:
         while True:
             ticks += 1
             try:
-                self.desk.tick()
+                self.logic.tick()
                 if ticks % _POLL_TICKS == 0 and self.models.poll():
-                    self.desk.refresh()
+                    self.logic.refresh()
             except Exception as error:  # noqa: BLE001 - the scene must outlive a defect
-                self.desk.tell_defect(error)
+                self.logic.tell_defect(error)
             await asyncio.sleep(_TICK_SECONDS)
 
     def _close_what_is_open(self) -> bool:
@@ -135,25 +135,25 @@ class Viewer:
                 state.large = "" if state.large else self._view_under_mouse()
 
     def _view_under_mouse(self) -> str:
-        key = self.desk.room.key
-        views = [view for view in self.desk.world.views if key is not None and self.desk.key_of(view) == key]
+        key = self.logic.room.key
+        views = [view for view in self.logic.world.views if key is not None and self.logic.key_of(view) == key]
         return views[0] if views else "axial"
 
     def _show(self) -> None:
-        from .shown import shown
+        from .page_state import page_state
 
         with self.server.state as state:
-            state.update({**shown(self.desk), "dialog": self._dialog.shown()})
+            state.update({**page_state(self.logic), "dialog": self._dialog.state()})
             if state.page != "segment":
                 # They look at the disk, which scrolling through slices shall not wait for.
-                state.update(self.models.shown())
+                state.update(self.models.state())
             if state.dialog is None:
                 # What was typed and ticked in a dialog holds for that one: nothing else is replaced.
                 state.update({"save_name": "", "save_replace": False})
 
     def _draw_page(self) -> None:
         from .keys import key_list
-        from .shown import EMPTY, PAGE
+        from .page_state import EMPTY, PAGE
 
         state = self.server.state
         state.update({"keys": key_list(), **EMPTY, **PAGE})

@@ -46,7 +46,7 @@ class InstantPredictor:
         return np.stack([disc] * 3), np.array([0.9, 0.8, 0.7], np.float32), low_res
 
 
-class Desk:
+class Person:
     """A person at three slice views.
 
     held: seconds that each turn of the main thread took, by kind of action; computed: its processor's seconds, which
@@ -56,7 +56,7 @@ class Desk:
     def __init__(self) -> None:
         from dfqsam_core.volume import WindowLevel
         from dfqsam_scene.jobs.worker import Worker
-        from dfqsam_scene.nodes.place_mode import Placing
+        from dfqsam_scene.nodes.place_mode import PlaceMode
         from dfqsam_scene.nodes.segments import new_segmentation
         from dfqsam_scene.prompting.workspace import Workspace
         from Testing.support.slice_views import SliceViewsWorld
@@ -71,8 +71,8 @@ class Desk:
         arguments = (self.volume_node, node, model, Worker(), WindowLevel(400, 40))
         self.workspace = self.timed("opening", lambda: Workspace(*arguments, predictor=InstantPredictor()))
         self.workspace.segment_id = self.workspace.segments.add_segment("organ")
-        self.placing = Placing(self.world.scene, lambda: None)
-        self.placing.begin(self.workspace.markups.nodes["positive"])
+        self.place_mode = PlaceMode(self.world.scene, lambda: None)
+        self.place_mode.begin(self.workspace.markups.nodes["positive"])
 
     def timed(self, name: str, action: Callable[[], Any]) -> Any:
         """Run one turn of the main thread."""
@@ -136,44 +136,44 @@ def main() -> None:
     """Print one line for each kind of action, then the longest times that the main thread was held."""
     from dfqsam_core.volume import PropagationConfig, SliceKey
 
-    desk = Desk()
-    workspace, controller = desk.workspace, desk.workspace.controller
+    person = Person()
+    workspace, controller = person.workspace, person.workspace.controller
     disc = np.hypot(*np.ogrid[-256:256, -256:256]) < 90
-    desk.click("warm-up", 256, 256, 10)
-    desk.draw()
+    person.click("warm-up", 256, 256, 10)
+    person.draw()
     drawn: list[float] = []
     first, second, undone = [], [], []
     for n in range(CLICKS):
-        first.append(desk.click("first click on a slice", 200 + n, 200, 20 + n))
-        drawn.append(desk.draw())
-        second.append(desk.click("second click on the same slice", 240 + n, 220, 20 + n))
-        drawn.append(desk.draw())
+        first.append(person.click("first click on a slice", 200 + n, 200, 20 + n))
+        drawn.append(person.draw())
+        second.append(person.click("second click on the same slice", 240 + n, 220, 20 + n))
+        drawn.append(person.draw())
     for _ in range(CLICKS):
-        desk.timed("undo", controller.undo)
-    undone = desk.held["undo"]
+        person.timed("undo", controller.undo)
+    undone = person.held["undo"]
     for n in range(CLICKS):
         key = SliceKey("K", 100 + n)
-        desk.timed(
+        person.timed(
             "write of one slice alone", lambda key=key: workspace.segments.write(workspace.segment_id, key, disc)
         )
     print("  median      p95   milliseconds")
     report("first click on a slice, from the mouse button to the written mask, model excluded", first)
     report("second click on the same slice", second)
     report("undo", undone)
-    report("write of one slice alone", desk.held["write of one slice alone"])
+    report("write of one slice alone", person.held["write of one slice alone"])
     report("Slicer draws the three views anew (by the processor here)", drawn)
     anywhere = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
-    desk.click("first click on a slice", 256, 256, 130)
+    person.click("first click on a slice", 256, 256, 130)
     name = f"propagation through {PROPAGATED} slices"
     ends = 130 - PROPAGATED // 2, 130 + PROPAGATED // 2 - 1
-    desk.timed(name, lambda: controller.propagate(workspace.segment_id, "K", *ends, anywhere))
-    desk.settle(name)
+    person.timed(name, lambda: controller.propagate(workspace.segment_id, "K", *ends, anywhere))
+    person.settle(name)
     assert not controller.is_error, controller.message
-    desk.timed("undo of that", controller.undo)
-    desk.settle("undo of that")
+    person.timed("undo of that", controller.undo)
+    person.settle("undo of that")
     print("\n longest computed   milliseconds that the main thread was held without a pause, and computed in that kind")
-    for kind, seconds in desk.held.items():
-        print(f"{1e3 * max(seconds):8.1f} {1e3 * max(desk.computed[kind]):8.1f}   {kind}")
+    for kind, seconds in person.held.items():
+        print(f"{1e3 * max(seconds):8.1f} {1e3 * max(person.computed[kind]):8.1f}   {kind}")
     workspace.close()
 
 

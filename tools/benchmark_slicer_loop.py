@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 300.0
 Idle = Callable[[float], None]
 
 
-class Desk:
+class Person:
     """A person at the module under one kind of loop; seconds: what each kind of work took, longest_tick: of ours."""
 
     def __init__(self, name: str, idle: Idle) -> None:
@@ -118,7 +118,7 @@ class World:
         self.everywhere = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
 
 
-def print_table(held: Desk, releasing: Desk) -> None:
+def print_table(held: Person, releasing: Person) -> None:
     """Print medians of both loops, their ratio, and the longest tick under the lock-keeping one."""
     print("  keeps   lets go   ratio   longest tick   (seconds, medians; tick in milliseconds, where the lock is kept)")
     for name, seconds in held.seconds.items():
@@ -139,12 +139,12 @@ def main() -> None:
 
     model_file = arguments.model or resource_path(DEMO_MODEL)
     world = World()
-    held, releasing = Desk("keeps the lock", idle_holding), Desk("lets go of it", idle_releasing)
+    held, releasing = Person("keeps the lock", idle_holding), Person("lets go of it", idle_releasing)
     # What a first start of the model writes for later ones, and what Python imports, belongs to no round.
-    Desk("warm-up", idle_releasing).work_through(world, model_file, 10)
+    Person("warm-up", idle_releasing).work_through(world, model_file, 10)
     for n in range(arguments.rounds):
-        for desk in (held, releasing) if n % 2 else (releasing, held):
-            desk.work_through(world, model_file, 8 + 3 * (n % 5))
+        for person in (held, releasing) if n % 2 else (releasing, held):
+            person.work_through(world, model_file, 8 + 3 * (n % 5))
     print_table(held, releasing)
 
 

@@ -187,13 +187,18 @@ def _table() -> list[Sample]:
 
 _JSON = (b"null", b"true", b"[]", b"{}", b'""', b"[" * 3000, b"9" * 400, b"\xff", b'"label":2,', b",", b"\\ud800")
 _NRRD = (
+    b"\ndata file: ../outside.raw\n",
     b"\ndata file:=../outside.raw\n",
     b"\na:=data file: ../outside.raw\n",
+    b"\ndata file:../outside.raw\n",
+    b"\ndata file: ../outside.raw :=\n",
+    b"\nkey:=x\rdata file: ../outside.raw\n",
+    b"\ndatafile: LIST\n../outside.raw\n",
     b":=",
     b": ",
-    b"\ndata file:../outside.raw\n",
+    b"\nencoding: bzip2\n",
+    b"\n\n",
 )
-_NRRD += (b"\ndata file: ../outside.raw\n", b"\ndata file: LIST\n../outside.raw\n", b"\nencoding: bzip2\n", b"\n\n")
 _META = (
     b"ElementDataFile = ../outside.raw\n",
     b"CompressedData = True\n",

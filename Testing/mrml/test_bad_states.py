@@ -15,7 +15,8 @@ from dfqsam_core.volume import SliceKey
 from dfqsam_scene.jobs.worker import Worker
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import world_from_ijk
-from dfqsam_scene.prompting.opening import Choice, Opening
+from dfqsam_scene.prompting.choice import Choice
+from dfqsam_scene.prompting.workspace_loader import WorkspaceLoader
 from Testing.support.finished import settle, wait_for
 from Testing.support.prompts import ANYWHERE
 from Testing.support.segmentations import voxels_of
@@ -24,8 +25,8 @@ K4 = SliceKey("K", 4)
 
 
 @pytest.fixture
-def opening(worker):
-    found = Opening(worker, lambda: None)
+def loader(worker):
+    found = WorkspaceLoader(worker, lambda: None)
     yield found
     found.close()
 
@@ -38,28 +39,28 @@ def organs(a_volume_node):
 
 
 @pytest.fixture
-def workspace(opening, a_volume_node, organs, model_file):
+def workspace(loader, a_volume_node, organs, model_file):
     """An open workspace with the segment "liver" chosen."""
-    return open_on(opening, a_volume_node, organs, model_file)
+    return open_on(loader, a_volume_node, organs, model_file)
 
 
-def deliver(opening):
+def deliver(loader):
     """Let the panel's timer tick until nothing is worked on any more."""
-    settle(opening._worker, opening._worker.deliver)
+    settle(loader._worker, loader._worker.deliver)
 
 
-def begin_to_write(opening, workspace):
+def begin_to_write(loader, workspace):
     """Propagate, until the first slice is written and others are still to come."""
     workspace.controller.propagate("liver", "K", 0, 8, ANYWHERE)
-    wait_for(lambda: (opening._worker.deliver(), workspace.controller._writing.is_going)[1])
+    wait_for(lambda: (loader._worker.deliver(), workspace.controller._writing.is_going)[1])
 
 
-def open_on(opening, volume_node, segmentation_node, model_file):
-    opening.choose(Choice(volume_node, segmentation_node, model_file, "auto"), again=True)
-    deliver(opening)
-    assert opening.message == ""
-    opening.workspace.segment_id = "liver"
-    return opening.workspace
+def open_on(loader, volume_node, segmentation_node, model_file):
+    loader.choose(Choice(volume_node, segmentation_node, model_file, "auto"), again=True)
+    deliver(loader)
+    assert loader.message == ""
+    loader.workspace.segment_id = "liver"
+    return loader.workspace
 
 
 def draw_box(workspace, low=(2, 2, 4), high=(12, 10, 4)):
@@ -100,19 +101,19 @@ def sheared(world):
         (sheared, "sheared"),
     ],
 )
-def test_a_volume_that_cannot_be_segmented_is_a_sentence(opening, world, organs, model_file, make, words):
-    opening.choose(Choice(make(world), organs, model_file, "auto"))
-    deliver(opening)
-    assert opening.workspace is None
-    assert words in opening.message
-    assert not opening.is_loading
+def test_a_volume_that_cannot_be_segmented_is_a_sentence(loader, world, organs, model_file, make, words):
+    loader.choose(Choice(make(world), organs, model_file, "auto"))
+    deliver(loader)
+    assert loader.workspace is None
+    assert words in loader.message
+    assert not loader.is_loading
 
 
 def test_the_frame_of_a_sequence_that_is_shown_can_be_segmented_and_the_next_frame_is_noticed(
-    workspace, opening, a_volume_node
+    workspace, loader, a_volume_node
 ):
     draw_box(workspace)
-    deliver(opening)
+    deliver(loader)
     first = workspace.segments.read("liver", K4)
     assert first.any()
     # As Slicer's Sequences do it: the proxy node is given the image of the next frame.
@@ -120,35 +121,35 @@ def test_the_frame_of_a_sequence_that_is_shown_can_be_segmented_and_the_next_fra
     frame.DeepCopy(a_volume_node.GetImageData())
     a_volume_node.SetAndObserveImageData(frame)
     draw_box(workspace, (0, 0, 4), (13, 11, 4))
-    deliver(opening)
+    deliver(loader)
     assert "holds another image now" in workspace.controller.message
     assert workspace.controller.is_error
 
 
-def test_a_model_file_that_is_deleted_while_it_is_open_is_still_used(workspace, opening, model_file):
+def test_a_model_file_that_is_deleted_while_it_is_open_is_still_used(workspace, loader, model_file):
     model_file.unlink()
     draw_box(workspace)
-    deliver(opening)
+    deliver(loader)
     assert workspace.segments.read("liver", K4).any()
     assert not workspace.controller.is_error
 
 
-def test_a_model_file_that_is_gone_before_it_is_opened_is_a_sentence(opening, a_volume_node, organs, tmp_path):
-    opening.choose(Choice(a_volume_node, organs, tmp_path / "gone.safetensors", "auto"))
-    deliver(opening)
-    assert opening.workspace is None
-    assert "gone.safetensors" in opening.message
+def test_a_model_file_that_is_gone_before_it_is_opened_is_a_sentence(loader, a_volume_node, organs, tmp_path):
+    loader.choose(Choice(a_volume_node, organs, tmp_path / "gone.safetensors", "auto"))
+    deliver(loader)
+    assert loader.workspace is None
+    assert "gone.safetensors" in loader.message
 
 
-def test_renamed_nodes_and_segments_go_on(workspace, opening, a_volume_node, organs):
+def test_renamed_nodes_and_segments_go_on(workspace, loader, a_volume_node, organs):
     draw_box(workspace)
-    deliver(opening)
+    deliver(loader)
     first = workspace.segments.read("liver", K4)
     organs.SetName("Anatomy")
     a_volume_node.SetName("Scan")
     organs.GetSegmentation().GetSegment("liver").SetName("Leber")
     draw_box(workspace, (0, 0, 4), (13, 11, 4))
-    deliver(opening)
+    deliver(loader)
     assert workspace.segments.segment_name("liver") == "Leber"
     assert organs.GetName() == "Anatomy"
     assert not workspace.controller.is_error
@@ -157,13 +158,13 @@ def test_renamed_nodes_and_segments_go_on(workspace, opening, a_volume_node, org
 
 
 def test_two_panels_on_one_segmentation_take_turns_and_lose_nothing(
-    workspace, opening, a_volume_node, organs, model_file
+    workspace, loader, a_volume_node, organs, model_file
 ):
     draw_box(workspace)
-    deliver(opening)
+    deliver(loader)
     first = workspace.segments.read("liver", K4)
     other_worker = Worker()
-    other = Opening(other_worker, lambda: None)
+    other = WorkspaceLoader(other_worker, lambda: None)
     second = open_on(other, a_volume_node, organs, model_file)
     assert not workspace.is_open
     assert "another panel" in workspace.notice
@@ -171,7 +172,7 @@ def test_two_panels_on_one_segmentation_take_turns_and_lose_nothing(
     draw_box(second, (2, 2, 5), (12, 10, 5))
     deliver(other)
     np.testing.assert_array_equal(second.segments.read("liver", K4), first)
-    again = open_on(opening, a_volume_node, organs, model_file)
+    again = open_on(loader, a_volume_node, organs, model_file)
     assert [key.index for _, key in again.controller.all_prompts()] == [4, 5]
     other.close()
     other_worker.close()
@@ -179,14 +180,14 @@ def test_two_panels_on_one_segmentation_take_turns_and_lose_nothing(
 
 @pytest.mark.parametrize("loss", ["volume", "segmentation", "segment", "scene"])
 def test_what_goes_away_while_slices_are_written_takes_nothing_else_along(
-    workspace, opening, world, organs, a_volume_node, monkeypatch, loss
+    workspace, loader, world, organs, a_volume_node, monkeypatch, loss
 ):
     monkeypatch.setattr("dfqsam_scene.jobs.writing._HOLD_SECONDS", 0.0)
     organs.GetSegmentation().AddEmptySegment("kept", "kept")
     workspace.segments.restore("kept", K4, np.eye(12, 14, dtype=bool))
     draw_box(workspace)
-    deliver(opening)
-    begin_to_write(opening, workspace)
+    deliver(loader)
+    begin_to_write(loader, workspace)
     kept = voxels_of(organs, "kept")
     {
         "volume": lambda: world.scene.RemoveNode(a_volume_node),
@@ -194,7 +195,7 @@ def test_what_goes_away_while_slices_are_written_takes_nothing_else_along(
         "segment": lambda: organs.GetSegmentation().RemoveSegment("liver"),
         "scene": lambda: world.scene.Clear(0),
     }[loss]()
-    deliver(opening)
+    deliver(loader)
     assert not workspace.controller.is_busy
     assert workspace.is_open == (loss != "scene")
     if loss != "scene":
@@ -205,11 +206,11 @@ def test_what_goes_away_while_slices_are_written_takes_nothing_else_along(
         assert voxels_of(organs, "kept") == kept
 
 
-def test_a_scene_that_is_saved_while_slices_are_written_holds_all_of_them(workspace, opening, world, monkeypatch):
+def test_a_scene_that_is_saved_while_slices_are_written_holds_all_of_them(workspace, loader, world, monkeypatch):
     monkeypatch.setattr("dfqsam_scene.jobs.writing._HOLD_SECONDS", 0.0)
     draw_box(workspace)
-    deliver(opening)
-    begin_to_write(opening, workspace)
+    deliver(loader)
+    begin_to_write(loader, workspace)
     world.scene.StartState(world.scene.SaveState)
     planned = workspace.session
     for index in range(9):
@@ -219,14 +220,14 @@ def test_a_scene_that_is_saved_while_slices_are_written_holds_all_of_them(worksp
     world.scene.EndState(world.scene.SaveState)
 
 
-def test_a_closed_surface_that_is_shown_is_made_anew_and_its_display_stays(workspace, opening, organs):
+def test_a_closed_surface_that_is_shown_is_made_anew_and_its_display_stays(workspace, loader, organs):
     draw_box(workspace)
-    deliver(opening)
+    deliver(loader)
     organs.CreateClosedSurfaceRepresentation()
     name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
     before = organs.GetClosedSurfaceInternalRepresentation("liver").GetBounds()
     draw_box(workspace, (2, 2, 6), (12, 10, 6))
-    deliver(opening)
+    deliver(loader)
     assert organs.GetSegmentation().ContainsRepresentation(name)
     after = organs.GetClosedSurfaceInternalRepresentation("liver").GetBounds()
     assert after != before

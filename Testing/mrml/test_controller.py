@@ -19,8 +19,8 @@ from dfqsam_core.volume import (
     propagate,
 )
 from dfqsam_scene.nodes.volume_node import read_volume_node
-from dfqsam_scene.prompting.canvas import Canvas
 from dfqsam_scene.prompting.controller import Controller
+from dfqsam_scene.prompting.segment_writer import SegmentWriter
 from Testing.support.finished import PATIENCE_SECONDS, settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.prompts import ANYWHERE
@@ -57,7 +57,7 @@ def a_session(volume_node, predictor):
 
 @pytest.fixture
 def controller(a_volume_node, segments, worker, predictor):
-    return Controller(Canvas(a_session(a_volume_node, predictor), segments), worker)
+    return Controller(SegmentWriter(a_session(a_volume_node, predictor), segments), worker)
 
 
 def act(controller, worker, *actions):

@@ -13,8 +13,8 @@ from dfqsam_core.resources import DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resourc
 from dfqsam_core.volume import VolumeSession, read_prompts, read_volume, segment_volume
 from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node
-from dfqsam_scene.prompting.canvas import Canvas
 from dfqsam_scene.prompting.controller import Controller
+from dfqsam_scene.prompting.segment_writer import SegmentWriter
 from Testing.support.finished import settle
 from Testing.support.phantom import PARENT
 from Testing.support.segmentations import saved
@@ -28,7 +28,7 @@ def test_the_module_and_the_command_line_give_the_same_voxels(world, worker, tmp
     node = world.read_volume(resource_path(DEMO_VOLUME), "CT")
     node.SetAndObserveTransformNodeID(world.transform(PARENT).GetID())
     segments = SegmentScene(node, new_segmentation(node, "Organs"))
-    controller = Controller(Canvas(VolumeSession(read_volume_node(node), model), segments), worker)
+    controller = Controller(SegmentWriter(VolumeSession(read_volume_node(node), model), segments), worker)
     for segment in prompts:
         segment_id = segments.add_segment(segment.name)
         for prompt in segment.prompts:

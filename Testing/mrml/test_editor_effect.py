@@ -52,7 +52,7 @@ def box(prompting, low=LOW, high=HIGH):
     choose_tool(prompting, "box")
     for corner in (low, high):
         volume_node = prompting.workspace.segments.volume_node
-        prompting.place_tool.placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
+        prompting.place_tool.place_mode.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
     settle(prompting.worker, prompting.tick)
 
 
@@ -144,7 +144,7 @@ def test_bad_states_are_sentences(prompting, editor, world):
     choose_tool(prompting, "positive")
     editor.node.SetSelectedSegmentID(None)
     prompting.tick()
-    prompting.place_tool.placing.node.AddControlPointWorld([0.0, 0.0, 0.0])
+    prompting.place_tool.place_mode.node.AddControlPointWorld([0.0, 0.0, 0.0])
     settle(prompting.worker, prompting.tick)
     assert prompting.sentence[1]
     world.scene.RemoveNode(editor.node.GetSegmentationNode())
@@ -177,5 +177,5 @@ def test_a_corner_that_nobody_finishes_is_forgotten(prompting, a_volume_node, en
     choose_tool(prompting, "box")
     corners = prompting.workspace.markups.nodes["box"]
     corners.AddControlPointWorld(world_from_ijk(a_volume_node, LOW).tolist())
-    choose_tool(prompting, "positive") if end == "another tool" else prompting.place_tool.placing.end()
+    choose_tool(prompting, "positive") if end == "another tool" else prompting.place_tool.place_mode.end()
     assert corners.GetNumberOfControlPoints() == 0

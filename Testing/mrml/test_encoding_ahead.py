@@ -11,8 +11,8 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 
 from dfqsam_core.volume import PointPrompt, SliceKey, VolumeSession, WindowLevel
 from dfqsam_scene.nodes.volume_node import read_volume_node
-from dfqsam_scene.prompting.canvas import Canvas
 from dfqsam_scene.prompting.controller import Controller
+from dfqsam_scene.prompting.segment_writer import SegmentWriter
 from Testing.support.finished import PATIENCE_SECONDS, settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.prompts import ANYWHERE
@@ -54,7 +54,7 @@ def encoder():
 @pytest.fixture
 def controller(a_volume_node, segments, worker, encoder):
     session = VolumeSession(read_volume_node(a_volume_node), MODEL, WINDOW, predictor=encoder)
-    return Controller(Canvas(session, segments), worker)
+    return Controller(SegmentWriter(session, segments), worker)
 
 
 def images(a_volume_node, window, *indices):

@@ -12,8 +12,8 @@ import slicer
 
 from dfqsam_core.volume import PointPrompt, SliceKey, VolumeSession
 from dfqsam_scene.nodes.volume_node import SceneError, read_volume_node
-from dfqsam_scene.prompting.canvas import Canvas
 from dfqsam_scene.prompting.controller import Controller
+from dfqsam_scene.prompting.segment_writer import SegmentWriter
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.prompts import random_prompt
@@ -25,7 +25,7 @@ K4, FULL = SliceKey("K", 4), np.ones((12, 14), bool)
 @pytest.fixture
 def controller(a_volume_node, segments, worker):
     session = VolumeSession(read_volume_node(a_volume_node), MODEL, "600,200", predictor=GreyPredictor())
-    return Controller(Canvas(session, segments), worker)
+    return Controller(SegmentWriter(session, segments), worker)
 
 
 @pytest.mark.parametrize("mode", OVERWRITE_MODES)

@@ -63,7 +63,7 @@ def test_it_can_be_discarded_anywhere(workspace, back, world):
 
 def test_leaving_keeps_the_session_and_takes_the_preview_away(workspace, back, world, a_volume_node):
     segmentation_node, volume = workspace.segments.node, workspace.session.volume
-    workspace.controller.canvas.remember("liver", PointPrompt((3, 3, 2)))
+    workspace.controller.writer.remember("liver", PointPrompt((3, 3, 2)))
     workspace.leave()
     assert not workspace.is_open
     assert world.scene.GetFirstNodeByName(NAME) is None

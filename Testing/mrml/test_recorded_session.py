@@ -109,11 +109,11 @@ def test_sixty_actions_end_where_the_headless_core_ends(world, a_volume_node, ed
     done = Counter(act(rng, n, person, headless, tmp_path) for n in range(60))
     assert min(done[kind] for kind in ("prompt", "undo", "redo", "propagate")) >= 3, done
     assert done["reload"] == len(RELOADS)
-    segments, canvas = person.workspace.segments, person.workspace.controller.canvas
+    segments, writer = person.workspace.segments, person.workspace.controller.writer
     found, _ = saved(segments, tmp_path / "end.seg.nrrd")
     for label, name in enumerate(NAMES, 1):
         expected = np.stack([headless.region(label, SliceKey("K", index)) for index in range(9)])
         assert expected.any()
         np.testing.assert_array_equal(found[name], expected)
-        assert canvas.session.slices_of(canvas.label(person.ids[label - 1])) == headless.slices_of(label)
+        assert person.workspace.session.slices_of(writer.label(person.ids[label - 1])) == headless.slices_of(label)
     np.testing.assert_array_equal(read_volume_node(segments.volume_node).voxels_kji, sitk.GetArrayFromImage(image))

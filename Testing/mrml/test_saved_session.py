@@ -13,7 +13,8 @@ from dfqsam_core.volume.session.session import SliceState
 from dfqsam_scene.nodes.saved_session import load_session, store_session
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node
-from dfqsam_scene.prompting.opening import Choice, Opening
+from dfqsam_scene.prompting.choice import Choice
+from dfqsam_scene.prompting.workspace_loader import WorkspaceLoader
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 
@@ -60,46 +61,46 @@ def test_the_digest_of_a_volume_is_computed_in_the_workers_thread_and_once(
         return digest(volume)
 
     monkeypatch.setattr(Volume.digest, "func", noted)
-    opening = Opening(worker, lambda: None)
+    loader = WorkspaceLoader(worker, lambda: None)
     for _ in range(2):
-        opening.choose(Choice(a_volume_node, organs, model_file, "auto"), again=True)
+        loader.choose(Choice(a_volume_node, organs, model_file, "auto"), again=True)
         settle(worker, worker.deliver)
-        opening.workspace.controller.canvas.remember("liver", FIRST)
-        opening.workspace.leave()
-        assert load_session(organs, read_volume_node(a_volume_node), opening.model) is not None
+        loader.workspace.controller.writer.remember("liver", FIRST)
+        loader.workspace.leave()
+        assert load_session(organs, read_volume_node(a_volume_node), loader.model) is not None
     assert threads == [worker._thread]
-    opening.close()
+    loader.close()
 
 
 def test_a_session_of_voxels_that_were_changed_since_is_not_continued(worker, a_volume_node, organs, model_file):
-    opening = Opening(worker, lambda: None)
+    loader = WorkspaceLoader(worker, lambda: None)
     choice = Choice(a_volume_node, organs, model_file, "auto")
-    opening.choose(choice)
+    loader.choose(choice)
     settle(worker, worker.deliver)
-    opening.workspace.controller.canvas.remember("liver", FIRST)
+    loader.workspace.controller.writer.remember("liver", FIRST)
     before = read_volume_node(a_volume_node)
     assert read_volume_node(a_volume_node) is before
     scalars = a_volume_node.GetImageData().GetPointData().GetScalars()
     scalars.SetTuple1(0, 1234)
     scalars.Modified()
     assert read_volume_node(a_volume_node) is not before
-    opening.close()
-    opening.choose(choice)
+    loader.close()
+    loader.choose(choice)
     settle(worker, worker.deliver)
-    assert "another volume" in opening.workspace.notice
-    opening.close()
+    assert "another volume" in loader.workspace.notice
+    loader.close()
 
 
 def test_a_scene_that_is_closed_is_given_no_session(world, worker, a_volume_node, organs, model_file):
-    opening, added = Opening(worker, lambda: None), []
+    loader, added = WorkspaceLoader(worker, lambda: None), []
     # As a panel does it, which listened to the scene before a workspace was there.
     tags = [
-        world.scene.AddObserver(world.scene.StartCloseEvent, lambda *_: opening.close()),
+        world.scene.AddObserver(world.scene.StartCloseEvent, lambda *_: loader.close()),
         world.scene.AddObserver(world.scene.NodeAddedEvent, lambda *_: added.append(world.scene.IsClosing())),
     ]
-    opening.choose(Choice(a_volume_node, organs, model_file, "auto"))
+    loader.choose(Choice(a_volume_node, organs, model_file, "auto"))
     settle(worker, worker.deliver)
-    opening.workspace.controller.canvas.remember("liver", FIRST)
+    loader.workspace.controller.writer.remember("liver", FIRST)
     world.scene.Clear(0)
     assert added
     assert not any(added)

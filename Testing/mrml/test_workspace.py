@@ -14,9 +14,10 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, WindowLevel
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import SceneError, read_volume_node, world_from_ijk
-from dfqsam_scene.prompting.opening import Choice, Opening
+from dfqsam_scene.prompting.choice import Choice
 from dfqsam_scene.prompting.window_texts import window_of
 from dfqsam_scene.prompting.workspace import Workspace
+from dfqsam_scene.prompting.workspace_loader import WorkspaceLoader
 from Testing.support.finished import settle
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.segmentations import save_and_reload
@@ -160,16 +161,16 @@ def test_nodes_that_cannot_be_segmented_are_refused(a_volume_node, worker):
 
 def test_one_that_could_not_be_opened_is_not_in_the_way_of_the_next(a_volume_node, worker, model_file):
     node = new_segmentation(a_volume_node, "Organs")
-    opening = Opening(worker, lambda: None)
-    opening.choose(Choice(a_volume_node, node, model_file, "nonsense"))
+    loader = WorkspaceLoader(worker, lambda: None)
+    loader.choose(Choice(a_volume_node, node, model_file, "nonsense"))
     settle(worker, worker.deliver)
-    assert opening.workspace is None
-    assert "Unknown window 'nonsense'" in opening.message
-    opening.choose(Choice(a_volume_node, node, model_file, "600,200"))
+    assert loader.workspace is None
+    assert "Unknown window 'nonsense'" in loader.message
+    loader.choose(Choice(a_volume_node, node, model_file, "600,200"))
     settle(worker, worker.deliver)
-    assert opening.message == ""
-    assert opening.workspace.is_open
-    opening.close()
+    assert loader.message == ""
+    assert loader.workspace.is_open
+    loader.close()
 
 
 def test_the_automatic_window_is_found_once_and_in_the_workers_thread(
@@ -181,16 +182,16 @@ def test_the_automatic_window_is_found_once_and_in_the_workers_thread(
         threads.append((text, threading.current_thread()))
         return window_of(text, volume)
 
-    monkeypatch.setattr("dfqsam_scene.prompting.opening.window_of", noted)
+    monkeypatch.setattr("dfqsam_scene.prompting.workspace_loader.window_of", noted)
     node = new_segmentation(a_volume_node, "Organs")
     other = Path(shutil.copy(model_file, tmp_path / "other.safetensors"))
-    opening = Opening(worker, lambda: None)
+    loader = WorkspaceLoader(worker, lambda: None)
     for path in (model_file, other):
-        opening.choose(Choice(a_volume_node, node, path, "auto"))
+        loader.choose(Choice(a_volume_node, node, path, "auto"))
         settle(worker, worker.deliver)
-        assert opening.workspace.window == opening.window == window_of("auto", read_volume_node(a_volume_node))
+        assert loader.workspace.window == loader.window == window_of("auto", read_volume_node(a_volume_node))
     assert threads == [("auto", worker._thread)]
-    opening.choose(Choice(a_volume_node, node, other, "300,40"))
+    loader.choose(Choice(a_volume_node, node, other, "300,40"))
     settle(worker, worker.deliver)
-    assert opening.workspace.window.bounds == (-110, 190)
-    opening.close()
+    assert loader.workspace.window.bounds == (-110, 190)
+    loader.close()

@@ -10,8 +10,8 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import PointPrompt, SliceKey, VolumeSession
 from dfqsam_scene.nodes.volume_node import read_volume_node
-from dfqsam_scene.prompting.canvas import Canvas
 from dfqsam_scene.prompting.controller import Controller
+from dfqsam_scene.prompting.segment_writer import SegmentWriter
 from Testing.support.finished import settle, wait_for
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.phantom import PARENT
@@ -31,14 +31,14 @@ def _one_slice_a_turn(monkeypatch):
 @pytest.fixture
 def controller(a_volume_node, segments, worker, liver):
     session = VolumeSession(read_volume_node(a_volume_node), MODEL, "600,200", predictor=GreyPredictor())
-    found = Controller(Canvas(session, segments), worker)
+    found = Controller(SegmentWriter(session, segments), worker)
     found.add_prompt(liver, INSIDE)
     settle(worker, found.deliver)
     return found
 
 
 def session_slices(controller):
-    return [key.index for key in controller.canvas.session.slices_of(1)]
+    return [key.index for key in controller.session.slices_of(1)]
 
 
 def begin_to_write(controller, liver):
@@ -84,7 +84,7 @@ def test_the_session_gets_one_slice_a_turn_and_loses_and_regains_them_likewise(c
     controller.finish_writing()
     controller.undo()
     assert not whole(segments, liver).any()
-    assert not controller.canvas.can_undo
+    assert not controller.writer.can_undo
 
 
 def test_what_waits_goes_on_when_writing_fails(controller, worker, segments, liver, spleen, monkeypatch):
@@ -187,7 +187,7 @@ def test_after_an_undo_what_a_mask_refused_is_still_not_taken_for_erased(
     a_volume_node, segments, worker, liver, editor
 ):
     session = VolumeSession(read_volume_node(a_volume_node), MODEL, "600,200", predictor=GreyPredictor())
-    controller = Controller(Canvas(session, segments), worker)
+    controller = Controller(SegmentWriter(session, segments), worker)
     editor.SourceVolumeIntensityMaskOn()
     editor.SetSourceVolumeIntensityMaskRange(300, 400)
     controller.add_prompt(liver, INSIDE)

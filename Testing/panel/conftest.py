@@ -209,7 +209,7 @@ class Person:
         """Click voxels with the tool that is down, as the view's place mode would, without waiting for the answer."""
         from dfqsam_scene.nodes.volume_node import world_from_ijk
 
-        node = self.panel.room.place_tool.placing.node
+        node = self.panel.room.place_tool.place_mode.node
         assert node is not None, "no tool is down"
         self.views.enter()
         for ijk in places_ijk:

@@ -50,7 +50,7 @@ def draw_box(effect):
     effect.tools["box"].click()
     for corner in ((2, 2, 4), (12, 10, 4)):
         volume_node = effect.prompting.workspace.segments.volume_node
-        effect.prompting.place_tool.placing.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
+        effect.prompting.place_tool.place_mode.node.AddControlPointWorld(world_from_ijk(volume_node, corner).tolist())
     settle(effect)
 
 

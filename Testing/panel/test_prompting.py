@@ -88,7 +88,7 @@ def test_keys_are_left_to_other_modules(person):
     person.press("positiveButton")
     person.widget.exit()
     assert not any(shortcut.enabled for shortcut in person.panel.shortcuts.by_name.values())
-    assert person.panel.room.place_tool.placing.node is None
+    assert person.panel.room.place_tool.place_mode.node is None
 
 
 def test_escape_in_a_view_puts_the_tool_up(person, world):
@@ -327,7 +327,7 @@ def test_a_drag_draws_a_box(person):
 
 def test_a_click_in_a_3d_view_is_a_sentence_and_no_prompt(person, views):
     person.press("positiveButton")
-    node = person.panel.room.place_tool.placing.node
+    node = person.panel.room.place_tool.place_mode.node
     # The mouse is in no slice view, as in Slicer's 3D view.
     views.crosshair.SetCursorPositionXYZ([0.0, 0.0, 0.0], None)
     node.AddControlPointWorld([20.0, -30.0, 40.0])

@@ -196,7 +196,7 @@ class _Act:
         room = self.stage.room
         assert room.key.axis == axis
         for ijk in places_ijk:
-            node = room.place_tool.placing.node
+            node = room.place_tool.place_mode.node
             assert node is not None, "no tool is down"
             node.AddControlPointWorld(world_from_ijk(room.choice.volume_node, ijk).tolist())
             self.stage.wait()

@@ -22,7 +22,7 @@ class ViewerStage:
 
     def __init__(self, viewer: Any) -> None:
         self.viewer = viewer
-        self.room = viewer.desk.room
+        self.room = viewer.logic.room
 
     def do(self, verb: str, *arguments: Any) -> None:
         """As a button, a key or a box of the page does."""
@@ -34,10 +34,10 @@ class ViewerStage:
 
     def choose_model(self, path: Path) -> None:
         """As the page of models does with one of its list."""
-        self.viewer.desk.verbs.change_model(path)
+        self.viewer.logic.verbs.change_model(path)
 
     def _is_idle(self) -> bool:
-        self.viewer.desk.tick()
+        self.viewer.logic.tick()
         return bool(self.room.is_idle)
 
 
@@ -57,7 +57,7 @@ def main(volume: Path, end: Path) -> None:
         models = story.put_models_on_stage(replace, Path(folder))
         viewer = Viewer(Start(volume, models[0], None, (volume.parent,)))
         stage = ViewerStage(viewer)
-        finished.wait_for(lambda: stage.wait() or viewer.desk.volume_node is not None)
+        finished.wait_for(lambda: stage.wait() or viewer.logic.volume_node is not None)
         end.write_text(json.dumps(story.play(stage, models)), encoding="utf-8")
         viewer.close()
         for patch in patches:

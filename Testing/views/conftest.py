@@ -84,9 +84,9 @@ def workspace(a_volume_node: Any, worker: Any) -> Iterator[Any]:
 @pytest.fixture
 def placing(world: Any) -> Iterator[Any]:
     """Slicer's mouse mode, as the panel uses it."""
-    from dfqsam_scene.nodes.place_mode import Placing
+    from dfqsam_scene.nodes.place_mode import PlaceMode
 
-    found = Placing(world.scene, lambda: None)
+    found = PlaceMode(world.scene, lambda: None)
     yield found
     found.end()
     found.close()

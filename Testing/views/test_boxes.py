@@ -102,7 +102,7 @@ def test_a_corner_that_nobody_finishes_is_forgotten(world, workspace, tool, phan
     corners = workspace.markups.nodes["box"]
     assert corners.GetNumberOfDefinedControlPoints() == 1
     if end == "Escape":
-        tool.placing.end()
+        tool.place_mode.end()
         assert tool.wanted is None
     elif end == "another tool":
         tool.choose("positive")

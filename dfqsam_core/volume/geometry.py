@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike
 from ..errors import VolumeError
 
 AXES = "IJK"
+# Place of the axis "I", "J" or "K" in positions ijk; arrays (K, J, I) have it at 2 minus this.
+axis_index = AXES.index
 CoordinateSystem = Literal["RAS", "LPS", "IJK"]
 COORDINATE_SYSTEMS: tuple[str, ...] = get_args(CoordinateSystem)
 _LPS_SIGNS = np.array([-1.0, -1.0, 1.0])
@@ -24,11 +26,6 @@ _SAME_SPACING = 0.05
 VOXEL_DIGITS = 6
 # No volume reaches so far; farther positions need not be told apart.
 _FAR = 1e9
-
-
-def axis_index(axis: str) -> int:
-    """Place of the axis "I", "J" or "K" in positions ijk; arrays (K, J, I) have it at 2 minus this."""
-    return AXES.index(axis)
 
 
 @dataclass(frozen=True, eq=False)

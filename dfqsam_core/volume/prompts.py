@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -46,7 +47,7 @@ class PointPrompt:
         """
         return cls(_voxel_at(geometry, position, system), positive, axis or geometry.acquisition_axis)
 
-    @property
+    @cached_property
     def slice(self) -> SliceKey:
         """The slice that the click is on."""
         return SliceKey(self.axis, self.ijk[axis_index(self.axis)])
@@ -91,7 +92,7 @@ class BoxPrompt:
         a, b = (_voxel_at(geometry, corner, system) for corner in corners)
         return cls.from_corners(a, b, axis or geometry.acquisition_axis)
 
-    @property
+    @cached_property
     def slice(self) -> SliceKey:
         """The slice that the box is on."""
         return SliceKey(self.axis, self.low_ijk[axis_index(self.axis)])

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, VolumeGeometry
+from dfqsam_core.volume.geometry import axis_index
 
 from .mouse_presses import MousePresses
 from .outlines import RubberBand
-from .place_mode import clicked_view, in_words_of_a_click, view_under_mouse
+from .place_mode import OUTSIDE, clicked_view, view_under_mouse
 from .shown_volume import refuse_where_hidden
 from .volume_node import ijk_from_world, matrix_array, view_axis, world_of_point
 
@@ -81,8 +83,10 @@ class BoxDrawing:
     def _finish(self, first_world: np.ndarray, last_world: np.ndarray) -> None:
         self.forget_corner()
         axis, corners = self._corners(first_world, last_world)
-        with in_words_of_a_click():
+        try:
             box = BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
+        except PromptError as error:
+            raise PromptError(OUTSIDE) from error
         self._drawn(box)
 
     def _clipped(self, first_world: np.ndarray, last_world: np.ndarray) -> BoxPrompt:
@@ -96,7 +100,7 @@ class BoxDrawing:
         axis = self._geometry.acquisition_axis if view is None else view_axis(self._volume_node, view, last_world)
         corners = np.array([ijk_from_world(self._volume_node, point) for point in (first_world, last_world)])
         # Both were on one view; rounding across it may differ by a slice where the view is oblique.
-        normal = "IJK".index(axis)
+        normal = axis_index(axis)
         corners[0, normal] = corners[1, normal]
         return axis, corners
 

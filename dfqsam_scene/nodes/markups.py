@@ -11,13 +11,13 @@ from typing import Any
 
 import slicer
 
-from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt
 from dfqsam_core.volume.prompts import Prompt
 
 from .box_drawing import BoxDrawing
 from .mouse_presses import MousePresses
-from .place_mode import clicked_view, in_words_of_a_click
+from .place_mode import OUTSIDE, clicked_view
 from .roles import ROLES, node_of_role
 from .shown_volume import refuse_where_hidden
 from .slice_views import slice_nodes
@@ -164,8 +164,9 @@ class PromptMarkups:
     def _take(self, node: Any, n: int, role: str) -> None:
         """Make a new control point a prompt; one that cannot be is removed again."""
         try:
-            refuse_where_hidden(self._volume_node, clicked_view(node))
-            prompt, segment_id = self._point(node, n, role, self._axis(node, n)), self._events.segment()
+            view = clicked_view(node)
+            refuse_where_hidden(self._volume_node, view)
+            prompt, segment_id = self._point(node, n, role, self._axis(node, n, view)), self._events.segment()
         except DFQSAMError:
             with self._silence():
                 node.RemoveNthControlPoint(n)
@@ -179,7 +180,7 @@ class PromptMarkups:
             point_id = node.GetNthControlPointID(n)
             if point_id in shown:
                 segment_id, old = shown[point_id]
-                new = self._point(node, n, role, self._axis(node, n))
+                new = self._point(node, n, role, self._axis(node, n, clicked_view(node)))
                 if new != old:
                     del shown[point_id]
                     self._events.removed(segment_id, old)
@@ -199,12 +200,13 @@ class PromptMarkups:
 
     def _point(self, node: Any, n: int, role: str, axis: str) -> PointPrompt:
         ijk = ijk_of_point(self._volume_node, node, n)
-        with in_words_of_a_click():
+        try:
             return PointPrompt.at(self._geometry, ijk, "IJK", role == "positive", axis)
+        except PromptError as error:
+            raise PromptError(OUTSIDE) from error
 
-    def _axis(self, node: Any, n: int) -> str:
+    def _axis(self, node: Any, n: int, view: Any) -> str:
         """The axis of the slice view that the mouse is in; of a script's own point the acquisition axis."""
-        view = clicked_view(node)
         if view is None:
             return self._geometry.acquisition_axis
         return view_axis(self._volume_node, view, world_of_point(node, n))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dfqsam_core.volume import BoxPrompt
+from dfqsam_core.volume.geometry import axis_index
 
 from .roles import role_color
 from .volume_node import world_from_ijk
@@ -18,22 +19,25 @@ _THIN_LINE_MM = 0.5
 
 
 class BoxOutlines:
-    """One locked curve for each box on one volume; the scene may take them away at any time."""
+    """One locked curve for each box on one volume; the scene may take them away at any time.
+
+    nodes: what is drawn.
+    """
 
     def __init__(self, volume_node: Any) -> None:
         self._volume_node = volume_node
-        self._nodes: dict[BoxPrompt, Any] = {}
+        self.nodes: dict[BoxPrompt, Any] = {}
 
     def show(self, boxes: Iterable[BoxPrompt]) -> None:
         """Draw these boxes and no others."""
         wanted = dict.fromkeys(boxes)
-        for box in [box for box, node in self._nodes.items() if box not in wanted or node.GetScene() is None]:
-            node = self._nodes.pop(box)
+        for box in [box for box, node in self.nodes.items() if box not in wanted or node.GetScene() is None]:
+            node = self.nodes.pop(box)
             if node.GetScene() is not None:
                 node.GetScene().RemoveNode(node)
         for box in wanted:
-            if box not in self._nodes:
-                self._nodes[box] = self._draw(box)
+            if box not in self.nodes:
+                self.nodes[box] = self._draw(box)
 
     def _draw(self, box: BoxPrompt) -> Any:
         node = _outline_node(self._volume_node)
@@ -122,7 +126,7 @@ def _placing_goes_on(scene: Any) -> Iterator[None]:
 
 def corners_ijk(box: BoxPrompt) -> np.ndarray:
     """(4, 3): the corners of a box in voxel positions, in a ring, around the outer voxels' edges."""
-    normal = "IJK".index(box.axis)
+    normal = axis_index(box.axis)
     first, second = (axis for axis in range(3) if axis != normal)
     low, high = np.array(box.low_ijk, np.float64) - 0.5, np.array(box.high_ijk, np.float64) + 0.5
     corners = np.empty((4, 3))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from dfqsam_core.errors import PromptError
+
+# The numbers in the core's sentence are for files.
+OUTSIDE = "This place is outside the volume. Click inside its picture."
 
 
 def view_under_mouse(scene: Any) -> Any:
@@ -32,16 +34,7 @@ def clicked_view(node: Any) -> Any:
     return None
 
 
-@contextlib.contextmanager
-def in_words_of_a_click() -> Iterator[None]:
-    """Say of a place outside the volume what a person did; the numbers in the core's sentence are for files."""
-    try:
-        yield
-    except PromptError as error:
-        raise PromptError("This place is outside the volume. Click inside its picture.") from error
-
-
-class Placing:
+class PlaceMode:
     """Lets the mouse place control points of a node, one click after the other, until `end`.
 
     changed: called when place mode begins, ends (Escape, right click, another tool) or goes to another node.

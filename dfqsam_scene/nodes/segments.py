@@ -15,12 +15,12 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import SliceKey, VolumeGeometry
+from dfqsam_core.volume.geometry import AXES, axis_index
 from dfqsam_core.volume.slices import plane_shape
 
 from .segment_editor import SegmentEditor
 from .volume_node import SceneError, ijk_to_ras, matrix_array
 
-_AXES = "IJK"
 # Share of a voxel by which two grids may differ and still be one.
 _SAME_GRID = 1e-3
 
@@ -93,7 +93,7 @@ class SegmentScene:
                 "Segment Editor, which offers to convert it to binary labelmaps, or make a new segmentation."
             )
         self.grid = VolumeGeometry(self._grid_matrix(), volume_node.GetImageData().GetDimensions())
-        self._shapes = {axis: plane_shape(self.grid.shape_ijk[::-1], axis) for axis in _AXES}
+        self._shapes = {axis: plane_shape(self.grid.shape_ijk[::-1], axis) for axis in AXES}
         self._check_labelmaps()
         if all(self._labelmap(segment_id)[0] is None for segment_id in self.segment_ids):
             # Masks and saved files of a segmentation without a voxel take this grid.
@@ -129,7 +129,7 @@ class SegmentScene:
             return plane
         low, high = self._bounds(labelmap)
         first, last = np.maximum(low, 0), np.minimum(high, np.array(self.grid.shape_ijk) - 1)
-        normal = _AXES.index(key.axis)
+        normal = axis_index(key.axis)
         if not first[normal] <= key.index <= last[normal] or (first > last).any():
             return plane
         first[normal] = last[normal] = key.index
@@ -190,7 +190,7 @@ class SegmentScene:
     def _oriented_image(self, key: SliceKey, voxels: np.ndarray) -> Any:
         """vtkOrientedImageData (uint8) of a plane's bounding box; voxels: (rows, columns) bool, not empty."""
         spans = [np.flatnonzero(voxels.any(axis=axis))[[0, -1]] for axis in (0, 1)]
-        normal = _AXES.index(key.axis)
+        normal = axis_index(key.axis)
         extent = [extreme for span in spans for extreme in span.tolist()]
         extent[2 * normal : 2 * normal] = [key.index, key.index]
         (column_0, column_1), (row_0, row_1) = spans

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from dfqsam_core.volume import SliceKey, VolumeGeometry
+from dfqsam_core.volume.geometry import axis_index
 
 from .volume_node import ijk_from_world, matrix_array, view_axis, world_from_ijk
 
-_AXES = "IJK"
 _PLANES = ("sagittal", "coronal", "axial")
 
 
 def plane_name(geometry: VolumeGeometry, axis: str) -> str:
     """What radiologists call the slices perpendicular to `axis`: "axial", "coronal" or "sagittal" (the closest)."""
-    return _PLANES[geometry.anatomical_axes[_AXES.index(axis)]]
+    return _PLANES[geometry.anatomical_axes[axis_index(axis)]]
 
 
 def shown_slice(volume_node: Any, slice_node: Any) -> SliceKey | None:
@@ -28,14 +28,14 @@ def shown_slice(volume_node: Any, slice_node: Any) -> SliceKey | None:
     normal, centre = plane[:3, 2], world_from_ijk(volume_node, (shape - 1) / 2)
     point = centre - normal * np.dot(normal, centre - plane[:3, 3])
     axis = view_axis(volume_node, slice_node, point)
-    index = int(np.rint(ijk_from_world(volume_node, point)[_AXES.index(axis)]))
-    return SliceKey(axis, index) if 0 <= index < shape[_AXES.index(axis)] else None
+    index = int(np.rint(ijk_from_world(volume_node, point)[axis_index(axis)]))
+    return SliceKey(axis, index) if 0 <= index < shape[axis_index(axis)] else None
 
 
 def middle_of_slice(volume_node: Any, key: SliceKey) -> np.ndarray:
     """(3,): the world position of the middle of a slice, mm."""
     middle = (np.array(volume_node.GetImageData().GetDimensions()) - 1) / 2
-    middle[_AXES.index(key.axis)] = key.index
+    middle[axis_index(key.axis)] = key.index
     return world_from_ijk(volume_node, middle)
 
 

@@ -11,8 +11,8 @@ from dfqsam_core.volume import PropagationConfig, PropagationPlan, SliceKey, Sto
 from ..jobs.encoding_ahead import EncodingAhead
 from ..jobs.worker import Worker
 from ..nodes.preview import PreviewLayer
-from .canvas import Canvas
 from .prompt_queue import PromptQueue
+from .segment_writer import SegmentWriter
 
 
 class Controller(PromptQueue):
@@ -29,42 +29,42 @@ class Controller(PromptQueue):
 
     def __init__(
         self,
-        canvas: Canvas,
+        writer: SegmentWriter,
         worker: Worker,
         changed: Callable[[], None] = lambda: None,
         preview_layer: PreviewLayer | None = None,
     ) -> None:
-        super().__init__(canvas, worker, changed, preview_layer)
+        super().__init__(writer, worker, changed, preview_layer)
         self.stops: tuple[Stop, ...] = ()
         self._ahead = EncodingAhead(worker, self.session.slices)
 
     @property
     def protect_others(self) -> bool:
         """Whether writing a segment leaves all others as they are."""
-        return self.canvas.protect_others
+        return self.writer.protect_others
 
     @protect_others.setter
     def protect_others(self, protect: bool) -> None:
-        self.canvas.protect_others = protect
+        self.writer.protect_others = protect
 
     @property
     def about_to_change(self) -> Callable[[], None]:
         """Called once before each action that changes segments, for an undo of somebody else's."""
-        return self.canvas.about_to_change
+        return self.writer.about_to_change
 
     @about_to_change.setter
     def about_to_change(self, hear: Callable[[], None]) -> None:
-        self.canvas.about_to_change = hear
+        self.writer.about_to_change = hear
 
     @property
     def can_undo(self) -> bool:
         """Whether `undo` has something to take back."""
-        return self.is_busy or self.preview is not None or self.canvas.can_undo
+        return self.is_busy or self.preview is not None or self.writer.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether `redo` has something to repeat."""
-        return self.canvas.can_redo
+        return self.writer.can_redo
 
     def choose_candidate(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use candidate 0, 1 or 2 of a slice's prediction."""
@@ -77,11 +77,11 @@ class Controller(PromptQueue):
         elif self.preview is not None:
             self.discard_preview()
         else:
-            self._do(lambda: self._move(self.canvas.undo(), "There is nothing to undo."))
+            self._do(lambda: self._move(self.writer.undo(), "There is nothing to undo."))
 
     def redo(self) -> None:
         """Repeat the action undone last."""
-        self._do(lambda: self._move(self.canvas.redo(), "There is nothing to redo."))
+        self._do(lambda: self._move(self.writer.redo(), "There is nothing to redo."))
 
     def propagate(
         self, segment_id: str, axis: str, first: int, last: int, config: PropagationConfig | None = None
@@ -90,11 +90,11 @@ class Controller(PromptQueue):
 
         def begin() -> None:
             self._require_idle()
-            session, label = self.session, self.canvas.label(segment_id)
+            session, label = self.session, self.writer.label(segment_id)
             self._start(lambda report: plan_propagation(session, label, axis, first, last, config, report), done)
 
         def done(plan: PropagationPlan) -> None:
-            self._writing.start(self.canvas.accept_plan(segment_id, plan), lambda: self._tell_stops(axis, plan.stops))
+            self._writing.start(self.writer.accept_plan(segment_id, plan), lambda: self._tell_stops(axis, plan.stops))
 
         self.accept_preview()
         self._do(begin)
@@ -106,7 +106,7 @@ class Controller(PromptQueue):
             self._require_idle()
             if self.preview is not None and self.preview.segment_id == segment_id:
                 self._show(None)
-            self._writing.start(self.canvas.clear(segment_id))
+            self._writing.start(self.writer.clear(segment_id))
 
         self._do(begin)
 
@@ -154,7 +154,7 @@ class Controller(PromptQueue):
             self._show(replace(preview, prediction=preview.prediction.with_choice(candidate)))
             return
         self._writing.require_ended()
-        self.canvas.choose_mask(segment_id, key, candidate)
+        self.writer.choose_mask(segment_id, key, candidate)
 
     def _move(self, steps: Iterator[None] | None, otherwise: str) -> None:
         self._require_idle()

@@ -69,8 +69,8 @@ class EditorPrompting(Prompting):
         try:
             self.choose(model_path=self._host.model_path())
         except DFQSAMError as error:
-            if self.opening.message != str(error):
-                self.opening.refuse(error)
+            if self.loader.message != str(error):
+                self.loader.refuse(error)
             return False
         return True
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..nodes.markups import PromptMarkups
 from ..nodes.mouse_presses import MousePresses
-from ..nodes.place_mode import Placing
+from ..nodes.place_mode import PlaceMode
 from ..nodes.roles import role_of
 
 # (vtkMRMLSliceNode, vtkRenderWindowInteractor) of each slice view that is shown now.
@@ -28,7 +28,7 @@ class PlaceTool:
         self, scene: Any, changed: Callable[[], None], views: Views = tuple, window_by_mouse: bool = False
     ) -> None:
         self.wanted: str | None = None
-        self.placing = Placing(scene, self._mode_changed)
+        self.place_mode = PlaceMode(scene, self._mode_changed)
         self._changed, self._views = changed, views
         self._presses = MousePresses()
         self._markups: PromptMarkups | None = None
@@ -63,25 +63,25 @@ class PlaceTool:
         """Put the tool down and stop listening."""
         self.choose(None)
         self._presses.close()
-        self.placing.close()
+        self.place_mode.close()
 
     def _place(self) -> None:
         node = None if self._markups is None or self.wanted is None else self._markups.nodes[self.wanted]
         with self._ours():
-            if node is not None and self.placing.node is not node:
+            if node is not None and self.place_mode.node is not node:
                 self._presses.watch(self._views())
-                self.placing.begin(node)
-            elif node is None and role_of(self.placing.node):
-                self.placing.end()
+                self.place_mode.begin(node)
+            elif node is None and role_of(self.place_mode.node):
+                self.place_mode.end()
                 self._rest()
 
     def _mode_changed(self) -> None:
         """Another mouse mode was chosen elsewhere: with Escape, a right click, Slicer's toolbar, another panel."""
         if self._own_change or self._markups is None or self.wanted is None:
             return
-        if self.placing.node is not self._markups.nodes[self.wanted]:
+        if self.place_mode.node is not self._markups.nodes[self.wanted]:
             self._forget_corner()
-            self.wanted = role_of(self.placing.node)
+            self.wanted = role_of(self.place_mode.node)
             if self.wanted is None:
                 with self._ours():
                     self._rest()

@@ -20,8 +20,8 @@ from ..jobs.failure import sentence
 from ..jobs.worker import Job, Worker
 from ..jobs.writing import Writing
 from ..nodes.preview import Preview, PreviewLayer
-from .canvas import Canvas
 from .prompt_requests import Place, Prompts, Request, with_requests
+from .segment_writer import SegmentWriter
 
 Result = TypeVar("Result")
 
@@ -30,9 +30,9 @@ class PromptQueue:
     """What a `Controller` does with prompts, and how it says what happened; see there for the public attributes."""
 
     def __init__(
-        self, canvas: Canvas, worker: Worker, changed: Callable[[], None], preview_layer: PreviewLayer | None
+        self, writer: SegmentWriter, worker: Worker, changed: Callable[[], None], preview_layer: PreviewLayer | None
     ) -> None:
-        self.canvas, self.session, self.segments = canvas, canvas.session, canvas.segments
+        self.writer, self.session, self.segments = writer, writer.session, writer.segments
         self.auto_accept = True
         self.refine = False
         self.message, self.is_error = "", False
@@ -57,7 +57,7 @@ class PromptQueue:
 
     def all_prompts(self) -> dict[Place, Prompts]:
         """All prompts by segment and slice as a person sees them: those that are still worked on are there already."""
-        names = self.canvas.segment_ids
+        names = self.writer.segment_ids
         found = {(names[label], key): prompts for (label, key), prompts in self.session.all_prompts().items()}
         if self.preview is not None:
             found[self.preview.segment_id, self.preview.key] = self.preview.prompts
@@ -71,13 +71,13 @@ class PromptQueue:
         """The prompts of a segment on a slice, those of a preview included."""
         if (preview := self._preview_of(segment_id, key)) is not None:
             return preview.prompts
-        return self.session.prompts(self.canvas.label(segment_id), key)
+        return self.session.prompts(self.writer.label(segment_id), key)
 
     def prediction(self, segment_id: str, key: SliceKey) -> SlicePrediction | None:
         """Candidates and the model's own estimates of a segment on a slice, those of a preview first."""
         if (preview := self._preview_of(segment_id, key)) is not None:
             return preview.prediction
-        return self.canvas.prediction(segment_id, key)
+        return self.writer.prediction(segment_id, key)
 
     def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Add a point or a box to a segment; a box replaces the slice's earlier box, a point an equal one."""
@@ -154,7 +154,7 @@ class PromptQueue:
         self._accept(preview)
 
     def _accept(self, preview: Preview) -> None:
-        self.canvas.accept(preview.segment_id, preview.key, preview.prompts, preview.prediction)
+        self.writer.accept(preview.segment_id, preview.key, preview.prompts, preview.prediction)
         if self.preview is not None:
             self._show(None)
 

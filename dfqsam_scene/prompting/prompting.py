@@ -14,12 +14,12 @@ from dfqsam_core.volume import SliceKey
 from ..jobs.worker import Worker
 from ..nodes.slice_views import PresentSlice
 from .choice import Choice
-from .opening import Opening
 from .place_tool import PlaceTool, Views
 from .seen import view_state
 from .status import CHOOSE_VOLUME, sentence
 from .view_state import ViewState
 from .workspace import Workspace
+from .workspace_loader import WorkspaceLoader
 
 
 @dataclass
@@ -43,15 +43,15 @@ class FrontEnd:
 class Prompting:
     """What a person does with prompts on a scene; all methods are for the main thread, verbs are in `Verbs`.
 
-    choice: what is chosen. opening: the workspace on it. is_shown: whether the front end is in front; what is chosen
-    meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other news;
-    notice_is_error: whether that is a refusal. is_working: whether something was worked on at the last tick: the next
-    one should come soon.
+    choice: what is chosen. loader: opens the workspace on it. is_shown: whether the front end is in front; what is
+    chosen meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other
+    news; notice_is_error: whether that is a refusal. is_working: whether something was worked on at the last tick: the
+    next one should come soon.
     """
 
     def __init__(self, front: FrontEnd) -> None:
         self.worker = Worker()
-        self.opening = Opening(self.worker, self._hear)
+        self.loader = WorkspaceLoader(self.worker, self._hear)
         self.choice = Choice()
         self.is_shown = True
         self.is_working = False
@@ -77,7 +77,7 @@ class Prompting:
     @property
     def workspace(self) -> Workspace | None:
         """The open workspace; None while there is none, and when another panel or a closed scene took it."""
-        workspace = self.opening.workspace
+        workspace = self.loader.workspace
         return workspace if workspace is not None and workspace.is_open else None
 
     @property
@@ -105,7 +105,7 @@ class Prompting:
             return self.notice, self.notice_is_error
         choice = self.choice
         nodes = choice.volume_node, choice.segmentation_node
-        return sentence(self.opening, *nodes, self.tool, self._front.without_volume)
+        return sentence(self.loader, *nodes, self.tool, self._front.without_volume)
 
     def state(self) -> ViewState:
         """What there is to see now."""
@@ -123,7 +123,7 @@ class Prompting:
         if self.place_tool is not None and self._present is not None:
             self.place_tool.close()
             self._present.close()
-        self.opening.close()
+        self.loader.close()
         self._watch_segments(None)
         self._scene = self.place_tool = self._present = None
         self.note_change()
@@ -155,18 +155,18 @@ class Prompting:
     def follow(self, again: bool = False) -> None:
         """Open what is chosen, close it where something is missing, and hand segment, switches and slice on.
 
-        again: as Opening has it.
+        again: as WorkspaceLoader has it.
         """
         if self._scene is None or self.place_tool is None:
             return
         self._watch_segments(self.choice.segmentation_node)
         if not self.is_shown:
             return
-        self.opening.choose(self.choice if self.choice.is_complete else None, again)
+        self.loader.choose(self.choice if self.choice.is_complete else None, again)
         workspace = self.workspace
         if workspace is not None:
             self._hand_on(workspace)
-        if workspace is None and self.opening.workspace is not None:
+        if workspace is None and self.loader.workspace is not None:
             self.place_tool.let_go()
         else:
             self.place_tool.follow(None if workspace is None else workspace.markups, self.choice.segment_id)
@@ -232,10 +232,10 @@ class Prompting:
             self._tags = [node.AddObserver(kind, lambda *_: self.note_change()) for kind in kinds]
 
     def _hear(self) -> None:
-        """Let what the opening or the controller has to say take the place of an older notice."""
-        workspace = self.opening.workspace
+        """Let what the loader or the controller has to say take the place of an older notice."""
+        workspace = self.loader.workspace
         controller = None if workspace is None else workspace.controller
         has_news = controller is not None and (controller.message or controller.is_busy)
-        if self.opening.message or has_news or (workspace is not None and workspace.notice):
+        if self.loader.message or has_news or (workspace is not None and workspace.notice):
             self.notice = ""
         self.note_change()

@@ -13,7 +13,6 @@ from ..jobs.card_text import card_summary
 from ..nodes.slice_views import plane_name
 from .choice import Choice
 from .controller import Controller
-from .opening import Opening
 from .prompt_words import describe
 from .status import seconds_text
 from .view_state import (
@@ -28,13 +27,14 @@ from .view_state import (
     Work,
 )
 from .workspace import Workspace
+from .workspace_loader import WorkspaceLoader
 
 
 class Room(Protocol):
     """The part of `Prompting` that is shown."""
 
     choice: Choice
-    opening: Opening
+    loader: WorkspaceLoader
 
     @property
     def workspace(self) -> Workspace | None:
@@ -64,7 +64,7 @@ def view_state(room: Room) -> ViewState:
     return ViewState(
         message=message,
         is_error=is_error,
-        busy=room.opening.is_loading or (controller is not None and controller.is_busy),
+        busy=room.loader.is_loading or (controller is not None and controller.is_busy),
         is_working=controller is not None and controller.is_busy,
         progress=None if progress is None else Work(progress.done, progress.total, progress.message),
         tool=room.tool,
@@ -162,7 +162,7 @@ def _window(choice: Choice, workspace: Workspace | None) -> WindowWords:
 
 def _model(room: Room) -> ModelWords:
     """What answers the prompts; nobody shall take a float model's answer for a 4-bit one's."""
-    model = room.opening.model
+    model = room.loader.model
     if model is None:
         return ModelWords("", "", "")
     card = model.card

@@ -6,26 +6,30 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from .opening import Opening
+from .workspace_loader import WorkspaceLoader
 
 CHOOSE_VOLUME = _("Choose a volume. One to try with is in Sample Data, DFQSAMSlicer.")
 
 
 def sentence(
-    opening: Opening, volume_node: Any, segmentation_node: Any, tool: str | None, without_volume: str = CHOOSE_VOLUME
+    loader: WorkspaceLoader,
+    volume_node: Any,
+    segmentation_node: Any,
+    tool: str | None,
+    without_volume: str = CHOOSE_VOLUME,
 ) -> tuple[str, bool]:
     """What to say, and whether it is a refusal or failure: errors first, then work, then advice.
 
     without_volume: the advice where no volume is chosen.
     """
-    workspace = opening.workspace
-    if opening.message:
-        return opening.message, True
+    workspace = loader.workspace
+    if loader.message:
+        return loader.message, True
     if workspace is not None and workspace.controller.is_error:
         return workspace.controller.message, True
     if volume_node is None:
         return without_volume, False
-    if opening.is_loading:
+    if loader.is_loading:
         return _("Loading the model; everything else can be used meanwhile."), False
     if workspace is None:
         if segmentation_node is None:

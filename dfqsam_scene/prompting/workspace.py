@@ -20,8 +20,8 @@ from ..nodes.preview_layer import SegmentationPreview
 from ..nodes.saved_session import load_session, store_session
 from ..nodes.segments import SegmentScene
 from ..nodes.volume_node import read_volume_node
-from .canvas import Canvas
 from .controller import Controller
+from .segment_writer import SegmentWriter
 
 # The markups of a scene give their clicks to one workspace; a scene is known by its address.
 _LISTENING: dict[str, Workspace] = {}
@@ -64,7 +64,7 @@ class Workspace:
         session = saved or VolumeSession(volume, model, window, predictor=predictor)
         self._preview = SegmentationPreview(volume_node)
         self._outlines = BoxOutlines(volume_node)
-        self.controller = Controller(Canvas(session, self.segments), worker, self._refresh, self._preview)
+        self.controller = Controller(SegmentWriter(session, self.segments), worker, self._refresh, self._preview)
         add, remove, refuse = self.controller.add_prompt, self.controller.remove_prompt, self.controller.refuse
         self.markups = PromptMarkups(volume_node, PromptEvents(self._chosen, add, remove, refuse))
         if saved is None:
@@ -171,7 +171,7 @@ class Workspace:
         )
         for segment_id, prompt in pairs:
             if segment_id in present:
-                self.controller.canvas.remember(segment_id, prompt)
+                self.controller.writer.remember(segment_id, prompt)
 
     def _chosen(self) -> str:
         if self.segment_id is None:
@@ -183,7 +183,9 @@ class Workspace:
         if self.is_open and self.segments.volume_node.GetScene() is not None:
             pairs = [(segment_id, prompt) for (segment_id, _), found in self.prompts().items() for prompt in found]
             self.markups.show(pairs)
-            self._outlines.show([prompt for _, prompt in pairs if isinstance(prompt, BoxPrompt)])
+            boxes = [prompt for _, prompt in pairs if isinstance(prompt, BoxPrompt)]
+            if boxes or self._outlines.nodes:
+                self._outlines.show(boxes)
         self._changed()
 
     def _store(self) -> None:

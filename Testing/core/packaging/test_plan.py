@@ -12,7 +12,12 @@ ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 # Such as `dfqsam_core/volume/segment.py: segment_volume`.
 PLACES = re.findall(r"`([\w/]+\.py): ([\w.]+)`", TEXT)
-FILES = re.findall(r"`((?:dfqsam_\w+|tools|research|Testing|docs|DFQSAMSlicer)/[\w/.]*\w)", TEXT)
+PAGES = [
+    *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "DFQSAMSlicer/README.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+]
+# The repository's folders, with which a place in it begins on every page.
+FOLDERS = [path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
 
 def names_in(path: Path) -> set[str]:
@@ -37,9 +42,20 @@ def test_the_three_ways_have_their_steps() -> None:
     assert len(PLACES) > 25
 
 
-@pytest.mark.parametrize("file", sorted(set(FILES)))
-def test_a_file_that_is_named_is_there(file: str) -> None:
-    assert (ROOT / file).exists()
+def places_on(page: Path) -> set[str]:
+    """What a page names in backticks as a file or a folder of this repository, and every Python file."""
+    words = re.findall(r"[^\s:,()*]+", " ".join(re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))))
+    return {word for word in words if re.fullmatch(rf"({'|'.join(FOLDERS)})/.+|[\w/]+\.py", word)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    missing = [place for place in places_on(page) if not ((ROOT / place).exists() or (page.parent / place).exists())]
+    assert missing == []
+
+
+def test_the_pages_of_the_house_name_many_places() -> None:
+    assert {page.name for page in PAGES if len(places_on(page)) > 10} >= {"CONTRIBUTING.md", "method.md", "slicer.md"}
 
 
 def test_the_tree_shows_every_room_of_the_core() -> None:

@@ -94,6 +94,13 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_volume(tmp_path / "s").voxels_kji, hounsfield())
 
 
+def test_a_link_to_a_folder_that_is_gone_is_refused(tmp_path: Path) -> None:
+    folder = linked_folder(tmp_path)
+    (tmp_path / "elsewhere").rename(tmp_path / "unmounted")
+    with pytest.raises(VolumeError, match="more cannot be opened"):
+        read_volume(folder)
+
+
 def test_a_link_that_leads_out_is_refused_where_it_must_not(tmp_path: Path) -> None:
     folder = linked_folder(tmp_path)
     assert len(read_volume(folder, within=[tmp_path]).dicom_frames) == 5

@@ -172,7 +172,8 @@ def _lost_slice(path: Path, endings: set[str]) -> str:
     start = _first_bytes(path)
     is_named_so = _ending(path) in _DICOM_ENDINGS | endings
     if start is None:
-        return "cannot be opened" if is_named_so else ""
+        # What a link without an ending leads to may be a folder of slices.
+        return "cannot be opened" if is_named_so or (path.is_symlink() and not path.suffix) else ""
     if start.startswith(_POINTERS):
         return "only points to a file that was not fetched"
     if _HEADERLESS.match(start):

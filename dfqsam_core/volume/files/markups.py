@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import PromptError
-from ..geometry import AXES, VOXEL_DIGITS, VolumeGeometry, nearest_voxel
+from ..geometry import VOXEL_DIGITS, VolumeGeometry, axis_index, nearest_voxel
 from ..prompts import BoxPrompt, PointPrompt, Prompt, SegmentPrompts
 from .strict_json import json_numbers, shown
 
@@ -82,7 +82,7 @@ def _box(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> BoxPr
     # The voxels whose centres are inside: a face on the border of a voxel takes none of it, on whichever side it lies.
     near = np.round(corners, VOXEL_DIGITS)
     low, high = np.maximum(np.ceil(near.min(axis=0)), 0), np.minimum(np.floor(near.max(axis=0)), last)
-    normal = AXES.index(geometry.acquisition_axis)
+    normal = axis_index(geometry.acquisition_axis)
     low[normal] = high[normal] = nearest_voxel(geometry.ijk_from(center, system))[normal]
     if (low > high).any():
         raise PromptError(f"The ROI of {size.tolist()} mm holds the centre of no voxel. Make it larger in 3D Slicer.")

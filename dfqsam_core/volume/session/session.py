@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
-from ..geometry import AXES
+from ..geometry import AXES, axis_index
 from ..prompts import MAX_LABEL, PointPrompt, Prompt, can_predict, with_prompt, without_prompt
 from ..slices import SliceKey, plane_shape
 from ..volume import Volume
@@ -268,7 +268,7 @@ class VolumeSession:
     def _check(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
         if label not in self._segments:
             raise PromptError(f"There is no segment with the label {label}. Add it first.")
-        if not 0 <= key.index < self.volume.geometry.shape_ijk[AXES.index(key.axis)]:
+        if not 0 <= key.index < self.volume.geometry.shape_ijk[axis_index(key.axis)]:
             raise PromptError(f"The volume has no slice {key.axis} = {key.index}.")
         for prompt in prompts:
             corners = (prompt.ijk,) if isinstance(prompt, PointPrompt) else (prompt.low_ijk, prompt.high_ijk)

@@ -11,14 +11,12 @@ from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.volume import SliceKey, Volume, WindowLevel
 from dfqsam_scene.jobs.failure import sentence
-from dfqsam_scene.jobs.worker import Worker
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.slice_views import show_slice, shown_slice
 from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
 from dfqsam_scene.prompting.window_texts import AUTO, DISPLAYED
-from dfqsam_scene.prompting.workspace import Workspace
 
 from .surface import Surface
 from .world import SLICES, World
@@ -27,7 +25,7 @@ _MADE_HERE = "DFQSAMSlicer.madeByViewer"
 _log = logging.getLogger(__name__)
 
 
-class Desk:
+class ViewerLogic:
     """The volume on the page with its views and files, around the room of prompting; `tick` does all that is due.
 
     changed: called when something may have to be shown anew.
@@ -46,16 +44,6 @@ class Desk:
         self._saved_state: tuple[tuple[object, ...], ...] = ()
         self.room.choose(model_path=model_path)
         self.listen()
-
-    @property
-    def worker(self) -> Worker:
-        """The thread that reads files and predicts."""
-        return self.room.worker
-
-    @property
-    def workspace(self) -> Workspace | None:
-        """The open workspace, None before there is one."""
-        return self.room.workspace
 
     @property
     def volume_node(self) -> Any:
@@ -80,7 +68,7 @@ class Desk:
     def tick(self) -> None:
         """Take over what the worker finished, follow what was chosen; cheap when nothing happened."""
         if self.room.tick():
-            window = self.room.opening.window
+            window = self.room.loader.window
             if self._shows_window and window is not None:
                 self._shows_window = False
                 self._show_window(window)
@@ -205,21 +193,21 @@ class Desk:
         if node is None or node.GetScene() is None or not node.GetAttribute(_MADE_HERE):
             return
         if all(voxels is None for *_, voxels in self._segments()):
-            self.room.opening.close()
+            self.room.loader.close()
             node.GetScene().RemoveNode(node)
 
 
-def guarded(desk: Desk, action: Callable[[], None]) -> None:
+def guarded(logic: ViewerLogic, action: Callable[[], None]) -> None:
     """Do what a person asked for; what is refused becomes the notice.
 
     A page of another version, or somebody's own requests, may give arguments of a wrong kind: those are refused, too.
     """
-    desk.room.notice = ""
+    logic.room.notice = ""
     try:
         action()
     except (DFQSAMError, OSError) as error:
-        desk.say(str(error), is_error=True)
+        logic.say(str(error), is_error=True)
     except (TypeError, ValueError) as error:
-        desk.say(f"This cannot be done: {error}", is_error=True)
+        logic.say(f"This cannot be done: {error}", is_error=True)
     except Exception as error:  # noqa: BLE001 - the scene must outlive a defect
-        desk.tell_defect(error)
+        logic.tell_defect(error)

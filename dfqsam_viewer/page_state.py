@@ -1,4 +1,4 @@
-"""What the page shows of a desk, as plain values; nothing here changes anything."""
+"""What the page shows, as plain values; nothing here changes anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dfqsam_core.volume import WINDOW_PRESETS
 from dfqsam_scene.nodes.volume_node import matrix_array
 from dfqsam_scene.prompting.view_state import PromptRow, StopRow, ViewState
 
-from .desk import Desk
+from .logic import ViewerLogic
 from .world import SLICES
 
 # Ends of the R, A and S axes, from negative to positive.
@@ -70,18 +70,22 @@ PAGE: dict[str, Any] = {
 }
 
 
-def shown(desk: Desk) -> dict[str, Any]:
-    """All values of the page that follow the desk."""
-    state = desk.room.state()
+def page_state(logic: ViewerLogic) -> dict[str, Any]:
+    """All values of the page that follow the viewer's logic."""
+    state = logic.room.state()
     return {
         **asdict(state),
         "prompts": [_prompt(row) for row in state.prompts],
         "stops": [_stop(row) for row in state.stops],
-        **_volume(desk, state),
-        "all_visible": desk.segmentation_node is None or bool(desk.segmentation_node.GetDisplayNode().GetVisibility()),
-        "views": {view: _view(desk, view) for view in SLICES},
-        "surface_shown": desk.surface.is_shown,
+        **_volume(logic, state),
+        "all_visible": _all_visible(logic.segmentation_node),
+        "views": {view: _view(logic, view) for view in SLICES},
+        "surface_shown": logic.surface.is_shown,
     }
+
+
+def _all_visible(segmentation_node: Any) -> bool:
+    return segmentation_node is None or bool(segmentation_node.GetDisplayNode().GetVisibility())
 
 
 def _prompt(row: PromptRow) -> dict[str, Any]:
@@ -99,32 +103,32 @@ def _stop(row: StopRow) -> str:
     return f"{'down' if row.direction < 0 else 'up'} to slice {row.last_index + 1}: {row.reason}"
 
 
-def _volume(desk: Desk, state: ViewState) -> dict[str, Any]:
+def _volume(logic: ViewerLogic, state: ViewState) -> dict[str, Any]:
     window = state.window
     model = "" if window.width is None else f"{window.width:.0f} / {window.level:.0f}"
-    if desk.volume is None or desk.volume_node is None:
+    if logic.volume is None or logic.volume_node is None:
         return {"volume": None, "unsaved": False, "window_state": {"text": window.text, "model": "", "display": ""}}
-    spacing = " × ".join(f"{mm:.2f}" for mm in desk.volume.geometry.spacing_mm)
-    size = " × ".join(map(str, desk.volume.geometry.shape_ijk))
-    display = desk.volume_node.GetDisplayNode()
+    spacing = " × ".join(f"{mm:.2f}" for mm in logic.volume.geometry.spacing_mm)
+    size = " × ".join(map(str, logic.volume.geometry.shape_ijk))
+    display = logic.volume_node.GetDisplayNode()
     shown_window = f"{display.GetWindow():.0f} / {display.GetLevel():.0f}"
     return {
-        "volume": {"name": desk.volume_node.GetName(), "size": f"{size} voxels of {spacing} mm"},
-        "unsaved": desk.has_unsaved_work,
+        "volume": {"name": logic.volume_node.GetName(), "size": f"{size} voxels of {spacing} mm"},
+        "unsaved": logic.has_unsaved_work,
         "window_state": {"text": window.text, "model": model, "display": shown_window},
     }
 
 
-def _view(desk: Desk, view: str) -> dict[str, Any] | None:
+def _view(logic: ViewerLogic, view: str) -> dict[str, Any] | None:
     """Slice and the patient's directions at the edges of a view; None where it shows no slice of the volume."""
-    key = desk.key_of(view)
-    if key is None or desk.volume is None:
+    key = logic.key_of(view)
+    if key is None or logic.volume is None:
         return None
-    plane = matrix_array(desk.world.slice_node(view).GetSliceToRAS())[:3, :3]
+    plane = matrix_array(logic.world.slice_node(view).GetSliceToRAS())[:3, :3]
     right, top = (_directions(plane[:, column]) for column in (0, 1))
     return {
         "index": key.index,
-        "last": desk.volume.geometry.size_along(key.axis) - 1,
+        "last": logic.volume.geometry.size_along(key.axis) - 1,
         "axis": key.axis,
         "right": right[1],
         "left": right[0],

@@ -20,8 +20,6 @@ from .choice import Choice
 from .window_texts import window_of
 from .workspace import Workspace
 
-__all__ = ["Choice", "Opening"]
-
 
 @dataclass(frozen=True, eq=False)
 class _Loaded:
@@ -32,7 +30,7 @@ class _Loaded:
     model: Any
 
 
-class Opening:
+class WorkspaceLoader:
     """Opens a workspace on the latest choice; in the worker's thread the window is found, then the model is loaded.
 
     workspace: the open one, else None. window: what the chosen text means on the chosen volume, None until that is

@@ -47,7 +47,7 @@ class Segments(Protocol):
         """Make a segment cover exactly a mask."""
 
 
-class Canvas:
+class SegmentWriter:
     """One session and the segments that it is drawn into, with one history for both.
 
     segment_ids: by the session's label. protect_others: whether writing a segment leaves all others as they are.

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
-from dfqsam_scene.prompting.canvas import with_hand_edits
+from dfqsam_scene.prompting.segment_writer import with_hand_edits
 
 PLANES = arrays(bool, (3, 4))
 
