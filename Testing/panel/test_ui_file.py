@@ -87,6 +87,16 @@ def test_in_a_large_font_it_is_as_narrow_as_slicers_panel_and_as_high_as_a_lapto
     assert height <= 900
 
 
+def test_in_a_large_font_the_model_panel_is_as_narrow(large_font, person, monkeypatch, tmp_path):
+    from Testing.support.slicer_widgets import least_size
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    person.ui.modeTabs.setCurrentIndex(1)
+    person.wait()
+    # Tab and module have margins of 11 pixels on each side.
+    assert least_size(person.ui.modelPanelContainer, 300)[0] <= 400 - 2 * 11
+
+
 def test_there_is_a_button_for_each_role_with_its_key_on_it(person):
     from dfqsam_scene.nodes.roles import ROLES
     from dfqsam_scene.prompting.keys import KEYS
