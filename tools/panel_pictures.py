@@ -83,11 +83,12 @@ class Person:
 
     def shoot(self, path: Path) -> None:
         """Write the panel as it is now, as high as it needs."""
+        from Testing.support.slicer_widgets import least_size
+
         self.parent.show()
-        # The layout of a section that was folded or opened needs a turn before its height is known, and one to use it.
-        for _ in range(3):
-            self.slicer.application.processEvents()
-            self.parent.resize(WIDTH_PIXELS, self.parent.layout().totalMinimumSize().height())
+        self.slicer.application.processEvents()
+        self.parent.resize(*least_size(self.parent, WIDTH_PIXELS))
+        self.slicer.application.processEvents()
         picture = self.parent.grab()
         picture.save(str(path))
         print(f"{path.name}: {picture.width()} x {picture.height()}, {path.stat().st_size / 1000:.0f} kB")

@@ -432,11 +432,13 @@ def test_the_range_is_told_in_millimetres_as_slicers_bar_shows_it(person, views,
     views.move_mouse_to(view)
     person.wait()
     place = person.panel.room.state().place
+    offsets = []
     for index in (0, place.last):
-        person.ui.firstSliceBox.setValue(index)
-        shown = person.ui.firstSliceBox.suffix
         show_slice(a_volume_node, SliceKey(place.axis, index))
-        assert shown == f" ({view.GetSliceOffset():.1f} mm)"
+        offsets.append(f"{view.GetSliceOffset():.1f}")
+    person.ui.firstSliceBox.setValue(0)
+    person.ui.lastSliceBox.setValue(place.last)
+    assert person.ui.rangeLabel.text == f"{offsets[0]} to {offsets[1]} mm"
 
 
 def test_the_panel_says_what_kind_of_model_answers(person):

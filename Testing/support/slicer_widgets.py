@@ -205,7 +205,7 @@ class qMRMLSegmentsTableView(ByName, QtWidgets.QWidget):
         for row, segment_id in enumerate(self._ids):
             segment = segmentation.GetSegment(segment_id)
             color = QtWidgets.QTableWidgetItem()
-            color.setBackground(QtGui.QColor.fromRgbF(*segment.GetColor()))
+            color.setData(QtCore.Qt.DecorationRole, QtGui.QColor.fromRgbF(*segment.GetColor()))
             for column, item in enumerate((QtWidgets.QTableWidgetItem("●"), color)):
                 self._table.setItem(row, column, item)
             self._table.setItem(row, 2, QtWidgets.QTableWidgetItem(segment.GetName()))
@@ -268,6 +268,16 @@ _NAMED = {
     ),
     "slicer": ("qMRMLRangeWidget", "qMRMLSliderWidget", "qMRMLSpinBox", "qSlicerWidget"),
 }
+
+
+def least_size(widget: Any, width: int) -> tuple[int, int]:
+    """Width and height that a widget needs now where it gets at least this width, also after parts were folded."""
+    for layout in widget.findChildren(QtWidgets.QLayout):
+        layout.invalidate()
+    layout = widget.layout()
+    least = layout.totalMinimumSize()
+    width = max(width, least.width())
+    return width, max(least.height(), layout.totalMinimumHeightForWidth(width))
 
 
 class ModuleWidget(ByName, QtWidgets.QWidget):

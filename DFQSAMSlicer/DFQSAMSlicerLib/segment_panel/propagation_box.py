@@ -62,10 +62,12 @@ class PropagationBox:
             box.setValue(min(max(value, 0), place.last))
 
     def _show_positions(self) -> None:
-        """Say beside the numbers what the bar over the view says of these slices."""
-        for box in (self._ui.firstSliceBox, self._ui.lastSliceBox):
-            mm = self._position(box.value)
-            box.setSuffix("" if mm is None else _(" ({mm} mm)").format(mm=f"{mm:.1f}"))
+        """Say under the numbers what the bar over the view says of these slices."""
+        first, last = (self._position(box.value) for box in (self._ui.firstSliceBox, self._ui.lastSliceBox))
+        is_known = first is not None and last is not None
+        self._ui.rangeLabel.setText(
+            _("{first} to {last} mm").format(first=f"{first:.1f}", last=f"{last:.1f}") if is_known else ""
+        )
 
     def _clicked(self) -> None:
         if self._place is None:
