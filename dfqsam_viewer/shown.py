@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dfqsam_core.errors import short
 from dfqsam_core.volume import WINDOW_PRESETS
 from dfqsam_scene.nodes.volume_node import matrix_array
 from dfqsam_scene.prompting.view_state import PromptRow, StopRow, ViewState
@@ -110,7 +111,7 @@ def _volume(desk: Desk, state: ViewState) -> dict[str, Any]:
     display = desk.volume_node.GetDisplayNode()
     shown_window = f"{display.GetWindow():.0f} / {display.GetLevel():.0f}"
     return {
-        "volume": {"name": desk.volume_node.GetName(), "size": f"{size} voxels of {spacing} mm"},
+        "volume": {"name": short(desk.volume_node.GetName()), "size": f"{size} voxels of {spacing} mm"},
         "unsaved": desk.has_unsaved_work,
         "window_state": {"text": window.text, "model": model, "display": shown_window},
     }
