@@ -24,6 +24,8 @@ from .scene_files import unpacked_scene
 from .volumes import add_label_map, add_volume, label_map
 
 Action = Callable[..., None]
+# No system takes longer ones.
+_LONGEST_NAME = 255
 
 
 class Files:
@@ -146,7 +148,7 @@ class Files:
             self.save(place, bool(replace))
             return True
 
-        self.dialog.name = str(name)
+        self.dialog.name = str(name)[:_LONGEST_NAME]
         if self._within_dialog(save):
             self.dialog.close()
 
@@ -207,7 +209,7 @@ class Files:
         try:
             return action()
         except (DFQSAMError, OSError) as error:
-            self.dialog.error = str(error).replace("add --force to replace it", "tick Replace")
+            self.dialog.error = str(DFQSAMError(str(error))).replace("add --force to replace it", "tick Replace")
             return None
 
     def _in_background(self, notice: str, work: Callable[[], Any], done: Callable[[Any], None]) -> None:

@@ -16,7 +16,7 @@ from trame_client.ui.html import DivLayout
 from trame_vuetify.module import v3 as vuetify
 
 from dfqsam_core.base.system.signals import stop_signals
-from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.errors import DFQSAMError, readable
 from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
@@ -104,7 +104,7 @@ class Viewer:
         if kept:
             # Whoever closed the terminal hears nothing, and loses nothing by that.
             with contextlib.suppress(OSError):
-                print(kept, flush=True)  # noqa: T201 - of the command line
+                print(readable(kept), flush=True)  # noqa: T201 - of the command line
         self.models.close()
         self.logic.close()
 

@@ -52,7 +52,7 @@ def segment_facts(segmentation_node: Any) -> tuple[SegmentFacts, ...]:
     segmentation = segmentation_node.GetSegmentation()
     found = [(segment_id, segmentation.GetSegment(segment_id)) for segment_id in segmentation.GetSegmentIDs()]
     return tuple(
-        SegmentFacts(segment_id, segment.GetName(), segment.GetColor(), _tags(segment), segment)
+        SegmentFacts(segment_id, segment.GetName()[:_LONGEST], segment.GetColor(), _tags(segment), segment)
         for segment_id, segment in found
     )
 

@@ -5,6 +5,7 @@ Nothing here deletes or renames a node, changes a display, or writes to a volume
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,21 +28,21 @@ _SAME_GRID = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class SegmentChange:
-    """What one segment had on one slice before and after; eight voxels in a byte, as a history keeps many of them.
+    """What one segment had on one slice before and after; small, as a history keeps many of them.
 
-    shape: (rows, columns). packed: (2, bytes) uint8.
+    shape: (rows, columns). deflated: of (2, bytes) uint8, eight voxels in a byte.
     """
 
     segment_id: str
     slice: SliceKey
     shape: tuple[int, ...]
-    packed: np.ndarray
+    deflated: bytes
 
     @classmethod
     def of(cls, segment_id: str, key: SliceKey, before: np.ndarray, after: np.ndarray) -> SegmentChange:
         """Change from `before` to `after`, both (rows, columns) bool in storage order."""
         packed = np.packbits(np.stack([before, after]).reshape(2, -1), axis=1)
-        return cls(segment_id, key, before.shape, packed)
+        return cls(segment_id, key, before.shape, zlib.compress(packed.tobytes(), 1))
 
     @property
     def before(self) -> np.ndarray:
@@ -54,7 +55,8 @@ class SegmentChange:
         return self._plane(1)
 
     def _plane(self, n: int) -> np.ndarray:
-        return np.unpackbits(self.packed[n], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
+        packed = np.frombuffer(zlib.decompress(self.deflated), np.uint8).reshape(2, -1)
+        return np.unpackbits(packed[n], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
 
 
 def new_segmentation(volume_node: Any, name: str, is_hidden: bool = False) -> Any:

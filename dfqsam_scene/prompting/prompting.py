@@ -9,7 +9,7 @@ from typing import Any
 
 import slicer
 
-from dfqsam_core.errors import PromptError
+from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.volume import SliceKey
 
 from ..jobs.worker import Worker
@@ -188,7 +188,7 @@ class Prompting:
 
     def say(self, text: str, is_error: bool = False) -> None:
         """Show a sentence about something outside the workspace."""
-        self.notice, self.notice_is_error = text, is_error
+        self.notice, self.notice_is_error = str(DFQSAMError(text)), is_error
         self.note_change()
 
     def note_change(self) -> None:

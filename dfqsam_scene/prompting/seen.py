@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dfqsam_core.errors import short
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.volume import SliceKey
 
@@ -106,7 +107,7 @@ def segment_rows(segmentation_node: Any, chosen: str) -> tuple[SegmentRow, ...]:
         segment = segmentation.GetSegment(segment_id)
         visible = display is None or bool(display.GetSegmentVisibility(segment_id))
         color = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
-        rows.append(SegmentRow(segment_id, segment.GetName(), color, visible, segment_id == chosen))
+        rows.append(SegmentRow(segment_id, short(segment.GetName()), color, visible, segment_id == chosen))
     return tuple(rows)
 
 
@@ -116,7 +117,7 @@ def _prompts(workspace: Workspace) -> tuple[PromptRow, ...]:
     return tuple(
         PromptRow(
             segment_id,
-            segmentation.GetSegment(segment_id).GetName(),
+            short(segmentation.GetSegment(segment_id).GetName()),
             key.axis,
             key.index,
             plane_name(geometry, key.axis),

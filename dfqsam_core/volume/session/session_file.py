@@ -140,7 +140,7 @@ def _prediction(item: Any, where: str, shape: tuple[int, int]) -> SlicePredictio
     masks = _unpacked(keys["masks"], where, np.dtype(np.uint8), (count, -(-shape[0] * shape[1] // 8)))
     low_res = _unpacked(keys["low_res_masks"], where, np.dtype("<f2"), (count, side, side)).astype(np.float16)
     iou = np.where([value is None for value in estimates], np.nan, numbers).astype(np.float32)
-    return SlicePrediction(masks, shape, iou, low_res, chosen)
+    return SlicePrediction.packed(masks, shape, iou, low_res, chosen)
 
 
 def _window(item: Any) -> WindowLevel:
