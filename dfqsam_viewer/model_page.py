@@ -30,7 +30,7 @@ class ModelPage:
         self.card: dict[str, str] = {}
         self.checkpoint = ""
         self.quantizing = Quantizing(library, lambda path, _: self._describe(str(path), self._list))
-        # Beside the desk's own: a file that takes long to read keeps no click waiting.
+        # Beside the room's own: a file that takes long to read keeps no click waiting.
         self._reader = Worker()
         self._picture: tuple[Path, int] | None = None
         self._picture_url = ""
