@@ -94,33 +94,43 @@ def _volume(path: Path, image: Any, frame: int | None) -> Volume:
     shape = _spatial_shape(image.shape)
     place = nifti_place(image.header, shape)
     geometry = VolumeGeometry(place.ijk_to_ras, shape)
-    voxels = _voxels(_frame(path, image, frame)).reshape(shape, order="F").T
+    voxels = _voxels(image, _frame(path, image, frame)).reshape(shape, order="F").T
     return Volume(voxels, geometry, source=str(path), nifti_header=image.header.copy(), notes=place.notes)
 
 
 def _check_data_size(path: Path, image: Any) -> None:
     data = Path(image.file_map["image"].filename)
-    compressed = data.name.lower().endswith(".gz")
+    compressed = _is_compressed(data)
     offset = 0 if compressed else int(image.dataobj.offset)
     dtype = image.get_data_dtype()
     check_promise(path, image.shape, dtype.itemsize, data.stat().st_size - offset, compressed)
     # Of several volumes one is read.
     check_memory(path, _spatial_shape(image.shape), dtype, _is_scaled(image.dataobj))
-    if compressed:
-        _check_gzip(data, math.prod(image.shape) * dtype.itemsize + _SURPLUS_BYTES)
 
 
-def _check_gzip(path: Path, most_bytes: int) -> None:
-    """Read a gzip stream to its end, where its checksum is compared: nibabel stops at the last voxel, before it."""
-    left, is_whole = most_bytes, False
+def _is_compressed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _gzip_bytes(path: Path, offset: int, needed: int, most_bytes: int) -> bytearray:
+    """The `needed` bytes from `offset` on of a gzip stream, which is read to its end, where its checksum is compared.
+
+    nibabel's reader would hold them twice, and stop before the checksum.
+    """
+    content, place, is_whole = bytearray(needed), 0, False
     for piece, ended in inflated(path, 0):
-        left, is_whole = left - len(piece), ended
-        if left <= 0:
-            break
-    if left <= 0:
-        raise VolumeError(f"{path} unfolds to far more than its header says. It is damaged; get it again.")
+        is_whole = ended
+        start, end = max(offset, place), min(offset + needed, place + len(piece))
+        if start < end:
+            content[start - offset : end - offset] = memoryview(piece)[start - place : end - place]
+        place += len(piece)
+        if place > most_bytes:
+            raise VolumeError(f"{path} unfolds to far more than its header says. It is damaged; get it again.")
     if not is_whole:
         raise EOFError("the compressed file ended before its end marker")
+    if place < offset + needed:
+        raise EOFError(f"Expected {needed} bytes, got {max(0, place - offset)} bytes of voxels")
+    return content
 
 
 def _spatial_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -146,11 +156,21 @@ def _is_scaled(proxy: Any) -> bool:
     return (proxy.slope, proxy.inter) != (1, 0)
 
 
-def _voxels(proxy: Any) -> np.ndarray:
+def _stored(image: Any, proxy: Any) -> np.ndarray:
+    """Voxels as the file has them, flat, the first index fastest."""
+    data, voxel_bytes = Path(image.file_map["image"].filename), proxy.dtype.itemsize
+    if not _is_compressed(data):
+        return np.asanyarray(proxy.get_unscaled()).reshape(-1, order="F")
+    most_bytes = image.dataobj.offset + math.prod(image.shape) * voxel_bytes + _SURPLUS_BYTES
+    content = _gzip_bytes(data, proxy.offset, math.prod(proxy.shape) * voxel_bytes, most_bytes)
+    return np.frombuffer(content, proxy.dtype)
+
+
+def _voxels(image: Any, proxy: Any) -> np.ndarray:
     """All voxels, scaled piece by piece: nibabel makes float64 of them, which no whole volume has to be at once."""
     from nibabel.volumeutils import apply_read_scaling
 
-    stored = np.asanyarray(proxy.get_unscaled()).reshape(-1, order="F")
+    stored = _stored(image, proxy)
     if not _is_scaled(proxy):
         return native_voxels(stored)
     voxels = np.empty(stored.shape, np.float32)
