@@ -78,7 +78,8 @@ def _read_back(path: Path, suffix: str, array: np.ndarray) -> None:
         found = readers.get(suffix, read_nrrd)(path).voxels_kji
     except VolumeError as error:
         raise OutputError(f"The label map cannot be read back: {error} Choose another disk or output.") from error
-    if not np.array_equal(found, array):
+    # Plane by plane: the comparison of a whole volume would lie beside it.
+    if not all(map(np.array_equal, found, array)):
         raise OutputError("The label map that was written gives other labels. Choose another disk or output.")
 
 
@@ -131,7 +132,7 @@ def _segment_metadata(array: np.ndarray, names: Mapping[int, str]) -> dict[str, 
         "Segmentation_SourceRepresentation": "Binary labelmap",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
-    labels = sorted(set(np.unique(array).tolist()) - {0} | set(names))
+    labels = sorted(set().union(*(np.unique(plane).tolist() for plane in array)) - {0} | set(names))
     for n, label in enumerate(labels):
         # The golden angle keeps neighbouring labels apart in colour, always the same way.
         red, green, blue = colorsys.hsv_to_rgb((n * 0.381966) % 1.0, 0.6, 0.9)
