@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from dfqsam_core import load_model
 from dfqsam_core.cli.main import main
-from dfqsam_core.store.model_file import PackedModel, write_model
+from dfqsam_core.store.model_file import StoredModel, write_model
 from Testing.support.packed import packed_toy
 from Testing.support.toy import random_tensors, toy_architecture
 
@@ -65,7 +65,7 @@ def test_info_and_the_estimate_of_quantize_say_so(
 def test_a_packed_model_remembers_it(tmp_path: Path) -> None:
     packed = packed_toy()
     card = {**packed.card, "notes": list(WORDS)}
-    write_model(tmp_path / "m.safetensors", PackedModel(packed.architecture, card, packed.tensors))
+    write_model(tmp_path / "m.safetensors", StoredModel(packed.architecture, card, packed.tensors))
     assert load_model(tmp_path / "m.safetensors").notes == WORDS
     write_model(tmp_path / "m.safetensors", packed, force=True)
     assert load_model(tmp_path / "m.safetensors").notes == ()
