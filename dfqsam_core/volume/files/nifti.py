@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 _PAIR = (".hdr.gz", ".img.gz", ".hdr", ".img")
 # Room for a header with its extensions before the voxels.
 _HEADER_BYTES = 2**22
+# Size of a NIfTI-2 header, its first number.
+_NIFTI2_HEADER = 540
 
 
 def read_nifti(path: Path, frame: int | None = None, within: Sequence[Path] | None = None) -> Volume:
@@ -35,20 +38,36 @@ def read_nifti(path: Path, frame: int | None = None, within: Sequence[Path] | No
     place in the patient is the one that ITK and 3D Slicer show, see `nifti_place`.
     Raises VolumeError for a damaged file and for colour, complex or sheared images.
     """
-    import nibabel
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
+    unreadable = (ImageFileError, HeaderDataError, WrapStructError)
     for file in nifti_files(path):
         refuse_outside(file, within)
     try:
         with warnings.catch_warnings(), _quiet(logging.getLogger("nibabel.global")):
             warnings.simplefilter("ignore")
-            return _volume(path, nibabel.load(path), frame)
+            return _volume(path, _load(path), frame)
     except VolumeError:
         raise
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
+    except (*unreadable, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
         raise VolumeError(f"{path} cannot be read as NIfTI: {_first_line(error)}. Get the file again.") from error
+
+
+def _load(path: Path) -> Any:
+    """nibabel's image of a file: of an ending such as .Nii.Gz nibabel itself would look for another name."""
+    import nibabel
+    from nibabel.fileholders import FileHolder
+
+    ending = re.search(r"\.nii(?=$|\.gz$)", path.name, re.IGNORECASE)
+    if ending is None or ending.group() in (".nii", ".NII"):
+        return nibabel.load(path)
+    holder = FileHolder(str(path))
+    with holder.get_prepare_fileobj("rb") as file:
+        size = file.read(4)
+    is_second = _NIFTI2_HEADER in (int.from_bytes(size, "little"), int.from_bytes(size, "big"))
+    return (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_file_map({"image": holder})
 
 
 def nifti_files(path: Path) -> list[Path]:
