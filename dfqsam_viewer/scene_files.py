@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import lzma
-import math
 import re
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -119,25 +117,6 @@ def check_image(path: Path) -> None:
     except RuntimeError as error:
         reason = [line.strip() for line in str(error).splitlines() if line.strip()][-1]
         raise VolumeError(f"{path.name} cannot be read: {reason}. It is damaged. Get the file again.") from error
-
-
-def _unfolded_bytes(path: Path) -> int:
-    """Bytes of an image in memory, as its header promises them; raises VolumeError for a damaged one."""
-    name = path.name.lower()
-    if name.endswith(_NRRD):
-        return read_nrrd_header(path).data_bytes
-    if name.endswith(_METAIMAGE):
-        voxels = read_metaimage(path).voxels_kji
-        # Single precision here may have been double precision in the file, and is for ITK.
-        return voxels.size * (8 if voxels.dtype.kind == "f" else voxels.itemsize)
-    import nibabel
-
-    try:
-        header: Any = nibabel.load(path).header
-        # ITK keeps numbers that the header scales in double precision.
-        return math.prod(header.get_data_shape()) * max(8, header.get_data_dtype().itemsize)
-    except Exception as error:
-        raise VolumeError(f"{path.name} cannot be read as NIfTI: it is damaged. Get the file again.") from error
 
 
 def _is_text(name: str) -> bool:

@@ -30,6 +30,11 @@ class SegmentationResult:
     labels_kji: np.ndarray
     report: dict[str, Any]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was read or changed in a way that the user may not expect, of the volume and of the model."""
+        return (*self.report["volume"]["notes"], *self.report["model_notes"])
+
 
 def segment_volume(
     volume: Volume,

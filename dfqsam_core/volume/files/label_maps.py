@@ -101,6 +101,7 @@ def label_suffix(path: Path) -> str:
 
 def _write_nifti(path: Path, array: np.ndarray, volume: Volume) -> None:
     import nibabel
+    from nibabel.fileholders import FileHolder
 
     header = volume.nifti_header
     nifti = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
@@ -112,7 +113,8 @@ def _write_nifti(path: Path, array: np.ndarray, volume: Volume) -> None:
     else:
         _copy_place(header, image.header)
     image.header["descrip"] = b""
-    nibabel.save(image, path)
+    # By the name alone nibabel would write another file for an ending such as .Nii.Gz.
+    image.to_file_map({"image": FileHolder(str(path))})
 
 
 def _copy_place(source: object, target: object) -> None:

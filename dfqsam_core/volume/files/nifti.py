@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import re
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ _PAIR = (".hdr.gz", ".img.gz", ".hdr", ".img")
 # How far a compressed file may unfold beyond its voxels: headers, extensions, padding.
 _SURPLUS_BYTES = 2**30
 _PIECE_VOXELS = 2**22
+# Size of a NIfTI-2 header, its first number.
+_NIFTI2_HEADER = 540
 
 
 def read_nifti(path: Path, frame: int | None = None, within: Sequence[Path] | None = None) -> Volume:
@@ -56,14 +59,16 @@ def _refusals(path: Path) -> Iterator[None]:
     """What nibabel says of a file, as VolumeError or not at all."""
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
+    unreadable = (ImageFileError, HeaderDataError, WrapStructError)
     try:
         with warnings.catch_warnings(), _quiet(logging.getLogger("nibabel.global")):
             warnings.simplefilter("ignore")
             yield
     except VolumeError:
         raise
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
+    except (*unreadable, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
         raise VolumeError(f"{path} cannot be read as NIfTI: {_first_line(error)}. Get the file again.") from error
 
 
@@ -79,10 +84,25 @@ def nifti_files(path: Path) -> list[Path]:
 def _loaded(path: Path) -> Any:
     import nibabel
 
-    image = nibabel.load(path)
+    image = _opened(path)
     if not isinstance(image, (nibabel.Nifti1Pair, nibabel.Nifti2Pair)):
         raise VolumeError(f"{path} is {type(image).__name__} of nibabel, not NIfTI. Convert it to .nii.gz.")
     return image
+
+
+def _opened(path: Path) -> Any:
+    """nibabel's image of a file: of an ending such as .Nii.Gz nibabel itself would look for another name."""
+    import nibabel
+    from nibabel.fileholders import FileHolder
+
+    ending = re.search(r"\.nii(?=$|\.gz$)", path.name, re.IGNORECASE)
+    if ending is None or ending.group() in (".nii", ".NII"):
+        return nibabel.load(path)
+    holder = FileHolder(str(path))
+    with holder.get_prepare_fileobj("rb") as file:
+        size = file.read(4)
+    is_second = _NIFTI2_HEADER in (int.from_bytes(size, "little"), int.from_bytes(size, "big"))
+    return (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_file_map({"image": holder})
 
 
 def _volume(path: Path, image: Any, frame: int | None) -> Volume:
