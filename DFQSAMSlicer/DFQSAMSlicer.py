@@ -282,16 +282,39 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
 
 
 class DFQSAMSlicerTest(ScriptedLoadableModuleTest):
-    """The self-test that Slicer runs from Reload and Test."""
+    """What Reload and Test runs: a walk through the module on the sample, and a report of it."""
 
     def runTest(self) -> None:
-        """Segment one slice of the sample; only a sentence where packages are missing, as a test installs nothing."""
+        """Walk through all steps; only a sentence where packages are missing, as a test installs nothing."""
         from DFQSAMSlicerLib import dependencies
 
         if packages := dependencies.missing():
             self.delayDisplay(dependencies.explain(packages))
             return
-        from DFQSAMSlicerLib.self_test import segment_and_undo
+        from DFQSAMSlicerLib.verification.report import has_failed, summary
+        from DFQSAMSlicerLib.verification.verify import (
+            quit_where_testing,
+            report_folder,
+            require_empty_scene,
+            verify,
+        )
 
-        segment_and_undo(DFQSAMSlicerLogic(), self.delayDisplay)
-        self.delayDisplay(_("Passed"))
+        require_empty_scene()
+        outcomes, report = verify(_stage(), self.delayDisplay, report_folder())
+        self.delayDisplay(summary(outcomes) + "\n" + _("Report: {path}").format(path=report))
+        quit_where_testing(outcomes)
+        self.assertFalse(has_failed(outcomes), summary(outcomes))
+
+
+def _stage():
+    """The panel where it is shown, as a person has it; else a front end without widgets."""
+    import slicer
+    from DFQSAMSlicerLib.verification.walk import PanelStage, ScriptStage
+
+    widget = getattr(slicer.modules, "DFQSAMSlicerWidget", None)
+    views = tuple
+    if getattr(slicer, "app", None) is not None:
+        from DFQSAMSlicerLib.slice_views import shown_views as views
+    if widget is not None and widget._isEntered and widget._segmentPanel is not None:
+        return PanelStage(widget._segmentPanel.room, widget.onTick, views)
+    return ScriptStage(views)
