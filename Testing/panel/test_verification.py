@@ -22,6 +22,7 @@ def shown_panel(new_widget, views):
     """The module, shown on an empty scene."""
     widget = new_widget()
     widget.parent.enter()
+    views.enter()
     return widget
 
 

@@ -13,9 +13,7 @@ STEPS = (
     Step("A box around the spleen segments it as experts drew it", _SEGMENTING, segmenting.box),
     Step("A scribble in the liver segments it", _SEGMENTING, segmenting.scribble),
     Step("Propagation carries the spleen to neighbouring slices", _SEGMENTING, segmenting.propagate),
-    Step(
-        "The scene is saved, closed and loaded: voxels and prompts are back", _SEGMENTING, segmenting.save_and_come_back
-    ),
+    Step("Voxels and prompts are back after the scene is saved, closed and loaded", _SEGMENTING, segmenting.come_back),
     Step("A quantization with the recipe fast is cancelled", _QUANTIZING, quantizing.quantize_and_cancel),
     Step("The quantization is resumed and gives a model", _QUANTIZING, quantizing.resume),
     Step("The new model is compared with the float model", _QUANTIZING, quantizing.compare),
