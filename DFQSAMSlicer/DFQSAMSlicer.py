@@ -190,6 +190,10 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         self._startPanel()
         self.enter()
 
+    def shownPanel(self):
+        """(room of prompting, tick) of the Segment panel where it is shown, else None."""
+        return (self._segmentPanel.room, self.onTick) if self._isEntered and self._segmentPanel else None
+
     def _startPanel(self) -> None:
         """Start the Segment panel when all packages are there; say what is missing when they are not."""
         from DFQSAMSlicerLib import dependencies
@@ -291,30 +295,6 @@ class DFQSAMSlicerTest(ScriptedLoadableModuleTest):
         if packages := dependencies.missing():
             self.delayDisplay(dependencies.explain(packages))
             return
-        from DFQSAMSlicerLib.verification.report import has_failed, summary
-        from DFQSAMSlicerLib.verification.verify import (
-            quit_where_testing,
-            report_folder,
-            require_empty_scene,
-            verify,
-        )
+        from DFQSAMSlicerLib.verification.verify import run_self_test
 
-        require_empty_scene()
-        outcomes, report = verify(_stage(), self.delayDisplay, report_folder())
-        self.delayDisplay(summary(outcomes) + "\n" + _("Report: {path}").format(path=report))
-        quit_where_testing(outcomes)
-        self.assertFalse(has_failed(outcomes), summary(outcomes))
-
-
-def _stage():
-    """The panel where it is shown, as a person has it; else a front end without widgets."""
-    import slicer
-    from DFQSAMSlicerLib.verification.walk import PanelStage, ScriptStage
-
-    widget = getattr(slicer.modules, "DFQSAMSlicerWidget", None)
-    views = tuple
-    if getattr(slicer, "app", None) is not None:
-        from DFQSAMSlicerLib.slice_views import shown_views as views
-    if widget is not None and widget._isEntered and widget._segmentPanel is not None:
-        return PanelStage(widget._segmentPanel.room, widget.onTick, views)
-    return ScriptStage(views)
+        self.assertEqual(run_self_test(self.delayDisplay), "")

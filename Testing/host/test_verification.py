@@ -21,7 +21,6 @@ def test_the_walk_passes_while_the_loop_keeps_the_lock(new_widget, views, tmp_pa
 
     widget = new_widget()
     widget.parent.enter()
-    views.enter()
     stage = PanelStage(widget._segmentPanel.room, widget.onTick, tuple)
     outcomes, report = verify(stage, lambda _: None, tmp_path, wait_holding)
     assert not has_failed(outcomes), outcomes

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import vtk
 
-from dfqsam_scene.nodes.slice_views import middle_of_slice
+from dfqsam_scene.nodes.slice_views import middle_of_slice, slice_nodes
 from dfqsam_scene.nodes.volume_node import view_axis, world_from_ijk
+
+from .timing import Skipped
 
 Ijk = tuple[float, float, float]
 Views = Iterable[tuple[Any, Any]]
@@ -22,6 +24,21 @@ def drawing_view(views: Views, volume_node: Any, key: Any) -> tuple[Any, Any] | 
         if interactor.GetRenderWindow() is not None and view_axis(volume_node, slice_node, middle) == key.axis:
             return slice_node, interactor
     return None
+
+
+def enter_view(volume_node: Any, key: Any) -> None:
+    """Let the scene know that the mouse is in a slice view of this axis, where views are not drawn.
+
+    Raises Skipped in a Slicer without slice views: there is nothing to click on.
+    """
+    scene = volume_node.GetScene()
+    crosshair, middle = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode"), middle_of_slice(volume_node, key)
+    if crosshair is not None:
+        fitting = (node for node in slice_nodes(scene) if view_axis(volume_node, node, middle) == key.axis)
+        slice_node = next(fitting, None)
+        if slice_node is None:
+            raise Skipped("There are no slice views here, so nothing can be clicked.")
+        crosshair.SetCursorPositionXYZ([0.0, 0.0, 0.0], slice_node)
 
 
 def place(markups_node: Any, volume_node: Any, places_ijk: Iterable[Ijk], view: tuple[Any, Any] | None) -> None:

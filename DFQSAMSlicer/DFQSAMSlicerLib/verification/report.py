@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import platform
+import sysconfig
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -64,7 +65,7 @@ def surroundings() -> str:
     version: Any = getattr(application, "applicationVersion", "without its application")
     return (
         f"DFQSAMSlicer {dfqsam_core.__version__}, Slicer {version}, Python {platform.python_version()}, "
-        f"{platform.system()} on {platform.machine()}"
+        f"{sysconfig.get_platform()}"
     )
 
 

@@ -50,6 +50,7 @@ def click_inside(walk: Any) -> Doing:
 
 def undo_and_redo(walk: Any) -> Doing:
     """Both give back every voxel."""
+    _require_masks(walk)
     (segment_id, key), expected = next(iter(walk.masks.items()))
     walk.room.require_workspace().controller.undo()
     yield walk.is_idle
@@ -98,6 +99,7 @@ def propagate(walk: Any) -> Doing:
     """The spleen from its one slice to the neighbours, then back with one undo, and again."""
     from .walk import moved
 
+    _require_masks(walk)
     segment_id, key = _place_of_box(walk)
     walk.room.choose(segment_id=segment_id)
     walk.look_at(key)
@@ -120,6 +122,7 @@ def come_back(walk: Any) -> Doing:
     """Save the scene as Slicer's dialog does, close it, load it: voxels and prompts are the same."""
     import slicer
 
+    _require_masks(walk)
     scene, prompts = slicer.mrmlScene, walk.room.require_workspace().prompts()
     names = walk.volume_node.GetName(), walk.room.choice.segmentation_node.GetName()
     folder: Path = walk.folder / "scene"
@@ -163,6 +166,11 @@ def _segmented(walk: Any, key: Any, caption: str) -> str:
     walk.masks[segment_id, key] = mask
     walk.take_picture(key, segment_id, caption)
     return f"{int(mask.sum())} voxels."
+
+
+def _require_masks(walk: Any) -> None:
+    if not walk.masks:
+        raise Skipped("Nothing was segmented.")
 
 
 def _is_open(walk: Any) -> Callable[[], bool]:

@@ -6,19 +6,36 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import slicer
 
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_scene.jobs.library import data_folder
+from dfqsam_scene.prompting.place_tool import Views
 
 from .event_loop import Wait, present_wait
-from .report import has_failed, write_report
+from .report import has_failed, summary, write_report
 from .steps import STEPS
 from .timing import Clock, Outcome, run_steps
-from .walk import Stage, Walk
+from .walk import PanelStage, ScriptStage, Stage, Walk
 
 FOLDER_VARIABLE = "DFQSAM_VERIFICATION_FOLDER"
+
+
+def run_self_test(say: Callable[[str], object]) -> str:
+    """Verify, say where the report lies, and quit where Slicer was started for that; returns why it failed, else "".
+
+    It goes through the module's panel where that is shown. say: as in `verify`.
+    """
+    require_empty_scene()
+    widget = getattr(slicer.modules, "DFQSAMSlicerWidget", None)
+    panel: Any = None if widget is None else widget.shownPanel()
+    stage = ScriptStage(_views()) if panel is None else PanelStage(*panel, _views())
+    outcomes, report = verify(stage, say, report_folder())
+    say(f"{summary(outcomes)}\nReport: {report}")
+    quit_where_testing(outcomes)
+    return summary(outcomes) if has_failed(outcomes) else ""
 
 
 def report_folder() -> Path:
@@ -65,6 +82,14 @@ def quit_where_testing(outcomes: list[Outcome]) -> None:
     application = getattr(slicer, "app", None)
     if application is not None and application.testingEnabled():
         slicer.util.exit(slicer.util.EXIT_FAILURE if has_failed(outcomes) else slicer.util.EXIT_SUCCESS)
+
+
+def _views() -> Views:
+    if getattr(slicer, "app", None) is None:
+        return tuple
+    from ..slice_views import shown_views
+
+    return shown_views
 
 
 def _is_work(node: object) -> bool:

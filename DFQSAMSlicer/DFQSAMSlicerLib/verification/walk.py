@@ -122,6 +122,8 @@ class Walk:
         assert tool is not None
         assert tool.place_mode.node is not None, "No tool could be chosen."
         view = hands.drawing_view(self.stage.views(), self.volume_node, key)
+        if view is None:
+            hands.enter_view(self.volume_node, key)
         act = hands.stroke if is_stroke else hands.place
         act(tool.place_mode.node, self.volume_node, places_ijk, view)
 
