@@ -190,6 +190,10 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         self._startPanel()
         self.enter()
 
+    def shownPanel(self):
+        """(room of prompting, tick) of the Segment panel where it is shown, else None."""
+        return (self._segmentPanel.room, self.onTick) if self._isEntered and self._segmentPanel else None
+
     def _startPanel(self) -> None:
         """Start the Segment panel when all packages are there; say what is missing when they are not."""
         from DFQSAMSlicerLib import dependencies
@@ -282,16 +286,15 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
 
 
 class DFQSAMSlicerTest(ScriptedLoadableModuleTest):
-    """The self-test that Slicer runs from Reload and Test."""
+    """What Reload and Test runs: a walk through the module on the sample, and a report of it."""
 
     def runTest(self) -> None:
-        """Segment one slice of the sample; only a sentence where packages are missing, as a test installs nothing."""
+        """Walk through all steps; only a sentence where packages are missing, as a test installs nothing."""
         from DFQSAMSlicerLib import dependencies
 
         if packages := dependencies.missing():
             self.delayDisplay(dependencies.explain(packages))
             return
-        from DFQSAMSlicerLib.self_test import segment_and_undo
+        from DFQSAMSlicerLib.verification.verify import run_self_test
 
-        segment_and_undo(DFQSAMSlicerLogic(), self.delayDisplay)
-        self.delayDisplay(_("Passed"))
+        self.assertEqual(run_self_test(self.delayDisplay), "")

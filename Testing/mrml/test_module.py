@@ -20,7 +20,9 @@ from dfqsam_core.volume import read_volume
 from dfqsam_scene.nodes.volume_node import SceneError, read_volume_node
 
 
-def test_the_self_test_passes(world):
+def test_the_self_test_passes(world, monkeypatch, tmp_path):
+    monkeypatch.setenv("DFQSAM_VERIFICATION_FOLDER", str(tmp_path))
+
     class SelfTest(DFQSAMSlicer.DFQSAMSlicerTest, unittest.TestCase):
         def delayDisplay(self, text):
             assert text
@@ -29,6 +31,7 @@ def test_the_self_test_passes(world):
     SelfTest().run(result)
     assert result.testsRun == 1
     assert result.wasSuccessful(), result.errors + result.failures
+    assert "A click inside the liver segments it" in (tmp_path / "DFQSAMSlicer-verification.html").read_text("utf-8")
 
 
 def test_the_sample_is_the_file_that_comes_with_the_extension(world):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from DFQSAMSlicerLib import dependencies, torch_dependency
+from DFQSAMSlicerLib.verification.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "DFQSAMSlicer" / "README.md"
@@ -40,3 +41,8 @@ def test_links_lead_somewhere() -> None:
 def test_sizes_are_those_that_the_panel_tells() -> None:
     assert f"| {dependencies.UNPACKED_MB} MB |" in TEXT
     assert f"{torch_dependency.UNPACKED_MB} MB for a CPU" in TEXT
+
+
+def test_the_list_of_what_one_press_verifies_is_the_list_of_its_steps() -> None:
+    section = TEXT.split("### What one press verifies")[1].split("###")[0]
+    assert re.findall(r"^- (.+)$", section, flags=re.MULTILINE) == [step.title for step in STEPS]
