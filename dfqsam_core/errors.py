@@ -18,6 +18,11 @@ def readable(text: str) -> str:
     )
 
 
+def short(text: str, most: int = 200) -> str:
+    """A name from a file as one readable line of at most `most` characters."""
+    return " ".join(readable(text[:most]).split())[:most]
+
+
 class DFQSAMError(ValueError):
     """Base of every error that wrong input can cause; the command line turns it into exit code 2.
 

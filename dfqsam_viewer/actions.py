@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from dfqsam_core.errors import PromptError
+from dfqsam_core.errors import PromptError, short
 
 from .logic import ViewerLogic
 from .world import SURFACE
@@ -17,7 +17,7 @@ def segment_actions(logic: ViewerLogic) -> dict[str, Action]:
     """Segments of the list, beside the room's own verbs: name, colour, visibility, surface."""
 
     def rename(segment_id: str, name: str) -> None:
-        text = " ".join(str(name).split())[:80]
+        text = short(str(name), 80)
         if text:
             logic.room.segment(segment_id).SetName(text)
 

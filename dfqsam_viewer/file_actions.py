@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from .scene_files import unpacked_scene
 from .volumes import add_label_map, add_volume, label_map
 
 Action = Callable[..., None]
+# No system takes longer ones.
+_LONGEST_NAME = 255
 
 
 class Files:
@@ -42,6 +45,7 @@ class Files:
             "open path": self._open_chosen,
             "open sample": lambda: self.open_volume(resource_path(DEMO_VOLUME), "CT abdomen (sample)"),
             "save path": self._save_chosen,
+            "continue work": self._continue_work,
         }
 
     def open_path(self, path: Path) -> None:
@@ -95,21 +99,36 @@ class Files:
         self._in_background(f"Reading {path.name}…", lambda: self._read(path), done)
 
     def _open_scene(self, path: Path) -> None:
-        with unpacked_scene(path) as scene:
-            kept = self.keep_unsaved()
-            self.logic.forget()
-            try:
-                volume_node, segmentation_node = documents.read_scene(self.logic.world, scene)
-            finally:
-                self.logic.listen()
-        self.logic.use_volume(None, volume_node, segmentation_node)
-        self.logic.say(f"{path.name} is open. {kept}".strip())
+        def unpack() -> tuple[contextlib.ExitStack, Path]:
+            with contextlib.ExitStack() as folder:
+                scene = folder.enter_context(unpacked_scene(path))
+                return folder.pop_all(), scene
+
+        def done(found: tuple[contextlib.ExitStack, Path]) -> None:
+            folder, scene = found
+            with folder:
+                kept = self.keep_unsaved()
+                self.logic.forget()
+                try:
+                    volume_node, segmentation_node = documents.read_scene(self.logic.world, scene)
+                finally:
+                    self.logic.listen()
+            self.logic.use_volume(None, volume_node, segmentation_node)
+            self.logic.say(f"{path.name} is open. {kept}".strip())
+
+        self._in_background(f"Reading {path.name}…", unpack, done)
 
     def _use(self, segmentation_node: Any, path: Path) -> None:
         """Draw into the segmentation that a file brought from now on."""
         kept = self.keep_unsaved()
         self.logic.use_segmentation(segmentation_node)
         self.logic.say(f"{path.name} is open. {kept}".strip())
+
+    def _continue_work(self) -> None:
+        """Go on with what an earlier run left of this volume; what was drawn meanwhile is kept as a file."""
+        kept = self.keep_unsaved()
+        self.logic.continue_work()
+        self.logic.say(f"Your work is back as it was. {kept}".strip())
 
     def _open_chosen(self, path: str) -> None:
         """A line of the dialog was chosen; a folder that was chosen to be opened is a DICOM series."""
@@ -129,7 +148,7 @@ class Files:
             self.save(place, bool(replace))
             return True
 
-        self.dialog.name = str(name)
+        self.dialog.name = str(name)[:_LONGEST_NAME]
         if self._within_dialog(save):
             self.dialog.close()
 
@@ -190,7 +209,7 @@ class Files:
         try:
             return action()
         except (DFQSAMError, OSError) as error:
-            self.dialog.error = str(error).replace("add --force to replace it", "tick Replace")
+            self.dialog.error = str(DFQSAMError(str(error))).replace("add --force to replace it", "tick Replace")
             return None
 
     def _in_background(self, notice: str, work: Callable[[], Any], done: Callable[[Any], None]) -> None:

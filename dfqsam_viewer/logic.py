@@ -11,6 +11,7 @@ from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.volume import SliceKey, Volume, WindowLevel
 from dfqsam_scene.jobs.failure import sentence
+from dfqsam_scene.jobs.journals import Journals
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.slice_views import show_slice, shown_slice
 from dfqsam_scene.nodes.volume_node import read_volume_node
@@ -28,13 +29,18 @@ _log = logging.getLogger(__name__)
 class ViewerLogic:
     """The volume on the page with its views and files, around the room of prompting; `tick` does all that is due.
 
-    changed: called when something may have to be shown anew.
+    changed: called when something may have to be shown anew. journals: folder where work is kept against a crash.
     """
 
-    def __init__(self, world: World, changed: Callable[[], None], model_path: Path | None = None) -> None:
+    def __init__(
+        self, world: World, changed: Callable[[], None], model_path: Path | None = None, journals: Path | None = None
+    ) -> None:
         self.world = world
         advice = "Open a CT or MR volume, or the sample."
-        self.room = Prompting(FrontEnd(views=world.slice_views, without_volume=advice, window_by_mouse=True))
+        if journals is not None and Journals(journals).are_there():
+            advice = "Work that was not saved is kept: open its volume to continue. " + advice
+        front = FrontEnd(views=world.slice_views, without_volume=advice, window_by_mouse=True, journals=journals)
+        self.room = Prompting(front)
         self.verbs = Verbs(self.room)
         self.surface = Surface(world.scene)
         self.volume: Volume | None = None
@@ -102,7 +108,8 @@ class ViewerLogic:
         self.refresh()
 
     def forget(self) -> None:
-        """Leave volume and segmentation, before the scene is replaced."""
+        """Leave volume and segmentation, before the scene is replaced; unsaved work is offered when they come again."""
+        self.room.forget_work(keep=self.has_unsaved_work)
         self.room.end()
         self.surface.hide()
         self.volume = None
@@ -152,6 +159,13 @@ class ViewerLogic:
         """Say that something failed which should not have, and log where."""
         _log.error("A step of the viewer failed", exc_info=error)
         self.say(sentence(error), is_error=True)
+
+    def continue_work(self) -> None:
+        """Draw into what an earlier run left of this volume from now on; raises PromptError where that cannot be."""
+        self.require_volume()
+        if self.room.keeping is not None:
+            self.use_segmentation(self.room.keeping.take_up(self.room.loader.model))
+            self._saved_state = ()
 
     def mark_saved(self) -> None:
         """Count the segments as they are now as saved."""

@@ -14,7 +14,7 @@ from dfqsam_core.progress import Cancelled
 from dfqsam_scene.jobs.library import LibraryModel, ModelLibrary, card_text, describe, embedded_model
 from dfqsam_scene.jobs.quantization import QuantizationSettings
 from dfqsam_scene.jobs.quantizing import Quantizing, recipes
-from dfqsam_scene.jobs.worker import Job
+from dfqsam_scene.jobs.worker import Job, Worker
 
 from .file_dialog import FileDialog
 from .logic import ViewerLogic
@@ -30,6 +30,8 @@ class ModelPage:
         self.card: dict[str, str] = {}
         self.checkpoint = ""
         self.quantizing = Quantizing(library, lambda path, _: self._describe(str(path), self._list))
+        # Beside the room's own: a file that takes long to read keeps no click waiting.
+        self._reader = Worker()
         self._picture: tuple[Path, int] | None = None
         self._picture_url = ""
 
@@ -51,7 +53,8 @@ class ModelPage:
         }
 
     def poll(self) -> bool:
-        """Bring the running quantization up to date; whether the page has to be shown anew."""
+        """Bring what runs up to date; whether the page has to be shown anew."""
+        self._reader.deliver()
         return self.quantizing.poll()
 
     def state(self) -> dict[str, Any]:
@@ -61,6 +64,7 @@ class ModelPage:
     def close(self) -> None:
         """Cancel what runs; it can be resumed next time."""
         self.quantizing.close()
+        self._reader.close()
 
     def _models(self) -> list[dict[str, Any]]:
         try:
@@ -122,7 +126,9 @@ class ModelPage:
                 self.logic.say(str(error), is_error=True)
 
         listed = Path(path)
-        self.logic.room.worker.submit(Job(lambda _: describe(listed), lambda found: done(*found), failed, topic="card"))
+        self._reader.submit(
+            Job(lambda report: describe(listed, report), lambda found: done(*found), failed, topic="card")
+        )
 
     def _show_card(self, model: LibraryModel, description: dict[str, Any]) -> None:
         name = "Demonstration model" if Path(model.path) == embedded_model() else model.name

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dfqsam_core.errors import short
 from dfqsam_core.volume import WINDOW_PRESETS
 from dfqsam_scene.nodes.volume_node import matrix_array
 from dfqsam_scene.prompting.view_state import PromptRow, StopRow, ViewState
@@ -42,6 +43,7 @@ EMPTY: dict[str, Any] = {
     "refine": False,
     "protect_others": True,
     "encode_ahead": True,
+    "offer": "",
     "surface_shown": False,
     "can_undo": False,
     "can_redo": False,
@@ -113,7 +115,7 @@ def _volume(logic: ViewerLogic, state: ViewState) -> dict[str, Any]:
     display = logic.volume_node.GetDisplayNode()
     shown_window = f"{display.GetWindow():.0f} / {display.GetLevel():.0f}"
     return {
-        "volume": {"name": logic.volume_node.GetName(), "size": f"{size} voxels of {spacing} mm"},
+        "volume": {"name": short(logic.volume_node.GetName()), "size": f"{size} voxels of {spacing} mm"},
         "unsaved": logic.has_unsaved_work,
         "window_state": {"text": window.text, "model": model, "display": shown_window},
     }

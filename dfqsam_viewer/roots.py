@@ -71,11 +71,13 @@ class Roots:
         if path.name.startswith("."):
             return None
         try:
+            # A page cannot show, nor name, what is no text.
+            path.name.encode()
             place = self.resolve(path)
             if place.is_dir():
                 return Entry(path.name, str(path), True, 0)
             if place.is_file() and path.name.lower().endswith(suffixes):
                 return Entry(path.name, str(path), False, place.stat().st_size)
-        except (PlaceError, OSError):
+        except (PlaceError, OSError, UnicodeEncodeError):
             return None
         return None

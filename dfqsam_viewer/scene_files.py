@@ -16,15 +16,21 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from dfqsam_core.base.memory import require_memory
 from dfqsam_core.errors import OutputError, VolumeError
-from dfqsam_core.volume.files.metaimage import read_metaimage
+from dfqsam_core.volume.files.metaimage import metaimage_data_bytes, read_metaimage
+from dfqsam_core.volume.files.nifti import nifti_data_bytes
 from dfqsam_core.volume.files.nrrd import read_nrrd_samples
 from dfqsam_core.volume.files.nrrd_header import read_nrrd_header
 
 from .roots import PlaceError, Roots
 
-# A scene that unpacks to more than this is no patient's, and would fill the disk.
-_LARGEST_BYTES = 20 * 2**30
+# More files than any scene has; each takes time, even an empty one.
+_MOST_FILES = 10_000
+# What Slicer packs with. Other methods unfold a piece at a time, of any size.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Memory of a parsed scene for each byte of its text.
+_XML_FACTOR = 30
 _NRRD, _METAIMAGE = (".nrrd", ".nhdr"), (".mha", ".mhd")
 _IMAGES = (*_NRRD, *_METAIMAGE, ".nii", ".nii.gz")
 # Attributes of any node by which Slicer finds what it loads.
@@ -42,7 +48,10 @@ def unpacked_scene(path: Path) -> Iterator[Path]:
         if scene is None:
             raise VolumeError(f"{path} has no .mrml file, so it is no scene of Slicer. Choose another file.")
         _check_references(path, scene, root)
-        for image in sorted(file for file in root.rglob("*") if file.name.lower().endswith(_IMAGES)):
+        images = sorted(file for file in root.rglob("*") if file.name.lower().endswith(_IMAGES))
+        # Slicer holds all of them at once.
+        require_memory(sum(map(image_bytes, images)), f"The scene {path}")
+        for image in images:
             check_image(image)
         yield scene
 
@@ -50,15 +59,31 @@ def unpacked_scene(path: Path) -> Iterator[Path]:
 def _unpack(path: Path, root: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-            if size <= _LARGEST_BYTES:
-                archive.extractall(root)
+            members = archive.infolist()
+            _check_members(path, members)
+            archive.extractall(root)
+    except VolumeError:
+        raise
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise VolumeError(f"{path} is no scene of Slicer: {error}. Choose another .mrb file.") from error
-    if size > _LARGEST_BYTES:
-        raise VolumeError(
-            f"{path} unpacks to {size / 2**30:.0f} GiB; up to {_LARGEST_BYTES // 2**30} GiB are opened here."
-        )
+
+
+def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > _MOST_FILES:
+        raise VolumeError(f"{path} has {len(members)} files; up to {_MOST_FILES} are opened here. Save it with fewer.")
+    if any(member.compress_type not in _METHODS for member in members):
+        raise VolumeError(f"{path} is packed in a way that Slicer does not use. Save it again in Slicer.")
+    require_memory(sum(member.file_size for member in members), f"The scene {path}")
+
+
+def image_bytes(path: Path) -> int:
+    """Bytes of an image's samples, uncompressed; raises VolumeError for a header that cannot be true."""
+    name = path.name.lower()
+    if name.endswith(_NRRD):
+        return read_nrrd_header(path).data_bytes
+    if name.endswith(_METAIMAGE):
+        return metaimage_data_bytes(path)
+    return nifti_data_bytes(path)
 
 
 def check_archive(path: Path) -> None:
@@ -85,6 +110,8 @@ def check_image(path: Path) -> None:
         read_nrrd_samples(read_nrrd_header(path))
     elif name.endswith(_METAIMAGE):
         read_metaimage(path)
+    else:
+        image_bytes(path)
     try:
         SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
@@ -103,6 +130,7 @@ def _is_text(name: str) -> bool:
 
 def _check_references(path: Path, scene: Path, root: Path) -> None:
     inside = Roots([root])
+    require_memory(_XML_FACTOR * scene.stat().st_size, f"The scene {path}")
     try:
         nodes = ElementTree.parse(scene).iter()
     except (ElementTree.ParseError, ValueError, LookupError) as error:

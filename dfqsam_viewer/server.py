@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,9 @@ from trame.app import get_server
 from trame_client.ui.html import DivLayout
 from trame_vuetify.module import v3 as vuetify
 
-from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.base.system.signals import stop_signals
+from dfqsam_core.errors import DFQSAMError, readable
+from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
 from .gate import LOOPBACK, Gate
@@ -57,12 +61,12 @@ class Viewer:
         from .logic import ViewerLogic
         from .model_page import ModelPage
 
-        self.logic = ViewerLogic(World(self.server), self._show, start.model)
-        dialog = FileDialog(Roots(start.roots))
-        data = data_folder()
+        dialog, data = FileDialog(Roots(start.roots)), data_folder()
+        self.logic = ViewerLogic(World(self.server), self._show, start.model, data / FOLDER)
         self.files = Files(self.logic, dialog, data / "unsaved")
         self.models = ModelPage(self.logic, dialog, ModelLibrary(data))
         self._dialog = dialog
+        self._told: set[tuple[object, ...]] = set()
         self._actions: dict[str, Callable[..., None]] = {
             **{name: verb for name, verb in self.logic.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
             **segment_actions(self.logic),
@@ -81,6 +85,7 @@ class Viewer:
         """Do what the page asks for, by the name of an action."""
         from .logic import guarded
 
+        self._told.clear()
         action = self._actions.get(name)
         if name == "cancel" and self._close_what_is_open():
             pass
@@ -94,10 +99,12 @@ class Viewer:
         """End all work; segments that were not saved go to the user's folder, and standard output says where."""
         try:
             kept = self.files.keep_unsaved()
-            if kept:
-                print(kept, flush=True)  # noqa: T201 - of the command line
         except (DFQSAMError, OSError) as error:
-            print(f"Segments that were not saved are lost: {error}", flush=True)  # noqa: T201 - of the command line
+            kept = f"Segments that were not saved cannot be written: {error}"
+        if kept:
+            # Whoever closed the terminal hears nothing, and loses nothing by that.
+            with contextlib.suppress(OSError):
+                print(readable(kept), flush=True)  # noqa: T201 - of the command line
         self.models.close()
         self.logic.close()
 
@@ -105,6 +112,9 @@ class Viewer:
         """Do what is due, until the server ends."""
         # The loop itself holds its tasks only weakly.
         self._running = asyncio.get_running_loop().create_task(self._run())
+        for number in set(stop_signals()) - {signal.SIGINT, signal.SIGTERM}:
+            # A closed terminal ends the viewer as Ctrl+C does.
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
     async def _run(self) -> None:
         ticks = 0
@@ -115,8 +125,18 @@ class Viewer:
                 if ticks % _POLL_TICKS == 0 and self.models.poll():
                     self.logic.refresh()
             except Exception as error:  # noqa: BLE001 - the scene must outlive a defect
-                self.logic.tell_defect(error)
+                self._tell_once(error)
             await asyncio.sleep(_TICK_SECONDS)
+
+    def _tell_once(self, error: Exception) -> None:
+        """Tell of a defect, not again with every turn of the loop: a person hears of it anew after the next action."""
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        defect = (type(error), None if place is None else (place.tb_frame.f_code.co_filename, place.tb_lineno))
+        if defect not in self._told:
+            self._told.add(defect)
+            self.logic.tell_defect(error)
 
     def _close_what_is_open(self) -> bool:
         """Close a dialog or the list of keys; whether there was one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,9 @@ from vtkmodules.util.numpy_support import numpy_to_vtk
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import SliceKey, Volume
+from dfqsam_scene.nodes.segment_rows import LABEL_TAG
 from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
-# The number that a segment had in the label map it came from, and gets again when it is saved as one.
-_LABEL_TAG = "DFQSAMSlicer.label"
 _SAME_PLACE_MM = 0.1
 
 
@@ -33,21 +32,39 @@ def add_label_map(volume_node: Any, volume: Volume, labels: Volume, name: str, n
     names: label to segment name; others are called "label N". Raises VolumeError for another grid.
     """
     _check_grid(volume, labels)
-    scene = volume_node.GetScene()
-    values = [int(value) for value in np.unique(labels.voxels_kji) if value != 0]
     segmentation = new_segmentation(volume_node, name)
-    for value in values:
-        # One at a time: a label map's import names segments by colour tables, which the file does not have.
-        node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
-        _fill(node, (labels.voxels_kji == value).astype(np.uint8), volume)
-        segment_id = segmentation.GetSegmentation().AddEmptySegment("", names.get(value, f"label {value}"))
-        ids = vtk.vtkStringArray()
-        ids.InsertNextValue(segment_id)
-        logic = slicer.vtkSlicerSegmentationsModuleLogic
-        logic.ImportLabelmapToSegmentationNode(node, segmentation, ids)
-        segmentation.GetSegmentation().GetSegment(segment_id).SetTag(_LABEL_TAG, str(value))
-        scene.RemoveNode(node)
+    representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    for value, low_kji, voxels in _pieces(labels.voxels_kji):
+        # Slicer's import looks at the whole grid for each label, and an empty segment at all the others.
+        segment = slicer.vtkSegment()
+        segment.SetName(names.get(value, f"label {value}"))
+        segment.SetTag(LABEL_TAG, str(value))
+        segment.AddRepresentation(representation, _oriented_image(low_kji, voxels, volume))
+        segmentation.GetSegmentation().AddSegment(segment)
     return segmentation
+
+
+def _pieces(labels_kji: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Each label with the first voxel (3,) of its box and the box's voxels, uint8 (K, J, I); one pass over all."""
+    flat = labels_kji.ravel()
+    places = np.flatnonzero(flat)
+    places = places[np.argsort(flat[places], kind="stable")]
+    values, starts = np.unique(flat[places], return_index=True)
+    for value, own in zip(values.tolist(), np.split(places, starts[1:]), strict=False):
+        kji = np.array(np.unravel_index(own, labels_kji.shape))
+        low = kji.min(axis=1)
+        voxels = np.zeros(kji.max(axis=1) - low + 1, np.uint8)
+        voxels[tuple(kji - low[:, None])] = 1
+        yield int(value), low, voxels
+
+
+def _oriented_image(low_kji: np.ndarray, voxels_kji: np.ndarray, volume: Volume) -> Any:
+    image = slicer.vtkOrientedImageData()
+    ends = np.stack([low_kji, low_kji + voxels_kji.shape - 1], axis=1)[::-1]
+    image.SetExtent(ends.ravel().tolist())
+    image.GetPointData().SetScalars(numpy_to_vtk(voxels_kji.ravel(), deep=True))
+    image.SetGeometryFromImageToWorldMatrix(_ijk_to_ras(volume))
+    return image
 
 
 def label_map(segments: SegmentScene) -> tuple[np.ndarray, dict[int, str]]:
@@ -69,7 +86,7 @@ def _numbers(segments: SegmentScene) -> dict[str, int]:
     known: dict[str, int] = {}
     for segment_id in segments.segment_ids:
         tag = vtk.reference("")
-        if segments.node.GetSegmentation().GetSegment(segment_id).GetTag(_LABEL_TAG, tag):
+        if segments.node.GetSegmentation().GetSegment(segment_id).GetTag(LABEL_TAG, tag):
             number = int(tag.get()) if tag.get().isdecimal() else 0
             if 0 < number <= 65535 and number not in known.values():
                 known[segment_id] = number
@@ -81,10 +98,14 @@ def _fill(node: Any, voxels_kji: np.ndarray, volume: Volume) -> None:
     image = vtk.vtkImageData()
     image.SetDimensions(volume.geometry.shape_ijk)
     image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(voxels_kji).ravel(), deep=True))
+    node.SetIJKToRASMatrix(_ijk_to_ras(volume))
+    node.SetAndObserveImageData(image)
+
+
+def _ijk_to_ras(volume: Volume) -> Any:
     matrix = vtk.vtkMatrix4x4()
     matrix.DeepCopy(volume.geometry.ijk_to_ras.ravel().tolist())
-    node.SetIJKToRASMatrix(matrix)
-    node.SetAndObserveImageData(image)
+    return matrix
 
 
 def _check_grid(volume: Volume, labels: Volume) -> None:

@@ -274,3 +274,34 @@ def test_labels_of_another_grid_are_not_opened() -> None:
     for matrix in (swapped, moved):
         with pytest.raises(VolumeError, match="another place"):
             add_label_map(None, volume, Volume(voxels, VolumeGeometry(matrix, (8, 8, 8))), "labels", {})
+
+
+def test_every_label_becomes_its_own_segment_in_its_place() -> None:
+    """Labels whose boxes overlap, on an oblique grid; the centre of each is compared in millimetres."""
+    slicer = pytest.importorskip("slicer")
+    import vtk
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    from dfqsam_core.volume import Volume, VolumeGeometry
+    from dfqsam_viewer.volumes import add_label_map, add_volume
+
+    voxels = np.random.default_rng(0).choice([0, 1, 7, 300, 65535], (5, 6, 7)).astype(np.uint16)
+    matrix = np.array([[0.8, -0.96, 0.72, 5], [0.6, 1.28, -0.96, -9], [0, 1.2, 1.6, 3], [0, 0, 0, 1.0]])
+    volume = Volume(voxels, VolumeGeometry(matrix, (7, 6, 5)))
+    scene = slicer.vtkMRMLScene()
+    node = add_label_map(add_volume(scene, volume, "v"), volume, volume, "labels", {7: "liver"})
+    segmentation = node.GetSegmentation()
+    names = [segmentation.GetSegment(name).GetName() for name in segmentation.GetSegmentIDs()]
+    assert names == ["label 1", "liver", "label 300", "label 65535"]
+    for number, name in zip((1, 7, 300, 65535), segmentation.GetSegmentIDs(), strict=True):
+        segment = segmentation.GetSegment(name)
+        image = segment.GetRepresentation("Binary labelmap")
+        found = np.flatnonzero(vtk_to_numpy(image.GetPointData().GetScalars()) == segment.GetLabelValue())
+        extent = np.reshape(image.GetExtent(), (3, 2))
+        kji = np.array(np.unravel_index(found, np.ptp(extent, axis=1)[::-1] + 1))
+        to_world = vtk.vtkMatrix4x4()
+        image.GetImageToWorldMatrix(to_world)
+        mean_ijk = kji[::-1].mean(axis=1) + extent[:, 0]
+        expected = matrix @ [*np.argwhere(voxels == number).mean(axis=0)[::-1], 1]
+        assert len(found) == (voxels == number).sum()
+        np.testing.assert_allclose(to_world.MultiplyPoint([*mean_ijk, 1]), expected, atol=1e-9)

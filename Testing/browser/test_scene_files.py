@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from dfqsam_core.base import memory
 from dfqsam_core.errors import OutputError, VolumeError
 from dfqsam_viewer.scene_files import check_archive, check_image, unpacked_scene
 
@@ -73,3 +74,56 @@ def test_half_a_scene_is_noticed_when_it_is_written(tmp_path: Path) -> None:
         scene.write_bytes(damaged)
         with pytest.raises(OutputError):
             check_archive(scene)
+
+
+def refused_scene(path: Path, reason: str) -> None:
+    with pytest.raises(VolumeError, match=reason), unpacked_scene(path):
+        pytest.fail("must not be opened")
+
+
+def test_all_images_of_a_scene_are_counted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them fits; gzip hides what they unfold to."""
+    scene = tmp_path / "a.mrb"
+    with zipfile.ZipFile(scene, "w") as archive:
+        archive.writestr("scene/scene.mrml", MRML.format(name="0.nrrd"))
+        for number, ending in enumerate((".nrrd", ".mha", ".nii.gz") * 4):
+            image = tmp_path / f"{number}{ending}"
+            sitk.WriteImage(sitk.GetImageFromArray(np.zeros((64, 64, 64), np.uint8)), str(image), useCompression=True)
+            archive.write(image, f"scene/Data/{image.name}")
+    with unpacked_scene(scene) as found:
+        assert len(list(found.parent.glob("Data/*"))) == 12
+    monkeypatch.setattr(memory, "MAX_READING_BYTES", 12 * 64**3 - 1)
+    refused_scene(scene, "The scene .* needs")
+
+
+def test_a_scene_that_unpacks_to_more_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "a.mrb", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("scene.mrml", MRML.format(name="a.nrrd"))
+        archive.writestr("zeros.bin", bytes(2**20))
+    monkeypatch.setattr(memory, "MAX_READING_BYTES", 2**20)
+    refused_scene(tmp_path / "a.mrb", "The scene .* needs")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_scene_packed_by_a_method_without_bounds_is_refused(tmp_path: Path, method: int) -> None:
+    """Python unfolds a whole piece of these at once, up to a thousand million bytes."""
+    with zipfile.ZipFile(tmp_path / "a.mrb", "w", method) as archive:
+        archive.writestr("scene.mrml", MRML.format(name="a.nrrd"))
+    refused_scene(tmp_path / "a.mrb", "Slicer does not use")
+
+
+def test_a_nifti_in_a_scene_keeps_what_its_header_promises(tmp_path: Path) -> None:
+    """ITK takes memory by the header alone."""
+    image = tmp_path / "a.nii"
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((8, 8, 8), np.uint8)), str(image))
+    content = bytearray(image.read_bytes())
+    content[42:48] = b"\xff\x7f" * 3
+    image.write_bytes(content)
+    refused_scene(a_scene(tmp_path / "a.mrb", image), "promises 32767")
+
+
+def test_a_scene_of_very_many_files_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.mrb", "w") as archive:
+        for number in range(10_001):
+            archive.writestr(str(number), b"")
+    refused_scene(tmp_path / "a.mrb", "10001 files")

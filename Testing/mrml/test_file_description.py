@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core.errors import DFQSAMError, ModelFileError
+from dfqsam_core.progress import Cancelled, Progress
 from dfqsam_core.store.description import describe_file
 from dfqsam_scene.jobs.file_description import describe_file_in_process
 from Testing.support.checkpoint_file import write_toy_checkpoint
@@ -47,3 +48,19 @@ def test_a_child_that_dies_or_talks_nonsense_is_told(tmp_path: Path) -> None:
         python.chmod(0o755)
         with pytest.raises(ModelFileError, match=r"Reading a.pth ended without an answer"):
             describe_file_in_process(tmp_path / "a.pth", python=str(python))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the slow interpreter is a shell script")
+def test_a_reading_that_is_not_wanted_any_more_ends_at_once(tmp_path: Path) -> None:
+    slow, mark = tmp_path / "python", tmp_path / "child"
+    slow.write_text(f"#!/bin/sh\necho $$ > {mark}\nexec sleep 600\n")
+    slow.chmod(0o755)
+
+    def report(_: Progress) -> None:
+        if mark.exists() and mark.read_text():
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        describe_file_in_process(tmp_path / "a.pth", python=str(slow), report=report)
+    state = Path(f"/proc/{int(mark.read_text())}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"

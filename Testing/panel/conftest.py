@@ -64,6 +64,8 @@ def slicer_app(
     app = SlicerApplication(tmp_path / "Slicer.ini")
     app.userSettings().setValue("DFQSAMSlicer/ModelFile", str(model_files[0]))
     monkeypatch.setattr(slicer, "app", app, raising=False)
+    # The user's own folder for data is none of a test's business.
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setattr("slicer.util.mainWindow", lambda: None)
     return app
 

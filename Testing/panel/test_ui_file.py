@@ -25,7 +25,7 @@ def texts(widget, name):
     return "".join(widget.find(f"property[@name='{name}']/string").itertext())
 
 
-@pytest.mark.parametrize(("file", "least"), [("DFQSAMSlicer.ui", 26), ("ModelPanel.ui", 21)])
+@pytest.mark.parametrize(("file", "least"), [("DFQSAMSlicer.ui", 28), ("ModelPanel.ui", 21)])
 def test_everything_that_can_be_used_explains_itself_to_eyes_and_ears(file, least):
     usable = [node for node in widgets(file) if node.get("class") in FOR_HANDS]
     assert len(usable) >= least
@@ -85,6 +85,16 @@ def test_in_a_large_font_it_is_as_narrow_as_slicers_panel_and_as_high_as_a_lapto
     width, height = least_size(person.widget.parent, 400)
     assert width <= 400
     assert height <= 900
+
+
+def test_in_a_large_font_the_model_panel_is_as_narrow(large_font, person, monkeypatch, tmp_path):
+    from Testing.support.slicer_widgets import least_size
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    person.ui.modeTabs.setCurrentIndex(1)
+    person.wait()
+    # Tab and module have margins of 11 pixels on each side.
+    assert least_size(person.ui.modelPanelContainer, 300)[0] <= 400 - 2 * 11
 
 
 def test_there_is_a_button_for_each_role_with_its_key_on_it(person):

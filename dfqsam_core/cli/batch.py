@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .console import (
     DONE,
@@ -13,11 +15,15 @@ from .console import (
     Subparsers,
     add_report_options,
     check_report,
+    print_notes,
     progress_callback,
     say,
     write_report,
 )
 from .files import check_outputs, declare_files
+
+if TYPE_CHECKING:
+    from ..volume.batch.row import RowResult
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -68,5 +74,18 @@ def run(args: argparse.Namespace) -> int:
     for result in results:
         if result.status == "failed":
             say(f"line {result.line}, {result.output}: {result.reason}")
+    print_notes(_notes(results))
     say(f"{counts['done']} done, {counts['skipped']} finished before, {counts['failed']} failed.")
     return WRONG_INPUT if counts["failed"] else DONE
+
+
+def _notes(results: Iterable[RowResult]) -> Iterator[str]:
+    """Each note once, with the lines of the table that it is about."""
+    lines: dict[str, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            lines.setdefault(note, []).append(str(result.line))
+    for note, where in lines.items():
+        yield (
+            f"line {where[0]}: {note}" if len(where) == 1 else f"{len(where)} lines, {where[0]} to {where[-1]}: {note}"
+        )

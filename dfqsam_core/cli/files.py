@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..base.inputs import is_plain_file
-from ..errors import OutputError
+from ..errors import OutputError, VolumeError
 from ..store.file_identity import what_is
 
 _Identity = tuple[int, int] | str
@@ -58,12 +58,26 @@ def _check_folders(output: Path, identity: _Identity, folders: dict[_Identity, P
     """Refuse to replace a file of an input folder, but for results of an earlier run."""
     parents = (_identity(parent) for parent in Path(os.path.realpath(output)).parents)
     folder = next((folders[parent] for parent in parents if parent in folders), None)
-    if folder is not None and not what_is(output).startswith(kinds):
+    if folder is not None and not (what_is(output).startswith(kinds) or (kinds is _VOLUMES and _is_dicom_seg(output))):
         raise OutputError(f"The output {output} is a file of the input {folder}. Choose another output.")
     if os.stat(output).st_nlink > 1:
         for folder in folders.values():
             if any(_identity(path) == identity and path.resolve() != output.resolve() for path in _files(folder)):
                 raise OutputError(f"The output {output} is also a file of the input {folder}. Choose another output.")
+
+
+def _is_dicom_seg(path: Path) -> bool:
+    """Whether a file is a label map as DICOM, and no slice."""
+    from ..volume.files.dicom_frames import frames_in_file
+    from ..volume.files.dicom_kinds import NoImageError
+
+    try:
+        frames_in_file(path)
+    except NoImageError as error:
+        return error.kind == "SEG"
+    except VolumeError:
+        pass
+    return False
 
 
 def _paths(value: str | Path | list[Path] | None) -> list[Path]:

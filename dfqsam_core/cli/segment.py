@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         )
     write_report(args, result.report)
     _print_result(result.report)
-    print_notes((*result.report["volume"]["notes"], *result.report["model_notes"]))
+    print_notes(result.notes)
     say(f"Written: {args.output}")
     return DONE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,6 +29,11 @@ class SegmentationResult:
 
     labels_kji: np.ndarray
     report: dict[str, Any]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was read or changed in a way that the user may not expect, of the volume and of the model."""
+        return (*self.report["volume"]["notes"], *self.report["model_notes"])
 
 
 def segment_volume(
@@ -94,12 +100,20 @@ def _slice_report(session: VolumeSession, segment: Segment, key: SliceKey, secon
     }
 
 
+def _voxel_counts(labels_kji: np.ndarray) -> Counter[int]:
+    """Voxels of each label; plane by plane, for a sorted copy would lie beside the volume."""
+    counts: Counter[int] = Counter()
+    for plane in labels_kji:
+        labels, found = np.unique(plane, return_counts=True)
+        counts.update(dict(zip(labels.tolist(), found.tolist(), strict=True)))
+    return counts
+
+
 def _report(
     session: VolumeSession, model: Any, seconds: dict[Place, float], stops: dict[int, tuple[Stop, ...]]
 ) -> dict[str, Any]:
     geometry, window = session.volume.geometry, session.window
-    labels, counts = np.unique(session.labels_kji, return_counts=True)
-    voxels = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    voxels = _voxel_counts(session.labels_kji)
     slices = [
         _slice_report(session, segment, key, seconds.get((segment.label, key)))
         for segment in session.segments
@@ -120,7 +134,7 @@ def _report(
         "engine": model.engine,
         "model_notes": list(getattr(model, "notes", ())),
         "segments": [
-            {"name": segment.name, "label": segment.label, "voxels": voxels.get(segment.label, 0)}
+            {"name": segment.name, "label": segment.label, "voxels": voxels[segment.label]}
             | ({"propagation": {"stops": [asdict(stop) for stop in found]}} if (found := stops[segment.label]) else {})
             for segment in session.segments
         ],

@@ -6,26 +6,34 @@ import contextlib
 import json
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dfqsam_core
 from dfqsam_core.base.system.children import children
 from dfqsam_core.errors import ModelFileError
+from dfqsam_core.progress import Progress, ProgressCallback
 
 from .child_process import python_executable
 
 # The published checkpoint of 2.6 GB is read in a tenth of this from a slow disk.
 DEFAULT_SECONDS = 120.0
+_ASK_SECONDS = 0.2
 
 
 def describe_file_in_process(
-    path: Path, timeout_seconds: float = DEFAULT_SECONDS, python: str | None = None
+    path: Path,
+    timeout_seconds: float = DEFAULT_SECONDS,
+    python: str | None = None,
+    report: ProgressCallback = lambda progress: None,
 ) -> dict[str, Any]:
     """What `describe_file` says of `path`, asked in a child that is killed after `timeout_seconds`; blocks meanwhile.
 
-    python: the interpreter, None for `python_executable()`. Raises ModelFileError with the reason for a file that is no
-    model, and where the child takes too long, is killed or gives no answer; OSError when Python cannot be started.
+    python: the interpreter, None for `python_executable()`. report: called often; what it raises ends the child.
+    Raises ModelFileError with the reason for a file that is no model, and where the child takes too long, is killed or
+    gives no answer; OSError when Python cannot be started.
     """
     process = subprocess.Popen(
         [python or python_executable(), "-m", "dfqsam_core", "info", "--json", "--", str(Path(path).absolute())],
@@ -40,7 +48,7 @@ def describe_file_in_process(
         **children().options(),
     )
     try:
-        answer, reason = process.communicate(timeout=timeout_seconds)
+        answer, reason = _answer(process, timeout_seconds, lambda: report(Progress("reading", 0, 0)))
     except subprocess.TimeoutExpired:
         raise ModelFileError(
             f"Reading {path.name} took more than {timeout_seconds:.0f} s and was stopped. Get another copy of the file."
@@ -54,6 +62,17 @@ def describe_file_in_process(
     if process.returncode == 2 and said:
         raise ModelFileError(said[-1])
     raise ModelFileError(f"Reading {path.name} ended without an answer ({process.returncode}). Get another copy.")
+
+
+def _answer(process: subprocess.Popen[str], timeout_seconds: float, report: Callable[[], None]) -> tuple[str, str]:
+    ends = time.monotonic() + timeout_seconds
+    while True:
+        report()
+        try:
+            return process.communicate(timeout=min(_ASK_SECONDS, max(ends - time.monotonic(), 0)))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= ends:
+                raise
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError, OutputError
+from dfqsam_core.progress import ProgressCallback
 from dfqsam_core.resources import DEMO_MODEL, resource_path
+
+from .file_description import describe_file_in_process
 
 _INDEX, _MODELS, _JOBS = "models.json", "models", "quantizations"
 
@@ -43,16 +46,18 @@ class LibraryModel:
         return Path(self.path).name
 
 
-def describe(path: Path) -> tuple[LibraryModel, dict[str, Any]]:
+def describe(path: Path, report: ProgressCallback = lambda progress: None) -> tuple[LibraryModel, dict[str, Any]]:
     """Read a model file completely: its entry for the list and its description with the card; may take seconds.
 
+    Any file but the embedded one may be a stranger's: a child reads it. report: as `describe_file_in_process` has it.
     Raises ModelFileError or CheckpointError with the reason for any other file.
     """
     from dfqsam_core.store.description import describe_file
 
-    description = describe_file(path)
+    is_embedded = path == embedded_model()
+    description = describe_file(path) if is_embedded else describe_file_in_process(path, report=report)
     entry = LibraryModel(
-        str(path.resolve()), description["kind"], description["sha256"], description["bytes"], path == embedded_model()
+        str(path.resolve()), description["kind"], description["sha256"], description["bytes"], is_embedded
     )
     return entry, description
 

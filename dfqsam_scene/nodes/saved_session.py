@@ -15,6 +15,14 @@ _REFERENCE = "segmentation"
 
 def store_session(session: VolumeSession, segmentation_node: Any) -> Any:
     """Write a session into the text node that belongs to a segmentation, made where it is missing; returns the node."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session.json"
+        save_session(path, session)
+        return store_text(path.read_text(encoding="utf-8"), segmentation_node)
+
+
+def store_text(text: str, segmentation_node: Any) -> Any:
+    """Keep the text of a session file as the session of a segmentation; returns its node."""
     node = _find(segmentation_node)
     if node is None:
         node = segmentation_node.GetScene().CreateNodeByClass("vtkMRMLTextNode")
@@ -29,10 +37,7 @@ def store_session(session: VolumeSession, segmentation_node: Any) -> Any:
     # save dialog writes none for a hidden node.
     node.SetForceCreateStorageNode(node.CreateStorageNodeNever)
     node.SetAndObserveStorageNodeID(None)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "session.json"
-        save_session(path, session)
-        node.SetText(path.read_text(encoding="utf-8"))
+    node.SetText(text)
     return node
 
 

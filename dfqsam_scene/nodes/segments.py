@@ -5,6 +5,7 @@ Nothing here deletes or renames a node, changes a display, or writes to a volume
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,21 +28,21 @@ _SAME_GRID = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class SegmentChange:
-    """What one segment had on one slice before and after; eight voxels in a byte, as a history keeps many of them.
+    """What one segment had on one slice before and after; small, as a history keeps many of them.
 
-    shape: (rows, columns). packed: (2, bytes) uint8.
+    shape: (rows, columns). deflated: of (2, bytes) uint8, eight voxels in a byte.
     """
 
     segment_id: str
     slice: SliceKey
     shape: tuple[int, ...]
-    packed: np.ndarray
+    deflated: bytes
 
     @classmethod
     def of(cls, segment_id: str, key: SliceKey, before: np.ndarray, after: np.ndarray) -> SegmentChange:
         """Change from `before` to `after`, both (rows, columns) bool in storage order."""
         packed = np.packbits(np.stack([before, after]).reshape(2, -1), axis=1)
-        return cls(segment_id, key, before.shape, packed)
+        return cls(segment_id, key, before.shape, zlib.compress(packed.tobytes(), 1))
 
     @property
     def before(self) -> np.ndarray:
@@ -54,7 +55,8 @@ class SegmentChange:
         return self._plane(1)
 
     def _plane(self, n: int) -> np.ndarray:
-        return np.unpackbits(self.packed[n], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
+        packed = np.frombuffer(zlib.decompress(self.deflated), np.uint8).reshape(2, -1)
+        return np.unpackbits(packed[n], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
 
 
 def new_segmentation(volume_node: Any, name: str, is_hidden: bool = False) -> Any:
@@ -99,6 +101,8 @@ class SegmentScene:
             # Masks and saved files of a segmentation without a voxel take this grid.
             self.node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
         self._editor = SegmentEditor(volume_node, segmentation_node)
+        # Slices that were written here, for whoever keeps a copy of the voxels and empties the list.
+        self.written: list[SliceKey] = []
 
     @property
     def segment_ids(self) -> tuple[str, ...]:
@@ -138,6 +142,14 @@ class SegmentScene:
         columns, rows = [slice(first[n], last[n] + 1) for n in range(3) if n != normal]
         plane[rows, columns] = stored.squeeze(axis=2 - normal) == value
         return plane
+
+    def drawn_slices(self, segment_id: str) -> range:
+        """Indices along K of the slices that may have voxels of a segment."""
+        labelmap, _ = self._labelmap(segment_id)
+        if labelmap is None:
+            return range(0)
+        low, high = self._bounds(labelmap)
+        return range(max(int(low[2]), 0), min(int(high[2]), self.grid.shape_ijk[2] - 1) + 1)
 
     def planes(self, segment_id: str, key: SliceKey) -> dict[str, np.ndarray]:
         """As `read`, of every segment; the given one comes first."""
@@ -186,6 +198,8 @@ class SegmentScene:
             self._editor.require_masks([image for _, image in edits])
         for modify, image in edits:
             modify(segment_id, image)
+        if edits:
+            self.written.append(key)
 
     def _oriented_image(self, key: SliceKey, voxels: np.ndarray) -> Any:
         """vtkOrientedImageData (uint8) of a plane's bounding box; voxels: (rows, columns) bool, not empty."""

@@ -36,12 +36,12 @@ class Change(Protocol):
 class SliceStates:
     """What is known of a segment on a slice beside its voxels.
 
-    state: what the session has. refused: (rows, columns) bool, what settings or other segments did not grant of it;
-    None for nothing.
+    state: what the session has. refused: (rows, columns) bool, what settings or other segments did not grant of it,
+    eight voxels in a byte and deflated; None for nothing.
     """
 
     state: SliceState
-    refused: np.ndarray | None
+    refused: bytes | None
 
 
 @dataclass(frozen=True, eq=False)

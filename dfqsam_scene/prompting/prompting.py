@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import slicer
 
-from dfqsam_core.errors import PromptError
+from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.volume import SliceKey
 
 from ..jobs.worker import Worker
 from ..nodes.slice_views import PresentSlice
 from .choice import Choice
+from .keeping import Keeping
 from .place_tool import PlaceTool, Views
 from .seen import view_state
 from .status import CHOOSE_VOLUME, sentence
@@ -29,7 +31,7 @@ class FrontEnd:
     keep: remembers fields of a Choice that were changed. views: the slice views shown now, for boxes by a drag.
     without_volume: what to say while no volume is chosen. window_by_mouse: as PlaceTool has it. picks_segment: a
     segment that is gone is replaced by the first one, not by none. prepare: called with the open workspace before
-    anything is done in it.
+    anything is done in it. journals: folder where work is kept until it is saved, None for nowhere.
     """
 
     keep: Callable[[dict[str, Any]], None] = lambda changes: None
@@ -38,6 +40,7 @@ class FrontEnd:
     window_by_mouse: bool = False
     picks_segment: bool = True
     prepare: Callable[[Workspace], None] = lambda workspace: None
+    journals: Path | None = None
 
 
 class Prompting:
@@ -46,7 +49,7 @@ class Prompting:
     choice: what is chosen. loader: opens the workspace on it. is_shown: whether the front end is in front; what is
     chosen meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other
     news; notice_is_error: whether that is a refusal. is_working: whether something was worked on at the last tick: the
-    next one should come soon.
+    next one should come soon. keeping: what survives a crash, None where the front end keeps nothing.
     """
 
     def __init__(self, front: FrontEnd) -> None:
@@ -57,6 +60,9 @@ class Prompting:
         self.is_working = False
         self.notice, self.notice_is_error = "", False
         self.place_tool: PlaceTool | None = None
+        self.keeping: Keeping | None = None
+        if front.journals is not None:
+            self.keeping = Keeping(front.journals, self.worker, self.note_change, self._tell_not_kept)
         self._front = front
         self._scene: Any = None
         self._present: PresentSlice | None = None
@@ -129,9 +135,15 @@ class Prompting:
         self.note_change()
 
     def close(self) -> None:
-        """End the thread, too."""
+        """End the thread, too; work that is kept is not needed any more."""
+        self.forget_work()
         self.end()
         self.worker.close()
+
+    def forget_work(self, keep: bool = False) -> None:
+        """The scene was saved or is given up; keep: neither, so that its work is offered at the next start."""
+        if self.keeping is not None:
+            self.keeping.close(keep)
 
     def choose(self, **changes: Any) -> None:
         """Change fields of `choice`."""
@@ -147,9 +159,12 @@ class Prompting:
         self.is_working = self.worker.rest()
         self.worker.deliver()
         if not self._is_due or (self._scene is not None and self._scene.IsBatchProcessing()):
+            if self.keeping is not None and self.keeping.is_behind:
+                self._keep_work()
             return False
         self._is_due = False
         self.follow()
+        self._keep_work()
         return True
 
     def follow(self, again: bool = False) -> None:
@@ -173,7 +188,7 @@ class Prompting:
 
     def say(self, text: str, is_error: bool = False) -> None:
         """Show a sentence about something outside the workspace."""
-        self.notice, self.notice_is_error = text, is_error
+        self.notice, self.notice_is_error = str(DFQSAMError(text)), is_error
         self.note_change()
 
     def note_change(self) -> None:
@@ -200,6 +215,13 @@ class Prompting:
         if found is None:
             raise PromptError("This segment is gone. Choose another one.")
         return found
+
+    def _keep_work(self) -> None:
+        if self.keeping is not None and self._scene is not None:
+            self.keeping.follow(self.choice.volume_node, self.workspace)
+
+    def _tell_not_kept(self, error: Exception) -> None:
+        self.say(str(error), is_error=True)
 
     def _hand_on(self, workspace: Workspace) -> None:
         ids = workspace.segments.node.GetSegmentation().GetSegmentIDs()
@@ -229,6 +251,7 @@ class Prompting:
         if node is not None:
             events = slicer.vtkSegmentation
             kinds = (events.SegmentAdded, events.SegmentRemoved, events.SegmentModified, events.SegmentsOrderModified)
+            kinds += (events.SourceRepresentationModified,) if self.keeping is not None else ()
             self._tags = [node.AddObserver(kind, lambda *_: self.note_change()) for kind in kinds]
 
     def _hear(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dfqsam_core.errors import short
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.volume import SliceKey
 
@@ -13,6 +14,7 @@ from ..jobs.card_text import card_summary
 from ..nodes.slice_views import plane_name
 from .choice import Choice
 from .controller import Controller
+from .keeping import Keeping
 from .prompt_words import describe
 from .status import seconds_text
 from .view_state import (
@@ -35,6 +37,7 @@ class Room(Protocol):
 
     choice: Choice
     loader: WorkspaceLoader
+    keeping: Keeping | None
 
     @property
     def workspace(self) -> Workspace | None:
@@ -90,6 +93,7 @@ def view_state(room: Room) -> ViewState:
         refine=choice.refine,
         protect_others=choice.protect_others,
         encode_ahead=choice.encode_ahead,
+        offer="" if room.keeping is None else room.keeping.offer,
     )
 
 
@@ -103,7 +107,7 @@ def segment_rows(segmentation_node: Any, chosen: str) -> tuple[SegmentRow, ...]:
         segment = segmentation.GetSegment(segment_id)
         visible = display is None or bool(display.GetSegmentVisibility(segment_id))
         color = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
-        rows.append(SegmentRow(segment_id, segment.GetName(), color, visible, segment_id == chosen))
+        rows.append(SegmentRow(segment_id, short(segment.GetName()), color, visible, segment_id == chosen))
     return tuple(rows)
 
 
@@ -113,7 +117,7 @@ def _prompts(workspace: Workspace) -> tuple[PromptRow, ...]:
     return tuple(
         PromptRow(
             segment_id,
-            segmentation.GetSegment(segment_id).GetName(),
+            short(segmentation.GetSegment(segment_id).GetName()),
             key.axis,
             key.index,
             plane_name(geometry, key.axis),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -63,7 +64,7 @@ class SegmentWriter:
         self.segment_ids = {segment.label: segment.name for segment in session.segments}
         self._labels = {segment_id: label for label, segment_id in self.segment_ids.items()}
         # What the settings or other segments did not grant is no removal by hand.
-        self._refused: dict[tuple[str, SliceKey], np.ndarray] = {}
+        self._refused: dict[tuple[str, SliceKey], bytes] = {}
         self._history: History[Step] = History()
 
     @property
@@ -156,7 +157,10 @@ class SegmentWriter:
         before = self.session.region(label, key)
         self.session.restore_state(label, key, state)
         try:
-            granted = before if old.refused is None else before & ~old.refused
+            granted = before
+            if old.refused is not None:
+                packed = np.frombuffer(zlib.decompress(old.refused), np.uint8)
+                granted = before & ~np.unpackbits(packed, count=before.size).view(bool).reshape(before.shape)
             wanted = with_hand_edits(self.session.region(label, key), granted, planes[segment_id])
             changes = self.segments.write(segment_id, key, wanted, self.protect_others, planes)
         except Exception:
@@ -164,7 +168,7 @@ class SegmentWriter:
             raise
         own = [change for change in changes if change.segment_id == segment_id]
         refused = wanted & ~(own[0].after if own else planes[segment_id])
-        new = SliceStates(state, refused if refused.any() else None)
+        new = SliceStates(state, zlib.compress(np.packbits(refused).tobytes(), 1) if refused.any() else None)
         if new.refused is not old.refused:
             self._refuse((segment_id, key), new.refused)
         return Step(segment_id, key, old, new, changes)
@@ -197,7 +201,7 @@ class SegmentWriter:
         self.session.restore_state(self._labels[step.segment_id], step.slice, known.state)
         self._refuse((step.segment_id, step.slice), known.refused)
 
-    def _refuse(self, place: tuple[str, SliceKey], refused: np.ndarray | None) -> None:
+    def _refuse(self, place: tuple[str, SliceKey], refused: bytes | None) -> None:
         self._refused.pop(place, None)
         if refused is not None:
             self._refused[place] = refused

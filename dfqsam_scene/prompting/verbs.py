@@ -68,6 +68,8 @@ class Verbs:
             "go to prompt": self.go_to_prompt,
             "window": self.change_window,
             "model": self.change_model,
+            "continue work": self.continue_work,
+            "discard work": self.discard_work,
         }
         return {name: partial(self._refusing, verb) for name, verb in verbs.items()}
 
@@ -185,6 +187,20 @@ class Verbs:
         """Predict with the model of this file from now on, read anew where it has changed; prompts and masks stay."""
         self._room.choose(model_path=path)
         self._room.follow(again=True)
+
+    def continue_work(self) -> Any:
+        """Go on with what an earlier run left of this volume, in a segmentation of its own; returns its node."""
+        room = self._room
+        if room.keeping is None:
+            raise PromptError("Work is not kept here.")
+        node = room.keeping.take_up(room.loader.model)
+        room.choose(segmentation_node=node, segment_id=next(iter(node.GetSegmentation().GetSegmentIDs()), ""))
+        return node
+
+    def discard_work(self) -> None:
+        """Delete what an earlier run left of this volume."""
+        if self._room.keeping is not None:
+            self._room.keeping.discard()
 
     def go_to_prompt(self, axis: str, index: int, segment_id: str) -> None:
         """Show a slice in the views along its axis, and choose a segment."""

@@ -92,7 +92,8 @@ class ViewState:
 
     message: one sentence; is_error: whether it is a refusal. busy: loading or working. is_working: on a prompt or a
     propagation. tool: "" for none. can_place: whether tools can be chosen. prompts: of all segments. candidates: of
-    the present slice. place: None beside the volume. seconds: of a click on this computer, in words.
+    the present slice. place: None beside the volume. seconds: of a click on this computer, in words. offer: what an
+    earlier run left of this volume, "" for nothing.
     """
 
     message: str
@@ -119,3 +120,4 @@ class ViewState:
     refine: bool
     protect_others: bool
     encode_ahead: bool
+    offer: str

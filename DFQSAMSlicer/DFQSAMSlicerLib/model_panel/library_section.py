@@ -76,7 +76,7 @@ class LibrarySection:
                 self._say(note or _("{name} is listed.").format(name=found[0].name))
 
         self._say(_("Reading {name}…").format(name=path.name))
-        self._worker.submit(Job(lambda _progress: describe(path), done, self._failed))
+        self._worker.submit(Job(lambda report: describe(path, report), done, self._failed))
 
     def _show_selected(self) -> None:
         model, self._description = self.selected, None
@@ -95,7 +95,7 @@ class LibrarySection:
             if not job.cancelled.is_set():
                 self._ui.cardText.setPlainText(str(error))
 
-        job = Job(lambda _progress: describe(path), self._show_card, failed, topic="card")
+        job = Job(lambda report: describe(path, report), self._show_card, failed, topic="card")
         return job
 
     def _show_card(self, found: Description) -> None:

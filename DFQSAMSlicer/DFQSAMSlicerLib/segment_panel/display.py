@@ -28,6 +28,8 @@ class Display:
         self._candidates = Candidates(ui, verbs)
         self._propagation = PropagationBox(ui, verbs)
         self._tools = ToolButtons(ui, verbs)
+        ui.continueWorkButton.connect("clicked()", verbs["continue work"])
+        ui.discardWorkButton.connect("clicked()", verbs["discard work"])
 
     def show(self, state: ViewState, segmentation_node: Any, position: Position) -> None:
         """Show everything.
@@ -37,6 +39,8 @@ class Display:
         ui = self._ui
         ui.messageLabel.setText(state.message)
         ui.messageLabel.setStyleSheet(_ERROR_STYLE if state.is_error else "")
+        ui.offerLabel.setText(state.offer)
+        ui.offerFrame.setVisible(bool(state.offer))
         self._tools.show(state)
         self._segments.show(state.segments, segmentation_node)
         ui.addSegmentButton.setEnabled(state.can_place)

@@ -7,6 +7,8 @@ from typing import Any
 
 import slicer
 
+from dfqsam_scene.jobs.journals import FOLDER
+from dfqsam_scene.jobs.library import data_folder
 from dfqsam_scene.jobs.worker import Worker
 from dfqsam_scene.nodes.roles import ROLES
 from dfqsam_scene.nodes.shown_volume import show_volume, show_where_hidden
@@ -42,7 +44,7 @@ class SegmentPanel:
     """
 
     def __init__(self, ui: Any, window: Any) -> None:
-        self.room = Prompting(FrontEnd(self._keep, shown_views))
+        self.room = Prompting(FrontEnd(self._keep, shown_views, journals=data_folder() / FOLDER))
         self.room.is_shown = False
         self._parameters: Any = None
         self._parameter_tag: int | None = None
@@ -82,6 +84,9 @@ class SegmentPanel:
         if self.room.is_active:
             self.room.end()
         if parameters is None:
+            if slicer.mrmlScene.IsClosing():
+                # Slicer has asked about what is not saved.
+                self.room.forget_work()
             self.room.choose(volume_node=None, segmentation_node=None, segment_id="")
         else:
             self._parameter_tag = parameters.AddObserver("ModifiedEvent", lambda *_: self._take_parameters())

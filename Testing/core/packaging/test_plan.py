@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dfqsam_viewer.keys import key_list
+
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 # Such as `dfqsam_core/volume/segment.py: segment_volume`.
@@ -56,6 +58,13 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 
 def test_the_pages_of_the_house_name_many_places() -> None:
     assert {page.name for page in PAGES if len(places_on(page)) > 10} >= {"CONTRIBUTING.md", "method.md", "slicer.md"}
+
+
+def test_the_page_on_the_viewer_tells_every_key() -> None:
+    text = (ROOT / "docs/viewer.md").read_text(encoding="utf-8").replace("↑", "ArrowUp").replace("↓", "ArrowDown")
+    cells = [cell.strip() for line in text.splitlines() if line.startswith("|") for cell in line.split("|")[1:-1:2]]
+    told = {key for cell in cells for key in cell.split(", ")} | set(re.findall(r"`(.)`", text))
+    assert {entry["key"] for entry in key_list()} - told == set()
 
 
 def test_the_tree_shows_every_room_of_the_core() -> None:

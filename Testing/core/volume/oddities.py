@@ -136,6 +136,13 @@ def rounded(dataset: Any, k: int) -> None:
     dataset.ImagePositionPatient = [-50, -40, round(-100 + 0.25 * k, 1)]
 
 
+def rounded_oblique(dataset: Any, k: int) -> None:
+    """Positions of oblique 0.5 mm slices, which seem to lean when each coordinate is rounded by itself."""
+    dataset.ImageOrientationPatient = [0.8, 0.6, 0, -0.48, 0.64, 0.6]
+    offset = 0.5 * k * np.array([0.36, -0.48, 0.8])
+    dataset.ImagePositionPatient = (np.array([-50.0, -40.0, -100.0]) + offset).round(1).tolist()
+
+
 def a_lut(values: np.ndarray) -> Edit:
     """A Modality LUT of 16 bits in the place of slope and intercept."""
 
@@ -211,6 +218,12 @@ ODDITIES: dict[str, Oddity] = {
         damaged(-1, lambda path: path.write_bytes(path.read_bytes()[:-20])), REFUSED, "IM0005.dcm cannot be decoded"
     ),
     "DICOM: a link leads to nothing (git-annex)": Oddity(damaged(-1, dangling), REFUSED, "IM0005.dcm cannot be opened"),
+    "DICOM: a link to a folder that is not there": Oddity(
+        beside(lambda folder: (folder / "more").symlink_to(folder / "not mounted")), REFUSED, "more cannot be opened"
+    ),
+    "DICOM: a page or an archive under the name of a slice": Oddity(
+        damaged(-1, lambda path: path.write_bytes(b"<html>404</html>")), REFUSED, "IM0005.dcm is no DICOM file"
+    ),
     "DICOM: a pointer of git-lfs in the place of a file": Oddity(
         damaged(-1, lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")),
         REFUSED,
@@ -238,6 +251,7 @@ ODDITIES: dict[str, Oddity] = {
         beside(differing_copy), REFUSED, "call themselves one image"
     ),
     "DICOM: positions rounded to 0.1 mm at fine spacing": Oddity(edited(rounded), READ),
+    "DICOM: the same in an oblique stack": Oddity(edited(rounded_oblique), READ),
     "DICOM: RescaleSlope is 0 or no number": Oddity(edited(setting(RescaleSlope=0)), REFUSED, "rescale slope 0"),
     "DICOM: a rescale slope or intercept without the other": Oddity(
         edited(lambda dataset, k: delattr(dataset, "RescaleSlope")), REFUSED, "without the other"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -222,3 +224,55 @@ def test_a_name_too_long_for_the_record_is_refused_before_the_work(table):
     (result,) = run_here(table)
     assert (result.status, "File name too long" in result.reason) == ("failed", True)
     assert not list(table.parent.glob("a*"))
+
+
+def test_the_verb_finds_a_dicom_seg_beside_the_slices_finished(table, capsys):
+    folder = table.parent
+    slices = write_series(folder / "case")
+    box = {"type": "box", "corners": [[1, 1, 2], [4, 5, 2]]}
+    content = {"coordinate_system": "IJK", "segments": [{"name": "organ", "label": 7, "prompts": [box]}]}
+    (folder / "prompts.json").write_text(json.dumps(content))
+    table.write_text("volume,prompts,output\ncase,prompts.json,case/labels.dcm\n")
+    arguments = ["batch", str(table), "-m", str(folder / "m.safetensors"), "--workers", "1", "--progress", "none"]
+    assert main(arguments) == 0
+    assert main(arguments) == 0
+    assert "0 done, 1 finished before" in capsys.readouterr().out
+    table.write_text(f"volume,prompts,output\ncase,prompts.json,case/{slices[0].name}\n")
+    assert main([*arguments, "--force"]) == 2
+    assert "is a file of the input" in capsys.readouterr().err
+
+
+def test_what_was_read_in_one_of_two_ways_is_said(table, capsys):
+    folder = table.parent
+    image = nibabel.load(folder / "1.nii")
+    image.set_sform(np.diag([1, 1, 3, 1]), 2)
+    moved = np.diag([1.0, 1, 3, 1])
+    moved[0, 3] = 12
+    image.set_qform(moved, 1)
+    nibabel.save(image, folder / "1.nii")
+    report = folder / "r.json"
+    options = ["--workers", "1", "--progress", "none", "--report", str(report)]
+    assert main(["batch", str(table), "-m", str(folder / "m.safetensors"), *options]) == 0
+    assert "Note: line 3: sform and qform are up to 12 mm apart" in capsys.readouterr().out
+    assert [len(row["notes"]) for row in json.loads(report.read_text())["rows"]] == [0, 1, 0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text on Windows")
+def test_names_that_are_no_utf8_are_read_from_the_table(table):
+    folder = table.parent
+    os.rename(folder / "0.nii", os.fsencode(folder) + b"/M\xfcller.nii")
+    table.write_bytes(b"volume,prompts,output\nM\xfcller.nii,prompts.json,gr\xfcn.nii.gz\n")
+    assert [result.status for result in run_here(table)] == ["done"]
+    assert b"gr\xfcn.nii.gz" in os.listdir(os.fsencode(folder))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text on Windows")
+def test_a_table_names_files_where_the_system_speaks_ascii(table):
+    folder = table.parent
+    os.rename(folder / "0.nii", folder / "\u809d.nii")
+    table.write_text("volume,prompts,output\n\u809d.nii,prompts.json,\u809d.mha\n", encoding="utf-8")
+    command = [sys.executable, "-m", "dfqsam_core", "batch", str(table), "-m", str(folder / "m.safetensors")]
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([*command, "--workers", "1"], env=os.environ | ascii_only, capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"1 done, 0 finished before, 0 failed.\n")
+    assert (folder / "\u809d.mha").is_file()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from pydicom.uid import generate_uid
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import read_volume, write_label_map
 from dfqsam_core.volume.batch.record import input_digest
-from Testing.support.dicom_series import change, hounsfield, pydicom_values, write_series
+from Testing.support.dicom_series import FIRST_LPS, change, hounsfield, pydicom_values, write_series
 
 from .oddities import linked_folder, system_files
 
@@ -38,6 +41,42 @@ def test_names_tell_what_could_be_a_slice(tmp_path: Path, name: str, content: by
     (tmp_path / "s" / name).write_bytes(content)
     with pytest.raises(VolumeError, match=name):
         read_volume(tmp_path / "s")
+
+
+@pytest.mark.parametrize("name", ["IM0005", "1.2.840.5", "slice5.xyz"])
+@pytest.mark.parametrize(
+    ("behind", "content"),
+    [("", b"<html>404</html>"), ("", gzip.compress(b"x")), (".gz", gzip.compress(b"x")), (".part", b"")],
+)
+def test_what_is_named_as_a_slice_is_one_whatever_it_holds(
+    tmp_path: Path, name: str, behind: str, content: bytes
+) -> None:
+    paths = write_series(tmp_path / "s")
+    for n, path in enumerate(paths, 1):
+        path.rename(path.with_name(name.replace("5", str(n))))
+    (tmp_path / "s" / "README").write_text("read me")
+    assert read_volume(tmp_path / "s").passed_over == ("README: no DICOM file",)
+    (tmp_path / "s" / name).unlink()
+    (tmp_path / "s" / f"{name}{behind}").write_bytes(content)
+    with pytest.raises(VolumeError, match=f"{name}{behind} is"):
+        read_volume(tmp_path / "s")
+
+
+@pytest.mark.parametrize("slices", [3, 5, 20])
+def test_rounding_in_an_oblique_stack_is_no_gantry_tilt(tmp_path: Path, slices: int) -> None:
+    """Each coordinate is rounded by itself, so that the slices seem to lean; ITK stacks them along the normal."""
+    row, column, normal = [0.8, 0.6, 0.0], [-0.48, 0.64, 0.6], np.array([0.36, -0.48, 0.8])
+
+    def edit(dataset: Any, k: int) -> None:
+        dataset.ImageOrientationPatient = row + column
+        dataset.ImagePositionPatient = (FIRST_LPS + 0.5 * k * normal).round(1).tolist()
+
+    paths = write_series(tmp_path / "s", edit, slices)
+    geometry = read_volume(tmp_path / "s").geometry
+    image = SimpleITK.ReadImage([str(path) for path in paths])
+    last = [n - 1 for n in geometry.shape_ijk]
+    itk_mm = image.TransformIndexToPhysicalPoint(last)
+    np.testing.assert_allclose(geometry.from_ijk(last, "LPS"), itk_mm, atol=0.1)
 
 
 def test_what_is_passed_over_is_listed_with_its_reason(tmp_path: Path) -> None:
@@ -189,5 +228,7 @@ def test_slices_of_one_place_and_two_images_are_still_called_so(tmp_path: Path) 
     write_series(tmp_path / "s")
     shutil.copy(tmp_path / "s/IM0003.dcm", tmp_path / "s/IM0006.dcm")
     change(tmp_path / "s/IM0006.dcm", lambda dataset: setattr(dataset, "SOPInstanceUID", generate_uid()))
-    with pytest.raises(VolumeError, match="several images at one position"):
+    with pytest.raises(
+        VolumeError, match=r"several images at one position, first in IM0003\.dcm and IM0006\.dcm .*copied"
+    ):
         read_volume(tmp_path / "s")

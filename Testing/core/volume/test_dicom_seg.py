@@ -14,6 +14,7 @@ from dfqsam_core.cli.main import main
 from dfqsam_core.errors import OutputError
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.volume import Volume, VolumeGeometry, read_volume, write_label_map
+from Testing.support.dicom_series import write_series
 from Testing.support.packed import packed_toy
 
 highdicom = pytest.importorskip("highdicom")
@@ -148,3 +149,17 @@ def test_a_series_over_several_multi_frame_files_is_refused(shared, tmp_path):
     mixed = Volume(volume.voxels_kji, geometry, source="x", dicom_frames=volume.dicom_frames[1:] + other)
     with pytest.raises(OutputError, match="2 multi-frame files"):
         write_label_map(tmp_path / "labels.dcm", np.ones(mixed.voxels_kji.shape), mixed)
+
+
+@pytest.mark.parametrize("declared", [["", "ISO 2022 IR 87"], "ISO 2022 IR 87", "GB18030", "ISO_IR 100"])
+def test_texts_of_any_character_set_go_through(tmp_path, declared):
+    name = {"GB18030": "Wang=\u738b", "ISO_IR 100": "M\u00fcller"}.get(str(declared), "Yamada=\u5c71\u7530")
+
+    def edit(dataset, k):
+        dataset.SpecificCharacterSet, dataset.PatientName = declared, name
+
+    write_series(tmp_path / "s", edit)
+    volume = read_volume(tmp_path / "s")
+    write_label_map(tmp_path / "l.dcm", np.ones(volume.voxels_kji.shape, np.uint8), volume, {1: "\u809d"})
+    segmentation = highdicom.seg.segread(tmp_path / "l.dcm")
+    assert (str(segmentation.PatientName), segmentation.SegmentSequence[0].SegmentLabel) == (name, "\u809d")

@@ -15,9 +15,19 @@ import pytest
 from dfqsam_core.cli.console import write_json
 from dfqsam_core.errors import OutputError
 from dfqsam_core.store.model_file import write_model
-from dfqsam_core.volume import Volume, VolumeGeometry, read_volume, write_label_map
+from dfqsam_core.volume import (
+    PointPrompt,
+    Volume,
+    VolumeGeometry,
+    VolumeSession,
+    read_volume,
+    save_session,
+    write_label_map,
+)
 from Testing.support.dicom_series import write_series
 from Testing.support.packed import packed_toy
+
+from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 
 SUFFIXES = [".nii.gz", ".nii", ".nrrd", ".seg.nrrd", ".mha"]
 Write = Callable[[], None]
@@ -68,6 +78,15 @@ def test_a_report_and_a_model_are_the_old_one_or_the_whole_new_one(tmp_path: Pat
     model.write_bytes(b"old")
     packed = packed_toy()
     old_or_new_at_every_size(model, lambda: write_model(model, packed, force=True), most=10)
+
+
+def test_a_saved_session_is_the_old_one_or_the_whole_new_one(a_volume: Volume, tmp_path: Path) -> None:
+    session = VolumeSession(a_volume, MODEL, BYTE_WINDOW, predictor=GreyPredictor())
+    path = tmp_path / "session.json"
+    save_session(path, session)
+    session.add_segment(1, "block")
+    session.add_prompt(1, PointPrompt((1, 1, 1)))
+    old_or_new_at_every_size(path, lambda: save_session(path, session, force=True))
 
 
 def test_a_dicom_seg_is_the_old_one_or_the_whole_new_one(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 
 import nibabel
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import SimpleITK
 from hypothesis import HealthCheck, given, settings
 
-from dfqsam_core.errors import OutputError
+from dfqsam_core.errors import OutputError, VolumeError
 from dfqsam_core.volume import Volume, read_volume, write_label_map
 
 from .strategies import geometries
@@ -132,3 +133,20 @@ def test_nothing_is_overwritten_or_left_half_written(a_volume, tmp_path):
         write_label_map(tmp_path / "b.nii.gz", labels[1:], a_volume)
     assert path.read_bytes() == b"precious"
     assert [p.name for p in tmp_path.iterdir()] == ["a.nii.gz"]
+
+
+@pytest.mark.parametrize("name", ["L.Nii", "Labels.Nii.Gz", "L.NII.gz", "L.nII.GZ", "L.Mha", "L.Seg.Nrrd"])
+def test_an_ending_in_any_case_is_written_and_read(a_volume, tmp_path, name):
+    labels = (a_volume.voxels_kji > 100).astype(np.uint8)
+    write_label_map(tmp_path / name, labels, a_volume)
+    assert os.listdir(tmp_path) == [name]
+    np.testing.assert_array_equal(read_volume(tmp_path / name).voxels_kji, labels)
+    usual = (tmp_path / name).rename(tmp_path / name.lower())
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(usual))), labels)
+
+
+def test_damage_is_refused_whatever_the_case_of_the_ending(tmp_path):
+    for content in (b"x", bytes(400), b"\x5c\x01\0\0" + bytes(400)):
+        (tmp_path / "V.Nii").write_bytes(content)
+        with pytest.raises(VolumeError, match=r"V\.Nii"):
+            read_volume(tmp_path / "V.Nii")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK
@@ -119,6 +120,17 @@ def test_a_roi_on_voxel_borders_takes_the_voxels_inside_however_they_are_stored(
         image.TransformIndexToPhysicalPoint(getattr(segment.prompts[0], name)) for name in ("low_ijk", "high_ijk")
     ]
     np.testing.assert_allclose(np.sort(np.array(corners)[:, :2], axis=0), [[15, 15], [28.5, 28.5]])
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_roi_between_two_slices_takes_the_same_one_however_they_are_stored(tmp_path, sign):
+    """Two slices, the centre on their border: the upper one, at 24 mm, in both orders of storage."""
+    matrix = np.diag([-1.5, -1.5, 4.0 * sign, 1.0])
+    matrix[2, 3] = 0.0 if sign > 0 else 4.0 * 11
+    geometry = VolumeGeometry(matrix, (64, 64, 12))
+    (tmp_path / "r.mrk.json").write_text(json.dumps({"markups": [a_roi(center=[30, 30, 22], size=[12, 12, 8])]}))
+    (segment,) = read_prompts(tmp_path / "r.mrk.json", geometry)
+    assert nibabel.affines.apply_affine(matrix, segment.prompts[0].low_ijk)[2] == 24
 
 
 @pytest.mark.parametrize(

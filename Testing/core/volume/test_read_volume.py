@@ -272,7 +272,7 @@ def test_a_bomb_of_zeros_is_refused_before_it_unfolds(tmp_path):
     header["vox_offset"] = 352
     path = tmp_path / "bomb.nii.gz"
     path.write_bytes(gzip.compress(header.binaryblock + bytes(4)) + gzip.compress(bytes(2**24)) * 1000)
-    with pytest.raises(VolumeError, match="2 GiB are read"):
+    with pytest.raises(VolumeError, match=r"48\.1 GB of memory"):
         read_volume(path)
 
 

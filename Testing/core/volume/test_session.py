@@ -304,3 +304,11 @@ def test_an_action_that_is_refused_on_one_slice_changes_none(a_session):
     assert snapshot(a_session) == before
     a_session.undo()
     assert not a_session.can_undo
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2Jb", "a\nb", "a" * 1001, "\ud800"])
+def test_a_segment_has_no_name_that_no_file_can_hold(a_volume: Volume, name: str) -> None:
+    session = VolumeSession(a_volume, MODEL, BYTE_WINDOW, predictor=GreyPredictor())
+    with pytest.raises(PromptError, match="name"):
+        session.add_segment(1, name)
+    assert session.segments == ()

@@ -36,32 +36,37 @@ class BatchWork:
 
 @dataclass(frozen=True)
 class RowResult:
-    """How a row ended: done now, skipped as finished before, or failed with its reason; seconds of work."""
+    """How a row ended: done now, skipped as finished before, or failed with its reason; seconds of work.
+
+    notes: what was read or changed in a way that the user may not expect, of a row done now.
+    """
 
     line: int
     output: str
     status: Status
     reason: str = ""
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 def run_row(row: BatchRow, work: BatchWork) -> RowResult:
     """Segment one row and write its output and record; whatever goes wrong becomes the result's reason."""
     started = time.perf_counter()
     status: Status
+    notes: tuple[str, ...] = ()
     try:
-        status, reason = _segment(row, work), ""
+        (status, notes), reason = _segment(row, work), ""
     except DFQSAMError as error:
         status, reason = "failed", str(error)
     except Exception as error:  # noqa: BLE001 - one volume must not end the others, and its reason is reported
         status, reason = "failed", f"{type(error).__name__}: {error}"
-    return RowResult(row.line, str(row.output), status, reason, round(time.perf_counter() - started, 3))
+    return RowResult(row.line, str(row.output), status, reason, round(time.perf_counter() - started, 3), notes)
 
 
-def _segment(row: BatchRow, work: BatchWork) -> Status:
+def _segment(row: BatchRow, work: BatchWork) -> tuple[Status, tuple[str, ...]]:
     inputs = _inputs(row, work)
     if is_finished(row.output, inputs):
-        return "skipped"
+        return "skipped", ()
     refuse_overwrite(record_path(row.output), force=True)
 
     def record(output: Path, report: dict[str, Any]) -> None:
@@ -71,8 +76,8 @@ def _segment(row: BatchRow, work: BatchWork) -> Status:
     def load() -> Model:
         return _model(work.model, work.model_sha256, work.threads)
 
-    segment_file(row.files, load, work.window, force=work.force, written=record)
-    return "done"
+    result = segment_file(row.files, load, work.window, force=work.force, written=record)
+    return "done", result.notes
 
 
 def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:

@@ -48,14 +48,14 @@ def read_table(path: str | os.PathLike) -> tuple[BatchRow, ...]:
         refuse_special_file(source, ConfigError)
         if source.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigError(f"The table {source} has more than {_MAX_FILE_BYTES} bytes. Split it.")
-        with source.open(encoding="utf-8-sig", newline="") as file:
+        with source.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file, strict=True, skipinitialspace=True)
             _check_columns(source, reader.fieldnames)
             folder = source.resolve().parent
             rows = tuple(_row(source, folder, reader.line_num, cells) for cells in reader if not _is_blank(cells))
     except OSError as error:
         raise ConfigError(f"The table {source} cannot be read: {error.strerror}. Check the path.") from error
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeError) as error:
         raise ConfigError(f"The table {source} is not CSV in UTF-8: {error}. Save it again as such.") from error
     _check_rows(source, rows)
     return rows
@@ -89,9 +89,14 @@ def _row(source: Path, folder: Path, line: int, cells: dict[str, str | None]) ->
         raise ConfigError(f"Line {line} of {source} has {found}. Repair the line.")
     if texts["frame"] and not (texts["frame"].isascii() and texts["frame"].isdigit()):
         raise ConfigError(f"Line {line} of {source} has the frame {texts['frame']!r}; frames are counted from 0.")
-    volume, prompts, output = (Path(os.path.abspath(folder / texts[name])) for name in _REQUIRED)
+    volume, prompts, output = (Path(os.path.abspath(folder / _file_name(texts[name]))) for name in _REQUIRED)
     frame = int(texts["frame"]) if texts["frame"] else None
     return BatchRow(line, volume, prompts, output, frame, texts["series"] or None)
+
+
+def _file_name(text: str) -> str:
+    """The name that has the bytes of the table, in whatever character set this system takes names for."""
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
 def _check_rows(source: Path, rows: tuple[BatchRow, ...]) -> None:

@@ -86,7 +86,8 @@ def stack_geometry(path: Path, frames: list[Frame]) -> VolumeGeometry:
     step = first.normal_lps * (first.thickness_mm if first.thickness_mm > 0 else 1.0)
     if len(frames) > 1:
         step = (positions[-1] - positions[0]) / (len(frames) - 1)
-        _check_even(path, positions, step, first.normal_lps)
+        _check_even(path, frames, positions, step)
+        step = _straightened(step, first.normal_lps, positions)
     matrix = np.eye(4)
     matrix[:3, :2] = first.directions_lps * first.spacing_mm
     matrix[:3, 2], matrix[:3, 3] = step, positions[0]
@@ -108,13 +109,14 @@ def _check_equal_planes(path: Path, frames: list[Frame]) -> None:
         raise VolumeError(f"{path} mixes {found} in one series, so it is not one volume. Separate the images first.")
 
 
-def _check_even(path: Path, positions: np.ndarray, step: np.ndarray, normal: np.ndarray) -> None:
-    along = positions @ normal
-    gaps = np.diff(along)
+def _check_even(path: Path, frames: list[Frame], positions: np.ndarray, step: np.ndarray) -> None:
+    gaps = np.diff(positions @ frames[0].normal_lps)
     if gaps.min() <= 1e-3:
+        n = int(gaps.argmin())
+        names = " and ".join(dict.fromkeys(frame.path.name for frame in frames[n : n + 2]))
         raise VolumeError(
-            f"{path} has several images at one position (time points, echoes or reconstructions in one series). "
-            "Separate them first."
+            f"{path} has several images at one position, first in {names} (a copied slice, or time points, echoes or "
+            "reconstructions in one series). Separate them first."
         )
     expected = positions[0] + np.arange(len(positions))[:, None] * step
     apart = np.linalg.norm(positions - expected, axis=1).max()
@@ -126,15 +128,28 @@ def _check_even(path: Path, positions: np.ndarray, step: np.ndarray, normal: np.
         )
 
 
+def _straightened(step: np.ndarray, normal: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """The step without its lean, where the lean is no more than the rounding of the two positions that it comes from.
+
+    ITK leaves out every lean; a larger one is a gantry tilt, and refused as such.
+    """
+    straight = (step @ normal) * normal
+    lean_mm = np.linalg.norm(step - straight) * (len(positions) - 1)
+    return straight if lean_mm <= np.sqrt(3) * _digit_mm(positions) else step
+
+
 def _is_rounded(positions: np.ndarray, expected: np.ndarray) -> bool:
     """Whether an even stack's coordinates were written with one or two decimals, which moves them by half a digit.
 
     Their differences then take two neighbouring values, which a missing slice would not leave so.
     """
-    gaps = np.diff(positions, axis=0)
-    for digit_mm in (0.1, 0.01):
-        slack = digit_mm * (1 + 1e-3)
-        if np.allclose(positions / digit_mm, np.round(positions / digit_mm), rtol=0, atol=1e-4):
-            is_even = np.ptp(gaps, axis=0).max() <= slack and np.abs(positions - expected).max() <= slack
-            return bool(is_even and np.abs(gaps).mean(axis=0).max() >= 2 * digit_mm)
-    return False
+    digit_mm, gaps = _digit_mm(positions), np.diff(positions, axis=0)
+    slack = digit_mm * (1 + 1e-3)
+    is_even = np.ptp(gaps, axis=0).max() <= slack and np.abs(positions - expected).max() <= slack
+    return bool(digit_mm and is_even and np.abs(gaps).mean(axis=0).max() >= 2 * digit_mm)
+
+
+def _digit_mm(positions: np.ndarray) -> float:
+    """The last digit that positions were written with, 0 for more than two decimals."""
+    written = (d for d in (0.1, 0.01) if np.allclose(positions / d, np.round(positions / d), rtol=0, atol=1e-4))
+    return next(written, 0.0)

@@ -22,6 +22,8 @@ _OTHER_KINDS = (
     b"\x1f\x8b", b"PK", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"%PDF", b"MZ", b"\x7fELF",
     b"\xd0\xcf\x11\xe0", b"SQLite", b"NRRD", b"ObjectType", b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\0\x05\x16\x07",
 )  # fmt: skip
+# Endings that packing and copying put behind a name.
+_COVERS = {".gz", ".bz2", ".xz", ".zst", ".zip", ".part", ".partial", ".filepart", ".tmp", ".crdownload", ".download"}
 _POINTERS = (b"version https://git-lfs", b"/annex/objects/")
 # The first element of a data set without preamble: group 2 or 8, then a value representation or a small length.
 _HEADERLESS = re.compile(rb"[\x02\x08]\0.[\x00-\x1f]([A-Z]{2}|..\0\0)|\0[\x02\x08][\x00-\x1f].[A-Z]{2}", re.DOTALL)
@@ -48,9 +50,10 @@ class FolderContent:
         nameless = next((frame.path for frame in self.frames if series and not frame.series), None)
         if nameless is not None:
             raise VolumeError(f"{nameless} does not say to which series it belongs. Export it again, or remove it.")
-        endings = {_ending(frame.path) for frame in self.frames}
+        slices = {frame.path for frame in self.frames}
+        endings, names = {_ending(path) for path in slices}, {_without_numbers(path.name) for path in slices}
         for path in self.unknown:
-            if fault := _lost_slice(path, endings):
+            if fault := _lost_slice(path, endings, names):
                 raise VolumeError(
                     f"{path} {fault}: it may be a slice of the series. Get it again, or remove it from the folder."
                 )
@@ -165,23 +168,34 @@ def _ending(path: Path) -> str:
     return "#" if suffix[1:].isdigit() else suffix if len(suffix) <= 6 else ""
 
 
-def _lost_slice(path: Path, endings: set[str]) -> str:
-    """What is wrong with a file that could be a slice, by its name or content; nothing where it is something else."""
+def _without_numbers(name: str) -> str:
+    """What the names of slices have in common."""
+    return re.sub(r"\d+", "#", name)
+
+
+def _lost_slice(path: Path, endings: set[str], names: set[str]) -> str:
+    """What is wrong with a file that could be a slice, by its name or content; nothing where it is something else.
+
+    endings, names: of the slices that are there, names without their numbers.
+    """
     if path.name.startswith("."):
         return ""
     start = _first_bytes(path)
     is_named_so = _ending(path) in _DICOM_ENDINGS | endings
     if start is None:
-        # What a link without an ending leads to may be a folder of slices.
-        return "cannot be opened" if is_named_so or (path.is_symlink() and not path.suffix) else ""
+        # A link to nothing may have led to a folder, too.
+        return "cannot be opened" if is_named_so or not path.suffix else ""
     if start.startswith(_POINTERS):
         return "only points to a file that was not fetched"
     if _HEADERLESS.match(start):
         return "is DICOM without its meta header"
     is_other = _is_text(start) or start.startswith(_OTHER_KINDS) or start[344:347] in (b"n+1", b"ni1")
-    if _ending(path) in _DICOM_ENDINGS or (is_named_so and not is_other):
+    is_numbered = "#" in _without_numbers(path.name) and _without_numbers(path.name) in names
+    if _ending(path) in _DICOM_ENDINGS or is_numbered or (is_named_so and not is_other):
         return "is no DICOM file" if start.strip(b"\0") else "is empty"
-    if not _DICOM_ENDINGS.isdisjoint(suffix.lower() for suffix in path.suffixes) and not _is_text(start):
+    inner_ending = not _DICOM_ENDINGS.isdisjoint(suffix.lower() for suffix in path.suffixes)
+    is_inside = path.suffix.lower() in _COVERS and _without_numbers(path.stem) in names
+    if (inner_ending or is_inside) and not _is_text(start):
         return "is packed, or not wholly copied"
     return ""
 

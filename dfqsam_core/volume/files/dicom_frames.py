@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import os
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...base.memory import require_memory
 from ...errors import VolumeError
 from .dicom_kinds import NoImageError, NotDicomError, RefusedImageError, refuse_other_kinds
+
+_PIECE_BYTES = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,8 @@ def _header(path: Path) -> Any:
             f"{path} is not a volume: it is neither NIfTI (.nii, .nii.gz), .nrrd, .mha nor a DICOM file. "
             "A DICOM file without its meta header must be exported again."
         ) from error
+    except VolumeError as error:
+        raise RefusedImageError(str(error)) from error
     except OSError as error:
         raise RefusedImageError(f"{path} cannot be opened: {error.strerror or error}. Check the path.") from error
     except Exception as error:  # pydicom raises nearly anything for bytes that break the standard
@@ -105,16 +111,33 @@ def parse_file(path: Path, stop_before_pixels: bool = False) -> Any:
 
 
 class _BoundedReader(io.BufferedReader):
-    """A file that takes no more memory than it has bytes, whatever length a damaged header makes pydicom ask for."""
+    """A file that takes no more memory than it has bytes, whatever length a damaged header makes pydicom ask for.
+
+    What is read to the end is inflated by pydicom at once: how much that is, is asked before.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path))
+        self._path = path
         self._size = os.fstat(self.fileno()).st_size
 
     def read(self, size: int | None = -1) -> bytes:
         """At most `size` bytes, all that are left where it is negative or None."""
         left = max(0, self._size - self.tell())
-        return super().read(left if size is None or size < 0 else min(size, left))
+        if size is not None and size >= 0:
+            return super().read(min(size, left))
+        content = super().read(left)
+        _require_inflated(self._path, content)
+        return content
+
+
+def _require_inflated(path: Path, content: bytes) -> None:
+    """Raise VolumeError when a raw deflate stream unfolds to more than memory holds twice, as pydicom does."""
+    stream, inflated, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, content
+    while rest and not stream.eof:
+        inflated += len(stream.decompress(rest, _PIECE_BYTES))
+        require_memory(len(content) + 2 * inflated, f"{path}, which is deflated,")
+        rest = stream.unconsumed_tail
 
 
 def _enhanced_frame(path: Path, dataset: Any, group: Any, number: int) -> Frame:

@@ -18,10 +18,11 @@ class NotDicomError(VolumeError):
 
 
 class NoImageError(VolumeError):
-    """The file is a DICOM object of another kind; reason: which one."""
+    """The file is a DICOM object of another kind; kind: which one, reason: the same in words."""
 
     def __init__(self, path: Path, kind: str) -> None:
         super().__init__(f"{path} is a DICOM object of the kind {kind}, not an image of a patient.")
+        self.kind = kind
         self.reason = f"a DICOM object of the kind {kind}"
 
 

@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ...base.memory import require_memory
 from ...errors import VolumeError
 from .dicom_frames import Frame, parse_file
-from .headers import MAX_VOXEL_BYTES
+from .voxel_types import memory_bytes
 
+# Of one plane, int64 and float64 on the way to its values.
+_PIXEL_BYTES = 32
 _CLEAN_TAGS = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
 
 
@@ -28,24 +31,37 @@ def read_frames(frames: list[Frame]) -> np.ndarray:
     """
     first = frames[0]
     shape = (len(frames), first.rows, first.columns)
-    if np.prod(shape, dtype=np.float64) * 4 > MAX_VOXEL_BYTES:
-        raise VolumeError(
-            f"The series has {shape[2]} x {shape[1]} x {shape[0]} voxels, too many to read. Crop it first."
-        )
     whole = all(frame.slope == 1 and float(frame.intercept).is_integer() for frame in frames)
+    what = f"The series with {shape[2]} x {shape[1]} x {shape[0]} voxels"
+    # int32 becomes int16 where that holds it.
+    require_memory(memory_bytes(shape, np.dtype(np.int16 if whole else np.float32)), what)
     voxels = np.empty(shape, np.int32 if whole else np.float32)
     opened: tuple[Path, Any] | None = None
     for n, frame in enumerate(frames):
         if opened is None or opened[0] != frame.path:
+            opened = None
             opened = (frame.path, _open(frame.path))
+            # pydicom keeps what it inflated beside the pixels.
+            require_memory(
+                voxels.nbytes + _PIXEL_BYTES * voxels[0].size + 2 * len(opened[1].get("PixelData") or b""), what
+            )
         stored = _stored(frame, opened[1])
         if stored.dtype.kind == "f" and voxels.dtype.kind == "i":
-            voxels, whole = voxels.astype(np.float32), False
+            voxels, whole = _as_float(voxels), False
         if frame.has_lut:
             voxels[n] = _looked_up(frame, opened[1], stored)
         else:
             voxels[n] = stored + int(frame.intercept) if whole else stored * frame.slope + frame.intercept
+    opened = None
     return _compact(voxels) if whole else voxels
+
+
+def _as_float(voxels: np.ndarray) -> np.ndarray:
+    """int32 as float32 in the same memory."""
+    floats = voxels.view(np.float32)
+    for plane, integers in zip(floats, voxels, strict=True):
+        plane[...] = integers.copy()
+    return floats
 
 
 def _looked_up(frame: Frame, dataset: Any, stored: np.ndarray) -> np.ndarray:
@@ -67,7 +83,12 @@ def _looked_up(frame: Frame, dataset: Any, stored: np.ndarray) -> np.ndarray:
 
 def _open(path: Path) -> Any:
     try:
-        return parse_file(path)
+        dataset = parse_file(path)
+        # pydicom decodes an element when it is first asked for.
+        dataset.get("PixelData")
+        return dataset
+    except VolumeError:
+        raise
     except Exception as error:  # pydicom raises nearly anything for bytes that break the standard
         raise VolumeError(f"{path} is a damaged DICOM file: {error}. Export it again.") from error
 

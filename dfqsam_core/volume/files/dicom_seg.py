@@ -122,14 +122,11 @@ def _header(file: Path) -> Any:
 
 
 def _bring_to_unicode(dataset: Any) -> None:
-    """Texts of several character sets, as in Japanese and Korean series, as one that highdicom takes."""
-    from pydicom.charset import python_encoding
-
-    declared = dataset.get("SpecificCharacterSet")
-    if not declared:
+    """Texts of whatever character sets, several in Japanese and Korean series, as one that highdicom takes."""
+    if not dataset.get("SpecificCharacterSet"):
         # Present but empty is what anonymizers leave of it, and no character set.
         dataset.pop("SpecificCharacterSet", None)
-    elif not isinstance(declared, str) or declared not in python_encoding:
+    else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset.decode()

@@ -9,11 +9,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...base.inputs import refuse_special_file
-from ...errors import VolumeError
+import numpy as np
 
-# The largest volume read, in bytes as stored: a 1024 x 1024 x 1000 CT. It bounds memory whatever a header says.
-MAX_VOXEL_BYTES = 2**31
+from ...base.inputs import refuse_special_file
+from ...base.memory import require_memory
+from ...errors import VolumeError
+from .voxel_types import memory_bytes
+
 # Deflate cannot shrink data more than this; a file that promises more than that is damaged or hostile.
 _DEFLATE_LIMIT = 1032
 _HEADER_BYTES = 2**20
@@ -22,7 +24,7 @@ _GZIP_MEMBER = b"\x1f\x8b"
 
 
 def check_promise(path: Path, sizes: Sequence[int], voxel_bytes: int, stored_bytes: int, compressed: bool) -> None:
-    """Raise VolumeError unless `stored_bytes` of data can hold `sizes` voxels of `voxel_bytes`, and memory can too."""
+    """Raise VolumeError unless `stored_bytes` of data can hold `sizes` voxels of `voxel_bytes`."""
     if not sizes or min(sizes) < 1:
         raise VolumeError(f"{path} gives its size as {list(sizes)}; every size must be at least 1. It is damaged.")
     needed = math.prod(sizes) * voxel_bytes
@@ -31,17 +33,11 @@ def check_promise(path: Path, sizes: Sequence[int], voxel_bytes: int, stored_byt
             f"{path} promises {' x '.join(map(str, sizes))} voxels ({needed} bytes), but the file holds only "
             f"{stored_bytes} bytes of data. It is truncated or damaged; get it again."
         )
-    check_memory(path, sizes, voxel_bytes)
 
 
-def check_memory(path: Path, sizes: Sequence[int], voxel_bytes: int) -> None:
-    """Raise VolumeError when `sizes` voxels of `voxel_bytes` are more than is read."""
-    needed = math.prod(sizes) * voxel_bytes
-    if needed > MAX_VOXEL_BYTES:
-        raise VolumeError(
-            f"{path} has {' x '.join(map(str, sizes))} voxels ({needed / 2**30:.1f} GiB); up to "
-            f"{MAX_VOXEL_BYTES / 2**30:.0f} GiB are read. Crop or resample it first."
-        )
+def check_memory(path: Path, sizes: Sequence[int], dtype: np.dtype, is_scaled: bool = False) -> None:
+    """Raise VolumeError when reading `sizes` voxels stored as `dtype`, and segmenting them, needs too much memory."""
+    require_memory(memory_bytes(sizes, dtype, is_scaled), f"{path} with {' x '.join(map(str, sizes))} voxels")
 
 
 def read_bytes(path: Path, offset: int, needed: int) -> bytes:

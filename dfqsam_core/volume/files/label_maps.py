@@ -78,7 +78,8 @@ def _read_back(path: Path, suffix: str, array: np.ndarray) -> None:
         found = readers.get(suffix, read_nrrd)(path).voxels_kji
     except VolumeError as error:
         raise OutputError(f"The label map cannot be read back: {error} Choose another disk or output.") from error
-    if not np.array_equal(found, array):
+    # Plane by plane: the comparison of a whole volume would lie beside it.
+    if not all(map(np.array_equal, found, array)):
         raise OutputError("The label map that was written gives other labels. Choose another disk or output.")
 
 
@@ -100,6 +101,7 @@ def label_suffix(path: Path) -> str:
 
 def _write_nifti(path: Path, array: np.ndarray, volume: Volume) -> None:
     import nibabel
+    from nibabel.fileholders import FileHolder
 
     header = volume.nifti_header
     nifti = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
@@ -111,7 +113,8 @@ def _write_nifti(path: Path, array: np.ndarray, volume: Volume) -> None:
     else:
         _copy_place(header, image.header)
     image.header["descrip"] = b""
-    nibabel.save(image, path)
+    # By the name alone nibabel would write another file for an ending such as .Nii.Gz.
+    image.to_file_map({"image": FileHolder(str(path))})
 
 
 def _copy_place(source: object, target: object) -> None:
@@ -131,7 +134,7 @@ def _segment_metadata(array: np.ndarray, names: Mapping[int, str]) -> dict[str, 
         "Segmentation_SourceRepresentation": "Binary labelmap",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
-    labels = sorted(set(np.unique(array).tolist()) - {0} | set(names))
+    labels = sorted(set().union(*(np.unique(plane).tolist() for plane in array)) - {0} | set(names))
     for n, label in enumerate(labels):
         # The golden angle keeps neighbouring labels apart in colour, always the same way.
         red, green, blue = colorsys.hsv_to_rgb((n * 0.381966) % 1.0, 0.6, 0.9)

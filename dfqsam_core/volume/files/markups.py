@@ -83,10 +83,17 @@ def _box(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> BoxPr
     near = np.round(corners, VOXEL_DIGITS)
     low, high = np.maximum(np.ceil(near.min(axis=0)), 0), np.minimum(np.floor(near.max(axis=0)), last)
     normal = axis_index(geometry.acquisition_axis)
-    low[normal] = high[normal] = nearest_voxel(geometry.ijk_from(center, system))[normal]
+    low[normal] = high[normal] = _middle_slice(geometry, geometry.ijk_from(center, system), normal)
     if (low > high).any():
         raise PromptError(f"The ROI of {size.tolist()} mm holds the centre of no voxel. Make it larger in 3D Slicer.")
     return BoxPrompt.at(geometry, (low, high), "IJK")
+
+
+def _middle_slice(geometry: VolumeGeometry, center_ijk: np.ndarray, normal: int) -> float:
+    """The slice of a ROI's centre; of two that it lies between, the same one in the patient however they are stored."""
+    direction = geometry.ijk_to_ras[:3, normal]
+    sign = np.sign(direction[np.abs(direction).argmax()])
+    return float(np.clip(sign * nearest_voxel(sign * center_ijk)[normal], 0, geometry.shape_ijk[normal] - 1))
 
 
 def _numbers(markup: dict[str, Any], key: str, count: int) -> list[float]:

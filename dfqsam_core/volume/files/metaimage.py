@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
-from .headers import check_promise, inflate, read_bytes, split_header, whole_numbers
+from .headers import check_memory, check_promise, inflate, read_bytes, split_header, whole_numbers
 from .voxel_types import native_voxels
 
 SUFFIXES = (".mha",)
@@ -24,17 +25,19 @@ _TYPES = {
 
 def read_metaimage(path: Path) -> Volume:
     """Read a .mha file that holds one real number per voxel; raises VolumeError for anything else."""
-    header, offset = split_header(path, rb"ElementDataFile\s*=\s*LOCAL[ \t]*\r?\n")
-    fields = _fields(path, header)
-    sizes = _sizes(path, fields)
-    dtype = _dtype(path, fields)
-    compressed = _flag(path, fields, "CompressedData")
-    check_promise(path, sizes, dtype.itemsize, path.stat().st_size - offset, compressed)
-    needed = int(np.prod(sizes, dtype=np.int64)) * dtype.itemsize
-    content = inflate(path, offset, needed) if compressed else read_bytes(path, offset, needed)
+    fields, offset = _header(path)
+    sizes, dtype = _sizes(path, fields), _dtype(path, fields)
+    read = inflate if _flag(path, fields, "CompressedData") else read_bytes
+    content = read(path, offset, math.prod(sizes) * dtype.itemsize)
     shape = (*sizes, 1)[:3]
     voxels = native_voxels(np.frombuffer(content, dtype).reshape(shape[::-1]))
     return Volume(voxels, _geometry(path, fields, len(sizes), shape), source=str(path))
+
+
+def metaimage_data_bytes(path: Path) -> int:
+    """Bytes of all voxels of a .mha file, uncompressed; raises VolumeError where the file cannot hold them."""
+    fields, _ = _header(path)
+    return math.prod(_sizes(path, fields)) * _dtype(path, fields).itemsize
 
 
 def metaimage_bytes(array_kji: np.ndarray, geometry: VolumeGeometry) -> bytes:
@@ -58,6 +61,17 @@ def metaimage_bytes(array_kji: np.ndarray, geometry: VolumeGeometry) -> bytes:
         "ElementDataFile": "LOCAL",
     }
     return "".join(f"{name} = {value}\n" for name, value in fields.items()).encode() + data
+
+
+def _header(path: Path) -> tuple[dict[str, str], int]:
+    """Fields whose promises the file can hold, and where its voxels begin, in bytes."""
+    header, offset = split_header(path, rb"ElementDataFile\s*=\s*LOCAL[ \t]*\r?\n")
+    fields = _fields(path, header)
+    sizes, dtype = _sizes(path, fields), _dtype(path, fields)
+    compressed = _flag(path, fields, "CompressedData")
+    check_promise(path, sizes, dtype.itemsize, path.stat().st_size - offset, compressed)
+    check_memory(path, sizes, dtype)
+    return fields, offset
 
 
 def _text(numbers: Iterable[float]) -> str:

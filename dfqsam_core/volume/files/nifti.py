@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import re
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,15 +17,18 @@ import numpy as np
 from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
-from .headers import MAX_VOXEL_BYTES, check_memory, check_promise, inflated
+from .headers import check_memory, check_promise, inflated
 from .links import refuse_outside
 from .nifti_place import nifti_place
 from .voxel_types import native_voxels
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 _PAIR = (".hdr.gz", ".img.gz", ".hdr", ".img")
-# Room for a header with its extensions before the voxels.
-_HEADER_BYTES = 2**22
+# How far a compressed file may unfold beyond its voxels: headers, extensions, padding.
+_SURPLUS_BYTES = 2**30
+_PIECE_VOXELS = 2**22
+# Size of a NIfTI-2 header, its first number.
+_NIFTI2_HEADER = 540
 
 
 def read_nifti(path: Path, frame: int | None = None, within: Sequence[Path] | None = None) -> Volume:
@@ -35,19 +40,35 @@ def read_nifti(path: Path, frame: int | None = None, within: Sequence[Path] | No
     place in the patient is the one that ITK and 3D Slicer show, see `nifti_place`.
     Raises VolumeError for a damaged file and for colour, complex or sheared images.
     """
-    import nibabel
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-
     for file in nifti_files(path):
         refuse_outside(file, within)
+    with _refusals(path):
+        return _volume(path, _loaded(path), frame)
+
+
+def nifti_data_bytes(path: Path) -> int:
+    """Bytes of all voxels of a NIfTI file, uncompressed; raises VolumeError where the file cannot hold them."""
+    with _refusals(path):
+        image = _loaded(path)
+        _check_data_size(path, image)
+        return math.prod(image.shape) * image.get_data_dtype().itemsize
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """What nibabel says of a file, as VolumeError or not at all."""
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    unreadable = (ImageFileError, HeaderDataError, WrapStructError)
     try:
         with warnings.catch_warnings(), _quiet(logging.getLogger("nibabel.global")):
             warnings.simplefilter("ignore")
-            return _volume(path, nibabel.load(path), frame)
+            yield
     except VolumeError:
         raise
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
+    except (*unreadable, OSError, EOFError, zlib.error, ArithmeticError, ValueError) as error:
         raise VolumeError(f"{path} cannot be read as NIfTI: {_first_line(error)}. Get the file again.") from error
 
 
@@ -60,11 +81,31 @@ def nifti_files(path: Path) -> list[Path]:
     return sorted({path, *(other for name in names if (other := path.with_name(name)).is_file())})
 
 
-def _volume(path: Path, image: Any, frame: int | None) -> Volume:
+def _loaded(path: Path) -> Any:
     import nibabel
 
+    image = _opened(path)
     if not isinstance(image, (nibabel.Nifti1Pair, nibabel.Nifti2Pair)):
         raise VolumeError(f"{path} is {type(image).__name__} of nibabel, not NIfTI. Convert it to .nii.gz.")
+    return image
+
+
+def _opened(path: Path) -> Any:
+    """nibabel's image of a file: of an ending such as .Nii.Gz nibabel itself would look for another name."""
+    import nibabel
+    from nibabel.fileholders import FileHolder
+
+    ending = re.search(r"\.nii(?=$|\.gz$)", path.name, re.IGNORECASE)
+    if ending is None or ending.group() in (".nii", ".NII"):
+        return nibabel.load(path)
+    holder = FileHolder(str(path))
+    with holder.get_prepare_fileobj("rb") as file:
+        size = file.read(4)
+    is_second = _NIFTI2_HEADER in (int.from_bytes(size, "little"), int.from_bytes(size, "big"))
+    return (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_file_map({"image": holder})
+
+
+def _volume(path: Path, image: Any, frame: int | None) -> Volume:
     dtype = image.get_data_dtype()
     if dtype.kind not in "iuf":
         kind = "complex numbers" if dtype.kind == "c" else "colours or several values per voxel"
@@ -73,33 +114,43 @@ def _volume(path: Path, image: Any, frame: int | None) -> Volume:
     shape = _spatial_shape(image.shape)
     place = nifti_place(image.header, shape)
     geometry = VolumeGeometry(place.ijk_to_ras, shape)
-    voxels = _frame(path, image, frame).reshape(shape).T
+    voxels = _voxels(image, _frame(path, image, frame)).reshape(shape, order="F").T
     return Volume(voxels, geometry, source=str(path), nifti_header=image.header.copy(), notes=place.notes)
 
 
 def _check_data_size(path: Path, image: Any) -> None:
     data = Path(image.file_map["image"].filename)
-    compressed = data.name.lower().endswith(".gz")
+    compressed = _is_compressed(data)
     offset = 0 if compressed else int(image.dataobj.offset)
-    check_promise(path, image.shape, image.get_data_dtype().itemsize, data.stat().st_size - offset, compressed)
-    if (image.dataobj.slope, image.dataobj.inter) != (1, 0):
-        # The stored voxels and their float32 lie in memory side by side.
-        check_memory(path, image.shape, image.get_data_dtype().itemsize + np.dtype(np.float32).itemsize)
-    if compressed:
-        _check_gzip(data)
+    dtype = image.get_data_dtype()
+    check_promise(path, image.shape, dtype.itemsize, data.stat().st_size - offset, compressed)
+    # Of several volumes one is read.
+    check_memory(path, _spatial_shape(image.shape), dtype, _is_scaled(image.dataobj))
 
 
-def _check_gzip(path: Path) -> None:
-    """Read a gzip stream to its end, where its checksum is compared: nibabel stops at the last voxel, before it."""
-    left, is_whole = MAX_VOXEL_BYTES + _HEADER_BYTES, False
+def _is_compressed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _gzip_bytes(path: Path, offset: int, needed: int, most_bytes: int) -> bytearray:
+    """The `needed` bytes from `offset` on of a gzip stream, which is read to its end, where its checksum is compared.
+
+    nibabel's reader would hold them twice, and stop before the checksum.
+    """
+    content, place, is_whole = bytearray(needed), 0, False
     for piece, ended in inflated(path, 0):
-        left, is_whole = left - len(piece), ended
-        if left <= 0:
-            break
-    if left <= 0:
-        raise VolumeError(f"{path} unfolds to more than {MAX_VOXEL_BYTES / 2**30:.0f} GiB. Crop or resample it first.")
+        is_whole = ended
+        start, end = max(offset, place), min(offset + needed, place + len(piece))
+        if start < end:
+            content[start - offset : end - offset] = memoryview(piece)[start - place : end - place]
+        place += len(piece)
+        if place > most_bytes:
+            raise VolumeError(f"{path} unfolds to far more than its header says. It is damaged; get it again.")
     if not is_whole:
         raise EOFError("the compressed file ended before its end marker")
+    if place < offset + needed:
+        raise EOFError(f"Expected {needed} bytes, got {max(0, place - offset)} bytes of voxels")
+    return content
 
 
 def _spatial_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -107,30 +158,46 @@ def _spatial_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return i, j, k
 
 
-def _frame(path: Path, image: Any, frame: int | None) -> np.ndarray:
-    frames = int(np.prod(image.shape[3:], dtype=np.int64))
+def _frame(path: Path, image: Any, frame: int | None) -> Any:
+    """nibabel's proxy of one volume's voxels."""
+    from nibabel.arrayproxy import ArrayProxy
+
+    frames = math.prod(image.shape[3:])
     if frame is not None and not 0 <= frame < frames:
         raise VolumeError(f"{path} has the frames 0 to {frames - 1}; there is no frame {frame}.")
     if frames > 1 and frame is None:
         raise VolumeError(f"{path} has {frames} volumes. Choose one with --frame 0 to {frames - 1}.")
-    if frames == 1:
-        return _scaled(image.dataobj)
-    index = np.unravel_index(frame or 0, image.shape[3:], order="F")
-    place = (Ellipsis, *index)
-    return native_voxels(image.dataobj[place])
+    shape, stored = _spatial_shape(image.shape), image.dataobj
+    offset = stored.offset + (frame or 0) * math.prod(shape) * stored.dtype.itemsize
+    return ArrayProxy(stored.file_like, (shape, stored.dtype, offset, stored.slope, stored.inter))
 
 
-def _scaled(proxy: Any) -> np.ndarray:
-    """All voxels, scaled slice by slice: nibabel makes float64 of them, which no whole volume has to be at once."""
+def _is_scaled(proxy: Any) -> bool:
+    return (proxy.slope, proxy.inter) != (1, 0)
+
+
+def _stored(image: Any, proxy: Any) -> np.ndarray:
+    """Voxels as the file has them, flat, the first index fastest."""
+    data, voxel_bytes = Path(image.file_map["image"].filename), proxy.dtype.itemsize
+    if not _is_compressed(data):
+        return np.asanyarray(proxy.get_unscaled()).reshape(-1, order="F")
+    most_bytes = image.dataobj.offset + math.prod(image.shape) * voxel_bytes + _SURPLUS_BYTES
+    content = _gzip_bytes(data, proxy.offset, math.prod(proxy.shape) * voxel_bytes, most_bytes)
+    return np.frombuffer(content, proxy.dtype)
+
+
+def _voxels(image: Any, proxy: Any) -> np.ndarray:
+    """All voxels, scaled piece by piece: nibabel makes float64 of them, which no whole volume has to be at once."""
     from nibabel.volumeutils import apply_read_scaling
 
-    stored = np.asanyarray(proxy.get_unscaled())
-    if (proxy.slope, proxy.inter) == (1, 0):
+    stored = _stored(image, proxy)
+    if not _is_scaled(proxy):
         return native_voxels(stored)
-    voxels = np.empty(stored.shape, np.float32, order="F")
+    voxels = np.empty(stored.shape, np.float32)
     with np.errstate(over="ignore"):
-        for n in range(stored.shape[-1]):
-            voxels[..., n] = apply_read_scaling(stored[..., n], proxy.slope, proxy.inter)
+        for start in range(0, stored.size, _PIECE_VOXELS):
+            piece = slice(start, start + _PIECE_VOXELS)
+            voxels[piece] = apply_read_scaling(stored[piece], proxy.slope, proxy.inter)
     return voxels
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...base.memory import require_memory
 from ...errors import VolumeError
 from ..geometry import VolumeGeometry
 from ..volume import Volume
@@ -18,7 +19,7 @@ from .voxel_types import native_voxels
 
 SUFFIXES = (".nrrd",)
 # Samples as text take fifty times their memory while they are parsed.
-_MAX_TEXT_SAMPLES = 2**24
+_MAX_TEXT_SAMPLES, _TEXT_SAMPLE_BYTES = 2**24, 100
 
 
 def read_nrrd(path: Path) -> Volume:
@@ -77,7 +78,8 @@ def _text_samples(header: NrrdHeader) -> np.ndarray:
     count = int(np.prod(header.sizes, dtype=np.int64))
     if count > _MAX_TEXT_SAMPLES:
         raise VolumeError(f"{header.path} has {count} voxels as text, too many. Save it again with gzip.")
-    words = header.path.read_bytes()[header.offset :].split()[:count]
+    require_memory(3 * header.path.stat().st_size + _TEXT_SAMPLE_BYTES * count, str(header.path))
+    words = header.path.read_bytes()[header.offset :].split(maxsplit=count)[:count]
     try:
         samples = np.array(list(map(int if header.dtype.kind in "iu" else float, words)), header.dtype)
     except (ValueError, OverflowError) as error:

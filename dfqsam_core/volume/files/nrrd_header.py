@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import VolumeError
-from .headers import check_promise, split_header, whole_numbers
+from .headers import check_memory, check_promise, split_header, whole_numbers
 
 _TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
@@ -111,6 +111,7 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
         raise VolumeError(f"{path} leaves a gap before its voxels. Save it again as one .nrrd file.")
     sample_bytes = 1 if header.encoding == "text" else header.dtype.itemsize
     check_promise(path, header.sizes, sample_bytes, path.stat().st_size - offset, header.encoding == "gzip")
+    check_memory(path, header.sizes, header.dtype)
     return header
 
 

@@ -7,12 +7,15 @@ from typing import Generic, TypeVar
 
 Step = TypeVar("Step")
 
+# Some 25 kB each; the oldest actions are forgotten when there are more.
+_MOST_STEPS = 10_000
+
 
 class History(Generic[Step]):
     """Actions of one or more steps each. It hands the steps out; who asked for them changes what they are about.
 
     A step counts as moved when the one after it is asked for: an iterator that is dropped, for instance because a step
-    failed, leaves that step and those after it where they were.
+    failed, leaves that step and those after it where they were. The newest action is always kept.
     """
 
     def __init__(self) -> None:
@@ -44,6 +47,8 @@ class History(Generic[Step]):
         """These were done, in this order, as one action; what was undone before cannot be repeated any more."""
         self._done.append(list(steps))
         self._undone.clear()
+        while len(self._done) > 1 and sum(map(len, self._done)) > _MOST_STEPS:
+            del self._done[0]
 
     def undo(self) -> Iterator[Step]:
         """Steps of the last action, the last one first, to be taken back one after the other; nothing without one."""

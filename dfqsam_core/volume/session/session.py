@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
 from ..geometry import AXES, axis_index
-from ..prompts import MAX_LABEL, PointPrompt, Prompt, can_predict, with_prompt, without_prompt
+from ..prompts import MAX_LABEL, PointPrompt, Prompt, can_predict, check_name, with_prompt, without_prompt
 from ..slices import SliceKey, plane_shape
 from ..volume import Volume
 from ..window import WindowLevel, choose_window
@@ -133,9 +133,11 @@ class VolumeSession:
         return self._history.can_redo
 
     def add_segment(self, label: int, name: str, overwrite: bool = False) -> Segment:
-        """Add a segment; earlier ones keep their voxels unless `overwrite`. Raises PromptError for a label in use."""
+        """Add a segment; earlier ones keep their voxels unless `overwrite`. Raises PromptError for a label in use
+        and for a name that no file can hold."""
         if not 1 <= label <= MAX_LABEL or label in self._segments:
             raise PromptError(f"The label {label} is in use or not in 1..{MAX_LABEL}. Choose another.")
+        check_name(name)
         self._segments[label] = Segment(label, name, overwrite)
         return self._segments[label]
 
@@ -195,6 +197,10 @@ class VolumeSession:
     def slices_of(self, label: int) -> list[SliceKey]:
         """The slices on which the segment has prompts or a mask, by axis and index."""
         return sorted([key for owner, key in self._states if owner == label])
+
+    def states(self) -> dict[Place, SliceState]:
+        """What every label has on every slice where it has something; a new dictionary."""
+        return dict(self._states)
 
     def all_prompts(self) -> dict[Place, tuple[Prompt, ...]]:
         """The prompts of every label and slice that has some, in order."""

@@ -32,23 +32,34 @@ _MAX_CANDIDATES, _MAX_LOW_RES_SIDE = 4, 256
 
 def save_session(path: str | os.PathLike, session: VolumeSession, force: bool = False) -> None:
     """Write the state of `session` (not its undo history) as JSON; raises OutputError as `atomic_output` does."""
-    content = {
+    segments = [
+        {"label": segment.label, "name": segment.name, "overwrite": segment.overwrite}
+        | {"slices": [slice_json(key, session.state(segment.label, key)) for key in session.slices_of(segment.label)]}
+        for segment in session.segments
+    ]
+    content = session_head(session, session.volume.source) | {"segments": segments}
+    with atomic_output(path, force) as temporary:
+        temporary.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def session_head(session: VolumeSession, source: str = "") -> dict[str, Any]:
+    """What a session file says beside its segments; source: the volume's name in it."""
+    return {
         "format": _FORMAT,
         "volume": {
-            "source": session.volume.source,
+            "source": source,
             "digest": session.volume.digest,
             "ijk_to_ras": session.volume.geometry.ijk_to_ras.tolist(),
         },
         "model_digest": session.model_digest,
         "window": {"width": session.window.width, "level": session.window.level, "source": session.window.source},
-        "segments": [
-            {"label": segment.label, "name": segment.name, "overwrite": segment.overwrite}
-            | {"slices": [_slice_json(session, segment.label, key) for key in session.slices_of(segment.label)]}
-            for segment in session.segments
-        ],
     }
-    with atomic_output(path, force) as temporary:
-        temporary.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def slice_json(key: SliceKey, state: SliceState) -> dict[str, Any]:
+    """What a session file says of one segment on one slice."""
+    entry = {"axis": key.axis, "index": key.index, "prompts": [prompt_json(prompt) for prompt in state.prompts]}
+    return entry if state.prediction is None else entry | {"prediction": _prediction_json(state.prediction)}
 
 
 def restore_session(
@@ -79,13 +90,6 @@ def _is_same_place(matrix: Any, volume: Volume) -> bool:
     except (TypeError, ValueError, OverflowError):
         return False
     return found.shape == (4, 4) and np.allclose(found, volume.geometry.ijk_to_ras, rtol=0, atol=_ROUNDED_MM)
-
-
-def _slice_json(session: VolumeSession, label: int, key: SliceKey) -> dict[str, Any]:
-    prompts = [prompt_json(prompt) for prompt in session.prompts(label, key)]
-    prediction = session.prediction(label, key)
-    entry = {"axis": key.axis, "index": key.index, "prompts": prompts}
-    return entry if prediction is None else entry | {"prediction": _prediction_json(prediction)}
 
 
 def _prediction_json(prediction: SlicePrediction) -> dict[str, Any]:
@@ -136,7 +140,7 @@ def _prediction(item: Any, where: str, shape: tuple[int, int]) -> SlicePredictio
     masks = _unpacked(keys["masks"], where, np.dtype(np.uint8), (count, -(-shape[0] * shape[1] // 8)))
     low_res = _unpacked(keys["low_res_masks"], where, np.dtype("<f2"), (count, side, side)).astype(np.float16)
     iou = np.where([value is None for value in estimates], np.nan, numbers).astype(np.float32)
-    return SlicePrediction(masks, shape, iou, low_res, chosen)
+    return SlicePrediction.packed(masks, shape, iou, low_res, chosen)
 
 
 def _window(item: Any) -> WindowLevel:
