@@ -18,6 +18,8 @@ from DFQSAMSlicerLib.verification.verify import require_empty_scene, verify
 from DFQSAMSlicerLib.verification.walk import ScriptStage
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from dfqsam_core.errors import OutputError
+
 
 class NoWalk:
     """What steps of these tests need of a walk: no pictures."""
@@ -97,6 +99,20 @@ def test_a_report_takes_the_place_of_the_one_before(tmp_path):
         path = write_report([Outcome("Step", "passed", sentence)], tmp_path / "new")
     assert [file.name for file in (tmp_path / "new").iterdir()] == [path.name]
     assert "second" in path.read_text("utf-8")
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be made"):
+        write_report([Outcome("Step", "passed", "")], tmp_path / "file" / "below")
+
+
+def test_a_slicer_without_slice_views_says_so_and_fails_nothing(world, tmp_path):
+    world.scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
+    outcomes, _ = verify(ScriptStage(tuple), lambda _: None, tmp_path)
+    assert [outcome.state for outcome in outcomes[:2]] == ["passed", "skipped"]
+    assert outcomes[1].sentence == "There are no slice views here, so nothing can be clicked."
+    assert not has_failed(outcomes), outcomes
 
 
 def test_a_picture_shows_the_slice_as_it_is_stored_with_the_masks_outline(tmp_path):

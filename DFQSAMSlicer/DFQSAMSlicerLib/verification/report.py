@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 from dfqsam_core.base.outputs import atomic_output
+from dfqsam_core.errors import OutputError
 
 from .timing import FAILED, PASSED, SKIPPED, Outcome, Picture
 
@@ -85,7 +86,10 @@ def write_report(outcomes: Sequence[Outcome], folder: Path) -> Path:
 
     Raises OutputError when the folder cannot be written into; an earlier page stays then.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}. Name another one.") from error
     with atomic_output(folder / REPORT_NAME, force=True) as temporary:
         temporary.write_text(page(outcomes, surroundings()), encoding="utf-8")
     return folder / REPORT_NAME

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import slicer
 
@@ -30,8 +29,8 @@ def run_self_test(say: Callable[[str], object]) -> str:
     """
     require_empty_scene()
     widget = getattr(slicer.modules, "DFQSAMSlicerWidget", None)
-    panel: Any = None if widget is None else widget.shownPanel()
-    stage = ScriptStage(_views()) if panel is None else PanelStage(*panel, _views())
+    panel = None if widget is None else widget.shownPanel()
+    stage: Stage = ScriptStage(_views()) if panel is None else PanelStage(panel[0], panel[1], _views())
     outcomes, report = verify(stage, say, report_folder())
     say(f"{summary(outcomes)}\nReport: {report}")
     quit_where_testing(outcomes)
