@@ -71,6 +71,8 @@ def _unpack(path: Path, root: Path) -> None:
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
     if len(members) > _MOST_FILES:
         raise VolumeError(f"{path} has {len(members)} files; up to {_MOST_FILES} are opened here. Save it with fewer.")
+    if not all(member.filename for member in members):
+        raise VolumeError(f"{path} has a file without a name, so it is no scene of Slicer. Choose another .mrb file.")
     if any(member.compress_type not in _METHODS for member in members):
         raise VolumeError(f"{path} is packed in a way that Slicer does not use. Save it again in Slicer.")
     require_memory(sum(member.file_size for member in members), f"The scene {path}")

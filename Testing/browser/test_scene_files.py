@@ -127,3 +127,13 @@ def test_a_scene_of_very_many_files_is_refused(tmp_path: Path) -> None:
         for number in range(10_001):
             archive.writestr(str(number), b"")
     refused_scene(tmp_path / "a.mrb", "10001 files")
+
+
+def test_a_scene_with_a_nameless_file_is_refused(tmp_path: Path) -> None:
+    """Found by the fuzzer: seed 1, number 3697."""
+    scene = a_scene(tmp_path / "a.mrb", a_nrrd(tmp_path / "a.nrrd"))
+    content = scene.read_bytes()
+    start = content.index(b"PK\1\2")
+    # A name that starts with a zero byte is empty.
+    scene.write_bytes(content[: start + 46] + b"\0" + content[start + 47 :])
+    refused_scene(scene, "without a name")
