@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import unicodedata
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +17,8 @@ from .slices import SliceKey
 
 Voxel = tuple[int, int, int]
 MAX_LABEL = 65535
+# Control characters and halves of characters, Unicode's categories Cc and Cs.
+_NO_TEXT = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 MAX_NAME = 1000
 # The decoder compares each prompt with each other one.
 MAX_PROMPTS_OF_SLICE = 1000
@@ -159,7 +161,7 @@ def check_name(name: str) -> None:
     """Raise PromptError for a segment's name that is too long, or has characters that no file can hold."""
     if len(name) > MAX_NAME:
         raise PromptError(f"A segment's name has {len(name)} characters; up to {MAX_NAME} are kept. Shorten it.")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+    if _NO_TEXT.search(name):
         raise PromptError(f"The segment's name {name!r} has a character that no text can hold. Choose another name.")
 
 

@@ -68,7 +68,7 @@ def test_what_a_posing_program_unpacks_is_not_kept_for_this_processor(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     code = (
         "import sys\nfrom pathlib import Path\nfrom dfqsam_core.runtime import model\n"
-        "from dfqsam_core.runtime.engines.unpacked_cache import user_cache_folder\n"
+        "from dfqsam_core.base.system.folders import user_cache_folder\n"
         "model._LEAST_CACHED_BYTES = 0\nmodel.load_model(sys.argv[1], threads=1)\n"
         "Path(sys.argv[2]).write_text(str(len(list(user_cache_folder().iterdir()))))\n"
     )

@@ -93,3 +93,9 @@ def test_outputs_that_differ_in_case_are_one_where_the_disk_ignores_case(
 def test_lines_of_commas_alone_are_skipped(tmp_path):
     (tmp_path / "t.csv").write_text("volume,prompts,output\na.nii,p.json,a.nrrd\n,,\n\n , ,\nb.nii,p.json,b.nrrd\n")
     assert [(row.line, row.output.name) for row in read_table(tmp_path / "t.csv")] == [(2, "a.nrrd"), (6, "b.nrrd")]
+
+
+def test_a_name_with_a_null_character_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"volume,prompts,output\na.nii,p.json,a\x00.nrrd\n")
+    with pytest.raises(ConfigError, match=r"Line 2 of .* null character"):
+        read_table(tmp_path / "t.csv")

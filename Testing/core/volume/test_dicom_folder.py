@@ -21,6 +21,9 @@ from Testing.support.dicom_series import FIRST_LPS, change, hounsfield, pydicom_
 
 from .oddities import linked_folder, system_files
 
+# Without a time stamp: each process of a test run names its tests by it.
+_PACKED = gzip.compress(b"x", mtime=0)
+
 
 @pytest.mark.parametrize("length", range(0, 1100, 37))
 def test_a_file_cut_anywhere_is_refused_by_name(tmp_path: Path, length: int) -> None:
@@ -46,7 +49,12 @@ def test_names_tell_what_could_be_a_slice(tmp_path: Path, name: str, content: by
 @pytest.mark.parametrize("name", ["IM0005", "1.2.840.5", "slice5.xyz"])
 @pytest.mark.parametrize(
     ("behind", "content"),
-    [("", b"<html>404</html>"), ("", gzip.compress(b"x", mtime=0)), (".gz", gzip.compress(b"x", mtime=0)), (".part", b"")],
+    [
+        ("", b"<html>404</html>"),
+        ("", gzip.compress(b"x", mtime=0)),
+        (".gz", gzip.compress(b"x", mtime=0)),
+        (".part", b""),
+    ],
 )
 def test_what_is_named_as_a_slice_is_one_whatever_it_holds(
     tmp_path: Path, name: str, behind: str, content: bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import resource
 import sys
@@ -37,7 +38,14 @@ def resident_memory_bytes() -> int | None:
 def physical_memory_bytes() -> int | None:
     """Memory that this process can have at most: the machine's, or less where a container or `ulimit` says so."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), resource.getrlimit(resource.RLIMIT_AS)[0]]
-    for path in _CONTAINER_LIMITS:
+    return min((limit for limit in (*limits, *_told(_CONTAINER_LIMITS)) if limit > 0), default=None)
+
+
+@functools.cache
+def _told(paths: tuple[Path, ...]) -> tuple[int, ...]:
+    """Numbers that these files of the system hold; a process keeps its limits, so they are read once."""
+    found = []
+    for path in paths:
         with contextlib.suppress(OSError, ValueError):
-            limits.append(int(path.read_text(encoding="utf-8")))
-    return min((limit for limit in limits if limit > 0), default=None)
+            found.append(int(path.read_text(encoding="utf-8")))
+    return tuple(found)

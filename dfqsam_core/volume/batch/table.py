@@ -89,6 +89,8 @@ def _row(source: Path, folder: Path, line: int, cells: dict[str, str | None]) ->
         raise ConfigError(f"Line {line} of {source} has {found}. Repair the line.")
     if texts["frame"] and not (texts["frame"].isascii() and texts["frame"].isdigit()):
         raise ConfigError(f"Line {line} of {source} has the frame {texts['frame']!r}; frames are counted from 0.")
+    if any("\0" in texts[name] for name in _REQUIRED):
+        raise ConfigError(f"Line {line} of {source} has a name with a null character. Repair the line.")
     volume, prompts, output = (Path(os.path.abspath(folder / _file_name(texts[name]))) for name in _REQUIRED)
     frame = int(texts["frame"]) if texts["frame"] else None
     return BatchRow(line, volume, prompts, output, frame, texts["series"] or None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -274,11 +275,13 @@ class VolumeSession:
     def _check(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
         if label not in self._segments:
             raise PromptError(f"There is no segment with the label {label}. Add it first.")
-        if not 0 <= key.index < self.volume.geometry.shape_ijk[axis_index(key.axis)]:
+        shape_ijk = self.volume.geometry.shape_ijk
+        if not 0 <= key.index < shape_ijk[axis_index(key.axis)]:
             raise PromptError(f"The volume has no slice {key.axis} = {key.index}.")
         for prompt in prompts:
-            corners = (prompt.ijk,) if isinstance(prompt, PointPrompt) else (prompt.low_ijk, prompt.high_ijk)
-            if prompt.slice != key or not all(map(self.volume.geometry.contains, corners)):
+            low, high = (prompt.ijk,) * 2 if isinstance(prompt, PointPrompt) else (prompt.low_ijk, prompt.high_ijk)
+            is_inside = min(low) >= 0 and all(map(operator.lt, high, shape_ijk))
+            if prompt.slice != key or not is_inside:
                 raise PromptError(f"The prompt {prompt} is not on slice {key.axis} = {key.index} of the volume.")
 
 
