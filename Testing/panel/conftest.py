@@ -29,6 +29,15 @@ def pytest_report_header() -> str:
     return f"Slicer's Base/Python: {os.environ.get('SLICER_BASE_PYTHON') or 'stand-ins of Testing/support'}"
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Delete what asked for it, as Slicer's loop does in its next turn; kept until the end, it would go in a heap."""
+    yield
+    from PySide6 import QtCore
+
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
+
+
 @pytest.fixture(scope="session")
 def qt_application() -> Any:
     """The application; `qt`, `ctk` and Slicer's base classes can be imported from now on."""
