@@ -17,6 +17,7 @@ from dfqsam_core.errors import OutputError
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.volume import (
     PointPrompt,
+    SliceKey,
     Volume,
     VolumeGeometry,
     VolumeSession,
@@ -24,6 +25,7 @@ from dfqsam_core.volume import (
     save_session,
     write_label_map,
 )
+from dfqsam_core.volume.batch.record import write_record
 from Testing.support.dicom_series import write_series
 from Testing.support.packed import packed_toy
 
@@ -31,6 +33,7 @@ from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 
 SUFFIXES = [".nii.gz", ".nii", ".nrrd", ".seg.nrrd", ".mha"]
 Write = Callable[[], None]
+WriteValue = Callable[[int], None]
 
 
 def bytes_allowed(size: int, write: Write) -> bool:
@@ -112,25 +115,73 @@ def test_a_dicom_seg_is_the_old_one_or_the_whole_new_one(tmp_path: Path) -> None
 def test_a_writer_that_is_killed_leaves_a_whole_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"labels{suffix}"
     volume = Volume(np.zeros((6, 40, 40)), VolumeGeometry(np.eye(4), (40, 40, 6)))
-    write_label_map(path, random_labels(0), volume)
+
+    def write(value: int) -> None:
+        write_label_map(path, random_labels(value), volume, force=True)
+
+    write(0)
     for killed_after in range(1, 8):
-        done = numbers_written_until_killed(path, volume, killed_after)
+        done = written_until_killed(write, killed_after)
         found = read_volume(path).voxels_kji
         assert any(np.array_equal(found, random_labels(value)) for value in (done, done + 1))
+
+
+def _report(path: Path) -> WriteValue:
+    return lambda value: write_json(path, {"value": value, "rest": list(range(5000))}, force=True)
+
+
+def _record(path: Path) -> WriteValue:
+    return lambda value: write_record(path, {"value": value}, Path(__file__), {"rest": list(range(5000))}, force=True)
+
+
+def _model(path: Path) -> WriteValue:
+    models = [packed_toy(seed) for seed in range(2)]
+    return lambda value: write_model(path, models[value % 2], force=True)
+
+
+def _session(path: Path) -> WriteValue:
+    volume = Volume(np.arange(1000.0).reshape(10, 10, 10), VolumeGeometry(np.eye(4), (10, 10, 10)))
+    session = VolumeSession(volume, MODEL, BYTE_WINDOW, predictor=GreyPredictor())
+    session.add_segment(1, "block")
+
+    def write(value: int) -> None:
+        session.set_prompts(1, SliceKey("K", 1), (PointPrompt((value % 10, 1, 1)),))
+        save_session(path, session, force=True)
+
+    return write
+
+
+@pytest.mark.parametrize("writer", [_report, _record, _model, _session], ids=lambda writer: writer.__name__)
+def test_every_other_writer_that_is_killed_leaves_a_whole_file(
+    tmp_path: Path, writer: Callable[[Path], WriteValue]
+) -> None:
+    """The file is byte for byte one that the same writer makes in peace."""
+    path, peaceful = tmp_path / "out", tmp_path / "peaceful"
+    peaceful.mkdir()
+    writer(path)(0)
+    written = writer(peaceful / "out")
+    name = next(found.name for found in tmp_path.iterdir() if found.is_file())
+    for killed_after in (1, 2, 3, 5, 8):
+        done = written_until_killed(writer(path), killed_after)
+        whole = []
+        for value in (done, done + 1):
+            written(value)
+            whole.append((peaceful / name).read_bytes())
+        assert (tmp_path / name).read_bytes() in whole
 
 
 def random_labels(value: int) -> np.ndarray:
     return np.random.default_rng(value).integers(0, 200, (6, 40, 40))
 
 
-def numbers_written_until_killed(path: Path, volume: Volume, killed_after: int) -> int:
-    """Let another process write label maps 1, 2, 3... over each other, kill it, and return the last one it told of."""
+def written_until_killed(write: Callable[[int], None], killed_after: int) -> int:
+    """Let another process write 1, 2, 3... over each other, kill it, and return the last one it told of."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             for value in itertools.count(1):
-                write_label_map(path, random_labels(value), volume, force=True)
+                write(value)
                 os.write(writing, bytes([value % 256]))
         finally:
             os._exit(1)
