@@ -76,7 +76,7 @@ class Files:
             self.logic.listen()
             node = add_volume(self.logic.world.scene, volume, name or path.name)
             self.logic.use_volume(volume, node)
-            self.logic.say(kept)
+            self.logic.say(" ".join(filter(None, (kept, *volume.notes))))
             if label_volume is not None:
                 self.logic.use_segmentation(add_label_map(node, volume, label_volume, "labels", {}))
             elif labels is not None:

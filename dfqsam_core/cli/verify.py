@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.outputs import refuse_overwrite, write_text
-from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
+from .console import (
+    DONE,
+    Subparsers,
+    add_report_options,
+    check_report,
+    print_notes,
+    progress_callback,
+    say,
+    write_report,
+)
 from .files import declare_files
 from .tables import print_table
 
@@ -89,24 +98,25 @@ def run(args: argparse.Namespace) -> int:
     """Compare the models, print the tables, write the reports, check the drop."""
     from ..evaluate import check_drop
 
-    _check(args)
+    notes = _check(args)
     with progress_callback(args) as progress:
         evaluator = open_evaluator(args, args.reference, progress)
         comparison = evaluator.compare(args.model, progress)
-        result = comparison.report() | _layers(args, evaluator)
+        result = comparison.report() | _layers(args, evaluator) | {"notes": notes}
         _write_html(args, comparison, result)
     write_report(args, result)
     _print(result)
+    print_notes(notes)
     check_drop(result["rows"], args.max_drop)
     return DONE
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Refuse before the long work what would stop it, or its reports, afterwards."""
+def _check(args: argparse.Namespace) -> list[str]:
+    """Refuse before the long work what would stop it, or its reports, afterwards; what is to be said of the model."""
     from ..store.description import describe_file
 
     check_report(args)
-    describe_file(args.model)
+    described = describe_file(args.model)
     if args.html is not None:
         from ..evaluate import html_report  # noqa: F401 (its libraries may be missing)
 
@@ -115,6 +125,7 @@ def _check(args: argparse.Namespace) -> None:
         from ..evaluate.layer_noise import check_parts
 
         check_parts(args.model, args.reference)
+    return list(described.get("card", described).get("notes", ()))
 
 
 def _layers(args: argparse.Namespace, evaluator: Evaluator) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dfqsam_core.cli.main import main
 from dfqsam_core.runtime import load_model
 from dfqsam_core.runtime.engines import choice as engine_choice
 from dfqsam_core.runtime.engines.openvino import openvino_version
+from dfqsam_core.store.model_file import StoredModel, read_model, write_model
 from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.labelled_volume import write_labelled_volume
 
@@ -80,6 +81,19 @@ def test_verify_exits_by_the_allowed_drop(
     assert ("more than -100.0 points" in shown.err) == (code == 3)
     # 27 layers, and four quantizers in each of three attentions.
     assert report["model"]["quantizers"]["activations"] == 39
+
+
+def test_verify_says_what_was_changed_to_make_a_network_run(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, report = read_model(folder / "m.safetensors"), tmp_path / "v.json"
+    card = {**model.card, "notes": ["Made for 1024-pixel images."]}
+    write_model(tmp_path / "m.safetensors", StoredModel(model.architecture, card, model.tensors))
+    line = ["verify", str(tmp_path / "m.safetensors"), "--reference", str(folder / "float.safetensors")]
+    options = ["--data", str(folder / "data"), "--max-drop", "100", "--report", str(report), "--every", "1"]
+    assert main([*line, *options, "--threads", "1", "--progress", "none"]) == 0
+    assert "Note: Made for 1024-pixel images." in capsys.readouterr().out
+    assert json.loads(report.read_text())["notes"] == ["Made for 1024-pixel images."]
 
 
 @pytest.mark.parametrize(
