@@ -110,7 +110,7 @@ def other_slicer(endless, tmp_path):
     """Another process that begins such a job, looks after it, and says the child's number; killed with the test."""
     code = (
         "import time; from pathlib import Path\n"
-        "from DFQSAMSlicerLib import quantization_job as room\n"
+        "from dfqsam_scene.jobs import quantization as room\n"
         "room._HEARTBEAT_SECONDS = 0.1\n"
         f"settings = room.QuantizationSettings(**{vars(endless)!r})\n"
         f"job = room.QuantizationJob.start(settings, Path({str(tmp_path / 'jobs')!r}))\n"

@@ -9,15 +9,17 @@ import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dfqsam_core.store.model_file import write_model
 from Testing.support.finished import wait_for
-from Testing.support.layout import LayoutManager
 from Testing.support.packed_toy import calibrated_toy
 from Testing.support.scene_fixtures import a_volume_node, calibrated_file, model_file, phantom_file, world
+
+if TYPE_CHECKING:
+    from Testing.support.layout import LayoutManager
 
 __all__ = ["a_volume_node", "calibrated_file", "model_file", "phantom_file", "world"]
 
@@ -119,6 +121,8 @@ def views(world: Any, slicer_app: Any) -> Views:
         composite.SetLayoutName(name)
         composite.SetSingletonTag(name)
         world.scene.AddNode(composite)
+    from Testing.support.layout import LayoutManager
+
     layout = LayoutManager(dict(zip(("Red", "Green", "Yellow"), nodes, strict=True)))
     slicer_app.layoutManager = lambda: layout
     return Views(*nodes, world.scene.AddNode(slicer.vtkMRMLCrosshairNode()), layout)

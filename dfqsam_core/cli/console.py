@@ -145,3 +145,6 @@ def _display(kind: str) -> Iterator[ProgressCallback]:
 def _json_line(progress: Progress) -> None:
     fields = {name: getattr(progress, name) for name in ("stage", "done", "total", "message")}
     print(json.dumps(fields), file=sys.stderr, flush=True)
+    # The program that asked for these lines has ended: nobody waits for the result.
+    if getattr(sys.stderr, "reader_is_gone", False):
+        raise Cancelled

@@ -29,10 +29,11 @@ def forgiving_console() -> Iterator[None]:
 
 
 class _PatientStream:
-    """A text stream that swallows what it cannot write, and remembers why."""
+    """A text stream that swallows what it cannot write, and remembers why; reader_is_gone: of a pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._fault, self._is_broken = stream, "", False
+        self.reader_is_gone = False
         with contextlib.suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
 
@@ -64,6 +65,7 @@ class _PatientStream:
     def _note(self, error: Exception) -> None:
         # Whoever closed the other end of a pipe, such as `head`, has seen enough.
         self._is_broken = True
+        self.reader_is_gone |= isinstance(error, BrokenPipeError)
         if not isinstance(error, BrokenPipeError):
             self._fault = str(getattr(error, "strerror", None) or error)
 
