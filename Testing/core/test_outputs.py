@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core.base.outputs import atomic_output, refuse_overwrite
+from dfqsam_core.base.system.names import fault_of_name
 from dfqsam_core.errors import OutputError
 
 
@@ -104,3 +105,13 @@ def test_names_and_devices_are_tried_before_the_work(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="a device or a link to nothing"):
             refuse_overwrite(path, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
+def test_a_name_that_the_system_takes_for_something_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows the result went into a device."""
+    monkeypatch.setattr("dfqsam_core.base.outputs.fault_of_name", lambda name: fault_of_name(name, "win32"))
+    with pytest.raises(OutputError, match="is that of a device on Windows"):
+        refuse_overwrite(tmp_path / "con.nii.gz", force=False)
+    assert refuse_overwrite(tmp_path / "labels.nii.gz", force=False) == tmp_path / "labels.nii.gz"

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import OutputError
 from .system.files import replace_file
+from .system.names import fault_of_name
 
 # What a share answers that knows no such call; the file itself is as good as elsewhere.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM}
@@ -24,9 +25,11 @@ def refuse_overwrite(path: str | os.PathLike, force: bool) -> Path:
     """Return `path` when it may be written, which is tried: a file is made beside it and removed.
 
     Raises OutputError when it exists and `force` is not set, when it is no plain file, when its folder is missing or
-    read-only, or when its name is too long for the file system.
+    read-only, or when its name is too long for the file system or one that the system takes for something else.
     """
     target = Path(path)
+    if (fault := fault_of_name(target.name)) is not None:
+        raise OutputError(f"The name of the output {target} {fault}. Choose another name.")
     if target.is_dir():
         raise OutputError(f"The output {target} is a folder. Give the name of a file to write.")
     # A link to nothing is there, too.
