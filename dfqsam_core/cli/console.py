@@ -16,6 +16,7 @@ from ..errors import CheckFailed, DFQSAMError, readable
 from ..progress import Cancelled, Progress, ProgressCallback
 from .files import refuse_inputs_as_outputs
 from .interrupt import cancel_on_signals
+from .streams import reader_is_gone
 
 DONE, WRONG_INPUT, FAILED_CHECK, CANCELLED = 0, 2, 3, 130
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what add_subparsers() returns
@@ -146,5 +147,5 @@ def _json_line(progress: Progress) -> None:
     fields = {name: getattr(progress, name) for name in ("stage", "done", "total", "message")}
     print(json.dumps(fields), file=sys.stderr, flush=True)
     # The program that asked for these lines has ended: nobody waits for the result.
-    if getattr(sys.stderr, "reader_is_gone", False):
+    if reader_is_gone(sys.stderr):
         raise Cancelled

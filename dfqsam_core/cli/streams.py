@@ -28,6 +28,11 @@ def forgiving_console() -> Iterator[None]:
                 print(f"Standard output could not be written: {faults[0]}.", file=before[1])
 
 
+def reader_is_gone(stream: TextIO | None) -> bool:
+    """Whether the other end of a forgiving console's pipe was found closed; of any other stream it is not known."""
+    return isinstance(stream, _PatientStream) and stream.reader_is_gone
+
+
 class _PatientStream:
     """A text stream that swallows what it cannot write, and remembers why; reader_is_gone: of a pipe."""
 
