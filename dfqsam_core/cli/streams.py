@@ -28,7 +28,7 @@ def forgiving_console() -> Iterator[None]:
                 print(f"Standard output could not be written: {faults[0]}.", file=before[1])
 
 
-def reader_is_gone(stream: TextIO | None) -> bool:
+def reader_is_gone(stream: object) -> bool:
     """Whether the other end of a forgiving console's pipe was found closed; of any other stream it is not known."""
     return isinstance(stream, _PatientStream) and stream.reader_is_gone
 
