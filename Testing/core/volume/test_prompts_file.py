@@ -98,7 +98,7 @@ BROKEN = {
     "unknown key on top": (content() | {"colour": 1}, "unknown key 'colour'"),
     "unknown key in a segment": (content(colour=1), "unknown key 'colour'"),
     "unknown key in a prompt": (content(prompts=[POINT | {"colour": 1}]), "unknown key 'colour'"),
-    "unknown prompt": (content(prompts=[{"type": "lasso"}]), "lasso"),
+    "unknown prompt": (content(prompts=[{"type": "ellipse"}]), "ellipse"),
     "prompt no object": (content(prompts=[5]), "type None"),
     "axis unknown": (content(prompts=[POINT | {"axis": "Z"}]), "I, J or K"),
     "axis of two letters": (content(prompts=[POINT | {"axis": "IJ"}]), "I, J or K"),

@@ -13,8 +13,9 @@ from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
 from ...runtime.predictor import Predictor as ImagePredictor
 from ..geometry import AXES
-from ..prompts import BoxPrompt, PointPrompt, Prompt
+from ..prompts import PointPrompt, Prompt, is_outline
 from ..slices import SliceFrame, SliceKey
+from ..strokes import ScribblePrompt
 from ..volume import Volume
 from ..window import WindowLevel
 
@@ -168,14 +169,16 @@ def pixel_prompts(
     Coordinates are pixel indices in canonical orientation. A box's x1 and y1 are exclusive (last voxel + 1), as the
     boxes that SAM-Med2D was trained with. What is absent is None.
     """
-    points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
-    boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt)]
+    clicks = [(prompt.ijk, prompt.positive) for prompt in prompts if isinstance(prompt, PointPrompt)]
+    strokes = [prompt for prompt in prompts if isinstance(prompt, ScribblePrompt)]
+    clicks += [(voxel, stroke.positive) for stroke in strokes for voxel in stroke.points_ijk]
+    outlines = [prompt for prompt in prompts if is_outline(prompt)]
     coords = labels = box = None
-    if points:
-        coords = frame.xy_from_ijk([point.ijk for point in points]).astype(np.float32)
-        labels = np.array([point.positive for point in points], np.int32)
-    if boxes:
-        corners = frame.xy_from_ijk([boxes[-1].low_ijk, boxes[-1].high_ijk])
+    if clicks:
+        coords = frame.xy_from_ijk([voxel for voxel, _ in clicks]).astype(np.float32)
+        labels = np.array([positive for _, positive in clicks], np.int32)
+    if outlines:
+        corners = frame.xy_from_ijk(outlines[-1].voxels_ijk)
         box = np.concatenate([corners.min(axis=0), corners.max(axis=0) + 1]).astype(np.float32)
     return coords, labels, box
 
