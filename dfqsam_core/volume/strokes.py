@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import PromptError
-from .geometry import VolumeGeometry, axis_index, nearest_voxel
+from .geometry import VOXEL_DIGITS, VolumeGeometry, axis_index
 from .positions import Voxel, check_one_slice, voxels_at
 from .slices import SliceKey
 
@@ -66,14 +66,16 @@ class ScribblePrompt:
         """The slice that the scribble is on."""
         return SliceKey(self.axis, self.path_ijk[0][axis_index(self.axis)])
 
-    @cached_property
-    def points_ijk(self) -> tuple[Voxel, ...]:
-        """The points that the model is given: evenly spaced by length in voxels, at most 10, or 3 of a negative one."""
+    @property
+    def points_ijk(self) -> np.ndarray:
+        """(n, 3) float64 points that the model is given: evenly spaced by length in voxels, n <= 10, or 3 if negative.
+
+        Not rounded to voxels, for that would depend on the direction in which these are stored.
+        """
         path = np.array(self.path_ijk, np.float64)
         length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
         count = min(MAX_SCRIBBLE_POINTS if self.positive else MAX_NEGATIVE_POINTS, int(length) + 1)
-        points = nearest_voxel(evenly_along(path, count)).astype(int)
-        return _without_repeats([(i, j, k) for i, j, k in points.tolist()])
+        return np.round(evenly_along(path, count), VOXEL_DIGITS)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def evenly_along(path: np.ndarray, count: int) -> np.ndarray:
 
 
 def _check_count(voxels: Sequence[ArrayLike], what: str) -> None:
-    if not voxels:
+    if len(voxels) == 0:
         raise PromptError(f"The {what} has no voxels. Draw it anew.")
     if len(voxels) > MAX_STROKE_VOXELS:
         raise PromptError(f"The {what} has {len(voxels)} positions; up to {MAX_STROKE_VOXELS} are read. Thin it out.")

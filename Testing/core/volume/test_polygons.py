@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_a_line_that_crosses_itself_leaves_no_hole_where_it_goes_round_twice(ver
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
     arms = [(x - columns) + 1j * (y - rows) for x, y in [*vertices, vertices[0]]]
     on_corner = np.any([arm == 0 for arm in arms], axis=0)
-    turned = [np.angle(b / np.where(a == 0, 1, a)) for a, b in zip(arms[:-1], arms[1:], strict=True)]
+    turned = [np.angle(b / np.where(a == 0, 1, a)) for a, b in pairwise(arms)]
     # Half a turn: the pixel lies on that edge.
     on_line = on_corner | np.any([np.isclose(np.abs(turn), np.pi, atol=1e-9) for turn in turned], axis=0)
     winding = np.round(np.sum(turned, axis=0) / (2 * np.pi))

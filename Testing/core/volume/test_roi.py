@@ -16,7 +16,7 @@ GEOMETRY = VolumeGeometry(np.diag([-1.0, -1.0, 2.0, 1.0]), (60, 50, 40))
 
 
 def reach(matrix, centre, half_axes, normal, index):
-    """Least and greatest I, J and K of the part of a ROI, -1 <= share <= 1 along its axes, on a slice; None for none."""
+    """Least and greatest I, J and K of the part of a ROI on a slice; None where they do not meet."""
     to_ijk = np.linalg.solve(matrix[:3, :3], half_axes)
     middle = np.linalg.solve(matrix[:3, :3], centre - matrix[:3, 3])
     found = []

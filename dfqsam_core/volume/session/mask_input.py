@@ -88,7 +88,7 @@ def within_lasso(masks: np.ndarray, frame: SliceFrame, prompts: Sequence[Prompt]
     for prompt in prompts:
         if isinstance(prompt, LassoPrompt) and prompt.positive:
             mask = lasso_pixels(frame, prompt).mask
-            columns, rows = clicks_xy.astype(int).T
+            columns, rows = np.round(clicks_xy).astype(int).T
             return masks & mask if mask[rows, columns].all() else masks
     return masks
 

@@ -204,8 +204,8 @@ def _clicks(frame: SliceFrame, prompt: Prompt) -> list[tuple[np.ndarray, bool]]:
         return []
     if isinstance(prompt, LassoPrompt):
         return [(lasso_pixels(frame, prompt).deepest_xy, prompt.positive)]
-    voxels = (prompt.ijk,) if isinstance(prompt, PointPrompt) else prompt.points_ijk
-    return [(xy, prompt.positive) for xy in frame.xy_from_ijk(voxels)]
+    points = prompt.voxels_ijk if isinstance(prompt, PointPrompt) else prompt.points_ijk
+    return [(xy, prompt.positive) for xy in frame.xy_from_ijk(points)]
 
 
 def predictor_for(model: Any) -> Predictor:
