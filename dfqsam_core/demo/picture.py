@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Patch, Rectangle
 
-from ..volume import BoxPrompt
+from ..volume import BoxPrompt, LassoPrompt, PointPrompt
 from .answer import Answer
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -74,9 +74,13 @@ def _draw_prompts(axes: Any, answer: Answer) -> None:
             (x0, y0), (x1, y1) = np.sort(answer.frame.xy_from_ijk([prompt.low_ijk, prompt.high_ijk]), axis=0)
             # A pixel reaches half a pixel around its centre.
             axes.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0 + 1, y1 - y0 + 1, fill=False, ec=PROMPT, lw=1.5))
-        else:
+        elif isinstance(prompt, PointPrompt):
             x, y = answer.frame.xy_from_ijk(prompt.ijk)
             axes.plot(x, y, "+" if prompt.positive else "x", color=PROMPT, ms=9, mew=2)
+        else:
+            closing = prompt.voxels_ijk[:1] if isinstance(prompt, LassoPrompt) else ()
+            x, y = answer.frame.xy_from_ijk([*prompt.voxels_ijk, *closing]).T
+            axes.plot(x, y, "-" if prompt.positive else ":", color=PROMPT, lw=1.5)
 
 
 def _fill(axes: Any, mask: np.ndarray, colour: str, alpha: float) -> None:

@@ -10,6 +10,7 @@ from .files.prompt_reader import read_prompts
 from .files.reading import read_volume
 from .geometry import VolumeGeometry
 from .prompts import BoxPrompt, PointPrompt, SegmentPrompts
+from .roi import roi_boxes
 from .segment import SegmentationResult, segment_volume
 from .session.propagation import (
     PropagationConfig,
@@ -22,6 +23,7 @@ from .session.propagation import (
 from .session.session import SliceEdit, VolumeSession
 from .session.session_file import restore_session, save_session
 from .slices import SliceFrame, SliceKey
+from .strokes import LassoPrompt, ScribblePrompt
 from .volume import Volume
 from .window import WINDOW_PRESETS, WindowLevel, auto_window, choose_window
 
@@ -29,10 +31,12 @@ __all__ = [
     "WINDOW_PRESETS",
     "BatchRow",
     "BoxPrompt",
+    "LassoPrompt",
     "PointPrompt",
     "PropagationConfig",
     "PropagationPlan",
     "PropagationResult",
+    "ScribblePrompt",
     "SegmentPrompts",
     "SegmentationResult",
     "SliceEdit",
@@ -51,6 +55,7 @@ __all__ = [
     "read_table",
     "read_volume",
     "restore_session",
+    "roi_boxes",
     "run_batch",
     "save_session",
     "segment_volume",

@@ -1,21 +1,20 @@
-"""Prompts on voxels: clicks and boxes, each on one slice, and the prompts of a segment."""
+"""Prompts on voxels, each on one slice: clicks and boxes, beside strokes, and the prompts of a segment."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import PromptError
-from .geometry import COORDINATE_SYSTEMS, VolumeGeometry, axis_index, nearest_voxel
+from .geometry import VolumeGeometry, axis_index
+from .positions import Voxel, check_axis, voxel_at, voxels_at
 from .slices import SliceKey
+from .strokes import MAX_SCRIBBLE_POINTS, LassoPrompt, ScribblePrompt
 
-Voxel = tuple[int, int, int]
 MAX_LABEL = 65535
 # Control characters and halves of characters, Unicode's categories Cc and Cs.
 _NO_TEXT = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
@@ -37,7 +36,7 @@ class PointPrompt:
     axis: str = "K"
 
     def __post_init__(self) -> None:
-        _check_axis(self.axis)
+        check_axis(self.axis)
 
     @classmethod
     def at(
@@ -47,7 +46,12 @@ class PointPrompt:
 
         Raises PromptError outside the volume.
         """
-        return cls(_voxel_at(geometry, position, system), positive, axis or geometry.acquisition_axis)
+        return cls(voxel_at(geometry, position, system), positive, axis or geometry.acquisition_axis)
+
+    @property
+    def voxels_ijk(self) -> tuple[Voxel, ...]:
+        """The voxels that it was placed by."""
+        return (self.ijk,)
 
     @cached_property
     def slice(self) -> SliceKey:
@@ -68,7 +72,7 @@ class BoxPrompt:
     axis: str = "K"
 
     def __post_init__(self) -> None:
-        _check_axis(self.axis)
+        check_axis(self.axis)
         if any(low > high for low, high in zip(self.low_ijk, self.high_ijk, strict=True)):
             raise PromptError(f"Box corners are swapped: {self.low_ijk}, {self.high_ijk}. Use BoxPrompt.from_corners.")
         normal = axis_index(self.axis)
@@ -91,8 +95,13 @@ class BoxPrompt:
         cls, geometry: VolumeGeometry, corners: tuple[ArrayLike, ArrayLike], system: str, axis: str | None = None
     ) -> BoxPrompt:
         """Box between two corners (3,) in RAS, LPS or IJK, in any order; raises PromptError outside the volume."""
-        a, b = (_voxel_at(geometry, corner, system) for corner in corners)
+        a, b = voxels_at(geometry, corners, system)
         return cls.from_corners(a, b, axis or geometry.acquisition_axis)
+
+    @property
+    def voxels_ijk(self) -> tuple[Voxel, ...]:
+        """The voxels that it was placed by."""
+        return self.low_ijk, self.high_ijk
 
     @cached_property
     def slice(self) -> SliceKey:
@@ -100,7 +109,7 @@ class BoxPrompt:
         return SliceKey(self.axis, self.low_ijk[axis_index(self.axis)])
 
 
-Prompt = PointPrompt | BoxPrompt
+Prompt = PointPrompt | BoxPrompt | ScribblePrompt | LassoPrompt
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ class SegmentPrompts:
 
     label: 1..65535, its value in the label map. overwrite: whether it may take voxels of segments before it.
     Raises PromptError for a label out of range, a name that is too long or cannot be written, no prompts, a slice with
-    two boxes, with negative points only or with more than 1000 prompts.
+    two outlines (boxes, positive lassos), with negative prompts only or with more than 1000 points for the model.
     """
 
     name: str
@@ -133,9 +142,9 @@ class SegmentPrompts:
             raise PromptError(f"Segment {self.name!r} has the label {self.label}; labels are 1..{MAX_LABEL}.")
         if not self.prompts:
             raise PromptError(f"Segment {self.name!r} has no prompts. Give it a point or a box.")
-        boxes = Counter(prompt.slice for prompt in self.prompts if isinstance(prompt, BoxPrompt))
+        outlines = Counter(prompt.slice for prompt in self.prompts if is_outline(prompt))
         for key, prompts in self.by_slice().items():
-            _check_slice(self.name, key, prompts, boxes[key])
+            _check_slice(self.name, key, prompts, outlines[key])
         if self.propagation and any(prompt.axis != self.propagation.axis for prompt in self.prompts):
             raise PromptError(f"Segment {self.name!r} is propagated, so its prompts need one axis. Split the segment.")
         asked = self.propagation
@@ -150,11 +159,16 @@ class SegmentPrompts:
         groups: dict[SliceKey, dict[object, Prompt]] = {}
         for prompt in self.prompts:
             group = groups.setdefault(prompt.slice, {})
-            # As `with_prompt`, without going through all earlier ones: a box replaces the box, a point an equal one.
-            kind = BoxPrompt if isinstance(prompt, BoxPrompt) else prompt
-            group.pop(kind, None)
-            group[kind] = prompt
+            # As `with_prompt`, without going through all earlier ones.
+            place = _place(prompt)
+            group.pop(place, None)
+            group[place] = prompt
         return {key: tuple(group.values()) for key, group in groups.items()}
+
+
+def is_outline(prompt: Prompt) -> bool:
+    """Whether a prompt goes round the whole segment on its slice: a box or a positive lasso."""
+    return isinstance(prompt, BoxPrompt) or (isinstance(prompt, LassoPrompt) and prompt.positive)
 
 
 def check_name(name: str) -> None:
@@ -166,9 +180,13 @@ def check_name(name: str) -> None:
 
 
 def with_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt, ...]:
-    """Prompts of one slice and one more: a box replaces the earlier box, a point an equal one."""
-    kept = [p for p in prompts if p != prompt and not (isinstance(p, BoxPrompt) and isinstance(prompt, BoxPrompt))]
-    return (*kept, prompt)
+    """Prompts of one slice and one more.
+
+    A slice has one outline of the whole segment, a box or a positive lasso: a new one replaces it. Points, scribbles
+    and negative lassos add up; only an equal one is replaced.
+    """
+    place = _place(prompt)
+    return (*[earlier for earlier in prompts if _place(earlier) != place], prompt)
 
 
 def without_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt, ...]:
@@ -180,36 +198,22 @@ def without_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt,
 
 
 def can_predict(prompts: tuple[Prompt, ...]) -> bool:
-    """Whether prompts of one slice say where the segment is: a box or a positive point among them."""
-    return bool([prompt for prompt in prompts if isinstance(prompt, BoxPrompt) or prompt.positive])
+    """Whether prompts of one slice say where the segment is: a box or something positive among them."""
+    return any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts)
 
 
-def _check_axis(axis: str) -> None:
-    if axis not in ("I", "J", "K"):
-        raise PromptError(f"Unknown axis {axis!r}. An axis is I, J or K.")
+def _place(prompt: Prompt) -> object:
+    """What only one prompt of a slice can have: being its outline, or being this very prompt."""
+    return "outline" if is_outline(prompt) else prompt
 
 
-def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], boxes: int) -> None:
+def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], outlines: int) -> None:
     where = f"Segment {name!r} on slice {key.axis} = {key.index}"
-    if len(prompts) > MAX_PROMPTS_OF_SLICE:
-        raise PromptError(f"{where} has {len(prompts)} prompts; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
-    if boxes > 1:
-        raise PromptError(f"{where} has more than one box. Keep one, or make two segments.")
+    points = sum(MAX_SCRIBBLE_POINTS if isinstance(prompt, ScribblePrompt) else 1 for prompt in prompts)
+    if points > MAX_PROMPTS_OF_SLICE:
+        counted = f"{len(prompts)} prompts" if points == len(prompts) else f"prompts of {points} points"
+        raise PromptError(f"{where} has {counted}; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
+    if outlines > 1:
+        raise PromptError(f"{where} has more than one box or lasso. Keep one, or make two segments.")
     if not can_predict(prompts):
         raise PromptError(f"{where} has negative points only. Add a positive point or a box.")
-
-
-def _voxel_at(geometry: VolumeGeometry, position: ArrayLike, system: str) -> Voxel:
-    if system not in COORDINATE_SYSTEMS:
-        raise PromptError(f"Unknown coordinate system {system!r}. Use RAS, LPS or IJK.")
-    point = np.asarray(position, np.float64)
-    if point.shape != (3,) or not all(map(math.isfinite, point)):
-        raise PromptError(f"A position needs three finite numbers, found {position!r}.")
-    ijk = geometry.ijk_from(point, system)
-    if not geometry.contains(ijk):
-        raise PromptError(
-            f"The position {point.tolist()} ({system}) is outside the volume: it would be voxel "
-            f"{', '.join(f'{n:.4g}' for n in ijk)} of {geometry.shape_ijk}. Check the coordinate system and the volume."
-        )
-    i, j, k = nearest_voxel(ijk).astype(int).tolist()
-    return i, j, k

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from ...errors import PromptError
 from ..geometry import AXES, COORDINATE_SYSTEMS, VolumeGeometry
 from ..prompts import BoxPrompt, PointPrompt, Prompt, Propagation, SegmentPrompts
+from ..roi import roi_boxes
+from ..strokes import LassoPrompt, ScribblePrompt
 from .strict_json import json_list, json_numbers, json_object, json_text, json_typed, shown
 
 
@@ -32,7 +36,11 @@ def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompt
 def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overwrite: bool) -> SegmentPrompts:
     keys = json_object(item, where, {"name", "label", "prompts"}, {"propagate", "overwrite"})
     entries = json_list(keys["prompts"], f"{where}.prompts")
-    prompts = tuple(parse_prompt(entry, f"{where}.prompts[{n}]", system, geometry) for n, entry in enumerate(entries))
+    prompts = tuple(
+        prompt
+        for n, entry in enumerate(entries)
+        for prompt in _parse_entry(entry, f"{where}.prompts[{n}]", system, geometry)
+    )
     return SegmentPrompts(
         name=json_text(keys["name"], f"{where}.name"),
         label=json_typed(keys["label"], int, f"{where}.label"),
@@ -44,29 +52,47 @@ def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overw
     )
 
 
+def _parse_entry(item: Any, where: str, system: str, geometry: VolumeGeometry) -> tuple[Prompt, ...]:
+    """The prompts of one entry of the file: a region of interest is a box on every slice that it covers."""
+    if not isinstance(item, dict) or item.get("type") != "roi":
+        return (parse_prompt(item, where, system, geometry),)
+    keys = json_object(item, where, {"type", "corners"}, {"axis"})
+    a, b = np.array(_corners(keys, where, "roi"))
+    # Halves are subtracted: the difference of two huge numbers may be none.
+    return roi_boxes(geometry, a / 2 + b / 2, np.diag(b / 2 - a / 2), system, _axis(keys, where))
+
+
 def parse_prompt(item: Any, where: str, system: str, geometry: VolumeGeometry) -> Prompt:
     """One prompt of the file, its positions in the coordinate system `system`; raises PromptError."""
     kind = item.get("type") if isinstance(item, dict) else None
     if kind == "point":
         keys = json_object(item, where, {"type", "position"}, {"positive", "axis"})
-        positive = json_typed(keys.get("positive", True), bool, f"{where}.positive")
         position = json_numbers(keys["position"], 3, f"{where}.position")
-        return PointPrompt.at(geometry, position, system, positive, _axis(keys, where))
+        return PointPrompt.at(geometry, position, system, _positive(keys, where), _axis(keys, where))
     if kind == "box":
         keys = json_object(item, where, {"type", "corners"}, {"axis"})
-        items = enumerate(json_list(keys["corners"], f"{where}.corners"))
-        corners = [json_numbers(item, 3, f"{where}.corners[{n}]") for n, item in items]
-        if len(corners) != 2:
-            raise PromptError(f"{where}.corners has {len(corners)} positions; a box has two opposite corners.")
-        return BoxPrompt.at(geometry, (corners[0], corners[1]), system, _axis(keys, where))
-    raise PromptError(f'{where} has the type {shown(kind)}. A prompt is a "point" or a "box".')
+        return BoxPrompt.at(geometry, _corners(keys, where, "box"), system, _axis(keys, where))
+    if kind == "scribble":
+        keys = json_object(item, where, {"type", "path"}, {"positive", "axis"})
+        path = _positions(keys, where, "path")
+        return ScribblePrompt.at(geometry, path, system, _positive(keys, where), _axis(keys, where))
+    if kind == "lasso":
+        keys = json_object(item, where, {"type", "vertices"}, {"positive", "axis"})
+        vertices = _positions(keys, where, "vertices")
+        return LassoPrompt.at(geometry, vertices, system, _positive(keys, where), _axis(keys, where))
+    raise PromptError(f"{where} has the type {shown(kind)}. A prompt is a point, box, scribble, lasso or roi.")
 
 
 def prompt_json(prompt: Prompt) -> dict[str, Any]:
     """A prompt as the file writes it in IJK: `parse_prompt` restores it exactly."""
     if isinstance(prompt, BoxPrompt):
         return {"type": "box", "corners": [list(prompt.low_ijk), list(prompt.high_ijk)], "axis": prompt.axis}
-    return {"type": "point", "position": list(prompt.ijk), "positive": prompt.positive, "axis": prompt.axis}
+    sign = {"positive": prompt.positive, "axis": prompt.axis}
+    if isinstance(prompt, ScribblePrompt):
+        return {"type": "scribble", "path": [list(voxel) for voxel in prompt.path_ijk]} | sign
+    if isinstance(prompt, LassoPrompt):
+        return {"type": "lasso", "vertices": [list(voxel) for voxel in prompt.vertices_ijk]} | sign
+    return {"type": "point", "position": list(prompt.ijk)} | sign
 
 
 def _propagation(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> Propagation:
@@ -78,6 +104,23 @@ def _propagation(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> 
             f"{geometry.size_along(axis) - 1}, and first must not be above last."
         )
     return Propagation(first, last, axis)
+
+
+def _positive(keys: dict[str, Any], where: str) -> bool:
+    positive: bool = json_typed(keys.get("positive", True), bool, f"{where}.positive")
+    return positive
+
+
+def _corners(keys: dict[str, Any], where: str, what: str) -> tuple[list[float], list[float]]:
+    corners = _positions(keys, where, "corners")
+    if len(corners) != 2:
+        raise PromptError(f"{where}.corners has {len(corners)} positions; a {what} has two opposite corners.")
+    return corners[0], corners[1]
+
+
+def _positions(keys: dict[str, Any], where: str, key: str) -> list[list[float]]:
+    items = enumerate(json_list(keys[key], f"{where}.{key}"))
+    return [json_numbers(item, 3, f"{where}.{key}[{n}]") for n, item in items]
 
 
 def _axis(keys: dict[str, Any], where: str) -> str | None:
