@@ -31,7 +31,9 @@ class FrontEnd:
     keep: remembers fields of a Choice that were changed. views: the slice views shown now, for boxes by a drag.
     without_volume: what to say while no volume is chosen. window_by_mouse: as PlaceTool has it. picks_segment: a
     segment that is gone is replaced by the first one, not by none. prepare: called with the open workspace before
-    anything is done in it. journals: folder where work is kept until it is saved, None for nowhere.
+    anything is done in it. journals: folder where work is kept until it is saved, None for nowhere. begun: called when
+    work begins that a person waits for: the next tick should come soon. keeps_lock: whether the event loop keeps
+    Python's lock while it idles, so that each tick rests while anything is worked on.
     """
 
     keep: Callable[[dict[str, Any]], None] = lambda changes: None
@@ -41,6 +43,8 @@ class FrontEnd:
     picks_segment: bool = True
     prepare: Callable[[Workspace], None] = lambda workspace: None
     journals: Path | None = None
+    begun: Callable[[], None] = lambda: None
+    keeps_lock: bool = True
 
 
 class Prompting:
@@ -53,7 +57,7 @@ class Prompting:
     """
 
     def __init__(self, front: FrontEnd) -> None:
-        self.worker = Worker()
+        self.worker = Worker(front.begun)
         self.loader = WorkspaceLoader(self.worker, self._hear)
         self.choice = Choice()
         self.is_shown = True
@@ -156,7 +160,9 @@ class Prompting:
 
     def tick(self) -> bool:
         """Take over what the worker finished, follow what was chosen; whether there may be something new to see."""
-        self.is_working = self.worker.rest()
+        self.is_working = self.worker.is_working
+        if self._front.keeps_lock:
+            self.worker.rest()
         self.worker.deliver()
         if not self._is_due or (self._scene is not None and self._scene.IsBatchProcessing()):
             if self.keeping is not None and self.keeping.is_behind:

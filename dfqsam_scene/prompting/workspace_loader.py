@@ -11,6 +11,7 @@ from typing import Any
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.resources import DEMO_MODEL, resource_path
+from dfqsam_core.runtime.engines.onnxruntime import import_engine
 from dfqsam_core.volume import Volume, WindowLevel
 
 from ..jobs.failure import sentence
@@ -33,6 +34,7 @@ class _Loaded:
 class WorkspaceLoader:
     """Opens a workspace on the latest choice; in the worker's thread the window is found, then the model is loaded.
 
+    Making one imports the engine: a front end is opened then, which takes its time anyway.
     workspace: the open one, else None. window: what the chosen text means on the chosen volume, None until that is
     found. message: why there is no workspace, else empty. is_loading: whether one is on its way. changed: called after
     each change of these and of the workspace.
@@ -49,6 +51,7 @@ class WorkspaceLoader:
         self._found: tuple[Volume, str] | None = None
         self._loaded: _Loaded | None = None
         self._job: Job | None = None
+        import_engine()
 
     @property
     def model(self) -> Any:

@@ -50,7 +50,8 @@ class ModelPanel:
     def tick(self) -> bool:
         """Take over what threads and children finished; returns whether something is worked on."""
         self._ticks += 1
-        is_working = self.worker.rest()
+        is_working = self.worker.is_working
+        self.worker.rest()
         self.worker.deliver()
         if self.quantize is not None and self.compare is not None:
             if self.quantize.is_running or self.compare.is_running:
