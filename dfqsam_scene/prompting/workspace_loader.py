@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.progress import Cancelled
+from dfqsam_core.progress import Cancelled, ProgressCallback
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.runtime.engines.onnxruntime import import_engine
 from dfqsam_core.volume import Volume, WindowLevel
@@ -118,7 +119,7 @@ class WorkspaceLoader:
 
     def _load(self, volume: Volume, choice: Choice, window: WindowLevel) -> None:
         self._begin(
-            Job(lambda _: self._prepare(volume, choice), lambda loaded: self._open(choice, loaded, window), self.refuse)
+            Job(partial(self._prepare, volume, choice), lambda loaded: self._open(choice, loaded, window), self.refuse)
         )
 
     def _begin(self, job: Job) -> None:
@@ -126,14 +127,14 @@ class WorkspaceLoader:
             self._job.cancelled.set()
         self._job = self._worker.submit(job)
 
-    def _prepare(self, volume: Volume, choice: Choice) -> _Loaded:
+    def _prepare(self, volume: Volume, choice: Choice, report: ProgressCallback) -> _Loaded:
         """In the worker's thread: no node of the scene is touched here."""
         from dfqsam_core import load_model
 
         path = choice.model_path or resource_path(DEMO_MODEL)
         loaded, stamp = self._loaded, _stamp(path)
         if loaded is None or loaded.path != path or stamp not in (loaded.stamp, _GONE):
-            loaded = _Loaded(path, stamp, load_model(path))
+            loaded = _Loaded(path, stamp, load_model(path, progress=report))
         # A session is known by it: computed here, it is there when the main thread loads or stores one.
         _ = volume.digest
         return loaded
