@@ -22,7 +22,7 @@ def cancel_on_signals() -> Iterator[Callable[[], None]]:
     arrived = threading.Event()
 
     def note(signum: int, frame: FrameType | None) -> None:
-        # A terminal that is closed, and a computer that is shut down, say it twice: only a person means at once by that.
+        # A terminal that is closed, and a computer that is shut down, say it twice; only a person means "at once".
         if arrived.is_set() and signum == signal.SIGINT:
             raise KeyboardInterrupt
         if arrived.is_set():
