@@ -157,8 +157,11 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         if self._hasNewVolume and not slicer.mrmlScene.IsBatchProcessing():
             self._hasNewVolume = False
             self._chooseVolume()
-        isWorking = [panel.tick() for panel in (self._segmentPanel, self._modelPanel) if panel is not None]
-        set_pace(self._timer, any(isWorking))
+        isWorking = self._segmentPanel is not None and self._segmentPanel.tick()
+        if self._modelPanel is not None:
+            # One rest in a tick serves the threads of both.
+            isWorking = self._modelPanel.tick(isWorking) or isWorking
+        set_pace(self._timer, isWorking)
 
     def onTabChanged(self, index: int) -> None:
         """Build the Model panel when it is looked at first."""

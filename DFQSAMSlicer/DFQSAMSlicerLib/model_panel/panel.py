@@ -47,17 +47,22 @@ class ModelPanel:
         self._ticks = 0
         self._start()
 
-    def tick(self) -> bool:
-        """Take over what threads and children finished; returns whether something is worked on."""
+    def tick(self, has_rested: bool = False) -> bool:
+        """Take over what threads and children finished; returns whether something is worked on.
+
+        has_rested: whether this tick has let go of Python's lock already.
+        """
         self._ticks += 1
         is_working = self.worker.is_working
-        self.worker.rest()
+        if not has_rested:
+            self.worker.rest()
         self.worker.deliver()
         if self.quantize is not None and self.compare is not None:
             if self.quantize.is_running or self.compare.is_running:
+                if not (is_working or has_rested):
+                    # The threads that read what children say get the lock nowhere else.
+                    time.sleep(_REST_SECONDS)
                 is_working = True
-                # The threads that read what children say get Python's lock nowhere else.
-                time.sleep(_REST_SECONDS)
             self.quantize.tick()
             self.compare.tick()
         elif self._ticks % _LOOK_AGAIN == 0:
