@@ -150,18 +150,14 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         self._hasNewVolume |= node.IsA("vtkMRMLScalarVolumeNode")
 
     def onTick(self) -> None:
-        """Do what is due, in the main thread; a panel's tick returns whether something is still worked on."""
+        """Do what is due, in the main thread."""
         import slicer
-        from DFQSAMSlicerLib.ticks import set_pace
+        from DFQSAMSlicerLib.ticks import set_pace, tick_panels
 
         if self._hasNewVolume and not slicer.mrmlScene.IsBatchProcessing():
             self._hasNewVolume = False
             self._chooseVolume()
-        isWorking = self._segmentPanel is not None and self._segmentPanel.tick()
-        if self._modelPanel is not None:
-            # One rest in a tick serves the threads of both.
-            isWorking = self._modelPanel.tick(isWorking) or isWorking
-        set_pace(self._timer, isWorking)
+        set_pace(self._timer, tick_panels(self._segmentPanel, self._modelPanel))
 
     def onTabChanged(self, index: int) -> None:
         """Build the Model panel when it is looked at first."""

@@ -25,3 +25,11 @@ def set_pace(timer: Any, is_working: bool) -> None:
     # A timer that is set begins its interval anew.
     if timer.interval != interval:
         timer.setInterval(interval)
+
+
+def tick_panels(segment: Any, model: Any) -> bool:
+    """Let both panels do what is due, None for one that is not there; returns whether something is worked on."""
+    # One rest in a tick serves the threads of both.
+    has_rested = segment is not None and segment.room.is_working
+    is_working = [segment is not None and segment.tick(), model is not None and model.tick(has_rested)]
+    return any(is_working)

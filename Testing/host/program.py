@@ -139,7 +139,8 @@ def child(slicer_: Slicer) -> Begun:
     from dfqsam_scene.jobs.child_process import ChildProcess
 
     path = slicer_.folder / "reports"
-    path.write_text(f"#!{sys.executable}\nimport time\nwhile True:\n    print('still there', flush=True)\n    time.sleep(1e-3)\n", encoding="utf-8")
+    lines = ("import time", "while True:", "    print('still there', flush=True)", "    time.sleep(0.001)")
+    path.write_text("\n".join((f"#!{sys.executable}", *lines)), encoding="utf-8")
     path.chmod(0o700)
     found = ChildProcess([], python=str(path))
     return lambda: (found.poll(), time.sleep(0.002)), lambda: None

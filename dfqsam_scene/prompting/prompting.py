@@ -52,8 +52,8 @@ class Prompting:
 
     choice: what is chosen. loader: opens the workspace on it. is_shown: whether the front end is in front; what is
     chosen meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other
-    news; notice_is_error: whether that is a refusal. is_working: whether something was worked on at the last tick: the
-    next one should come soon. keeping: what survives a crash, None where the front end keeps nothing.
+    news; notice_is_error: whether that is a refusal. keeping: what survives a crash, None where the front end keeps
+    nothing.
     """
 
     def __init__(self, front: FrontEnd) -> None:
@@ -61,7 +61,6 @@ class Prompting:
         self.loader = WorkspaceLoader(self.worker, self._hear)
         self.choice = Choice()
         self.is_shown = True
-        self.is_working = False
         self.notice, self.notice_is_error = "", False
         self.place_tool: PlaceTool | None = None
         self.keeping: Keeping | None = None
@@ -78,6 +77,11 @@ class Prompting:
     def is_active(self) -> bool:
         """Whether there is a scene to prompt on."""
         return self._scene is not None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether something is worked on, or waits for the next tick, which should come soon then."""
+        return self.worker.is_working
 
     @property
     def is_idle(self) -> bool:
@@ -160,7 +164,6 @@ class Prompting:
 
     def tick(self) -> bool:
         """Take over what the worker finished, follow what was chosen; whether there may be something new to see."""
-        self.is_working = self.worker.is_working
         if self._front.keeps_lock:
             self.worker.rest()
         self.worker.deliver()
