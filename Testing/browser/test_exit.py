@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dfqsam_core.base.system.signals import stop_signals
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
 from Testing.support.finished import PATIENCE_SECONDS, wait_for
 from Testing.support.viewer import ROOT, Person, ViewerProcess
@@ -22,7 +23,8 @@ from Testing.support.viewer import ROOT, Person, ViewerProcess
 MOMENTS = int(os.environ.get("DFQSAM_EXITS", "2"))
 # From the first slice that is encoded until a propagation is written, on a machine with other work to do.
 LATEST_SECONDS = 4.0
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+# Without SIGHUP where `nohup` has these tests ignore it.
+SIGNALS = [signal.Signals(number).name for number in stop_signals()]
 RNG = random.Random("viewer")
 ENDS = [(RNG.choice(SIGNALS), round(RNG.uniform(0.0, LATEST_SECONDS), 2)) for _ in range(MOMENTS)]
 

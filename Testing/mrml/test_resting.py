@@ -31,6 +31,13 @@ def test_work_that_keeps_the_lock_makes_rests_shorter_until_it_is_forgotten():
     assert rest.seconds(is_waited_for=True, is_deliverable=False) == 0.015
 
 
+def test_a_computer_with_too_much_to_do_does_not_starve_the_thread():
+    # The system took the processor away: shorter rests would not have made the tick short.
+    rest = Rest()
+    rest.note(0.015, 0.2)
+    assert rest.seconds(is_waited_for=True, is_deliverable=False) == 0.005
+
+
 def test_a_rest_that_ended_early_is_no_overrun():
     rest = Rest()
     rest.note(0.015, 0.002)

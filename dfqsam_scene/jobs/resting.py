@@ -4,14 +4,14 @@ from __future__ import annotations
 
 # A person waits: the thread has three quarters of the time where ticks come 5 ms apart, and more in Slicer's own loop.
 _WAITED_FOR_SECONDS = 0.015
-# Nobody waits: the mouse comes first.
-_AHEAD_SECONDS = 0.005
+# Nobody waits: the mouse comes first. Never less: where the computer has too much to do, every rest is overrun.
+_SHORT_SECONDS = 0.005
 # Something is about to be shown or written in the same tick.
-_LEAST_SECONDS = 0.001
+_DELIVERY_SECONDS = 0.001
 # Rest and what the thread keeps the lock for beyond it; a tick that delivers something has its own work besides.
 _TICK_SECONDS = 0.022
 # What a piece of work overran by is forgotten in some dozen ticks: pieces of a kind follow each other.
-_KEPT = 0.95
+_KEPT = 0.9
 
 
 class Rest:
@@ -26,9 +26,9 @@ class Rest:
     def seconds(self, is_waited_for: bool, is_deliverable: bool) -> float:
         """How long to rest now. is_waited_for: somebody waits for what is worked on; is_deliverable: for a tick."""
         if is_deliverable:
-            return _LEAST_SECONDS
-        longest = _WAITED_FOR_SECONDS if is_waited_for else _AHEAD_SECONDS
-        return max(_LEAST_SECONDS, min(longest, _TICK_SECONDS - self._overrun))
+            return _DELIVERY_SECONDS
+        longest = _WAITED_FOR_SECONDS if is_waited_for else _SHORT_SECONDS
+        return max(_SHORT_SECONDS, min(longest, _TICK_SECONDS - self._overrun))
 
     def note(self, asked_seconds: float, took_seconds: float) -> None:
         """Remember how long a rest took until the lock was there again."""
