@@ -49,11 +49,12 @@ class Person:
         """Load the model, click into a slice four times, and propagate; on a workspace of its own."""
         from dfqsam_core import load_model
         from dfqsam_core.volume import PointPrompt, SliceKey
+        from dfqsam_scene.jobs.resting import BEGIN_SECONDS
         from dfqsam_scene.jobs.worker import Job, Worker
         from dfqsam_scene.nodes.segments import new_segmentation
         from dfqsam_scene.prompting.workspace import Workspace
 
-        worker = Worker()
+        worker = Worker(lambda: worker.rest(BEGIN_SECONDS))
         loaded: list[Any] = []
 
         def submit() -> None:

@@ -12,6 +12,7 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel
 
 import slicer
 
+from dfqsam_scene.jobs.resting import BEGIN_SECONDS
 from dfqsam_scene.jobs.worker import Job
 
 
@@ -191,14 +192,18 @@ def test_ticks_come_often_while_something_is_worked_on(person, monkeypatch):
     assert person.widget._timer.interval == 30
 
 
-def test_work_that_begins_brings_the_next_tick_at_once(person):
+def test_work_that_begins_brings_the_next_tick_at_once(person, monkeypatch):
     # A click in a tick of 30 ms waited for it, and its thread got nothing meanwhile.
     person.widget.onTick()
     assert person.widget._timer.interval == 30
     person.panel.worker.submit(Job(lambda _: None, is_ahead=True))
     assert person.widget._timer.interval == 30
+    rests, rest = [], person.panel.worker.rest
+    monkeypatch.setattr(person.panel.worker, "rest", lambda *seconds: (rests.append(seconds), rest(*seconds)))
     person.panel.worker.submit(Job(lambda _: None))
     assert person.widget._timer.interval == 5
+    # The thread begins before the event loop has the lock again.
+    assert rests == [(BEGIN_SECONDS,)]
     person.wait()
     assert person.widget._timer.interval == 30
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 _WAITED_FOR_SECONDS = 0.015
 # Nobody waits: the mouse comes first. Never less: where the computer has too much to do, every rest is overrun.
 _SHORT_SECONDS = 0.005
+# What was asked for begins before the event loop takes the lock again, and not only with the next tick.
+BEGIN_SECONDS = 0.002
 # Something is about to be shown or written in the same tick.
 _DELIVERY_SECONDS = 0.001
 # Rest and what the thread keeps the lock for beyond it; a tick that delivers something has its own work besides.

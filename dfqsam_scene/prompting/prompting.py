@@ -12,6 +12,7 @@ import slicer
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.volume import SliceKey
 
+from ..jobs.resting import BEGIN_SECONDS
 from ..jobs.worker import Worker
 from ..nodes.slice_views import PresentSlice
 from .choice import Choice
@@ -57,7 +58,7 @@ class Prompting:
     """
 
     def __init__(self, front: FrontEnd) -> None:
-        self.worker = Worker(front.begun)
+        self.worker = Worker(self._work_begins)
         self.loader = WorkspaceLoader(self.worker, self._hear)
         self.choice = Choice()
         self.is_shown = True
@@ -224,6 +225,11 @@ class Prompting:
         if found is None:
             raise PromptError("This segment is gone. Choose another one.")
         return found
+
+    def _work_begins(self) -> None:
+        self._front.begun()
+        if self._front.keeps_lock:
+            self.worker.rest(BEGIN_SECONDS)
 
     def _keep_work(self) -> None:
         if self.keeping is not None and self._scene is not None:
