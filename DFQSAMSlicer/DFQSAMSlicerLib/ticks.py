@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import qt
-
 # Slicer's loop keeps Python's lock while it idles: a thread of ours gets its turns in our ticks, which then come often.
 _TICK_MS, _TICK_WHILE_WORKING_MS = 30, 5
 
 
 def new_timer(tick: Callable[[], object]) -> Any:
     """A qt.QTimer that calls `tick`; it is not started yet."""
+    import qt
+
     timer = qt.QTimer()
     timer.setInterval(_TICK_MS)
     timer.connect("timeout()", tick)
