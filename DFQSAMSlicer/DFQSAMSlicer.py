@@ -33,8 +33,6 @@ if importlib.util.find_spec("dfqsam_core") is None:
 
 # A placeholder like all addresses in the top CMakeLists.txt, until the project has a public home.
 HELP_ADDRESS = "https://example.org/DFQSAMSlicer"
-# Slicer's loop keeps Python's lock while it idles: a thread of ours gets its turns in our ticks, which then come often.
-_TICK_MS, _TICK_WHILE_WORKING_MS = 30, 5
 
 
 class DFQSAMSlicer(ScriptedLoadableModule):
@@ -82,8 +80,8 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
 
     def setup(self) -> None:
         """Build the panel; nothing is installed, loaded or computed here."""
-        import qt
         import slicer
+        from DFQSAMSlicerLib.ticks import new_timer
 
         ScriptedLoadableModuleWidget.setup(self)
         self._parameterTag = self._parameters = self._segmentPanel = self._modelPanel = None
@@ -95,6 +93,7 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         self._widget.setMRMLScene(slicer.mrmlScene)
         self.ui.installButton.connect("clicked()", self.onInstall)
         self.ui.modeTabs.connect("currentChanged(int)", self.onTabChanged)
+        self._timer = new_timer(self.onTick)
         self._startPanel()
         for event, react in (
             (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),
@@ -103,10 +102,6 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
             (slicer.mrmlScene.NodeAddedEvent, _withNode(self.onNodeAdded)),
         ):
             self._tags.append(slicer.mrmlScene.AddObserver(event, react))
-        # The worker's results are taken over by this timer: only the main thread may touch scene and widgets.
-        self._timer = qt.QTimer()
-        self._timer.setInterval(_TICK_MS)
-        self._timer.connect("timeout()", self.onTick)
         self._timer.start()
         # Reload makes a new panel in a module that is shown, and does not enter it.
         if getattr(self.parent, "isEntered", False):
@@ -155,16 +150,14 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         self._hasNewVolume |= node.IsA("vtkMRMLScalarVolumeNode")
 
     def onTick(self) -> None:
-        """Do what is due, in the main thread; a panel's tick returns whether something is still worked on."""
+        """Do what is due, in the main thread."""
         import slicer
+        from DFQSAMSlicerLib.ticks import set_pace, tick_panels
 
         if self._hasNewVolume and not slicer.mrmlScene.IsBatchProcessing():
             self._hasNewVolume = False
             self._chooseVolume()
-        isWorking = [panel.tick() for panel in (self._segmentPanel, self._modelPanel) if panel is not None]
-        interval = _TICK_WHILE_WORKING_MS if any(isWorking) else _TICK_MS
-        if self._timer.interval != interval:
-            self._timer.setInterval(interval)
+        set_pace(self._timer, tick_panels(self._segmentPanel, self._modelPanel))
 
     def onTabChanged(self, index: int) -> None:
         """Build the Model panel when it is looked at first."""
@@ -208,8 +201,10 @@ class DFQSAMSlicerWidget(ScriptedLoadableModuleWidget):
         elif self._segmentPanel is None:
             import slicer
             from DFQSAMSlicerLib.segment_panel import SegmentPanel
+            from DFQSAMSlicerLib.ticks import set_pace
 
-            self._segmentPanel = SegmentPanel(self.ui, slicer.util.mainWindow() or self._widget)
+            window = slicer.util.mainWindow() or self._widget
+            self._segmentPanel = SegmentPanel(self.ui, window, lambda: set_pace(self._timer, True))
             self._followParameters()
 
     def _followParameters(self) -> None:

@@ -39,7 +39,9 @@ class ViewerLogic:
         advice = "Open a CT or MR volume, or the sample."
         if journals is not None and Journals(journals).are_there():
             advice = "Work that was not saved is kept: open its volume to continue. " + advice
-        front = FrontEnd(views=world.slice_views, without_volume=advice, window_by_mouse=True, journals=journals)
+        front = FrontEnd(
+            views=world.slice_views, without_volume=advice, window_by_mouse=True, journals=journals, keeps_lock=False
+        )
         self.room = Prompting(front)
         self.verbs = Verbs(self.room)
         self.surface = Surface(world.scene)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from trame.app import get_server
 from trame_client.ui.html import DivLayout
 from trame_vuetify.module import v3 as vuetify
 
-from dfqsam_core.base.system.signals import stop_signals
 from dfqsam_core.errors import DFQSAMError, readable
+from dfqsam_core.progress import Cancelled
 from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
@@ -46,13 +45,18 @@ class Start:
 
 
 class Viewer:
-    """The page's state on one side, the logic on the other."""
+    """The page's state on one side, the logic on the other.
 
-    def __init__(self, start: Start) -> None:
+    raise_if_stopped: raises Cancelled when somebody wants the viewer to end.
+    """
+
+    def __init__(self, start: Start, raise_if_stopped: Callable[[], None] = lambda: None) -> None:
         # These need Slicer's scene, which takes a second to load; a wrong argument was refused before.
         from .world import World, complete_slicer
 
         complete_slicer()
+        raise_if_stopped()
+        self._raise_if_stopped = raise_if_stopped
         self.server = get_server("dfqsam", client_type="vue3")
         self._draw_page()
         from .actions import segment_actions, view_actions
@@ -112,18 +116,19 @@ class Viewer:
         """Do what is due, until the server ends."""
         # The loop itself holds its tasks only weakly.
         self._running = asyncio.get_running_loop().create_task(self._run())
-        for number in set(stop_signals()) - {signal.SIGINT, signal.SIGTERM}:
-            # A closed terminal ends the viewer as Ctrl+C does.
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
     async def _run(self) -> None:
         ticks = 0
         while True:
             ticks += 1
             try:
+                self._raise_if_stopped()
                 self.logic.tick()
                 if ticks % _POLL_TICKS == 0 and self.models.poll():
                     self.logic.refresh()
+            except Cancelled:
+                # Nothing else gets out of a task and ends the server.
+                raise SystemExit from None
             except Exception as error:  # noqa: BLE001 - the scene must outlive a defect
                 self._tell_once(error)
             await asyncio.sleep(_TICK_SECONDS)
@@ -191,15 +196,17 @@ class Viewer:
             layout.root.add_child((_STATIC / "page.html").read_text(encoding="utf-8"))
 
 
-def serve(start: Start, port: int, ready: Callable[[str], None]) -> None:
-    """Run the viewer until it is interrupted.
+def serve(start: Start, port: int, ready: Callable[[str], None], raise_if_stopped: Callable[[], None]) -> None:
+    """Run the viewer until somebody wants it to end.
 
-    port: 0 for a free one. ready: called with the address to open. Raises DFQSAMError for wrong roots, OSError for a
-    port in use.
+    port: 0 for a free one. ready: called with the address to open. raise_if_stopped: raises Cancelled then; it is asked
+    often, and passes that through only while the viewer starts. Raises DFQSAMError for wrong roots, OSError for a port
+    in use.
     """
-    # trame reads the process's own arguments otherwise.
-    os.environ["TRAME_ARGS"] = "--server"
-    gate, viewer = Gate(), Viewer(start)
+    # trame reads the process's own arguments otherwise. A signal that raises anything would do so wherever the program
+    # is, and VTK ends it at once where that is inside an observer.
+    os.environ["TRAME_ARGS"] = "--server --nosignalhandlers"
+    gate, viewer = Gate(), Viewer(start, raise_if_stopped)
     viewer.server.controller.on_server_bind.add(lambda bound: gate.guard(bound.app))
 
     def begin(**_: Any) -> None:
@@ -208,6 +215,7 @@ def serve(start: Start, port: int, ready: Callable[[str], None]) -> None:
 
     viewer.server.controller.on_server_ready.add(begin)
     try:
+        raise_if_stopped()
         viewer.server.start(
             port=port, host=LOOPBACK, timeout=0, open_browser=False, show_connection_info=False, disable_logging=True
         )

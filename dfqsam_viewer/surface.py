@@ -45,9 +45,12 @@ class Surface:
         self._models = []
 
     def _add(self, mesh: Any, segment: Any, segmentation_node: Any) -> Any:
-        model = self._scene.AddNewNodeByClass("vtkMRMLModelNode", _NAME)
+        model = self._scene.CreateNodeByClass("vtkMRMLModelNode")
+        model.UnRegister(None)
+        model.SetName(_NAME)
         model.SetHideFromEditors(True)
         model.SetSaveWithScene(False)
+        self._scene.AddNode(model)
         model.SetAndObservePolyData(mesh)
         model.SetAndObserveTransformNodeID(segmentation_node.GetTransformNodeID())
         model.CreateDefaultDisplayNodes()

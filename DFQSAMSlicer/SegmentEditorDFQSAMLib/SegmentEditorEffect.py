@@ -18,8 +18,6 @@ _SWITCHES = {
     "ProtectOthers": ("protect others", True),
     "EncodeAhead": ("encode ahead", True),
 }
-# Slicer's loop keeps Python's lock while it idles: our thread gets its turns in our ticks, which then come often.
-_TICK_MS, _TICK_WHILE_WORKING_MS = 30, 5
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
@@ -150,9 +148,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Do what is due, in the main thread."""
         if self.prompting.tick():
             self.show()
-        interval = _TICK_WHILE_WORKING_MS if self.prompting.is_working else _TICK_MS
-        if self._timer.interval != interval:
-            self._timer.setInterval(interval)
+        self._set_pace(self.prompting.is_working)
 
     def show(self):
         """Draw what there is to see."""
@@ -177,19 +173,24 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def _start(self):
         from DFQSAMSlicerLib.segment_panel.model_choice import chosen_model
         from DFQSAMSlicerLib.slice_views import shown_views
+        from DFQSAMSlicerLib.ticks import new_timer
 
         from dfqsam_scene.prompting.editor_effect import EditorHost, EditorPrompting
         from dfqsam_scene.prompting.verbs import Verbs
 
         if self.prompting is None:
             effect = self.scriptedEffect
-            host = EditorHost(effect.parameterSetNode(), effect.saveStateForUndo, chosen_model, shown_views)
-            self.prompting = EditorPrompting(host)
+            self._timer = new_timer(self.onTick)
+            self._connections.append((self._timer, "timeout()", self.onTick))
+            node, save = effect.parameterSetNode(), effect.saveStateForUndo
+            self.prompting = EditorPrompting(EditorHost(node, save, chosen_model, shown_views, self._set_pace))
             self._verbs = Verbs(self.prompting).by_name()
-            self._timer = qt.QTimer()
-            self._timer.setInterval(_TICK_MS)
-            self._connect(self._timer, "timeout()", self.onTick)
         self._hand_on()
+
+    def _set_pace(self, is_working=True):
+        from DFQSAMSlicerLib.ticks import set_pace
+
+        set_pace(self._timer, is_working)
 
     def _hand_on(self):
         if self.prompting is not None:

@@ -4,7 +4,7 @@ The event loop keeps Python's lock while it idles, and the process is finalized 
 tool was taken. Slicer's Python reaches Py_Finalize on every normal quit; so does this one, when `main` returns.
 
 KIND: "panel", "effect", "logic" (a script that opened a workspace in Python's console), "worker" (the thread alone,
-always inside the encoder) or "nothing". FOLDER: for settings.
+always inside the encoder), "child" (a process that reports all the time) or "nothing". FOLDER: for settings.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Slicer:
         from Testing.support.mrml_scene import MrmlWorld
         from Testing.support.slicer_application import SlicerApplication
 
+        self.folder = folder
         self.application = QtWidgets.QApplication(["Slicer"])
         pythonqt.install(slicer_widgets.STAND_INS)
         slicer_widgets.name_classes()
@@ -133,6 +134,18 @@ def logic(slicer_: Slicer) -> Begun:
     return slicer_.workspace.controller.deliver, lambda: None
 
 
+def child(slicer_: Slicer) -> Begun:
+    """A process that reports many times a second, and is never asked to stop: a thread reads what it says."""
+    from dfqsam_scene.jobs.child_process import ChildProcess
+
+    path = slicer_.folder / "reports"
+    lines = ("import time", "while True:", "    print('still there', flush=True)", "    time.sleep(0.001)")
+    path.write_text("\n".join((f"#!{sys.executable}", *lines)), encoding="utf-8")
+    path.chmod(0o700)
+    found = ChildProcess([], python=str(path))
+    return lambda: (found.poll(), time.sleep(0.002)), lambda: None
+
+
 def main(kind: str, seconds: float, folder: Path) -> None:
     """Run one kind and end with the work under way."""
     slicer_ = Slicer(folder)
@@ -146,7 +159,8 @@ def main(kind: str, seconds: float, folder: Path) -> None:
     sys.stderr.write("Slicer ends\n")
 
 
-KINDS: dict[str, Callable[[Any], Begun]] = {found.__name__: found for found in (nothing, panel, effect, worker, logic)}
+_ALL = (nothing, panel, effect, worker, logic, child)
+KINDS: dict[str, Callable[[Any], Begun]] = {found.__name__: found for found in _ALL}
 
 if __name__ == "__main__":
     main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]))

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MOMENTS = int(os.environ.get("DFQSAM_EXITS", "2"))
 # From the first hand-over to the thread until all slices around are encoded, on a machine with other work to do.
 LATEST_SECONDS = 6.0
-KINDS = ("nothing", "panel", "effect", "worker", "logic")
+KINDS = ("nothing", "panel", "effect", "worker", "logic", "child")
 # Not for speed: it only ends what hangs.
 PATIENCE_SECONDS = 300
 

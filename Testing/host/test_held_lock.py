@@ -6,7 +6,10 @@ it wants where the tick does.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-host"
 from dfqsam_scene.jobs.worker import Job, Worker
 from Testing.support.held_loop import run_loop
 
+ROOT = Path(__file__).resolve().parents[2]
 HAND_OVERS = 400
 # A quarter of what a loop needs in which nobody rests; hundreds of hand-overs fit into one rest.
 MOST_TICKS = HAND_OVERS // 4
@@ -86,3 +90,14 @@ def test_closing_waits_for_the_thread_and_comes_back(worker):
     worker.submit(Job(hand_over_often))
     worker.close()
     assert not worker._thread.is_alive()
+
+
+def test_opening_a_front_end_imports_the_engine_and_no_thread_does_it_later():
+    # Its start keeps the lock in one piece, longer than a tick of ours may hold the main thread.
+    program = (
+        "import sys; from Testing.support.slicer_bases import install_words; install_words(); "
+        "from dfqsam_scene.prompting.prompting import FrontEnd, Prompting; "
+        "assert 'onnxruntime' not in sys.modules; Prompting(FrontEnd()).close(); print('onnxruntime' in sys.modules)"
+    )
+    end = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert end.stdout.split() == ["True"]

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,6 +233,20 @@ def test_a_child_that_does_not_listen_is_killed(monkeypatch, tmp_path):
     child.cancel()
     wait_for(lambda: (child.poll(), child.exit_code is not None)[1])
     assert child.exit_code == -signal.SIGKILL
+
+
+def test_a_child_that_says_more_than_can_be_read_holds_nobody_up(tmp_path):
+    flood = tmp_path / "flood.py"
+    flood.write_text(f"#!{sys.executable}\nwhile True:\n    print('more', flush=True)\n")
+    flood.chmod(0o755)
+    child = child_process.ChildProcess([], python=str(flood))
+    # What is taken out is filled in by the reading thread as fast: the queue is hardly ever empty.
+    polling = threading.Thread(target=lambda: [child.poll() for _ in range(20)], daemon=True)
+    polling.start()
+    polling.join(60)
+    assert not polling.is_alive()
+    child.cancel()
+    wait_for(lambda: (child.poll(), child.exit_code is not None)[1])
 
 
 def test_damaged_settings_are_refused_and_not_listed(tmp_path):

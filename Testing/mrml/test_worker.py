@@ -238,3 +238,27 @@ def test_a_rest_lets_the_thread_run_and_is_none_while_nothing_is_worked_on(worke
     gate.set()
     assert rested.wait(10)
     resting.join()
+
+
+def test_the_end_of_the_program_waits_for_the_thread_as_long_as_it_takes(worker, gate):
+    started, ended = threading.Event(), threading.Event()
+    worker.submit(Job(blocked(gate, started)))
+    assert started.wait(10)
+    ending = threading.Thread(target=lambda: (worker._exit(), ended.set()))
+    ending.start()
+    # No time that could run out: that would tear the thread off inside the engine.
+    assert not ended.wait(0.1)
+    assert worker._closed
+    gate.set()
+    assert ended.wait(10)
+    ending.join()
+
+
+def test_work_that_somebody_waits_for_is_told_at_once_and_work_ahead_is_not():
+    begun = []
+    worker = Worker(lambda: begun.append(True))
+    worker.submit(Job(lambda _: None, topic="ahead", is_ahead=True))
+    assert begun == []
+    worker.submit(Job(lambda _: None))
+    assert begun == [True]
+    assert worker.close()

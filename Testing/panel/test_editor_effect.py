@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel")
 
+from dfqsam_scene.jobs.worker import Job
 from Testing.support import finished
 
 
@@ -73,6 +74,15 @@ def test_a_box_by_the_effects_button_segments_and_its_undo_button_takes_it_back(
     effect.tools["box"].click()
     assert not effect.tools["box"].isChecked()
     assert effect.prompting.tool == ""
+
+
+def test_a_click_brings_the_effects_next_tick_at_once(effect):
+    assert effect._timer.interval == 30
+    effect.prompting.worker.submit(Job(lambda _: None))
+    assert effect._timer.interval == 5
+    settle(effect)
+    effect.onTick()
+    assert effect._timer.interval == 30
 
 
 def test_with_a_preview_nothing_is_written_before_it_is_accepted(effect):

@@ -12,6 +12,9 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel
 
 import slicer
 
+from dfqsam_scene.jobs.resting import BEGIN_SECONDS
+from dfqsam_scene.jobs.worker import Job
+
 
 def shown(new_widget):
     """The module's Widget in a module that is shown."""
@@ -187,3 +190,43 @@ def test_ticks_come_often_while_something_is_worked_on(person, monkeypatch):
     monkeypatch.setattr(person.panel, "tick", lambda: False)
     person.widget.onTick()
     assert person.widget._timer.interval == 30
+
+
+def test_work_that_begins_brings_the_next_tick_at_once(person, monkeypatch):
+    # A click in a tick of 30 ms waited for it, and its thread got nothing meanwhile.
+    person.widget.onTick()
+    assert person.widget._timer.interval == 30
+    person.panel.worker.submit(Job(lambda _: None, is_ahead=True))
+    assert person.widget._timer.interval == 30
+    rests, rest = [], person.panel.worker.rest
+    monkeypatch.setattr(person.panel.worker, "rest", lambda *seconds: (rests.append(seconds), rest(*seconds)))
+    person.panel.worker.submit(Job(lambda _: None))
+    assert person.widget._timer.interval == 5
+    # The thread begins before the event loop has the lock again.
+    assert rests == [(BEGIN_SECONDS,)]
+    person.wait()
+    assert person.widget._timer.interval == 30
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_two_panels_with_work_share_one_rest_in_a_tick(is_busy):
+    from DFQSAMSlicerLib.ticks import tick_panels
+
+    rested = []
+
+    class Segment:
+        class room:
+            is_working = is_busy
+
+        def tick(self):
+            return is_busy
+
+    class Model:
+        def tick(self, has_rested):
+            rested.append(has_rested)
+            return True
+
+    assert tick_panels(Segment(), Model())
+    assert tick_panels(None, Model())
+    assert rested == [is_busy, False]
+    assert tick_panels(Segment(), None) == is_busy

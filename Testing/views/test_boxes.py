@@ -48,6 +48,24 @@ def test_a_drag_draws_the_box_from_where_it_began_to_where_it_ended(
     assert key[1] == SliceKey(axis, low["IJK".index(axis)])
 
 
+def test_a_drag_in_a_view_that_came_after_the_tool_draws_a_box(world, workspace, phantom):
+    from dfqsam_scene.prompting.place_tool import PlaceTool
+
+    # A view of another layout or monitor: its button was not heard, and boxes took two clicks there.
+    shown = [(viewport.node, viewport.view.interactor()) for name, viewport in world.views.items() if name != "Red"]
+    tool = PlaceTool(world.scene, lambda: None, lambda: list(shown))
+    tool.follow(workspace.markups, workspace.segment_id)
+    tool.choose("box")
+    shown.append((world.views["Red"].node, world.views["Red"].view.interactor()))
+    tool.follow(workspace.markups, workspace.segment_id)
+    start, end = pixels(world, phantom[1], "Red", LOW, HIGH)
+    world.views["Red"].drag(start, end)
+    assert workspace.finish()
+    tool.close()
+    ((found,),) = boxes(workspace).values()
+    assert found == expected_box(world, phantom[1], "Red", "K", start, end)
+
+
 def test_a_drag_after_a_drag_is_a_box_of_its_own(world, workspace, tool, phantom):
     image = phantom[1]
     tool.choose("box")

@@ -15,15 +15,18 @@ from ..progress import Cancelled
 
 @contextlib.contextmanager
 def cancel_on_signals() -> Iterator[Callable[[], None]]:
-    """Yield a function that raises Cancelled once a signal to stop has arrived; a second one interrupts at once.
+    """Yield a function that raises Cancelled once a signal to stop has arrived; Ctrl-C after that interrupts at once.
 
     Outside the main thread, where Python takes no signals, the function never raises.
     """
     arrived = threading.Event()
 
     def note(signum: int, frame: FrameType | None) -> None:
-        if arrived.is_set():
+        # A terminal that is closed, and a computer that is shut down, say it twice; only a person means "at once".
+        if arrived.is_set() and signum == signal.SIGINT:
             raise KeyboardInterrupt
+        if arrived.is_set():
+            return
         arrived.set()
         if sys.stderr.isatty():
             print("\nStopping at the next safe point; press Ctrl-C again to stop at once.", file=sys.stderr)

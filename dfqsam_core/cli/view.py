@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
+from ..progress import Cancelled
 from .console import DONE, Subparsers, say
 from .files import declare_files
+from .interrupt import cancel_on_signals
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -40,10 +44,18 @@ def add_parser(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check what was given, then serve until Ctrl+C."""
+    """Check what was given, then serve until Ctrl+C, which may also come while the viewer starts."""
     _check(args)
+    with cancel_on_signals() as raise_if_stopped, contextlib.suppress(Cancelled):
+        _serve(args, raise_if_stopped)
+    say("The viewer has ended.", sys.stderr)
+    return DONE
+
+
+def _serve(args: argparse.Namespace, raise_if_stopped: Callable[[], None]) -> None:
     from dfqsam_viewer.server import Start, serve
 
+    raise_if_stopped()
     given = [path for path in (args.volume, args.model, args.labels) if path is not None]
     roots = args.root or [Path.cwd(), *(path if path.is_dir() else path.parent for path in given)]
 
@@ -54,9 +66,7 @@ def run(args: argparse.Namespace) -> int:
             place = None if args.no_browser else open_privately(address, Path(folder))
             say(f"The viewer is open at {place or address}\nEnd it with Ctrl+C.")
 
-        serve(Start(args.volume, args.model, args.labels, tuple(roots)), args.port, ready)
-    say("The viewer has ended.", sys.stderr)
-    return DONE
+        serve(Start(args.volume, args.model, args.labels, tuple(roots)), args.port, ready, raise_if_stopped)
 
 
 def open_privately(address: str, folder: Path) -> str | None:

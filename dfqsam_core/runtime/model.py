@@ -13,6 +13,7 @@ from ..base.machine import physical_cores, release_memory
 from ..base.system.folders import user_cache_folder
 from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture
+from ..progress import ProgressCallback
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
 from ..store.model_file import StoredModel, is_packed_model
@@ -116,6 +117,7 @@ def load_model(
     threads: int | None = None,
     cache: UnpackedCache | Literal["user"] | None = "user",
     engine: Engine | Literal["chosen"] = "chosen",
+    progress: ProgressCallback | None = None,
 ) -> Model:
     """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
 
@@ -124,6 +126,7 @@ def load_model(
     "user" for this user's cache folder and large models, None for nowhere. A read-only folder does no harm.
     engine: what runs the encoder; "chosen" for onnxruntime, unless `dfqsam bench --choose-engine` found OpenVINO to be
     faster for this file, thread count, processor and these versions.
+    progress: called before each part of the network is started, in several threads; may raise Cancelled.
     Raises ModelFileError or CheckpointError when the file cannot be used, ConfigError for a thread count below 1 and an
     engine that is not installed.
     """
@@ -131,9 +134,9 @@ def load_model(
         raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
     threads = threads or physical_cores()
     if is_packed_model(path):
-        model = _load_packed(Path(path), threads, cache, engine)
+        model = _load_packed(Path(path), threads, cache, engine, progress)
     else:
-        model = _load_checkpoint(path, threads, engine)
+        model = _load_checkpoint(path, threads, engine, progress)
     release_memory()
     return model
 
@@ -144,22 +147,28 @@ def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray])
 
 
 def _load_packed(
-    path: Path, threads: int, cache: UnpackedCache | Literal["user"] | None, asked: Engine | Literal["chosen"]
+    path: Path,
+    threads: int,
+    cache: UnpackedCache | Literal["user"] | None,
+    asked: Engine | Literal["chosen"],
+    progress: ProgressCallback | None,
 ) -> Model:
     if cache == "user":
         cache = UnpackedCache(user_cache_folder()) if path.stat().st_size >= _LEAST_CACHED_BYTES else None
     digest = FileSource.of(path).sha256
     engine = resolve_engine(asked, digest, threads)
-    network, sessions = start_packed(path, digest, threads, cache, engine)
+    network, sessions = start_packed(path, digest, threads, cache, engine, progress)
     card, no_mask = network.card, _no_mask(network)
     return Model(network.architecture, card, digest, threads, engine, sessions, no_mask, _card_notes(card))
 
 
-def _load_checkpoint(path: str | os.PathLike, threads: int, asked: Engine | Literal["chosen"]) -> Model:
+def _load_checkpoint(
+    path: str | os.PathLike, threads: int, asked: Engine | Literal["chosen"], progress: ProgressCallback | None
+) -> Model:
     checkpoint = read_checkpoint(path)
     network, digest = float_network(checkpoint.architecture, checkpoint.tensors), checkpoint.source.sha256
     engine = resolve_engine(asked, digest, threads)
-    sessions = start_in_memory(network, threads, engine)
+    sessions = start_in_memory(network, threads, engine, progress)
     notes = checkpoint.notes + checkpoint.cautions
     return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network), notes)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -13,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 import dfqsam_core
 from dfqsam_core.base.system.children import children
@@ -81,9 +80,9 @@ class ChildProcess:
     def poll(self) -> None:
         """Take over what the child said, and kill it when it did not follow a cancellation in time."""
         self.history = []
-        with contextlib.suppress(Empty):
-            while True:
-                self._take(self._messages.get_nowait())
+        # What it says meanwhile waits for the next call: one that says very much holds nobody up.
+        for _ in range(self._messages.qsize()):
+            self._take(self._messages.get_nowait())
         if self._kill_at is not None and time.monotonic() > self._kill_at and self.exit_code is None:
             self._kill_at = None
             self._children.end(self._process)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,11 +13,10 @@ from typing import Any
 
 from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
 
+from .resting import Rest
+
 # Longer than a slice takes to encode; what reports progress ends sooner.
 _END_SECONDS = 5.0
-# Nothing is on the screen by then, and a thread that is torn off inside the engine would end the program in a crash.
-_EXIT_SECONDS = 30.0
-_REST_SECONDS = 0.005
 
 
 def _ignore(_: Any) -> None:
@@ -43,16 +43,21 @@ class Job:
 
 
 class Worker:
-    """Runs jobs one after the other; their callbacks are called by `deliver`, so in the thread that calls that."""
+    """Runs jobs one after the other; their callbacks are called by `deliver`, so in the thread that calls that.
 
-    def __init__(self) -> None:
+    begun: called by `submit` for work that somebody waits for, so that a timer comes soon.
+    """
+
+    def __init__(self, begun: Callable[[], None] = lambda: None) -> None:
+        self._begun = begun
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
         self._running: Job | None = None
         self._undelivered = 0
         self._closed = False
         self._messages: SimpleQueue[tuple[Job, str, Any]] = SimpleQueue()
-        # Python would wait for any other thread for ever; for this one `_exit` waits.
+        self._rest = Rest()
+        # Python waits for other threads before it asks anybody to hurry; `_exit` asks first, then waits.
         self._thread = threading.Thread(target=self._run, name="dfqsam-worker", daemon=True)
         self._thread.start()
         atexit.register(self._exit)
@@ -73,6 +78,8 @@ class Worker:
                 self._cancel(lambda other: other.topic in topics)
             self._waiting.extend(jobs)
             self._changed.notify_all()
+        if not all(job.is_ahead for job in jobs):
+            self._begun()
         return jobs[-1]
 
     def later(self, done: Callable[[], None]) -> Job:
@@ -112,18 +119,26 @@ class Worker:
             if not self._closed and not job.cancelled.is_set():
                 job.progress(progress)
 
-    def rest(self, seconds: float = _REST_SECONDS) -> bool:
+    @property
+    def is_working(self) -> bool:
+        """Whether a host's timer should come soon: anything is worked on, or its end is not delivered yet."""
+        with self._changed:
+            return self._undelivered > 0 or self._has_work(ahead_too=True)
+
+    def rest(self, seconds: float | None = None) -> None:
         """Let go of Python's lock for a moment while anything is worked on, work ahead included; else do nothing.
 
         For a host whose event loop keeps the lock while it idles, as Slicer's does: when its timer calls this, the
-        thread comes to run. Returns whether the timer should come again soon: something is worked on, or its end is
-        not delivered yet.
+        thread comes to run. seconds: at most; None for as long as `Rest` thinks right.
         """
         with self._changed:
-            is_working = self._has_work(ahead_too=True)
-            if is_working:
-                self._changed.wait(seconds)
-            return is_working or self._undelivered > 0
+            if not self._has_work(ahead_too=True):
+                return
+            if seconds is None:
+                seconds = self._rest.seconds(self._has_work(ahead_too=False), self._undelivered > 0)
+            begin = time.perf_counter()
+            self._changed.wait(seconds)
+            self._rest.note(seconds, time.perf_counter() - begin)
 
     def wait(self, timeout_seconds: float, ahead_too: bool = False) -> bool:
         """Wait until no job waits or runs; False when the time ran out first. Deliver is for the caller to call.
@@ -133,10 +148,11 @@ class Worker:
         with self._changed:
             return self._changed.wait_for(lambda: not self._has_work(ahead_too), timeout_seconds)
 
-    def close(self, timeout_seconds: float = _END_SECONDS) -> bool:
+    def close(self, timeout_seconds: float | None = _END_SECONDS) -> bool:
         """Cancel all jobs and end the thread; nothing is delivered any more.
 
-        Returns whether the thread ended within this time; where it did not, the end of the program waits for it again.
+        Returns whether the thread ended within this time, None for any; where it did not, the end of the program waits
+        for it again.
         """
         with self._changed:
             self._cancel(lambda job: True)
@@ -149,7 +165,9 @@ class Worker:
         return has_ended
 
     def _exit(self) -> None:
-        self.close(_EXIT_SECONDS)
+        # As long as it takes: a thread that is torn off inside the engine ends the program in a crash. It is one piece
+        # of work that reports no progress, and nothing is on the screen any more.
+        self.close(timeout_seconds=None)
 
     def _has_work(self, ahead_too: bool) -> bool:
         jobs = self._waiting if self._running is None else [self._running, *self._waiting]

@@ -12,7 +12,7 @@ from dfqsam_core.errors import PromptError
 from .worker import Job, Worker
 
 # After this time the main thread is let go; the slice in work may take as long again.
-_HOLD_SECONDS = 0.02
+_HOLD_SECONDS = 0.012
 
 
 class Writing:

@@ -19,13 +19,14 @@ class EditorHost:
     """What a Segment Editor offers to its effect.
 
     node: its vtkMRMLSegmentEditorNode. save_state: keeps the segmentation for the editor's own Undo. model_path: the
-    model to use; raises DFQSAMError where there is none. views: as FrontEnd has them.
+    model to use; raises DFQSAMError where there is none. views, begun: as FrontEnd has them.
     """
 
     node: Any
     save_state: Callable[[], None]
     model_path: Callable[[], Path]
     views: Views = tuple
+    begun: Callable[[], None] = lambda: None
 
 
 class EditorPrompting(Prompting):
@@ -35,7 +36,8 @@ class EditorPrompting(Prompting):
     """
 
     def __init__(self, host: EditorHost) -> None:
-        super().__init__(FrontEnd(self._keep, host.views, picks_segment=False, prepare=self._prepare))
+        front = FrontEnd(self._keep, host.views, picks_segment=False, prepare=self._prepare, begun=host.begun)
+        super().__init__(front)
         self._host = host
 
     def activate(self) -> None:

@@ -31,6 +31,7 @@ class PlaceTool:
         self.place_mode = PlaceMode(scene, self._mode_changed)
         self._changed, self._views = changed, views
         self._presses = MousePresses()
+        self._watched: list[tuple[Any, Any]] = []
         self._markups: PromptMarkups | None = None
         self._segment_id = ""
         self._own_change = False
@@ -68,12 +69,20 @@ class PlaceTool:
     def _place(self) -> None:
         node = None if self._markups is None or self.wanted is None else self._markups.nodes[self.wanted]
         with self._ours():
+            if node is not None:
+                self._watch_views()
             if node is not None and self.place_mode.node is not node:
-                self._presses.watch(self._views())
                 self.place_mode.begin(node)
             elif node is None and role_of(self.place_mode.node):
                 self.place_mode.end()
                 self._rest()
+
+    def _watch_views(self) -> None:
+        """Hear the mouse in the views that are shown now; another layout may have come after the tool."""
+        views = list(self._views())
+        if views != self._watched:
+            self._watched = views
+            self._presses.watch(views)
 
     def _mode_changed(self) -> None:
         """Another mouse mode was chosen elsewhere: with Escape, a right click, Slicer's toolbar, another panel."""

@@ -12,6 +12,7 @@ import slicer
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.volume import SliceKey
 
+from ..jobs.resting import BEGIN_SECONDS
 from ..jobs.worker import Worker
 from ..nodes.slice_views import PresentSlice
 from .choice import Choice
@@ -31,7 +32,9 @@ class FrontEnd:
     keep: remembers fields of a Choice that were changed. views: the slice views shown now, for boxes by a drag.
     without_volume: what to say while no volume is chosen. window_by_mouse: as PlaceTool has it. picks_segment: a
     segment that is gone is replaced by the first one, not by none. prepare: called with the open workspace before
-    anything is done in it. journals: folder where work is kept until it is saved, None for nowhere.
+    anything is done in it. journals: folder where work is kept until it is saved, None for nowhere. begun: called when
+    work begins that a person waits for: the next tick should come soon. keeps_lock: whether the event loop keeps
+    Python's lock while it idles, so that each tick rests while anything is worked on.
     """
 
     keep: Callable[[dict[str, Any]], None] = lambda changes: None
@@ -41,6 +44,8 @@ class FrontEnd:
     picks_segment: bool = True
     prepare: Callable[[Workspace], None] = lambda workspace: None
     journals: Path | None = None
+    begun: Callable[[], None] = lambda: None
+    keeps_lock: bool = True
 
 
 class Prompting:
@@ -48,16 +53,15 @@ class Prompting:
 
     choice: what is chosen. loader: opens the workspace on it. is_shown: whether the front end is in front; what is
     chosen meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other
-    news; notice_is_error: whether that is a refusal. is_working: whether something was worked on at the last tick: the
-    next one should come soon. keeping: what survives a crash, None where the front end keeps nothing.
+    news; notice_is_error: whether that is a refusal. keeping: what survives a crash, None where the front end keeps
+    nothing.
     """
 
     def __init__(self, front: FrontEnd) -> None:
-        self.worker = Worker()
+        self.worker = Worker(self._work_begins)
         self.loader = WorkspaceLoader(self.worker, self._hear)
         self.choice = Choice()
         self.is_shown = True
-        self.is_working = False
         self.notice, self.notice_is_error = "", False
         self.place_tool: PlaceTool | None = None
         self.keeping: Keeping | None = None
@@ -74,6 +78,11 @@ class Prompting:
     def is_active(self) -> bool:
         """Whether there is a scene to prompt on."""
         return self._scene is not None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether something is worked on, or waits for the next tick, which should come soon then."""
+        return self.worker.is_working
 
     @property
     def is_idle(self) -> bool:
@@ -156,7 +165,8 @@ class Prompting:
 
     def tick(self) -> bool:
         """Take over what the worker finished, follow what was chosen; whether there may be something new to see."""
-        self.is_working = self.worker.rest()
+        if self._front.keeps_lock:
+            self.worker.rest()
         self.worker.deliver()
         if not self._is_due or (self._scene is not None and self._scene.IsBatchProcessing()):
             if self.keeping is not None and self.keeping.is_behind:
@@ -215,6 +225,11 @@ class Prompting:
         if found is None:
             raise PromptError("This segment is gone. Choose another one.")
         return found
+
+    def _work_begins(self) -> None:
+        self._front.begun()
+        if self._front.keeps_lock:
+            self.worker.rest(BEGIN_SECONDS)
 
     def _keep_work(self) -> None:
         if self.keeping is not None and self._scene is not None:

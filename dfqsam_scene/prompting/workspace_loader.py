@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.progress import Cancelled
+from dfqsam_core.progress import Cancelled, ProgressCallback
 from dfqsam_core.resources import DEMO_MODEL, resource_path
+from dfqsam_core.runtime.engines.onnxruntime import import_engine
 from dfqsam_core.volume import Volume, WindowLevel
 
 from ..jobs.failure import sentence
@@ -33,6 +35,7 @@ class _Loaded:
 class WorkspaceLoader:
     """Opens a workspace on the latest choice; in the worker's thread the window is found, then the model is loaded.
 
+    Making one imports the engine: a front end is opened then, which takes its time anyway.
     workspace: the open one, else None. window: what the chosen text means on the chosen volume, None until that is
     found. message: why there is no workspace, else empty. is_loading: whether one is on its way. changed: called after
     each change of these and of the workspace.
@@ -49,6 +52,7 @@ class WorkspaceLoader:
         self._found: tuple[Volume, str] | None = None
         self._loaded: _Loaded | None = None
         self._job: Job | None = None
+        import_engine()
 
     @property
     def model(self) -> Any:
@@ -115,7 +119,7 @@ class WorkspaceLoader:
 
     def _load(self, volume: Volume, choice: Choice, window: WindowLevel) -> None:
         self._begin(
-            Job(lambda _: self._prepare(volume, choice), lambda loaded: self._open(choice, loaded, window), self.refuse)
+            Job(partial(self._prepare, volume, choice), lambda loaded: self._open(choice, loaded, window), self.refuse)
         )
 
     def _begin(self, job: Job) -> None:
@@ -123,14 +127,14 @@ class WorkspaceLoader:
             self._job.cancelled.set()
         self._job = self._worker.submit(job)
 
-    def _prepare(self, volume: Volume, choice: Choice) -> _Loaded:
+    def _prepare(self, volume: Volume, choice: Choice, report: ProgressCallback) -> _Loaded:
         """In the worker's thread: no node of the scene is touched here."""
         from dfqsam_core import load_model
 
         path = choice.model_path or resource_path(DEMO_MODEL)
         loaded, stamp = self._loaded, _stamp(path)
         if loaded is None or loaded.path != path or stamp not in (loaded.stamp, _GONE):
-            loaded = _Loaded(path, stamp, load_model(path))
+            loaded = _Loaded(path, stamp, load_model(path, progress=report))
         # A session is known by it: computed here, it is there when the main thread loads or stores one.
         _ = volume.digest
         return loaded

@@ -47,21 +47,24 @@ class ModelPanel:
         self._ticks = 0
         self._start()
 
-    def tick(self) -> bool:
-        """Take over what threads and children finished; returns whether something is worked on."""
+    def tick(self, has_rested: bool = False) -> bool:
+        """Take over what threads and children finished; returns whether something is worked on.
+
+        has_rested: whether this tick has let go of Python's lock already.
+        """
         self._ticks += 1
-        is_working = self.worker.rest()
+        if self.worker.is_working and not has_rested:
+            self.worker.rest()
+        elif self._has_children and not has_rested:
+            # The threads that read what children say get the lock nowhere else.
+            time.sleep(_REST_SECONDS)
         self.worker.deliver()
         if self.quantize is not None and self.compare is not None:
-            if self.quantize.is_running or self.compare.is_running:
-                is_working = True
-                # The threads that read what children say get Python's lock nowhere else.
-                time.sleep(_REST_SECONDS)
             self.quantize.tick()
             self.compare.tick()
         elif self._ticks % _LOOK_AGAIN == 0:
             self._start()
-        return is_working
+        return self.worker.is_working or self._has_children
 
     def cleanup(self) -> None:
         """Slicer closes, or the module is reloaded: jobs stop, and what they finished can be resumed."""
@@ -74,6 +77,11 @@ class ModelPanel:
         """Show one sentence on top of the panel."""
         self.ui.modelMessageLabel.setText(text)
         self.ui.modelMessageLabel.setStyleSheet(_ERROR_STYLE if is_error else "")
+
+    @property
+    def _has_children(self) -> bool:
+        """Whether a quantization or a comparison runs."""
+        return any(section is not None and section.is_running for section in (self.quantize, self.compare))
 
     def _start(self) -> None:
         importlib.invalidate_caches()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,11 @@ _KEPT = {
 class SegmentPanel:
     """Prompts in the slice views become segments; `tick` does all that is due, from a timer in the main thread.
 
-    ui: the widgets of DFQSAMSlicer.ui by their names. window: where the shortcuts work.
+    ui: the widgets of DFQSAMSlicer.ui by their names. window: where the shortcuts work. begun: as FrontEnd has it.
     """
 
-    def __init__(self, ui: Any, window: Any) -> None:
-        self.room = Prompting(FrontEnd(self._keep, shown_views, journals=data_folder() / FOLDER))
+    def __init__(self, ui: Any, window: Any, begun: Callable[[], None] = lambda: None) -> None:
+        self.room = Prompting(FrontEnd(self._keep, shown_views, journals=data_folder() / FOLDER, begun=begun))
         self.room.is_shown = False
         self._parameters: Any = None
         self._parameter_tag: int | None = None

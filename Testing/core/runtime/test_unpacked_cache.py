@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import dfqsam_core
 from dfqsam_core.errors import ModelFileError
+from dfqsam_core.progress import Cancelled, Progress
 from dfqsam_core.runtime import load_model
 from dfqsam_core.runtime.engines import start as packed_start
 from dfqsam_core.runtime.engines import unpacked_cache
@@ -51,6 +52,33 @@ def test_a_cached_model_gives_the_same_bytes(packed_file: Path, filled: Path) ->
     plain, cached = (load_model(packed_file, threads=1, cache=cache) for cache in (None, UnpackedCache(filled)))
     np.testing.assert_array_equal(cached.encode(PIXELS), plain.encode(PIXELS))
     assert (cached.digest, cached.card) == (plain.digest, plain.card)
+    assert len(list(filled.iterdir())) == 1
+
+
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_a_load_that_is_cancelled_ends_at_the_next_part_and_leaves_nothing(
+    packed_file: Path, tmp_path: Path, is_cached: bool
+) -> None:
+    begun: list[Progress] = []
+
+    def cancel_at_the_second(progress: Progress) -> None:
+        if begun:
+            raise Cancelled
+        begun.append(progress)
+
+    cache = UnpackedCache(tmp_path) if is_cached else None
+    with pytest.raises(Cancelled):
+        load_model(packed_file, threads=1, cache=cache, progress=cancel_at_the_second)
+    assert len(begun) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_load_from_the_cache_can_be_cancelled(packed_file: Path, filled: Path) -> None:
+    def cancel(_: Progress) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        load_model(packed_file, threads=1, cache=UnpackedCache(filled), progress=cancel)
     assert len(list(filled.iterdir())) == 1
 
 

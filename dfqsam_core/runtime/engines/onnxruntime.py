@@ -61,6 +61,16 @@ def open_session(path: Path, threads: int, plans_memory: bool = False) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def import_engine() -> None:
+    """Import the engine, where it is installed.
+
+    That keeps Python's lock for tens of milliseconds in one piece: in a thread, it would hold a main thread up that has
+    a mouse to follow.
+    """
+    with contextlib.suppress(ImportError):
+        import onnxruntime  # noqa: F401
+
+
 def engine_version() -> str:
     """Version of the engine, for the keys of caches."""
     import onnxruntime

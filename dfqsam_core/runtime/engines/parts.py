@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from ...base.machine import release_memory
 from ...base.memory import require_memory
 from ...errors import ModelFileError
 from ...network.memory import running_bytes
+from ...progress import ProgressCallback, report
 from ...store.model_file import StoredModel
 from .onnxruntime import create_session, open_session, save_session
 from .openvino import OpenVinoEncoder
@@ -27,6 +28,8 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 Encoder = Callable[[np.ndarray], np.ndarray]
 _Builders = dict[str, Callable[[], "InferenceGraph"]]
 
+# Of reports of progress.
+STAGE = "load"
 _ENDING = ".onnx"
 # Runs at each click, and is small enough to take its memory in one piece.
 _DECODER = "decoder"
@@ -46,21 +49,27 @@ class Sessions(NamedTuple):
     decoder: Any
 
 
-def start_in_memory(network: StoredModel, threads: int, engine: Engine = "onnxruntime") -> Sessions:
-    """Sessions whose weights belong to this process alone; `engine` runs the encoder."""
+def start_in_memory(
+    network: StoredModel, threads: int, engine: Engine = "onnxruntime", progress: ProgressCallback | None = None
+) -> Sessions:
+    """Sessions whose weights belong to this process alone; `engine` runs the encoder.
+
+    progress: of all functions here: hears of each part before it is begun, in several threads.
+    """
     _require_memory(network)
     if engine == "openvino":
-        graphs = (build() for build in _encoder_builders(network, _BLOCKS_PER_OPENVINO_PART).values())
-        encoder = OpenVinoEncoder(graphs, threads)
-        return Sessions(encoder, **_started(_prompt_builders(network), threads))
-    return _sessions(_started(_builders(network), threads))
+        parts = _encoder_builders(network, _BLOCKS_PER_OPENVINO_PART)
+        encoder = OpenVinoEncoder((build() for _, build in _reported(parts, progress)), threads)
+        return Sessions(encoder, **_started(_prompt_builders(network), threads, progress))
+    return _sessions(_started(_builders(network), threads, progress))
 
 
-def save_parts(network: StoredModel, folder: Path) -> None:
+def save_parts(network: StoredModel, folder: Path, progress: ProgressCallback | None = None) -> None:
     """Write every part of `network` into `folder`, for `open_parts`."""
     _require_memory(network)
 
     def save(part: tuple[str, Callable[[], InferenceGraph]]) -> None:
+        report(progress, STAGE, 0, 0, f"Unpacking {part[0]}")
         save_session(part[1](), folder / f"{part[0]}{_ENDING}")
         release_memory()
 
@@ -69,11 +78,12 @@ def save_parts(network: StoredModel, folder: Path) -> None:
             pass
 
 
-def open_parts(folder: Path, threads: int) -> Sessions:
+def open_parts(folder: Path, threads: int, progress: ProgressCallback | None = None) -> Sessions:
     """Sessions of what `save_parts` wrote; their weights stay mapped from its files."""
     files = sorted(folder.glob("*" + _ENDING))
 
     def opened_part(path: Path) -> Any:
+        report(progress, STAGE, 0, 0, f"Opening {path.stem}")
         return open_session(path, threads, plans_memory=path.stem == _DECODER)
 
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
@@ -85,9 +95,15 @@ def _require_memory(network: StoredModel) -> None:
     require_memory(running_bytes(network.architecture), f"The network {network.architecture.name}", ModelFileError)
 
 
-def _started(builders: _Builders, threads: int) -> dict[str, Any]:
+def _reported(builders: _Builders, progress: ProgressCallback | None) -> Iterator[tuple[str, Callable[[], Any]]]:
+    for n, (name, build) in enumerate(builders.items()):
+        report(progress, STAGE, n, len(builders), f"Starting {name}")
+        yield name, build
+
+
+def _started(builders: _Builders, threads: int, progress: ProgressCallback | None) -> dict[str, Any]:
     parts = {}
-    for name, build in builders.items():
+    for name, build in _reported(builders, progress):
         parts[name] = create_session(build(), threads, plans_memory=name == _DECODER)
         release_memory()
     return parts

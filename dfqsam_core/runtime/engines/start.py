@@ -11,6 +11,7 @@ import numpy as np
 
 from ...base import machine
 from ...errors import ModelFileError
+from ...progress import ProgressCallback
 from ...store.model_file import StoredModel, parse_card, read_model
 from ...store.safetensors_file import open_safetensors
 from .onnxruntime import engine_version
@@ -23,7 +24,12 @@ _ROOMS = ("base", "network", "store", "runtime")
 
 
 def start_packed(
-    path: Path, digest: str, threads: int, cache: UnpackedCache | None, engine: Engine
+    path: Path,
+    digest: str,
+    threads: int,
+    cache: UnpackedCache | None,
+    engine: Engine,
+    progress: ProgressCallback | None = None,
 ) -> tuple[StoredModel, Sessions]:
     """The packed model `path`, whose SHA-256 is `digest`, and its sessions; `engine` runs the encoder.
 
@@ -33,11 +39,11 @@ def start_packed(
     if cache is not None and engine == "onnxruntime":
         key = cache_key(digest)
         with contextlib.suppress(OSError):
-            entry = cache.find(key) or cache.fill(key, lambda folder: save_parts(_checked(path), folder))
+            entry = cache.find(key) or cache.fill(key, lambda folder: save_parts(_checked(path), folder, progress))
             if entry is not None:
-                return _unchecked(path), open_parts(entry, threads)
+                return _unchecked(path), open_parts(entry, threads, progress)
     network = _checked(path)
-    return network, start_in_memory(network, threads, engine)
+    return network, start_in_memory(network, threads, engine, progress)
 
 
 def cache_key(digest: str, package: Path = _PACKAGE) -> str:
