@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dfqsam_scene.prompting.keys import KEYS
+from dfqsam_scene.nodes.roles import ROLES
+from dfqsam_scene.prompting.keys import KEYS, TOOL_NAMES, tool_tip
 
 # action: (key, what it does)
 _OWN = {
@@ -17,6 +18,26 @@ _OWN = {
     "add segment": ("Insert", "new segment"),
     "keys": ("?", "this list"),
 }
+
+# Of Material Design Icons, which the page has.
+_ICONS = {
+    "positive": "plus-circle",
+    "negative": "minus-circle",
+    "box": "selection",
+    "scribble": "draw",
+    "scribble_out": "draw",
+    "roi": "cube-scan",
+    "lasso": "lasso",
+    "lasso_out": "lasso",
+}
+
+
+def tool_list() -> list[dict[str, str]]:
+    """The tools in the order of their buttons: role, icon, name and a sentence with the key."""
+    return [
+        {"role": role, "icon": _ICONS[role], "name": TOOL_NAMES[role], "words": f"{tool_tip(role)} ({KEYS[role][0]})"}
+        for role in ROLES
+    ]
 
 
 def key_list() -> list[dict[str, str]]:

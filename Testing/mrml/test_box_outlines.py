@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 from dfqsam_core.volume import BoxPrompt
-from dfqsam_scene.nodes.outlines import BoxOutlines, corners_ijk
+from dfqsam_scene.nodes.outlines import PromptOutlines, corners_ijk
 from dfqsam_scene.nodes.volume_node import ijk_from_world
 
 AXIAL, SAGITTAL = BoxPrompt((2, 3, 4), (9, 8, 4)), BoxPrompt((7, 1, 2), (7, 5, 6), "I")
@@ -26,7 +26,7 @@ def test_the_ring_runs_around_the_outer_voxels():
 
 
 def test_outlines_lie_on_their_voxels_through_all_transforms(world, a_volume_node):
-    BoxOutlines(a_volume_node).show([AXIAL, SAGITTAL])
+    PromptOutlines(a_volume_node).show([AXIAL, SAGITTAL])
     for node, box in zip(curves(world), (AXIAL, SAGITTAL), strict=True):
         drawn = np.zeros((4, 3))
         for n in range(4):
@@ -35,7 +35,7 @@ def test_outlines_lie_on_their_voxels_through_all_transforms(world, a_volume_nod
 
 
 def test_they_are_ours_alone_and_go_when_their_box_goes(world, a_volume_node):
-    outlines = BoxOutlines(a_volume_node)
+    outlines = PromptOutlines(a_volume_node)
     outlines.show([AXIAL, SAGITTAL, AXIAL])
     nodes = curves(world)
     assert len(nodes) == 2

@@ -1,4 +1,4 @@
-"""Draws the boxes that were given as prompts: closed curves on their slices, which are neither listed nor saved."""
+"""Draws boxes, scribbles and lassos: curves on their slices, which are neither listed nor saved."""
 
 from __future__ import annotations
 
@@ -8,67 +8,58 @@ from typing import Any
 
 import numpy as np
 
-from dfqsam_core.volume import BoxPrompt
+from dfqsam_core.volume import BoxPrompt, PointPrompt, ScribblePrompt
 from dfqsam_core.volume.geometry import axis_index
+from dfqsam_core.volume.prompts import Prompt
 
 from .roles import role_color
 from .volume_node import world_from_ijk
 
-_NAME = "SAM box outline"
+_NAME = "SAM outline"
+_CLOSED, _OPEN = "vtkMRMLMarkupsClosedCurveNode", "vtkMRMLMarkupsCurveNode"
 _THIN_LINE_MM = 0.5
 
 
-class BoxOutlines:
-    """One locked curve for each box on one volume; the scene may take them away at any time.
+class PromptOutlines:
+    """One locked curve for each prompt on one volume, without points; the scene may take them away at any time.
 
     nodes: what is drawn.
     """
 
     def __init__(self, volume_node: Any) -> None:
         self._volume_node = volume_node
-        self.nodes: dict[BoxPrompt, Any] = {}
+        self.nodes: dict[Prompt, Any] = {}
 
-    def show(self, boxes: Iterable[BoxPrompt]) -> None:
-        """Draw these boxes and no others."""
-        wanted = dict.fromkeys(boxes)
-        for box in [box for box, node in self.nodes.items() if box not in wanted or node.GetScene() is None]:
-            node = self.nodes.pop(box)
+    def show(self, prompts: Iterable[Prompt]) -> None:
+        """Draw these prompts and no others; points are drawn as markups of their own."""
+        wanted = dict.fromkeys(prompt for prompt in prompts if not isinstance(prompt, PointPrompt))
+        for gone in [prompt for prompt, node in self.nodes.items() if prompt not in wanted or node.GetScene() is None]:
+            node = self.nodes.pop(gone)
             if node.GetScene() is not None:
                 node.GetScene().RemoveNode(node)
-        for box in wanted:
-            if box not in self.nodes:
-                self.nodes[box] = self._draw(box)
-
-    def _draw(self, box: BoxPrompt) -> Any:
-        node = _outline_node(self._volume_node)
-        for corner in world_from_ijk(self._volume_node, corners_ijk(box)).tolist():
-            node.AddControlPointWorld(corner)
-        return node
+        for prompt in wanted:
+            if prompt not in self.nodes:
+                node = self.nodes[prompt] = _outline_node(self._volume_node, _role(prompt))
+                _draw(node, self._volume_node, _line_ijk(prompt))
 
 
 class RubberBand:
-    """The outline of the box that is being drawn: one curve, whose corners move with the mouse."""
+    """The outline of what is being drawn for a role: one curve, whose points move with the mouse."""
 
-    def __init__(self, volume_node: Any) -> None:
-        self._volume_node = volume_node
+    def __init__(self, volume_node: Any, role: str) -> None:
+        self._volume_node, self._role = volume_node, role
         self._node: Any = None
 
-    def show(self, box: BoxPrompt | None) -> None:
-        """Draw this box, None for none."""
+    def show(self, points_ijk: np.ndarray | None) -> None:
+        """Draw a line through these voxel positions (N, 3), None for none."""
         if self._node is not None and self._node.GetScene() is None:
             self._node = None
-        if box is None:
-            if self._node is not None:
+        if points_ijk is None:
+            if self._node is not None and self._node.GetNumberOfControlPoints():
                 self._node.RemoveAllControlPoints()
             return
-        self._node = self._node or _outline_node(self._volume_node)
-        was_modifying = self._node.StartModify()
-        for n, corner in enumerate(world_from_ijk(self._volume_node, corners_ijk(box)).tolist()):
-            if n < self._node.GetNumberOfControlPoints():
-                self._node.SetNthControlPointPositionWorld(n, corner)
-            else:
-                self._node.AddControlPointWorld(corner)
-        self._node.EndModify(was_modifying)
+        self._node = self._node or _outline_node(self._volume_node, self._role)
+        _draw(self._node, self._volume_node, points_ijk)
 
     def remove(self) -> None:
         """Take the curve out of the scene."""
@@ -77,29 +68,51 @@ class RubberBand:
         self._node = None
 
 
-def _outline_node(volume_node: Any) -> Any:
+def _role(prompt: Prompt) -> str:
+    if isinstance(prompt, BoxPrompt):
+        return "box"
+    kind = "scribble" if isinstance(prompt, ScribblePrompt) else "lasso"
+    return kind if prompt.positive else f"{kind}_out"
+
+
+def _line_ijk(prompt: Prompt) -> np.ndarray:
+    """(N, 3) voxel positions of the line that shows a prompt."""
+    return corners_ijk(prompt) if isinstance(prompt, BoxPrompt) else np.array(prompt.voxels_ijk, np.float64)
+
+
+def _draw(node: Any, volume_node: Any, points_ijk: np.ndarray) -> None:
+    was_modifying = node.StartModify()
+    for n, point in enumerate(world_from_ijk(volume_node, points_ijk).tolist()):
+        if n < node.GetNumberOfControlPoints():
+            node.SetNthControlPointPositionWorld(n, point)
+        else:
+            node.AddControlPointWorld(point)
+    node.EndModify(was_modifying)
+
+
+def _outline_node(volume_node: Any, role: str) -> Any:
     """A curve without points in the scene of a volume."""
     scene = volume_node.GetScene()
-    node = scene.CreateNodeByClass("vtkMRMLMarkupsClosedCurveNode")
+    node = scene.CreateNodeByClass(_OPEN if role.startswith("scribble") else _CLOSED)
     node.UnRegister(None)
     node.SetName(_NAME)
     node.SetHideFromEditors(True)
     node.SetSaveWithScene(False)
     node.SetLocked(True)
-    with _placing_goes_on(scene):
+    with placing_goes_on(scene):
         scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
-    _style(node.GetDisplayNode())
+    _style(node.GetDisplayNode(), role)
     # A registration then moves the outline with the volume.
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
     node.SetCurveTypeToLinear()
     return node
 
 
-def _style(display: Any) -> None:
+def _style(display: Any, role: str) -> None:
     display.SetSaveWithScene(False)
-    display.SetSelectedColor(*role_color("box"))
-    display.SetColor(*role_color("box"))
+    display.SetSelectedColor(*role_color(role))
+    display.SetColor(*role_color(role))
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(False)
     display.SetCurveLineSizeMode(display.UseLineDiameter)
@@ -110,7 +123,7 @@ def _style(display: Any) -> None:
 
 
 @contextlib.contextmanager
-def _placing_goes_on(scene: Any) -> Iterator[None]:
+def placing_goes_on(scene: Any) -> Iterator[None]:
     """Let the mouse place what it placed before: Slicer would hand it to each markups node that is added."""
     selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
     if selection is None:

@@ -1,4 +1,4 @@
-"""Who has the mouse: at most one of three tools places prompts, the same way in every front end."""
+"""Who has the mouse: at most one tool places prompts, the same way in every front end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Views = Callable[[], Iterable[tuple[Any, Any]]]
 class PlaceTool:
     """The tool that a person wants, until that one is put down, or Escape, a right click or another panel ends it.
 
-    wanted: "positive", "negative", "box", or None; it begins when there are markups to place in. changed: called when
+    wanted: one of roles.ROLES, or None; it begins when there are markups to place in. changed: called when
     another tool is wanted. window_by_mouse: without a tool the left button changes the displayed window, as at a
-    radiologist's workstation; else the views do with it what Slicer lets them. An abandoned first corner of a box is
-    forgotten.
+    radiologist's workstation; else the views do with it what Slicer lets them. An abandoned first corner of a box, or a
+    stroke, is forgotten.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class PlaceTool:
 
     def choose(self, role: str | None) -> None:
         """Want a tool from now on, None for none."""
-        self._forget_corner()
+        self._give_up()
         self.wanted = role
         self._place()
         self._changed()
@@ -47,13 +47,17 @@ class PlaceTool:
     def follow(self, markups: PromptMarkups | None, segment_id: str = "") -> None:
         """Place in these markups (None: not there yet) for this segment; forget a corner of another one, or slice."""
         if markups is not self._markups or segment_id != self._segment_id:
-            self._forget_corner()
+            self._give_up()
             self._markups, self._segment_id = markups, segment_id
             if markups is not None:
                 markups.draw_with(self._presses)
         if markups is not None:
             markups.follow_views()
         self._place()
+
+    def give_up_drag(self) -> None:
+        """What is dragged now places nothing; the tool stays."""
+        self._presses.give_up()
 
     def let_go(self) -> None:
         """Put the tool down and leave the mouse to the panel that has it now."""
@@ -80,7 +84,7 @@ class PlaceTool:
         if self._own_change or self._markups is None or self.wanted is None:
             return
         if self.place_mode.node is not self._markups.nodes[self.wanted]:
-            self._forget_corner()
+            self._give_up()
             self.wanted = role_of(self.place_mode.node)
             if self.wanted is None:
                 with self._ours():
@@ -91,10 +95,10 @@ class PlaceTool:
         if self._interaction is not None:
             self._interaction.SetCurrentInteractionMode(self._interaction.AdjustWindowLevel)
 
-    def _forget_corner(self) -> None:
+    def _give_up(self) -> None:
         self._presses.forget()
         if self._markups is not None:
-            self._markups.forget_corner()
+            self._markups.give_up()
 
     @contextlib.contextmanager
     def _ours(self) -> Iterator[None]:
