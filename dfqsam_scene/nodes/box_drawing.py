@@ -66,10 +66,10 @@ class BoxDrawing:
         box = None if first is None else self._clipped(first, world_of_point(self._node, count - 1))
         self._band.show(None if box is None else corners_ijk(box))
 
-    def follow_view(self) -> None:
-        """Forget a corner whose slice is not shown any more."""
-        if self._plane is not None and not _is_same(self._plane, (self._plane[0], plane_of(self._plane[0]))):
-            self.give_up()
+    @property
+    def has_left_slice(self) -> bool:
+        """Whether there is a corner whose slice its view does not show any more."""
+        return self._plane is not None and not _is_same(self._plane, (self._plane[0], plane_of(self._plane[0])))
 
     def give_up(self) -> None:
         """Take away the first corner of a box that nobody will finish; the next box begins with a corner of its own."""

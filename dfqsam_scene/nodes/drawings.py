@@ -13,7 +13,6 @@ from dfqsam_core.volume.prompts import Prompt
 
 from .box_drawing import BoxDrawing
 from .mouse_presses import MousePresses
-from .place_mode import end_placing
 from .prompt_events import PromptEvents
 from .roi_handle import RoiHandle
 from .roles import STROKES
@@ -23,13 +22,14 @@ from .stroke_drawing import StrokeDrawing
 class Drawings:
     """Listens to the markups nodes of all roles but points, and to the handles of the last 3D box.
 
-    nodes: by role. A 3D box is drawn as a box on one slice; then its tool is put down, so that the mouse has handles.
+    nodes: by role. frees_mouse: a 3D box was drawn, so its tool is to be put down: then the mouse can have the handles.
     """
 
     def __init__(
         self, volume_node: Any, geometry: VolumeGeometry, nodes: Mapping[str, Any], events: PromptEvents
     ) -> None:
-        self._scene, self._events = volume_node.GetScene(), events
+        self.frees_mouse = False
+        self._events = events
         self._quiet = False
         self._handle = RoiHandle(volume_node, geometry, lambda: self._react(self._handle_moved))
         self._handle_segment = ""
@@ -53,10 +53,10 @@ class Drawings:
         for drawing in self._by_role.values():
             self._silently(drawing.give_up)
 
-    def follow_views(self) -> None:
-        """Give up the first corner of a box where its view shows another slice now."""
-        for drawing in self._by_role.values():
-            self._silently(drawing.follow_view)
+    @property
+    def has_left_slice(self) -> bool:
+        """Whether a box was begun on a slice that its view does not show any more."""
+        return any(drawing.has_left_slice for drawing in self._by_role.values())
 
     def show(self, prompts: Collection[tuple[str, Prompt]]) -> None:
         """Take the handles away where boxes that they stand for are not among these (segment ID, prompt) any more."""
@@ -108,7 +108,7 @@ class Drawings:
     def _roi_drawn(self, box: BoxPrompt) -> None:
         self._handle_segment = self._events.segment()
         boxes = self._handle.place(box)
-        end_placing(self._scene)
+        self.frees_mouse = True
         self._events.boxes(self._handle_segment, boxes, frozenset())
 
     def _handle_moved(self) -> None:

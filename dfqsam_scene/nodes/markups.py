@@ -73,9 +73,15 @@ class PromptMarkups:
         """Take away the first corner of a box, or a stroke, that nobody will finish."""
         self._drawings.give_up()
 
-    def follow_views(self) -> None:
-        """Forget the first corner of a box where its view shows another slice now."""
-        self._drawings.follow_views()
+    @property
+    def has_left_slice(self) -> bool:
+        """Whether a box was begun on a slice that its view does not show any more."""
+        return self._drawings.has_left_slice
+
+    def take_freed_mouse(self) -> bool:
+        """Whether something was drawn since the last call whose handles the mouse shall have, without a tool."""
+        is_freed, self._drawings.frees_mouse = self._drawings.frees_mouse, False
+        return is_freed
 
     def draw_with(self, presses: MousePresses) -> None:
         """Let a drag of this mouse draw."""

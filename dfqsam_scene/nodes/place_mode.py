@@ -34,13 +34,6 @@ def clicked_view(node: Any) -> Any:
     return None
 
 
-def end_placing(scene: Any) -> None:
-    """Give the mouse back to the views of a scene, as Escape does."""
-    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
-    if interaction is not None and interaction.GetCurrentInteractionMode() == interaction.Place:
-        interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-
-
 class PlaceMode:
     """Lets the mouse place control points of a node, one click after the other, until `end`.
 
@@ -75,8 +68,8 @@ class PlaceMode:
 
     def end(self) -> None:
         """Give the mouse back to the views."""
-        if self._tags:
-            end_placing(self._selection.GetScene())
+        if self._tags and self._interaction.GetCurrentInteractionMode() == self._interaction.Place:
+            self._interaction.SetCurrentInteractionMode(self._interaction.ViewTransform)
 
     def close(self) -> None:
         """Stop listening."""

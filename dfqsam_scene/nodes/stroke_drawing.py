@@ -60,8 +60,10 @@ class StrokeDrawing:
         is_drawn = self.presses.is_down and not self.presses.is_torn and not self.presses.is_given_up
         self._band.show(ijk_from_world(self._volume_node, self.presses.path) if is_drawn else None)
 
-    def follow_view(self) -> None:
-        """Nothing to do: a stroke knows by itself when its view goes to another slice."""
+    @property
+    def has_left_slice(self) -> bool:
+        """Never: a stroke is told by the mouse when its view goes to another slice."""
+        return False
 
     def give_up(self) -> None:
         """Take away what is drawn; the button may still be down."""

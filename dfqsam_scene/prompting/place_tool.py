@@ -39,8 +39,8 @@ class PlaceTool:
 
     def choose(self, role: str | None) -> None:
         """Want a tool from now on, None for none."""
-        self._give_up()
         self.wanted = role
+        self._give_up()
         self._place()
         self._changed()
 
@@ -51,8 +51,11 @@ class PlaceTool:
             self._markups, self._segment_id = markups, segment_id
             if markups is not None:
                 markups.draw_with(self._presses)
-        if markups is not None:
-            markups.follow_views()
+        if markups is not None and markups.has_left_slice:
+            self._give_up()
+        if markups is not None and markups.take_freed_mouse():
+            # Not before: Slicer's widget was still placing.
+            self.choose(None)
         self._place()
 
     def give_up_drag(self) -> None:
@@ -75,16 +78,15 @@ class PlaceTool:
             if node is not None and self.place_mode.node is not node:
                 self._presses.watch(self._views())
                 self.place_mode.begin(node)
-            elif node is None and role_of(self.place_mode.node):
-                self.place_mode.end()
-                self._rest()
+            elif node is None:
+                self._end_placing()
 
     def _mode_changed(self) -> None:
         """Another mouse mode was chosen elsewhere: with Escape, a right click, Slicer's toolbar, another panel."""
         if self._own_change or self._markups is None or self.wanted is None:
             return
         if self.place_mode.node is not self._markups.nodes[self.wanted]:
-            self._give_up()
+            self._forget()
             self.wanted = role_of(self.place_mode.node)
             if self.wanted is None:
                 with self._ours():
@@ -96,6 +98,18 @@ class PlaceTool:
             self._interaction.SetCurrentInteractionMode(self._interaction.AdjustWindowLevel)
 
     def _give_up(self) -> None:
+        """End Slicer's mouse mode and forget what is drawn; `_place` begins anew."""
+        # In this order: when its mode ends, Slicer's widget takes the point under the mouse away, which must be there.
+        with self._ours():
+            self._end_placing()
+        self._forget()
+
+    def _end_placing(self) -> None:
+        if role_of(self.place_mode.node):
+            self.place_mode.end()
+            self._rest()
+
+    def _forget(self) -> None:
         self._presses.forget()
         if self._markups is not None:
             self._markups.give_up()
