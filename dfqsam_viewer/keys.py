@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dfqsam_scene.nodes.roles import ROLES
 from dfqsam_scene.prompting.keys import KEYS, TOOL_NAMES, tool_tip
 
 # action: (key, what it does)
@@ -19,24 +18,30 @@ _OWN = {
     "keys": ("?", "this list"),
 }
 
-# Of Material Design Icons, which the page has.
+# By role: of Material Design Icons, which the page has; and what a narrow page writes beside it.
 _ICONS = {
-    "positive": "plus-circle",
-    "negative": "minus-circle",
-    "box": "selection",
-    "scribble": "draw",
-    "scribble_out": "draw",
-    "roi": "cube-scan",
-    "lasso": "lasso",
-    "lasso_out": "lasso",
+    "positive": ("plus-circle", "Point"),
+    "negative": ("minus-circle", "Point"),
+    "box": ("selection", "Box"),
+    "scribble": ("draw", "+"),
+    "scribble_out": ("draw", "−"),
+    "roi": ("cube-scan", "3D"),
+    "lasso": ("lasso", "+"),
+    "lasso_out": ("lasso", "−"),
 }
 
 
 def tool_list() -> list[dict[str, str]]:
-    """The tools in the order of their buttons: role, icon, name and a sentence with the key."""
+    """The tools in the order of their buttons: role, icon, name, a short one, and a sentence with the key."""
     return [
-        {"role": role, "icon": _ICONS[role], "name": TOOL_NAMES[role], "words": f"{tool_tip(role)} ({KEYS[role][0]})"}
-        for role in ROLES
+        {
+            "role": role,
+            "icon": icon,
+            "name": TOOL_NAMES[role],
+            "short": short,
+            "words": f"{tool_tip(role)} ({KEYS[role][0]})",
+        }
+        for role, (icon, short) in _ICONS.items()
     ]
 
 

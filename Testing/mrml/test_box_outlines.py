@@ -47,3 +47,24 @@ def test_they_are_ours_alone_and_go_when_their_box_goes(world, a_volume_node):
     assert len(curves(world)) == 1
     outlines.show([])
     assert curves(world) == []
+
+
+def test_many_are_drawn_and_taken_away_with_pauses_and_the_last_wish_counts(world, a_volume_node, monkeypatch):
+    monkeypatch.setattr("dfqsam_scene.nodes.outlines._HOLD_SECONDS", -1)
+    turns = []
+    outlines = PromptOutlines(a_volume_node, turns.append)
+    boxes = [BoxPrompt((2, 3, k), (9, 8, k)) for k in range(4)]
+    outlines.show(boxes)
+    assert (len(curves(world)), len(turns)) == (1, 1)
+    outlines.show(boxes[1:])
+    assert (len(curves(world)), len(turns)) == (1, 1), "the turn that waits serves the new wish"
+    while turns:
+        turns.pop()()
+    assert list(outlines.nodes) == boxes[1:]
+    assert len(curves(world)) == 3
+    outlines.show([])
+    assert len(curves(world)) == 2
+    outlines.close()
+    assert curves(world) == []
+    turns.pop()()
+    assert curves(world) == []

@@ -163,7 +163,8 @@ class Person:
         mouse.down()
         for place in places[1:]:
             mouse.move(*self.point_of(view, *place), steps=8)
-        self.page.wait_for_timeout(60)
+            # Chromium tells of the last move of a frame only; without a moment a corner would be cut.
+            self.page.wait_for_timeout(150)
         mouse.up()
 
     def prompt(self, view: str, x: float, y: float) -> None:

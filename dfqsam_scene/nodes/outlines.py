@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,29 +19,59 @@ from .volume_node import world_from_ijk
 _NAME = "SAM outline"
 _CLOSED, _OPEN = "vtkMRMLMarkupsClosedCurveNode", "vtkMRMLMarkupsCurveNode"
 _THIN_LINE_MM = 0.5
+# After this time the main thread is let go; the curve in work may take as long again.
+_HOLD_SECONDS = 0.01
+Later = Callable[[Callable[[], None]], object]
 
 
 class PromptOutlines:
     """One locked curve for each prompt on one volume, without points; the scene may take them away at any time.
 
-    nodes: what is drawn.
+    nodes: what is drawn. later: calls a function when the main thread has done other things: many curves are drawn and
+    taken away with pauses; without it all at once.
     """
 
-    def __init__(self, volume_node: Any) -> None:
-        self._volume_node = volume_node
+    def __init__(self, volume_node: Any, later: Later | None = None) -> None:
+        self._volume_node, self._later = volume_node, later
         self.nodes: dict[Prompt, Any] = {}
+        self._wanted: dict[Prompt, None] = {}
+        self._is_waiting = False
 
     def show(self, prompts: Iterable[Prompt]) -> None:
         """Draw these prompts and no others; points are drawn as markups of their own."""
-        wanted = dict.fromkeys(prompt for prompt in prompts if not isinstance(prompt, PointPrompt))
-        for gone in [prompt for prompt, node in self.nodes.items() if prompt not in wanted or node.GetScene() is None]:
+        self._wanted = dict.fromkeys(prompt for prompt in prompts if not isinstance(prompt, PointPrompt))
+        if not self._is_waiting:
+            self._go_on()
+
+    def close(self) -> None:
+        """Take all away at once."""
+        self._later = None
+        self._wanted = {}
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._is_waiting = False
+        if self._volume_node.GetScene() is None:
+            self._wanted = {}
+        ends = time.perf_counter() + _HOLD_SECONDS
+        for _ in self._steps():
+            if self._later is not None and time.perf_counter() > ends:
+                self._is_waiting = True
+                self._later(self._go_on)
+                return
+
+    def _steps(self) -> Iterator[None]:
+        """Take one away or draw one with each step."""
+        for gone in [p for p, node in self.nodes.items() if p not in self._wanted or node.GetScene() is None]:
             node = self.nodes.pop(gone)
             if node.GetScene() is not None:
                 node.GetScene().RemoveNode(node)
-        for prompt in wanted:
+            yield
+        for prompt in self._wanted:
             if prompt not in self.nodes:
                 node = self.nodes[prompt] = _outline_node(self._volume_node, _role(prompt))
                 _draw(node, self._volume_node, _line_ijk(prompt))
+                yield
 
 
 class RubberBand:
@@ -49,23 +80,29 @@ class RubberBand:
     def __init__(self, volume_node: Any, role: str) -> None:
         self._volume_node, self._role = volume_node, role
         self._node: Any = None
+        self._points = np.empty((0, 3))
 
     def show(self, points_ijk: np.ndarray | None) -> None:
         """Draw a line through these voxel positions (N, 3), None for none."""
         if self._node is not None and self._node.GetScene() is None:
             self._node = None
         if points_ijk is None:
-            if self._node is not None and self._node.GetNumberOfControlPoints():
+            if len(self._points) and self._node is not None:
                 self._node.RemoveAllControlPoints()
+            self._points = np.empty((0, 3))
             return
         self._node = self._node or _outline_node(self._volume_node, self._role)
-        _draw(self._node, self._volume_node, points_ijk)
+        # A stroke only grows: the points before are there already.
+        known = len(self._points)
+        is_longer = np.array_equal(points_ijk[:known], self._points)
+        _draw(self._node, self._volume_node, points_ijk, known if is_longer else 0)
+        self._points = points_ijk
 
     def remove(self) -> None:
         """Take the curve out of the scene."""
         if self._node is not None and self._node.GetScene() is not None:
             self._node.GetScene().RemoveNode(self._node)
-        self._node = None
+        self._node, self._points = None, np.empty((0, 3))
 
 
 def _role(prompt: Prompt) -> str:
@@ -80,9 +117,10 @@ def _line_ijk(prompt: Prompt) -> np.ndarray:
     return corners_ijk(prompt) if isinstance(prompt, BoxPrompt) else np.array(prompt.voxels_ijk, np.float64)
 
 
-def _draw(node: Any, volume_node: Any, points_ijk: np.ndarray) -> None:
+def _draw(node: Any, volume_node: Any, points_ijk: np.ndarray, first: int = 0) -> None:
+    """Make points the control points of a node, those before `first` are so already."""
     was_modifying = node.StartModify()
-    for n, point in enumerate(world_from_ijk(volume_node, points_ijk).tolist()):
+    for n, point in enumerate(world_from_ijk(volume_node, points_ijk[first:]).tolist(), start=first):
         if n < node.GetNumberOfControlPoints():
             node.SetNthControlPointPositionWorld(n, point)
         else:
