@@ -25,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from dfqsam_core.store.description import describe_file
 from dfqsam_core.store.model_file import read_model, write_model
 from dfqsam_core.volume import (
+    LassoPrompt,
     PointPrompt,
+    ScribblePrompt,
     Volume,
     VolumeGeometry,
     VolumeSession,
@@ -134,9 +136,15 @@ def _dicom_bytes(syntax: str) -> bytes:
 def _prompts() -> list[Sample]:
     point = {"type": "point", "position": [3.5, 4.0, 6.0], "positive": True, "axis": "K"}
     box = {"type": "box", "corners": [[3, 4, 6], [20, 30, 6]], "axis": "K"}
-    segment = {"name": "liver", "label": 1, "prompts": [point, box], "propagate": {"first": 1, "last": 4}}
-    content = {"coordinate_system": "RAS", "segments": [segment], "overwrite": False}
-    return [Sample("a.json", json.dumps(content).encode())]
+    line = [[3, 4, 6], [9, 4, 6], [9, 12, 6]]
+    scribble = {"type": "scribble", "path": line, "positive": False, "axis": "K"}
+    lasso = {"type": "lasso", "vertices": line, "positive": True, "axis": "K"}
+    roi = {"type": "roi", "corners": [[3, 4, 9], [20, 30, 15]], "axis": "K"}
+    contents = []
+    for prompts in ([point, box], [point, scribble, lasso, roi]):
+        segment = {"name": "liver", "label": 1, "prompts": prompts, "propagate": {"first": 1, "last": 4}}
+        contents.append({"coordinate_system": "RAS", "segments": [segment], "overwrite": False})
+    return [Sample("a.json", json.dumps(content).encode()) for content in contents]
 
 
 def _markups() -> list[Sample]:
@@ -144,7 +152,9 @@ def _markups() -> list[Sample]:
     points = {"type": "Fiducial", "coordinateSystem": "LPS", "coordinateUnits": "mm", "controlPoints": [point]}
     roi = {"type": "ROI", "coordinateSystem": "LPS", "center": [-9, -9, 9], "size": [8, 8, 8]}
     roi["orientation"] = [1, 0, 0, 0, 1, 0, 0, 0, 1]
-    return [Sample("a.mrk.json", json.dumps({"markups": [markup]}).encode()) for markup in (points, roi)]
+    corners = [point | {"position": position} for position in ([-3, -4, 6], [-9, -4, 6], [-9, -12, 6])]
+    curves = [points | {"type": kind, "controlPoints": corners} for kind in ("Curve", "ClosedCurve")]
+    return [Sample("a.mrk.json", json.dumps({"markups": [markup]}).encode()) for markup in (points, roi, *curves)]
 
 
 def _model() -> list[Sample]:
@@ -174,7 +184,8 @@ def _session() -> list[Sample]:
     session.add_segment(1, "liver")
     masks = np.ones((2, *VOXELS.shape[1:]), bool)
     prediction = SlicePrediction.of(masks, np.array([0.5, np.nan], np.float32), np.zeros((2, 8, 8), np.float16))
-    session.accept(1, click.slice, (click,), prediction)
+    line = ((3, 2, 1), (5, 2, 1), (5, 4, 1))
+    session.accept(1, click.slice, (click, ScribblePrompt(line), LassoPrompt(line, positive=False)), prediction)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.session.json")
         save_session(path, session)

@@ -9,6 +9,8 @@ from ..errors import PromptError
 from .geometry import VOXEL_DIGITS, VolumeGeometry, axis_index, nearest_voxel
 from .prompts import BoxPrompt
 
+# Voxels; nobody draws a box of this size, and its cuts could not be told exactly.
+_FAR = 1e9
 # The corners of a cube at -1 and 1, and its edges as pairs of them.
 _SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a) if np.abs(_SIGNS[a] - _SIGNS[b]).sum() == 2])
@@ -28,13 +30,15 @@ def roi_boxes(
     if not np.isfinite(middle).all() or not np.isfinite(half).all() or not half.any():
         raise PromptError(
             f"The ROI was never placed: its centre is {middle.tolist()} and half of its size "
-            f"{np.linalg.norm(half, axis=0).tolist()}. Place it in 3D Slicer, save again."
+            f"{np.linalg.norm(half, axis=0).tolist()}. Place it first."
         )
     axis = axis or geometry.acquisition_axis
     normal = axis_index(axis)
-    corners = np.round(geometry.ijk_from(middle + _SIGNS @ half.T, system), VOXEL_DIGITS)
+    with np.errstate(over="ignore", invalid="ignore"):
+        corners = np.round(geometry.ijk_from(middle + _SIGNS @ half.T, system), VOXEL_DIGITS)
     last = np.array(geometry.shape_ijk) - 1
-    if (corners.max(axis=0) < -0.5).any() or (corners.min(axis=0) > last + 0.5).any():
+    is_far = not (np.abs(corners) < _FAR).all()
+    if is_far or (corners.max(axis=0) < -0.5).any() or (corners.min(axis=0) > last + 0.5).any():
         raise PromptError(f"The ROI around {middle.tolist()} ({system}) lies outside the volume. Check both.")
     first = max(int(np.ceil(corners[:, normal].min())), 0)
     end = min(int(np.floor(corners[:, normal].max())), int(last[normal])) + 1

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import PromptError
-from .geometry import VolumeGeometry, axis_index, nearest_voxel
+from .geometry import VOXEL_DIGITS, VolumeGeometry, axis_index
 from .positions import Voxel, check_one_slice, voxels_at
 from .slices import SliceKey
 
 # Some minutes of a mouse; more would only keep the reader of a file busy.
 MAX_STROKE_VOXELS = 10_000
-MAX_SCRIBBLE_POINTS = 10
+# Measured: more positive points add nothing, and more negative ones make the model give up the whole segment.
+MAX_SCRIBBLE_POINTS, MAX_NEGATIVE_POINTS = 10, 3
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,16 @@ class ScribblePrompt:
         """The slice that the scribble is on."""
         return SliceKey(self.axis, self.path_ijk[0][axis_index(self.axis)])
 
-    @cached_property
-    def points_ijk(self) -> tuple[Voxel, ...]:
-        """The 1 to 10 voxels that the model is asked about: evenly spaced along the path, its length in voxels."""
+    @property
+    def points_ijk(self) -> np.ndarray:
+        """(n, 3) float64 points that the model is given: evenly spaced by length in voxels, n <= 10, or 3 if negative.
+
+        Not rounded to voxels, for that would depend on the direction in which these are stored.
+        """
         path = np.array(self.path_ijk, np.float64)
-        reached = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-        count = min(MAX_SCRIBBLE_POINTS, int(reached[-1]) + 1)
-        # The middles of equal parts: a line's ends are where a hand slips over the border.
-        wanted = (np.arange(count) + 0.5) / count * reached[-1]
-        points = np.stack([np.interp(wanted, reached, line) for line in path.T], axis=1)
-        return _without_repeats([(i, j, k) for i, j, k in nearest_voxel(points).astype(int).tolist()])
+        length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
+        count = min(MAX_SCRIBBLE_POINTS if self.positive else MAX_NEGATIVE_POINTS, int(length) + 1)
+        return np.round(evenly_along(path, count), VOXEL_DIGITS)
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,18 @@ class LassoPrompt:
         return SliceKey(self.axis, self.vertices_ijk[0][axis_index(self.axis)])
 
 
+def evenly_along(path: np.ndarray, count: int) -> np.ndarray:
+    """Positions (count, d) in the middles of `count` equal parts of a path (n, d) of straight lines.
+
+    The middles, for the ends of a line are where a hand slips over a border.
+    """
+    reached = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    wanted = (np.arange(count) + 0.5) / count * reached[-1]
+    return np.stack([np.interp(wanted, reached, line) for line in path.T], axis=1)
+
+
 def _check_count(voxels: Sequence[ArrayLike], what: str) -> None:
-    if not voxels:
+    if len(voxels) == 0:
         raise PromptError(f"The {what} has no voxels. Draw it anew.")
     if len(voxels) > MAX_STROKE_VOXELS:
         raise PromptError(f"The {what} has {len(voxels)} positions; up to {MAX_STROKE_VOXELS} are read. Thin it out.")

@@ -67,6 +67,15 @@ def test_a_doubled_key_among_many_is_named(tmp_path: Path) -> None:
         read_prompts(path, GEOMETRY)
 
 
+def test_many_long_scribbles_and_lassos_are_read_at_once(tmp_path: Path) -> None:
+    """As many voxels as a file of this size can hold; compared by their places, not each with each."""
+    path = [[n * 7 % 40, n * 11 % 30, 3] for n in range(10_000)]
+    strokes = [{"type": "scribble", "path": path[n:] + path[:n]} for n in range(30)]
+    strokes += [{"type": "lasso", "vertices": path[n:] + path[:n], "positive": False} for n in range(30)]
+    (found,) = read_prompts(write(tmp_path, [segment(prompts=strokes)]), GEOMETRY)
+    assert [len(prompts) for prompts in found.by_slice().values()] == [60]
+
+
 def test_many_points_of_many_slices_are_grouped_by_slice() -> None:
     points = tuple(PointPrompt((i, j, k)) for k in range(20) for j in range(30) for i in range(33))
     groups = SegmentPrompts("liver", 1, points).by_slice()

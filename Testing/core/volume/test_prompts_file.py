@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.volume import BoxPrompt, PointPrompt, SegmentPrompts, SliceKey, VolumeGeometry, read_prompts
-from dfqsam_core.volume.files.prompts_file import parse_prompts
+from dfqsam_core.volume import (
+    BoxPrompt,
+    LassoPrompt,
+    PointPrompt,
+    ScribblePrompt,
+    SegmentPrompts,
+    SliceKey,
+    VolumeGeometry,
+    read_prompts,
+)
+from dfqsam_core.volume.files.prompts_file import parse_prompts, prompt_json
 from dfqsam_core.volume.prompts import Propagation
 
 from .strategies import geometries_with_voxels
@@ -18,6 +27,9 @@ from .strategies import geometries_with_voxels
 GEOMETRY = VolumeGeometry(np.diag([-1.0, -1.0, 2.0, 1.0]), (60, 50, 40))
 POINT = {"type": "point", "position": [5, 6, 7], "positive": True, "axis": "K"}
 BOX = {"type": "box", "corners": [[10, 20, 7], [3, 30, 7]], "axis": "K"}
+SCRIBBLE = {"type": "scribble", "path": [[5, 6, 7], [9, 6, 7]], "positive": False, "axis": "K"}
+LASSO = {"type": "lasso", "vertices": [[5, 6, 7], [9, 6, 7], [9, 9, 7]], "positive": True, "axis": "K"}
+ROI = {"type": "roi", "corners": [[20, 10, 9], [10, 12, 7]], "axis": "K"}
 
 
 def content(**changes) -> dict:
@@ -78,6 +90,24 @@ def test_axis_defaults_to_the_acquisition_axis_and_points_to_positive(tmp_path):
     assert segment.prompts == (PointPrompt((5, 6, 7), True, "K"),)
 
 
+def test_strokes_and_a_roi_are_read_as_they_are_written(tmp_path):
+    (segment,) = read(tmp_path, content(prompts=[POINT, SCRIBBLE, LASSO, ROI | {"corners": [[1, 2, 8], [9, 8, 10]]}]))
+    assert segment.prompts == (
+        PointPrompt((5, 6, 7)),
+        ScribblePrompt(((5, 6, 7), (9, 6, 7)), positive=False),
+        LassoPrompt(((5, 6, 7), (9, 6, 7), (9, 9, 7))),
+        *[BoxPrompt((1, 2, k), (9, 8, k)) for k in (8, 9, 10)],
+    )
+    assert [prompt_json(prompt) for prompt in segment.prompts[:3]] == [POINT, SCRIBBLE, LASSO]
+
+
+def test_the_corners_of_a_roi_are_a_box_in_space_along_the_files_own_axes(tmp_path):
+    """From 4.5 to 8.5 mm to the left, 20 to 30 to the back, 13 to 17 up, in slices 2 mm apart."""
+    roi = {"type": "roi", "corners": [[-4.5, -20, 13], [-8.5, -30, 17]]}
+    (segment,) = read(tmp_path, content(prompts=[roi]) | {"coordinate_system": "RAS"})
+    assert segment.prompts == (BoxPrompt((5, 20, 7), (8, 30, 7)), BoxPrompt((5, 20, 8), (8, 30, 8)))
+
+
 def test_overwrite_is_read_for_one_segment_or_for_all(tmp_path):
     assert read(tmp_path, content(overwrite=True))[0].overwrite
     assert read(tmp_path, content() | {"overwrite": True})[0].overwrite
@@ -109,6 +139,27 @@ BROKEN = {
     "outside": (content(prompts=[POINT | {"position": [9999, 0, 0]}]), "outside the volume"),
     "just outside": (content(prompts=[POINT | {"position": [59.5, 0, 0]}]), "outside the volume"),
     "far outside": (content(prompts=[POINT | {"position": [1e308, -1e308, 0]}]), "outside the volume"),
+    "scribble without a path": (content(prompts=[{"type": "scribble"}]), "lacks path"),
+    "path no list": (content(prompts=[SCRIBBLE | {"path": 5}]), "path must be a list"),
+    "empty path": (content(prompts=[SCRIBBLE | {"path": []}]), "path must be a list with at least one entry"),
+    "path of two numbers": (content(prompts=[SCRIBBLE | {"path": [[1, 2, 3], [1, 2]]}]), "path[1] must be 3 finite"),
+    "path over two slices": (content(prompts=[SCRIBBLE | {"path": [[1, 2, 3], [1, 2, 4]]}]), "K = 3 and on K = 4"),
+    "path out of the volume": (content(prompts=[SCRIBBLE | {"path": [[1, 2, 3], [1, 2, 99]]}]), "outside the volume"),
+    "endless path": (content(prompts=[SCRIBBLE | {"path": [[1, 2, 3]] * 10_001}]), "up to 10000 are read"),
+    "vertices of a scribble": (content(prompts=[SCRIBBLE | {"vertices": []}]), "unknown key 'vertices'"),
+    "negative strokes only": (content(prompts=[SCRIBBLE, LASSO | {"positive": False}]), "negative points only"),
+    "lasso of two vertices": (
+        content(prompts=[LASSO | {"vertices": [[1, 2, 3], [2, 2, 3]]}]),
+        "three different voxels",
+    ),
+    "sign of a lasso as text": (content(prompts=[LASSO | {"positive": "no"}]), "true or false"),
+    "lasso and box on a slice": (content(prompts=[LASSO, BOX]), "more than one box or lasso"),
+    "roi and box on a slice": (content(prompts=[ROI, BOX]), "more than one box or lasso"),
+    "roi of three corners": (content(prompts=[ROI | {"corners": [[1, 1, 7]] * 3}]), "a roi has two opposite corners"),
+    "roi of no size": (content(prompts=[ROI | {"corners": [[1, 1, 7]] * 2}]), "never placed"),
+    "roi outside": (content(prompts=[ROI | {"corners": [[99, 1, 7], [120, 5, 9]]}]), "outside the volume"),
+    "roi far outside": (content(prompts=[ROI | {"corners": [[-1e308] * 3, [1e308] * 3]}]), "outside the volume"),
+    "roi with a sign": (content(prompts=[ROI | {"positive": True}]), "unknown key 'positive'"),
     "box over two slices": (content(prompts=[BOX | {"corners": [[1, 1, 7], [5, 5, 8]]}]), "K = 7 and K = 8"),
     "corner of two numbers": (content(prompts=[BOX | {"corners": [[1, 1, 7], [5, 5]]}]), "corners[1] must be 3 finite"),
     "box of three corners": (content(prompts=[BOX | {"corners": [[1, 1, 7]] * 3}]), "two opposite corners"),
@@ -164,7 +215,10 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "position", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "position", "path", "corners", "x"]), inner)
+    ),
     max_leaves=8,
 )
 

@@ -1,8 +1,10 @@
 """Markups of 3D Slicer (`.mrk.json`) as prompts of one segment with label 1.
 
 Points (Fiducial, PointList) are positive, or negative when their label or description starts with "-" or "neg".
-A region of interest (ROI) is a box on the slice through its centre, across the volume's acquisition axis, cut to the
-volume. Points that were placed and then unset ("undefined", "missing", "preview") are no prompts.
+A region of interest (ROI) is a box on every slice that it covers, across the volume's acquisition axis, cut to the
+volume. An open curve is a scribble and a closed one a lasso, of straight lines between its control points (the file
+does not say how 3D Slicer bends them), negative where its first point is. Points that were placed and then unset
+("undefined", "missing", "preview") are no prompts.
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ from typing import Any
 import numpy as np
 
 from ...errors import PromptError
-from ..geometry import VOXEL_DIGITS, VolumeGeometry, axis_index, nearest_voxel
+from ..geometry import AXES, VolumeGeometry, axis_index
+from ..positions import voxels_at
 from ..prompts import BoxPrompt, PointPrompt, Prompt, SegmentPrompts
+from ..roi import roi_boxes
+from ..strokes import LassoPrompt, ScribblePrompt
 from .strict_json import json_numbers, shown
 
 _UNPLACED = {"undefined", "missing", "preview"}
+_CURVES: dict[str, type[ScribblePrompt | LassoPrompt]] = {"Curve": ScribblePrompt, "ClosedCurve": LassoPrompt}
 
 
 def parse_markups(content: Any, geometry: VolumeGeometry, name: str) -> tuple[SegmentPrompts, ...]:
@@ -32,27 +38,45 @@ def parse_markups(content: Any, geometry: VolumeGeometry, name: str) -> tuple[Se
 
 def _prompts(markup: Any, geometry: VolumeGeometry) -> list[Prompt]:
     kind = markup.get("type") if isinstance(markup, dict) else None
-    if kind not in ("Fiducial", "PointList", "ROI"):
+    if kind not in ("Fiducial", "PointList", "ROI", *_CURVES):
         raise PromptError(
-            f"A markup has the type {shown(kind)}; points (Fiducial) and boxes (ROI) can be used as prompts."
+            f"A markup has the type {shown(kind)}; points (Fiducial), boxes (ROI), scribbles (Curve) and lassos "
+            "(ClosedCurve) can be used as prompts."
         )
     if markup.get("coordinateUnits", "mm") not in ("mm", ["mm", "UCUM"]):
         raise PromptError(f"The markups are in {shown(markup['coordinateUnits'])}; only mm can be used.")
     system = markup.get("coordinateSystem", "LPS")
     if system not in ("RAS", "LPS"):
         raise PromptError(f"Unknown coordinate system {shown(system)} of a markup. Use RAS or LPS.")
-    return [_box(markup, geometry, system)] if kind == "ROI" else _points(markup, geometry, system)
+    if kind == "ROI":
+        return list(_boxes(markup, geometry, system))
+    return _curve(markup, geometry, system) if kind in _CURVES else _points(markup, geometry, system)
 
 
 def _points(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> list[Prompt]:
-    points = markup.get("controlPoints")
-    if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
-        raise PromptError("A point list of the markups file has no list `controlPoints`.")
     return [
         PointPrompt.at(geometry, _numbers(point, "position", 3), system, not _is_negative(point))
-        for point in points
-        if _is_placed(point)
+        for point in _placed_points(markup)
     ]
+
+
+def _curve(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> list[Prompt]:
+    points = _placed_points(markup)
+    if not points:
+        return []
+    positions = [_numbers(point, "position", 3) for point in points]
+    indices = np.array(voxels_at(geometry, positions, system))
+    # It was drawn in one of three views; the volume's own slices come first where several would do.
+    flat = [axis for axis in AXES if np.ptp(indices[:, axis_index(axis)]) == 0]
+    axis = next(iter(flat), None) if geometry.acquisition_axis not in flat else geometry.acquisition_axis
+    return [_CURVES[markup["type"]].at(geometry, positions, system, not _is_negative(points[0]), axis)]
+
+
+def _placed_points(markup: dict[str, Any]) -> list[dict[str, Any]]:
+    points = markup.get("controlPoints")
+    if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+        raise PromptError(f"A {markup['type']} of the markups file has no list `controlPoints`.")
+    return [point for point in points if _is_placed(point)]
 
 
 def _is_placed(point: Any) -> bool:
@@ -64,36 +88,16 @@ def _is_negative(point: dict[str, Any]) -> bool:
     return any(text.startswith(("-", "neg")) for text in texts)
 
 
-def _box(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> BoxPrompt:
+def _boxes(markup: dict[str, Any], geometry: VolumeGeometry, system: str) -> tuple[BoxPrompt, ...]:
     points = markup.get("controlPoints")
     if isinstance(points, list) and not any(_is_placed(point) for point in points):
         raise PromptError("The ROI was never placed: it has no control point. Place it in 3D Slicer and save again.")
     center, size = (np.array(_numbers(markup, key, 3)) for key in ("center", "size"))
-    if (size < 0).any() or not size.any():
+    if (size < 0).any():
         raise PromptError(f"The ROI was never placed: its size is {size.tolist()}. Place it in 3D Slicer, save again.")
-    if not geometry.contains(geometry.ijk_from(center, system)):
-        raise PromptError(f"The centre of the ROI {center.tolist()} ({system}) is outside the volume.")
     orientation = _numbers({"orientation": [1, 0, 0, 0, 1, 0, 0, 0, 1]} | markup, "orientation", 9)
     # The columns of the orientation are the directions of the ROI's own axes.
-    half = np.reshape(orientation, (3, 3)) * (size / 2)
-    signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
-    corners = geometry.ijk_from(center + signs @ half.T, system)
-    last = np.array(geometry.shape_ijk) - 1
-    # The voxels whose centres are inside: a face on the border of a voxel takes none of it, on whichever side it lies.
-    near = np.round(corners, VOXEL_DIGITS)
-    low, high = np.maximum(np.ceil(near.min(axis=0)), 0), np.minimum(np.floor(near.max(axis=0)), last)
-    normal = axis_index(geometry.acquisition_axis)
-    low[normal] = high[normal] = _middle_slice(geometry, geometry.ijk_from(center, system), normal)
-    if (low > high).any():
-        raise PromptError(f"The ROI of {size.tolist()} mm holds the centre of no voxel. Make it larger in 3D Slicer.")
-    return BoxPrompt.at(geometry, (low, high), "IJK")
-
-
-def _middle_slice(geometry: VolumeGeometry, center_ijk: np.ndarray, normal: int) -> float:
-    """The slice of a ROI's centre; of two that it lies between, the same one in the patient however they are stored."""
-    direction = geometry.ijk_to_ras[:3, normal]
-    sign = np.sign(direction[np.abs(direction).argmax()])
-    return float(np.clip(sign * nearest_voxel(sign * center_ijk)[normal], 0, geometry.shape_ijk[normal] - 1))
+    return roi_boxes(geometry, center, np.reshape(orientation, (3, 3)) * (size / 2), system)
 
 
 def _numbers(markup: dict[str, Any], key: str, count: int) -> list[float]:

@@ -59,10 +59,11 @@ def shape_between(first: np.ndarray, second: np.ndarray, share: float) -> np.nda
 
     Shape-based interpolation of Raya and Udupa (1990).
     """
-    return (1 - share) * _signed_distance(first) + share * _signed_distance(second) > 0
+    return (1 - share) * signed_distance(first) + share * signed_distance(second) > 0
 
 
-def _signed_distance(mask: np.ndarray) -> np.ndarray:
+def signed_distance(mask: np.ndarray) -> np.ndarray:
+    """Pixels (H, W) float64 to the border of a mask (H, W) bool, positive inside; its longer side where it has none."""
     from scipy.ndimage import distance_transform_edt
 
     if not mask.any() or mask.all():

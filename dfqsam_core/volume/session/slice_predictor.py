@@ -13,11 +13,12 @@ from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
 from ...runtime.predictor import Predictor as ImagePredictor
 from ..geometry import AXES
-from ..prompts import PointPrompt, Prompt, is_outline
+from ..prompts import BoxPrompt, PointPrompt, Prompt, is_outline
 from ..slices import SliceFrame, SliceKey
-from ..strokes import ScribblePrompt
+from ..strokes import LassoPrompt
 from ..volume import Volume
 from ..window import WindowLevel
+from .mask_input import draw_strokes, has_strokes, lasso_pixels, seed_prompts, within_lasso
 
 
 class Predictor(ImagePredictor, Protocol):
@@ -127,9 +128,26 @@ class SlicePredictor:
     def predict(
         self, key: SliceKey, prompts: tuple[Prompt, ...], low_res_mask: np.ndarray | None = None
     ) -> SlicePrediction:
-        """Predict the masks of `prompts`, all on the slice `key`; low_res_mask: (64, 64) logits to refine, if any."""
+        """Predict the masks of `prompts`, all on the slice `key`; low_res_mask: (64, 64) logits to refine, if any.
+
+        Scribbles and lassos are drawn into those logits, or else into those of what says first where the segment is.
+        """
         frame = self._frames[key.axis]
         self._predictor.set_image_embedding(self.embed(key), (frame.height, frame.width))
+        if has_strokes(prompts):
+            if low_res_mask is None:
+                _, estimates, logits = self._decode(frame, seed_prompts(prompts), None)
+                low_res_mask = logits[int(np.argmax(estimates))]
+            low_res_mask = draw_strokes(low_res_mask, frame, prompts)
+        masks, predicted_iou, low_res = self._decode(frame, prompts, low_res_mask)
+        return SlicePrediction.of(
+            frame.to_storage(masks), np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16)
+        )
+
+    def _decode(
+        self, frame: SliceFrame, prompts: tuple[Prompt, ...], low_res_mask: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Masks, predicted IoU and logits as the predictor gives them, the masks within the lasso."""
         coords, labels, box = pixel_prompts(frame, prompts)
         masks, predicted_iou, low_res = self._predictor.predict(
             point_coords=coords,
@@ -138,9 +156,8 @@ class SlicePredictor:
             mask_input=None if low_res_mask is None else low_res_mask[None],
             multimask_output=True,
         )
-        return SlicePrediction.of(
-            frame.to_storage(masks), np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16)
-        )
+        positive = np.empty((0, 2)) if coords is None or labels is None else coords[labels == 1]
+        return within_lasso(masks, frame, prompts, positive), predicted_iou, low_res
 
     def embed(self, key: SliceKey) -> np.ndarray:
         """Embedding of a slice: from the cache, or made now and put there."""
@@ -169,18 +186,26 @@ def pixel_prompts(
     Coordinates are pixel indices in canonical orientation. A box's x1 and y1 are exclusive (last voxel + 1), as the
     boxes that SAM-Med2D was trained with. What is absent is None.
     """
-    clicks = [(prompt.ijk, prompt.positive) for prompt in prompts if isinstance(prompt, PointPrompt)]
-    strokes = [prompt for prompt in prompts if isinstance(prompt, ScribblePrompt)]
-    clicks += [(voxel, stroke.positive) for stroke in strokes for voxel in stroke.points_ijk]
+    clicks = [click for prompt in prompts for click in _clicks(frame, prompt)]
     outlines = [prompt for prompt in prompts if is_outline(prompt)]
     coords = labels = box = None
     if clicks:
-        coords = frame.xy_from_ijk([voxel for voxel, _ in clicks]).astype(np.float32)
+        coords = np.array([xy for xy, _ in clicks], np.float32)
         labels = np.array([positive for _, positive in clicks], np.int32)
     if outlines:
         corners = frame.xy_from_ijk(outlines[-1].voxels_ijk)
         box = np.concatenate([corners.min(axis=0), corners.max(axis=0) + 1]).astype(np.float32)
     return coords, labels, box
+
+
+def _clicks(frame: SliceFrame, prompt: Prompt) -> list[tuple[np.ndarray, bool]]:
+    """The points xy that a prompt gives the model, and whether they are positive."""
+    if isinstance(prompt, BoxPrompt):
+        return []
+    if isinstance(prompt, LassoPrompt):
+        return [(lasso_pixels(frame, prompt).deepest_xy, prompt.positive)]
+    points = prompt.voxels_ijk if isinstance(prompt, PointPrompt) else prompt.points_ijk
+    return [(xy, prompt.positive) for xy in frame.xy_from_ijk(points)]
 
 
 def predictor_for(model: Any) -> Predictor:
