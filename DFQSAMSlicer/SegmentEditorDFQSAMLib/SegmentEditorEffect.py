@@ -24,7 +24,7 @@ _TICK_MS, _TICK_WHILE_WORKING_MS = 30, 5
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
-    """Points and boxes for the selected segment, predicted slice by slice with the model that the module has chosen."""
+    """Prompts for the selected segment, predicted slice by slice with the model that the module has chosen."""
 
     def __init__(self, scriptedEffect):
         scriptedEffect.name = "SAM-Med2D"

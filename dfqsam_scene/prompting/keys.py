@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from slicer.i18n import tr as _
-
 # verb: (key, what it does)
 KEYS = {
     "positive": ("P", "point inside the structure"),
@@ -30,14 +28,14 @@ KEYS = {
 }
 # Of the tools, by role, as short as a narrow panel needs.
 TOOL_NAMES = {
-    "positive": _("Point +"),
-    "negative": _("Point −"),
-    "box": _("Box"),
-    "scribble": _("Scribble +"),
-    "scribble_out": _("Scribble −"),
-    "roi": _("3D box"),
-    "lasso": _("Lasso +"),
-    "lasso_out": _("Lasso −"),
+    "positive": "Point +",
+    "negative": "Point −",
+    "box": "Box",
+    "scribble": "Scribble +",
+    "scribble_out": "Scribble −",
+    "roi": "3D box",
+    "lasso": "Lasso +",
+    "lasso_out": "Lasso −",
 }
 
 
