@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -25,7 +27,7 @@ from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.window_texts import window_of
 from dfqsam_scene.prompting.workspace import Workspace
-from Testing.support.finished import settle
+from Testing.support.finished import PATIENCE_SECONDS, settle, wait_for
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.phantom import PARENT, voxel_of, world_of
 from Testing.support.segmentations import save_and_reload, saved
@@ -211,6 +213,55 @@ def test_a_click_while_a_3d_box_is_worked_on_follows_it(workspace, worker, image
     workspace.controller.undo()
     settle(worker, workspace.controller.deliver)
     assert workspace.prompts_on(K4) == (BoxPrompt((0, 0, 4), (13, 11, 4)),)
+
+
+class Waiting(GreyPredictor):
+    """One that predicts a first slice at once and the others when it may."""
+
+    def __init__(self):
+        super().__init__()
+        self.may_go_on = threading.Event()
+        self.predicted = 0
+
+    def predict(self, *arguments, **named):
+        self.predicted += 1
+        assert self.predicted == 1 or self.may_go_on.wait(PATIENCE_SECONDS)
+        return super().predict(*arguments, **named)
+
+
+def test_of_a_3d_box_the_slice_that_is_looked_at_is_shown_first_and_written_with_the_others(
+    a_volume_node, worker, image, world
+):
+    node, predictor = new_segmentation(a_volume_node, "Organs"), Waiting()
+    node.GetSegmentation().AddEmptySegment("", "liver")
+    window = window_of("600,200", read_volume_node(a_volume_node))
+    workspace = Workspace(a_volume_node, node, MODEL, worker, window, predictor=predictor)
+    workspace.segment_id = workspace.segments.segment_ids[0]
+    workspace.encode_ahead(False)
+    workspace.look_at(SliceKey("K", 5))
+    for corner in ((0, 0, 4), (13, 11, 4)):
+        workspace.markups.nodes["roi"].AddControlPointWorld(world_of(image, corner).tolist())
+    controller = workspace.controller
+
+    def has_one():
+        controller.deliver()
+        return controller.progress is not None and controller.progress.preview is not None
+
+    wait_for(has_one)
+    assert controller.progress.preview.key == SliceKey("K", 5)
+    (preview,) = [
+        found
+        for found in world.scene.GetNodesByClass("vtkMRMLSegmentationNode")
+        if found.GetName() == "DFQSAMSlicer preview"
+    ]
+    shown = SegmentScene(a_volume_node, preview)
+    assert shown.read(shown.segment_ids[0], SliceKey("K", 5)).any()
+    assert not voxels(workspace).any()
+    assert not controller.preview, "there is nothing to accept"
+    predictor.may_go_on.set()
+    settle(worker, controller.deliver)
+    assert [k for k, mask in enumerate(voxels(workspace)) if mask.any()] == [3, 4, 5]
+    assert not shown.read(shown.segment_ids[0], SliceKey("K", 5)).any()
 
 
 def test_the_embedded_model_gives_what_the_command_line_gives(world, worker, tmp_path):
