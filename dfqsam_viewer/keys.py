@@ -20,8 +20,8 @@ _OWN = {
 
 # By role: of Material Design Icons, which the page has; and what a narrow page writes beside it.
 _ICONS = {
-    "positive": ("plus-circle", "Point"),
-    "negative": ("minus-circle", "Point"),
+    "positive": ("plus-circle", "Inside"),
+    "negative": ("minus-circle", "Outside"),
     "box": ("selection", "Box"),
     "scribble": ("draw", "+"),
     "scribble_out": ("draw", "−"),

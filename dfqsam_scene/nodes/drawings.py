@@ -23,12 +23,13 @@ class Drawings:
     """Listens to the markups nodes of all roles but points, and to the handles of the last 3D box.
 
     nodes: by role. frees_mouse: a 3D box was drawn, so its tool is to be put down: then the mouse can have the handles.
+    has_handle: whether there are handles.
     """
 
     def __init__(
         self, volume_node: Any, geometry: VolumeGeometry, nodes: Mapping[str, Any], events: PromptEvents
     ) -> None:
-        self.frees_mouse = False
+        self.has_handle = self.frees_mouse = False
         self._events = events
         self._quiet = False
         self._handle = RoiHandle(volume_node, geometry, lambda: self._react(self._handle_moved))
@@ -62,6 +63,7 @@ class Drawings:
         """Take the handles away where boxes that they stand for are not among these (segment ID, prompt) any more."""
         if any((self._handle_segment, box) not in prompts for box in self._handle.last):
             self._handle.remove()
+            self.has_handle = False
 
     def close(self) -> None:
         """Stop listening, and take away all that is not a prompt."""
@@ -108,7 +110,7 @@ class Drawings:
     def _roi_drawn(self, box: BoxPrompt) -> None:
         self._handle_segment = self._events.segment()
         boxes = self._handle.place(box)
-        self.frees_mouse = True
+        self.has_handle = self.frees_mouse = True
         self._events.boxes(self._handle_segment, boxes, frozenset())
 
     def _handle_moved(self) -> None:

@@ -59,7 +59,8 @@ class PromptMarkups:
     def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
         """Make the control points these (segment ID, prompt) pairs; the others are drawn by `PromptOutlines`."""
         prompts = tuple(prompts)
-        self._drawings.show(prompts)
+        if self._drawings.has_handle:
+            self._drawings.show(prompts)
         wanted = {role: Counter[tuple[str, PointPrompt]]() for role in self._shown}
         for segment_id, prompt in prompts:
             if isinstance(prompt, PointPrompt):

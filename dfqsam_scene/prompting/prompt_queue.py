@@ -84,7 +84,7 @@ class PromptQueue:
 
     def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Add a point or a box to a segment; a box replaces the slice's earlier box, a point an equal one."""
-        self._ask(Request.of((segment_id, prompt.slice), partial(with_prompt, prompt=prompt)))
+        self._ask(Request({(segment_id, prompt.slice): partial(with_prompt, prompt=prompt)}))
 
     def prompt_boxes(self, segment_id: str, boxes: tuple[BoxPrompt, ...], instead_of: Set[BoxPrompt]) -> None:
         """Give a segment boxes on many slices, instead of others; all are predicted and are one undo step.
@@ -95,11 +95,11 @@ class PromptQueue:
 
     def remove_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Take one prompt back and predict its slice anew."""
-        self._ask(Request.of((segment_id, prompt.slice), partial(without_prompt, prompt=prompt)))
+        self._ask(Request({(segment_id, prompt.slice): partial(without_prompt, prompt=prompt)}))
 
     def clear_slice(self, segment_id: str, key: SliceKey) -> None:
         """Take back all prompts of a segment on a slice and what was predicted there; hand-drawn voxels stay."""
-        self._ask(Request.of((segment_id, key), lambda _: ()))
+        self._ask(Request({(segment_id, key): lambda _: ()}))
 
     def accept_preview(self) -> None:
         """Write the preview into its segment; it stays a preview where that is refused."""

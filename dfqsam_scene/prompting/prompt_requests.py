@@ -27,11 +27,6 @@ class Request:
     topic: Hashable = None
 
     @classmethod
-    def of(cls, place: Place, change: Callable[[Prompts], Prompts]) -> Request:
-        """A change on one slice."""
-        return cls({place: change})
-
-    @classmethod
     def of_boxes(cls, segment_id: str, boxes: Sequence[BoxPrompt], instead_of: Set[BoxPrompt], topic: str) -> Request:
         """A box on each of some slices, instead of other boxes there or elsewhere."""
         new = {box.slice: box for box in boxes}

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.volume import SliceKey, Volume, VolumeSession, WindowLevel
+from dfqsam_core.volume import PointPrompt, SliceKey, Volume, VolumeSession, WindowLevel
 from dfqsam_core.volume.prompts import Prompt
 from dfqsam_core.volume.session.slice_predictor import Predictor
 
@@ -185,7 +185,9 @@ class Workspace:
         if self.is_open and self.segments.volume_node.GetScene() is not None:
             pairs = [(segment_id, prompt) for (segment_id, _), found in self.prompts().items() for prompt in found]
             self.markups.show(pairs)
-            self._outlines.show(prompt for _, prompt in pairs)
+            drawn = [prompt for _, prompt in pairs if not isinstance(prompt, PointPrompt)]
+            if drawn or self._outlines.nodes:
+                self._outlines.show(drawn)
         self._changed()
 
     def _store(self) -> None:
