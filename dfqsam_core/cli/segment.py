@@ -24,7 +24,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "segment",
         help="segment a CT or MR volume from prompts",
-        description="Segment a volume from points and boxes. The result lies on exactly the volume's grid "
+        description="Segment a volume from points, boxes and strokes. The result lies on exactly the volume's grid "
         "(.nii.gz, .nii, .nrrd, .mha or .seg.nrrd; .dcm writes DICOM SEG for a DICOM series).",
     )
     parser.add_argument("volume", type=Path, metavar="VOLUME", help="NIfTI, NRRD, MHA, or a DICOM file or folder")

@@ -19,6 +19,12 @@ def check_axis(axis: str) -> None:
         raise PromptError(f"Unknown axis {axis!r}. An axis is I, J or K.")
 
 
+def check_system(system: str) -> None:
+    """Raise PromptError for a coordinate system that is not RAS, LPS or IJK."""
+    if system not in COORDINATE_SYSTEMS:
+        raise PromptError(f"Unknown coordinate system {system!r}. Use RAS, LPS or IJK.")
+
+
 def check_one_slice(voxels: Sequence[Voxel], axis: str, what: str) -> None:
     """Raise PromptError where voxels are not all on one slice across `axis`; what: "box", for the sentence."""
     check_axis(axis)
@@ -37,8 +43,7 @@ def voxel_at(geometry: VolumeGeometry, position: ArrayLike, system: str) -> Voxe
 
 def voxels_at(geometry: VolumeGeometry, positions: Sequence[ArrayLike], system: str) -> tuple[Voxel, ...]:
     """Voxels that hold positions (3,) in RAS, LPS or IJK; raises PromptError for the first one outside the volume."""
-    if system not in COORDINATE_SYSTEMS:
-        raise PromptError(f"Unknown coordinate system {system!r}. Use RAS, LPS or IJK.")
+    check_system(system)
     points = np.array([_finite(position) for position in positions]).reshape(-1, 3)
     ijk = geometry.ijk_from(points, system)
     nearest = nearest_voxel(ijk)

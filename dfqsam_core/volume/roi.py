@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import PromptError
 from .geometry import VOXEL_DIGITS, VolumeGeometry, axis_index, nearest_voxel
+from .positions import check_axis, check_system
 from .prompts import BoxPrompt
 
 # Voxels; nobody draws a box of this size, and its cuts could not be told exactly.
@@ -33,6 +34,8 @@ def roi_boxes(
             f"{np.linalg.norm(half, axis=0).tolist()}. Place it first."
         )
     axis = axis or geometry.acquisition_axis
+    check_system(system)
+    check_axis(axis)
     normal = axis_index(axis)
     with np.errstate(over="ignore", invalid="ignore"):
         corners = np.round(geometry.ijk_from(middle + _SIGNS @ half.T, system), VOXEL_DIGITS)

@@ -17,7 +17,7 @@ from .slices import SliceKey
 
 # Some minutes of a mouse; more would only keep the reader of a file busy.
 MAX_STROKE_VOXELS = 10_000
-# Measured: more positive points add nothing, and more negative ones make the model give up the whole segment.
+# More positive points gain nothing on labelled slices; more negative ones make the model give up the whole segment.
 MAX_SCRIBBLE_POINTS, MAX_NEGATIVE_POINTS = 10, 3
 
 

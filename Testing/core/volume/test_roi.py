@@ -79,3 +79,10 @@ def test_a_face_on_the_centres_of_voxels_takes_them():
 def test_a_roi_that_prompts_nothing_is_refused(centre, half, reason):
     with pytest.raises(PromptError, match=reason):
         roi_boxes(GEOMETRY, centre, np.diag(half), "IJK")
+
+
+def test_an_unknown_axis_or_coordinate_system_is_refused():
+    with pytest.raises(PromptError, match="An axis is I, J or K"):
+        roi_boxes(GEOMETRY, (20, 15, 10), np.eye(3), "IJK", axis="X")
+    with pytest.raises(PromptError, match="RAS, LPS or IJK"):
+        roi_boxes(GEOMETRY, (20, 15, 10), np.eye(3), "XYZ")

@@ -117,3 +117,36 @@ def test_nothing_is_overwritten_without_force(files, capsys):
     assert "--force" in capsys.readouterr().err
     assert segment(files, "--force") == 0
     assert nibabel.load(files / "labels.nii.gz").shape == (24, 20, 9)
+
+
+STROKES = [
+    {"type": "scribble", "path": [[4, 4, 4], [12, 5, 4], [15, 14, 4]]},
+    {"type": "lasso", "vertices": [[2, 2, 4], [20, 2, 4], [20, 17, 4], [2, 17, 4]]},
+    {"type": "scribble", "path": [[6, 14, 4], [9, 15, 4]], "positive": False},
+    {"type": "lasso", "vertices": [[3, 3, 4], [3, 6, 4], [6, 6, 4]], "positive": False},
+    {"type": "roi", "corners": [[3, 4, 6], [18, 12, 8]]},
+]
+
+
+@pytest.mark.parametrize("model", ["packed", "float"])
+def test_strokes_and_a_3d_box_are_segmented(files, model):
+    """By a network whose mask prompt has 16 x 16 cells; nothing outside the lasso, nor on slices without a prompt."""
+    segments = [PROMPTS["segments"][0] | {"prompts": STROKES}]
+    (files / "prompts.json").write_text(json.dumps(PROMPTS | {"segments": segments}))
+    assert segment(files, "--report", str(files / "report.json"), model=model) == 0
+    report = json.loads((files / "report.json").read_text())
+    assert [(row["axis"], row["slice"], row["prompts"]) for row in report["slices"]] == [
+        ("K", 4, 4), ("K", 6, 1), ("K", 7, 1), ("K", 8, 1)
+    ]  # fmt: skip
+    array = np.asarray(nibabel.load(files / "labels.nii.gz").dataobj)
+    assert array[2:21, 2:18, 4].sum() == array[:, :, 4].sum() > 0
+    assert array[:, :, [0, 1, 2, 3, 5]].sum() == 0
+
+
+def test_a_stroke_that_cannot_be_meant_ends_with_a_sentence_and_code_2(files, capsys):
+    stroke = {"type": "scribble", "path": [[4, 4, 4], [12, 5, 5]]}
+    segments = [PROMPTS["segments"][0] | {"prompts": [stroke]}]
+    (files / "prompts.json").write_text(json.dumps(PROMPTS | {"segments": segments}))
+    assert segment(files) == 2
+    assert "A scribble must lie on one slice; it has voxels on K = 4 and on K = 5" in capsys.readouterr().err
+    assert not (files / "labels.nii.gz").exists()

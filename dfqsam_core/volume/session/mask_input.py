@@ -1,6 +1,7 @@
 """Scribbles and lassos as the model hears of them: points, and a mask prompt they are drawn into.
 
-The constants and the rule in `seed_prompts` gave the best Dice on labelled slices (docs/volumes.md, Strokes).
+The constants, and the rule of `seed_prompts`, were chosen by Dice on labelled slices; docs/strokes.md says what they
+give.
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ class LassoPixels:
 @lru_cache(maxsize=8)
 def lasso_pixels(frame: SliceFrame, lasso: LassoPrompt) -> LassoPixels:
     """The pixels of a lasso; kept for a while, since one prediction asks several times."""
-    vertices = [(int(x), int(y)) for x, y in frame.xy_from_ijk(lasso.vertices_ijk)]
-    mask = filled_polygon(vertices, (frame.height, frame.width))
+    xy = frame.xy_from_ijk(lasso.vertices_ijk).astype(int)
+    mask = filled_polygon([(x, y) for x, y in xy.tolist()], (frame.height, frame.width))
     mask.flags.writeable = False
-    return LassoPixels(mask, deep_points(mask, 1)[0])
+    (left, top), (right, bottom) = xy.min(axis=0), xy.max(axis=0) + 1
+    return LassoPixels(mask, deep_points(mask[top:bottom, left:right], 1)[0] + (left, top))
 
 
 def has_strokes(prompts: Sequence[Prompt]) -> bool:
