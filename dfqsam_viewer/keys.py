@@ -20,9 +20,9 @@ _OWN = {
 
 # By role: of Material Design Icons, which the page has; and what a narrow page writes beside it.
 _ICONS = {
-    "positive": ("plus-circle", "Inside"),
-    "negative": ("minus-circle", "Outside"),
-    "box": ("selection", "Box"),
+    "positive": ("plus-circle", ""),
+    "negative": ("minus-circle", ""),
+    "box": ("selection", ""),
     "scribble": ("draw", "+"),
     "scribble_out": ("draw", "−"),
     "roi": ("cube-scan", "3D"),

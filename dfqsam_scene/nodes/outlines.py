@@ -13,12 +13,14 @@ from dfqsam_core.volume import BoxPrompt, PointPrompt, ScribblePrompt
 from dfqsam_core.volume.geometry import axis_index
 from dfqsam_core.volume.prompts import Prompt
 
-from .roles import role_color
+from .roles import STROKES, role_color
 from .volume_node import world_from_ijk
 
 _NAME = "SAM outline"
 _CLOSED, _OPEN = "vtkMRMLMarkupsClosedCurveNode", "vtkMRMLMarkupsCurveNode"
 _THIN_LINE_MM = 0.5
+# A pen is thicker than a ruler, and mostly lies under a mask.
+_STROKE_LINE_MM = 1.5
 # After this time the main thread is let go; the curve in work may take as long again.
 _HOLD_SECONDS = 0.01
 Later = Callable[[Callable[[], None]], object]
@@ -154,7 +156,7 @@ def _style(display: Any, role: str) -> None:
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(False)
     display.SetCurveLineSizeMode(display.UseLineDiameter)
-    display.SetLineDiameter(_THIN_LINE_MM)
+    display.SetLineDiameter(_STROKE_LINE_MM if role in STROKES else _THIN_LINE_MM)
     # A control point of no size: only the line is of interest.
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(_THIN_LINE_MM)
