@@ -81,7 +81,13 @@ def write_scene(path: Path, world: World, force: bool) -> None:
     with atomic_output(path, force) as temporary:
         # Slicer's writer wants to make the file itself.
         temporary.unlink()
-        if not world.app.io_manager.save_scene(temporary) or not temporary.is_file():
+        # Slicer's save dialog tells the scene so; whoever keeps something in it, as the session, waits for that.
+        world.scene.StartState(world.scene.SaveState)
+        try:
+            is_saved = world.app.io_manager.save_scene(temporary)
+        finally:
+            world.scene.EndState(world.scene.SaveState)
+        if not is_saved or not temporary.is_file():
             raise OutputError(f"Writing {path} failed. Free some space, or choose another folder.")
         check_archive(temporary)
 

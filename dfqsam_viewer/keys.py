@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfqsam_scene.prompting.keys import KEYS
+from dfqsam_scene.prompting.keys import KEYS, TOOL_NAMES, tool_tip
 
 # action: (key, what it does)
 _OWN = {
@@ -17,6 +17,32 @@ _OWN = {
     "add segment": ("Insert", "new segment"),
     "keys": ("?", "this list"),
 }
+
+# By role: of Material Design Icons, which the page has; and what a narrow page writes beside it.
+_ICONS = {
+    "positive": ("plus-circle", ""),
+    "negative": ("minus-circle", ""),
+    "box": ("selection", ""),
+    "scribble": ("draw", "+"),
+    "scribble_out": ("draw", "−"),
+    "roi": ("cube-scan", "3D"),
+    "lasso": ("lasso", "+"),
+    "lasso_out": ("lasso", "−"),
+}
+
+
+def tool_list() -> list[dict[str, str]]:
+    """The tools in the order of their buttons: role, icon, name, a short one, and a sentence with the key."""
+    return [
+        {
+            "role": role,
+            "icon": icon,
+            "name": TOOL_NAMES[role],
+            "short": short,
+            "words": f"{tool_tip(role)} ({KEYS[role][0]})",
+        }
+        for role, (icon, short) in _ICONS.items()
+    ]
 
 
 def key_list() -> list[dict[str, str]]:

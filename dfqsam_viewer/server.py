@@ -177,11 +177,11 @@ class Viewer:
                 state.update({"save_name": "", "save_replace": False})
 
     def _draw_page(self) -> None:
-        from .keys import key_list
+        from .keys import key_list, tool_list
         from .page_state import EMPTY, PAGE
 
         state = self.server.state
-        state.update({"keys": key_list(), **EMPTY, **PAGE})
+        state.update({"keys": key_list(), "tools": tool_list(), **EMPTY, **PAGE})
         state.trame__title = "DFQSAM viewer"
         state.trame__template_error = CLOSED
         # Only the icons of Vuetify are used; they are part of its package, so nothing is fetched from anywhere.

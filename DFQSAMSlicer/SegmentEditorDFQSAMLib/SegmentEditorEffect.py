@@ -18,10 +18,11 @@ _SWITCHES = {
     "ProtectOthers": ("protect others", True),
     "EncodeAhead": ("encode ahead", True),
 }
+_IN_A_ROW = 3
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
-    """Points and boxes for the selected segment, predicted slice by slice with the model that the module has chosen."""
+    """Prompts for the selected segment, predicted slice by slice with the model that the module has chosen."""
 
     def __init__(self, scriptedEffect):
         scriptedEffect.name = "SAM-Med2D"
@@ -47,28 +48,28 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def helpText(self):
         """Return what the editor shows under its buttons."""
         return _(
-            "<html>Segment the selected segment on one slice at a time from points and boxes, with a SAM-Med2D network "
-            "on this computer's processor: float or packed to few bits, as the line over the tools says. Masking and "
-            "overwriting follow the settings below; other segments are protected unless that is switched off. For "
-            "research only; not a medical device.</html>"
+            "<html>Segment the selected segment on one slice at a time from points, boxes, scribbles and lassos, or on "
+            "all slices of a 3D box, with a SAM-Med2D network on this computer's processor: float or packed to few "
+            "bits, as the line over the tools says. Masking and overwriting follow the settings below; other segments "
+            "are protected unless that is switched off. For research only; not a medical device.</html>"
         )
 
     def setupOptionsFrame(self):
-        """Make the buttons; no model is loaded and no package imported here."""
+        """Make the buttons; no model is loaded and no package of the model's imported here."""
+        from dfqsam_scene.prompting.keys import TOOL_NAMES, tool_tip
+
         self.message = qt.QLabel()
         self.message.setWordWrap(True)
         self.scriptedEffect.addOptionsWidget(self.message)
         self.model = qt.QLabel(_("The model is loaded with the first tool."))
         self.model.setWordWrap(True)
         self.scriptedEffect.addOptionsWidget(self.model)
-        self.tools = {
-            "positive": self._button(_("Positive point"), _("Click inside the structure."), "positive"),
-            "negative": self._button(_("Negative point"), _("Click where the segment should not be."), "negative"),
-            "box": self._button(_("Box"), _("Drag a box, or click two opposite corners in one slice view."), "box"),
-        }
+        self.tools = {role: self._button(TOOL_NAMES[role], tool_tip(role), role) for role in TOOL_NAMES}
         for button in self.tools.values():
             button.setCheckable(True)
-        self._row(*self.tools.values())
+        buttons = list(self.tools.values())
+        for first in range(0, len(buttons), _IN_A_ROW):
+            self._row(*buttons[first : first + _IN_A_ROW])
         self.candidates = [
             self._button(str(n), _("Use mask {n} of this slice.").format(n=n), f"candidate {n}") for n in (1, 2, 3)
         ]

@@ -113,3 +113,29 @@ def test_saved_or_discarded_work_is_not_offered(again: Again, tmp_path: Path) ->
     person.wait_until(lambda: person.state("offer") == "")
     assert list(folder.iterdir()) == []
     assert os.stat(folder).st_mode & 0o777 == 0o700
+
+
+def test_strokes_and_a_3d_box_are_there_again(again: Again, tmp_path: Path) -> None:
+    viewer, person = again()
+    for role, places in (
+        ("scribble", ((0.36, 0.42), (0.38, 0.58))),
+        ("lasso_out", ((0.3, 0.35), (0.35, 0.35), (0.33, 0.4))),
+        ("roi", ((0.37, 0.52), (0.47, 0.72))),
+    ):
+        before = person.state("prompts")
+        person.tool(role)
+        person.draw("axial", *places)
+        person.wait_until(lambda before=before: person.state("prompts") != before and not person.state("is_working"))
+    voxels, prompts = saved(person, tmp_path / "before.nrrd"), known(person.state("prompts"))
+    assert len(prompts) > 5
+    person.do("rename segment", person.state("segments")[0]["id"], "Liver")
+    person.wait_until(lambda: person.state("segments")[0]["name"] == "Liver")
+    person.page.wait_for_timeout(300)
+    viewer.process.kill()
+    wait_for(lambda: viewer.process.poll() is not None)
+    _, person = again()
+    person.wait_until(lambda: person.state("offer"))
+    person.do("continue work")
+    person.wait_until(lambda: len(person.state("prompts")) == len(prompts))
+    assert [row["text"] for row in person.state("prompts")] == [row["text"] for row in prompts]
+    np.testing.assert_array_equal(saved(person, tmp_path / "after.nrrd"), voxels)

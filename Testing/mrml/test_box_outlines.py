@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 from dfqsam_core.volume import BoxPrompt
-from dfqsam_scene.nodes.outlines import BoxOutlines, corners_ijk
+from dfqsam_scene.nodes.outlines import PromptOutlines, corners_ijk
 from dfqsam_scene.nodes.volume_node import ijk_from_world
 
 AXIAL, SAGITTAL = BoxPrompt((2, 3, 4), (9, 8, 4)), BoxPrompt((7, 1, 2), (7, 5, 6), "I")
@@ -26,7 +26,7 @@ def test_the_ring_runs_around_the_outer_voxels():
 
 
 def test_outlines_lie_on_their_voxels_through_all_transforms(world, a_volume_node):
-    BoxOutlines(a_volume_node).show([AXIAL, SAGITTAL])
+    PromptOutlines(a_volume_node).show([AXIAL, SAGITTAL])
     for node, box in zip(curves(world), (AXIAL, SAGITTAL), strict=True):
         drawn = np.zeros((4, 3))
         for n in range(4):
@@ -35,7 +35,7 @@ def test_outlines_lie_on_their_voxels_through_all_transforms(world, a_volume_nod
 
 
 def test_they_are_ours_alone_and_go_when_their_box_goes(world, a_volume_node):
-    outlines = BoxOutlines(a_volume_node)
+    outlines = PromptOutlines(a_volume_node)
     outlines.show([AXIAL, SAGITTAL, AXIAL])
     nodes = curves(world)
     assert len(nodes) == 2
@@ -46,4 +46,25 @@ def test_they_are_ours_alone_and_go_when_their_box_goes(world, a_volume_node):
     outlines.show([SAGITTAL])
     assert len(curves(world)) == 1
     outlines.show([])
+    assert curves(world) == []
+
+
+def test_many_are_drawn_and_taken_away_with_pauses_and_the_last_wish_counts(world, a_volume_node, monkeypatch):
+    monkeypatch.setattr("dfqsam_scene.nodes.outlines._HOLD_SECONDS", -1)
+    turns = []
+    outlines = PromptOutlines(a_volume_node, turns.append)
+    boxes = [BoxPrompt((2, 3, k), (9, 8, k)) for k in range(4)]
+    outlines.show(boxes)
+    assert (len(curves(world)), len(turns)) == (1, 1)
+    outlines.show(boxes[1:])
+    assert (len(curves(world)), len(turns)) == (1, 1), "the turn that waits serves the new wish"
+    while turns:
+        turns.pop()()
+    assert list(outlines.nodes) == boxes[1:]
+    assert len(curves(world)) == 3
+    outlines.show([])
+    assert len(curves(world)) == 2
+    outlines.close()
+    assert curves(world) == []
+    turns.pop()()
     assert curves(world) == []

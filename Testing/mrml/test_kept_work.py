@@ -12,7 +12,7 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 
 import slicer
 
-from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
+from dfqsam_core.volume import BoxPrompt, LassoPrompt, PointPrompt, ScribblePrompt, SliceKey
 from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
@@ -117,6 +117,27 @@ def test_prompts_masks_and_segments_come_back_as_they_were(people, tmp_path):
     assert second.room.workspace.notice == ""
     second.room.workspace.controller.choose_candidate(second.segments.segment_ids[0], K4, 0)
     assert second.room.workspace.controller.prediction(second.segments.segment_ids[0], K4).chosen == 0
+
+
+def test_strokes_and_a_3d_box_come_back_as_they_were(people):
+    first = people()
+    first.begin("liver")
+    first.prompt(ScribblePrompt(((4, 5, 4), (7, 4, 4), (10, 5, 4))))
+    first.prompt(LassoPrompt(((2, 1, 4), (12, 1, 4), (12, 9, 4))))
+    first.prompt(LassoPrompt(((1, 1, 4), (3, 1, 4), (1, 3, 4)), positive=False))
+    boxes = tuple(BoxPrompt((2, 2, k), (11, 9, k)) for k in (5, 6))
+    first.room.workspace.controller.prompt_boxes(first.segments.segment_ids[0], boxes, frozenset())
+    first.settle()
+    voxels, prompts = first.voxels(), first.prompts()
+    assert len(prompts) == 3
+    assert voxels["liver"].any(axis=(1, 2)).sum() == 3
+    first.crash()
+    second = people()
+    assert second.room.state().offer == "Work on this volume was not saved (1 segment, 5 prompts)."
+    second.verbs.by_name()["continue work"]()
+    second.settle()
+    assert second.prompts() == prompts
+    np.testing.assert_array_equal(second.voxels()["liver"], voxels["liver"])
 
 
 def test_work_goes_on_in_the_same_journal_and_a_clean_end_removes_it(people, tmp_path):

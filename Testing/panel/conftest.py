@@ -240,6 +240,19 @@ class Person:
         # Slicer's markups place where the button is released.
         self.click(end_ijk)
 
+    def stroke(self, *places_ijk: tuple[float, float, float]) -> None:
+        """Hold the left button from the first voxel of the axial view over the others to the last, and wait."""
+        from dfqsam_scene.nodes.volume_node import world_from_ijk
+
+        places = world_from_ijk(self.panel.room.choice.volume_node, places_ijk).tolist()
+        layout = self.views.layout
+        layout.press("Red", places[0])
+        for place in places[1:]:
+            layout.move("Red", place)
+        layout.release("Red", places[-1])
+        # Slicer's markups place where the button is released.
+        self.click(places_ijk[-1])
+
     def click(self, *places_ijk: tuple[float, float, float]) -> None:
         """Click voxels, and wait for the answer."""
         self.place(*places_ijk)

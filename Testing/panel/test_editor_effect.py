@@ -85,6 +85,25 @@ def test_a_click_brings_the_effects_next_tick_at_once(effect):
     assert effect._timer.interval == 30
 
 
+def test_it_has_a_button_for_each_tool_and_a_scribble_is_the_editors_one_undo(effect, editor):
+    from dfqsam_core.volume import ScribblePrompt, SliceKey
+    from dfqsam_scene.nodes.roles import ROLES
+    from dfqsam_scene.nodes.volume_node import world_from_ijk
+
+    assert list(effect.tools) == list(ROLES)
+    effect.tools["scribble"].click()
+    workspace = effect.prompting.workspace
+    node = effect.prompting.place_tool.place_mode.node
+    was_modifying = node.StartModify()
+    for ijk in ((4, 5, 4), (7, 4, 4), (10, 5, 4)):
+        node.AddControlPointWorld(world_from_ijk(workspace.segments.volume_node, ijk).tolist())
+    node.EndModify(was_modifying)
+    settle(effect)
+    assert workspace.prompts_on(SliceKey("K", 4)) == (ScribblePrompt(((4, 5, 4), (7, 4, 4), (10, 5, 4))),)
+    assert covered(effect).any()
+    assert editor.saved_states == 1
+
+
 def test_with_a_preview_nothing_is_written_before_it_is_accepted(effect):
     effect.autoAccept.setChecked(False)
     effect.onTick()

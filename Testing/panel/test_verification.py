@@ -81,4 +81,4 @@ def test_with_torch_a_model_is_made_and_compared(shown_panel, views, with_torch,
     assert [outcome.state for outcome in outcomes[-3:]] == ["passed"] * 3, outcomes
     assert found["A quantization with the recipe fast is cancelled"].sentence.startswith("Cancelled.")
     # The synthetic image beside those of the segmented slices.
-    assert report.read_text("utf-8").count("data:image/png") == 4
+    assert report.read_text("utf-8").count("data:image/png") == 5

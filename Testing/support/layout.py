@@ -29,6 +29,11 @@ class LayoutManager:
         self._move(name, place_world)
         self.interactors[name].InvokeEvent("LeftButtonPressEvent")
 
+    def move(self, name: str, place_world: Any) -> None:
+        """Move the mouse there."""
+        self._move(name, place_world)
+        self.interactors[name].InvokeEvent("MouseMoveEvent")
+
     def release(self, name: str, place_world: Any) -> None:
         """Release it there; what is placed then, the views' own widgets would do."""
         self._move(name, place_world)

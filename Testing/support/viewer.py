@@ -155,6 +155,18 @@ class Person:
         self.page.mouse.down()
         self.page.mouse.up()
 
+    def draw(self, view: str, *places: tuple[float, float]) -> None:
+        """Hold the left button down from the first place over the others to the last."""
+        mouse = self.page.mouse
+        mouse.move(*self.point_of(view, *places[0]))
+        self.page.wait_for_timeout(60)
+        mouse.down()
+        for place in places[1:]:
+            mouse.move(*self.point_of(view, *place), steps=8)
+            # Chromium tells of the last move of a frame only; without a moment a corner would be cut.
+            self.page.wait_for_timeout(150)
+        mouse.up()
+
     def prompt(self, view: str, x: float, y: float) -> None:
         """Place a prompt of the present tool and wait until it is answered."""
         before = len(self.state("prompts"))

@@ -28,9 +28,10 @@ def test_the_walk_clicks_in_the_views_and_shows_what_they_show(world, tmp_path):
     outcomes, report = verify(ScriptStage(lambda: shown), lambda _: None, tmp_path)
     assert not has_failed(outcomes), outcomes
     assert outcomes[0].sentence == "3 slice views show it."
+    assert next(outcome.state for outcome in outcomes if "scribble" in outcome.title) == "passed"
     found = re.findall(r'data:image/png;base64,([^"]+)', report.read_text("utf-8"))
     pictures = [np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in found]
-    assert [picture.shape for picture in pictures] == [(300, 400, 3)] * 3
+    assert [picture.shape for picture in pictures] == [(300, 400, 3)] * 4
     for picture in pictures:
         # Grey is the volume; what has a colour is a segment, its outline or a prompt.
         colored = np.ptp(picture.astype(int), axis=2) > 40

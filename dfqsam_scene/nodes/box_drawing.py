@@ -12,10 +12,11 @@ from dfqsam_core.volume import BoxPrompt, VolumeGeometry
 from dfqsam_core.volume.geometry import axis_index
 
 from .mouse_presses import MousePresses
-from .outlines import RubberBand
+from .outlines import RubberBand, corners_ijk
 from .place_mode import OUTSIDE, clicked_view, view_under_mouse
 from .shown_volume import refuse_where_hidden
-from .volume_node import ijk_from_world, matrix_array, view_axis, world_of_point
+from .slice_views import plane_of
+from .volume_node import ijk_from_world, view_axis, world_of_point
 
 _SAME_PLANE_MM = 1e-3
 
@@ -31,7 +32,7 @@ class BoxDrawing:
     ) -> None:
         self.presses = MousePresses()
         self._volume_node, self._geometry, self._node, self._drawn = volume_node, geometry, node, drawn
-        self._band = RubberBand(volume_node)
+        self._band = RubberBand(volume_node, "box")
         # View and plane of the first corner.
         self._plane: tuple[Any, np.ndarray] | None = None
 
@@ -63,14 +64,14 @@ class BoxDrawing:
         elif count > defined and self.presses.is_down:
             first = self.presses.drag_start()
         box = None if first is None else self._clipped(first, world_of_point(self._node, count - 1))
-        self._band.show(box)
+        self._band.show(None if box is None else corners_ijk(box))
 
-    def follow_view(self) -> None:
-        """Forget a corner whose slice is not shown any more."""
-        if self._plane is not None and not _is_same(self._plane, (self._plane[0], plane_of(self._plane[0]))):
-            self.forget_corner()
+    @property
+    def has_left_slice(self) -> bool:
+        """Whether there is a corner whose slice its view does not show any more."""
+        return self._plane is not None and not _is_same(self._plane, (self._plane[0], plane_of(self._plane[0])))
 
-    def forget_corner(self) -> None:
+    def give_up(self) -> None:
         """Take away the first corner of a box that nobody will finish; the next box begins with a corner of its own."""
         self._plane = None
         self._node.RemoveAllControlPoints()
@@ -81,7 +82,7 @@ class BoxDrawing:
         self._band.remove()
 
     def _finish(self, first_world: np.ndarray, last_world: np.ndarray) -> None:
-        self.forget_corner()
+        self.give_up()
         axis, corners = self._corners(first_world, last_world)
         try:
             box = BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
@@ -113,9 +114,3 @@ def _is_same(first: tuple[Any, np.ndarray] | None, second: tuple[Any, np.ndarray
     if first is None or second is None:
         return first is second
     return first[0] is second[0] and bool(np.abs(first[1] - second[1]).max() < _SAME_PLANE_MM)
-
-
-def plane_of(slice_node: Any) -> np.ndarray:
-    """(4,): the normal of the plane that a slice view shows, and its distance from the origin, mm."""
-    plane = matrix_array(slice_node.GetSliceToRAS())
-    return np.append(plane[:3, 2], plane[:3, 2] @ plane[:3, 3])

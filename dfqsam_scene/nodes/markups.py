@@ -6,43 +6,29 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import slicer
 
 from dfqsam_core.errors import DFQSAMError, PromptError
-from dfqsam_core.volume import BoxPrompt, PointPrompt
+from dfqsam_core.volume import PointPrompt
 from dfqsam_core.volume.prompts import Prompt
 
-from .box_drawing import BoxDrawing
+from .drawings import Drawings
 from .mouse_presses import MousePresses
 from .place_mode import OUTSIDE, clicked_view
+from .prompt_events import PromptEvents
 from .roles import ROLES, node_of_role
 from .shown_volume import refuse_where_hidden
 from .slice_views import slice_nodes
 from .volume_node import ijk_of_point, read_volume_node, view_axis, world_from_ijk, world_of_point
 
 
-@dataclass
-class PromptEvents:
-    """What the markups tell a panel.
-
-    segment: the segment that new prompts go to; raises PromptError where none is chosen. added: a person placed this
-    prompt of a segment. removed: a person took it away. refused: what was done cannot be a prompt, and why.
-    """
-
-    segment: Callable[[], str]
-    added: Callable[[str, Prompt], None]
-    removed: Callable[[str, Prompt], None]
-    refused: Callable[[DFQSAMError], None]
-
-
 class PromptMarkups:
-    """Three markups nodes on one volume: positive points, negative points, and the diagonal of the box being drawn.
+    """The markups nodes of all roles on one volume: two hold points, the others guide the mouse while it draws.
 
-    Each prompt is one control point on its voxel's centre, whose description says which segment and axis it belongs
-    to. The nodes are saved with the scene and found again by their attribute.
+    Each point is one control point on its voxel's centre, whose description says which segment and axis it belongs
+    to. Those nodes are saved with the scene and found again by their attribute.
     """
 
     def __init__(self, volume_node: Any, events: PromptEvents) -> None:
@@ -56,10 +42,10 @@ class PromptMarkups:
         for node in self.nodes.values():
             # A registration then moves the prompts with the volume.
             node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
-        self._box = BoxDrawing(volume_node, self._geometry, self.nodes["box"], self._box_drawn)
+        self._drawings = Drawings(volume_node, self._geometry, self.nodes, events)
         for role in self._shown:
             self._find_saved(role)
-        self._tags = [(node, tag) for role, node in self.nodes.items() for tag in self._observe(role, node)]
+        self._tags = [(self.nodes[role], tag) for role in self._shown for tag in self._observe(role, self.nodes[role])]
         self._tags.append((scene, scene.AddObserver(scene.NodeAddedEvent, lambda *_: self._keep_to_slices())))
         self._keep_to_slices()
 
@@ -68,10 +54,13 @@ class PromptMarkups:
         for node, tag in self._tags:
             node.RemoveObserver(tag)
         self._tags = []
-        self._box.close()
+        self._drawings.close()
 
     def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
-        """Make the control points these (segment ID, prompt) pairs; boxes are drawn by `BoxOutlines`."""
+        """Make the control points these (segment ID, prompt) pairs; the others are drawn by `PromptOutlines`."""
+        prompts = tuple(prompts)
+        if self._drawings.has_handle:
+            self._drawings.show(prompts)
         wanted = {role: Counter[tuple[str, PointPrompt]]() for role in self._shown}
         for segment_id, prompt in prompts:
             if isinstance(prompt, PointPrompt):
@@ -81,19 +70,23 @@ class PromptMarkups:
             if wanted[role] != Counter(shown.values()):
                 self._show_points(role, wanted[role])
 
-    def forget_corner(self) -> None:
-        """Take away the first corner of a box that nobody will finish; the next box begins with a corner of its own."""
-        with self._silence():
-            self._box.forget_corner()
+    def give_up(self) -> None:
+        """Take away the first corner of a box, or a stroke, that nobody will finish."""
+        self._drawings.give_up()
 
-    def follow_views(self) -> None:
-        """Forget the first corner of a box where its view shows another slice now."""
-        with self._silence():
-            self._box.follow_view()
+    @property
+    def has_left_slice(self) -> bool:
+        """Whether a box was begun on a slice that its view does not show any more."""
+        return self._drawings.has_left_slice
+
+    def take_freed_mouse(self) -> bool:
+        """Whether something was drawn since the last call whose handles the mouse shall have, without a tool."""
+        is_freed, self._drawings.frees_mouse = self._drawings.frees_mouse, False
+        return is_freed
 
     def draw_with(self, presses: MousePresses) -> None:
-        """Let a drag of this mouse draw a box, too."""
-        self._box.presses = presses
+        """Let a drag of this mouse draw."""
+        self._drawings.draw_with(presses)
 
     def shown(self) -> list[tuple[str, PointPrompt]]:
         """(segment ID, prompt) of all control points that stand for one, those of a loaded scene included."""
@@ -131,11 +124,6 @@ class PromptMarkups:
 
     def _observe(self, role: str, node: Any) -> list[int]:
         events = slicer.vtkMRMLMarkupsNode
-        if role == "box":
-            return [
-                node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._corner_placed)),
-                node.AddObserver(events.PointModifiedEvent, lambda *_: self._guard(self._box.moved)),
-            ]
         return [
             node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._guard(self._changed, role)),
             node.AddObserver(events.PointRemovedEvent, lambda *_: self._guard(self._changed, role)),
@@ -186,17 +174,6 @@ class PromptMarkups:
                     self._events.removed(segment_id, old)
                     self._take(node, n, role)
                     return
-
-    def _corner_placed(self) -> None:
-        with self._silence():
-            try:
-                self._box.placed()
-            except DFQSAMError:
-                self._box.forget_corner()
-                raise
-
-    def _box_drawn(self, box: BoxPrompt) -> None:
-        self._events.added(self._events.segment(), box)
 
     def _point(self, node: Any, n: int, role: str, axis: str) -> PointPrompt:
         ijk = ijk_of_point(self._volume_node, node, n)

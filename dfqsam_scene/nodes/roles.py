@@ -1,32 +1,45 @@
-"""The three kinds of markups that prompts are placed with: names in the scene, classes, colours."""
+"""The tools that prompts are placed with: their markups nodes in the scene, and their colours."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-ROLES = ("positive", "negative", "box")
+ROLES = ("positive", "negative", "box", "scribble", "scribble_out", "roi", "lasso", "lasso_out")
+STROKES = ("scribble", "scribble_out", "lasso", "lasso_out")
 _ATTRIBUTE = "DFQSAMSlicer.role"
+_GREEN, _RED, _BLUE = (0.1, 0.85, 0.2), (0.9, 0.1, 0.1), (0.2, 0.5, 1.0)
+_POINTS, _LINE = "vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsLineNode"
 
 
 @dataclass(frozen=True)
 class Role:
-    """name: in the scene. class_name: of its markups node. color: red, green and blue, 0..1."""
+    """name, class_name: of its markups node in the scene. color: red, green and blue, 0..1.
+
+    holds_prompts: whether control points of the node are prompts; else it only guides the mouse while one is drawn,
+    and is neither listed nor saved.
+    """
 
     name: str
     class_name: str
     color: tuple[float, float, float]
+    holds_prompts: bool = False
 
 
 _BY_NAME = {
-    "positive": Role("SAM points +", "vtkMRMLMarkupsFiducialNode", (0.1, 0.85, 0.2)),
-    "negative": Role("SAM points -", "vtkMRMLMarkupsFiducialNode", (0.9, 0.1, 0.1)),
-    "box": Role("SAM box", "vtkMRMLMarkupsLineNode", (0.2, 0.5, 1.0)),
+    "positive": Role("SAM points +", _POINTS, _GREEN, holds_prompts=True),
+    "negative": Role("SAM points -", _POINTS, _RED, holds_prompts=True),
+    "box": Role("SAM box", _LINE, _BLUE, holds_prompts=True),
+    "scribble": Role("SAM scribble +", _POINTS, _GREEN),
+    "scribble_out": Role("SAM scribble -", _POINTS, _RED),
+    "roi": Role("SAM 3D box", _LINE, _BLUE),
+    "lasso": Role("SAM lasso +", _POINTS, _GREEN),
+    "lasso_out": Role("SAM lasso -", _POINTS, _RED),
 }
 
 
 def role_of(node: Any) -> str | None:
-    """What a markups node is for: "positive", "negative", "box", or None where it is not ours."""
+    """What a markups node is for, one of ROLES, or None where it is not ours."""
     return None if node is None else node.GetAttribute(_ATTRIBUTE)
 
 
@@ -42,10 +55,17 @@ def node_of_role(scene: Any, role: str) -> Any:
         node = scene.GetNthNodeByClass(n, kind.class_name)
         if role_of(node) == role:
             return node
-    node = scene.AddNewNodeByClass(kind.class_name, kind.name)
+    node = scene.CreateNodeByClass(kind.class_name)
+    node.UnRegister(None)
+    node.SetName(kind.name)
     node.SetAttribute(_ATTRIBUTE, role)
+    # Slicer's Data tree looks at a node when it is added.
+    node.SetHideFromEditors(not kind.holds_prompts)
+    node.SetSaveWithScene(kind.holds_prompts)
+    scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
+    display.SetSaveWithScene(kind.holds_prompts)
     display.SetSelectedColor(*kind.color)
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(False)

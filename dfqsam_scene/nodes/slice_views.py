@@ -39,6 +39,12 @@ def middle_of_slice(volume_node: Any, key: SliceKey) -> np.ndarray:
     return world_from_ijk(volume_node, middle)
 
 
+def plane_of(slice_node: Any) -> np.ndarray:
+    """(4,): the normal of the plane that a slice view shows, and its distance from the origin, mm."""
+    plane = matrix_array(slice_node.GetSliceToRAS())
+    return np.append(plane[:3, 2], plane[:3, 2] @ plane[:3, 3])
+
+
 def show_slice(volume_node: Any, key: SliceKey) -> None:
     """Move every slice view that shows slices of this axis to this one."""
     point = middle_of_slice(volume_node, key)

@@ -116,6 +116,7 @@ class Controller(PromptQueue):
 
     def look_at(self, key: SliceKey) -> None:
         """Tell which slice is looked at: it and its neighbours are encoded while nothing else runs."""
+        self._looked_at = key
         self._ahead.look_at(key)
 
     def encode_ahead(self, enabled: bool) -> None:

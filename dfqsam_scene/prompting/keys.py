@@ -8,6 +8,11 @@ KEYS = {
     "negative": ("N", "point outside it"),
     # Not B: in Slicer's slice views that is the previous slice.
     "box": ("X", "box around it: drag, or click two opposite corners"),
+    "scribble": ("C", "scribble through it: hold the button down and draw"),
+    "scribble_out": ("M", "scribble through what does not belong to it"),
+    "roi": ("O", "box in space: drag on one slice, then change it by its handles"),
+    "lasso": ("L", "lasso around it: hold the button down and draw"),
+    "lasso_out": ("K", "lasso around what does not belong to it"),
     "accept": ("A", "accept the preview"),
     "discard": ("D", "discard the preview"),
     "candidate 1": ("1", "first candidate mask"),
@@ -21,3 +26,20 @@ KEYS = {
     "toggle segments": ("S", "hide or show all segments"),
     "cancel": ("Esc", "cancel what runs, or put the tool down"),
 }
+# Of the tools, by role, as short as a narrow panel needs.
+TOOL_NAMES = {
+    "positive": "Point +",
+    "negative": "Point −",
+    "box": "Box",
+    "scribble": "Scribble +",
+    "scribble_out": "Scribble −",
+    "roi": "3D box",
+    "lasso": "Lasso +",
+    "lasso_out": "Lasso −",
+}
+
+
+def tool_tip(role: str) -> str:
+    """What a tool is for, in a sentence."""
+    words = KEYS[role][1]
+    return f"{words[0].upper()}{words[1:]}."

@@ -1,4 +1,4 @@
-"""Who has the mouse: at most one of three tools places prompts, the same way in every front end."""
+"""Who has the mouse: at most one tool places prompts, the same way in every front end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Views = Callable[[], Iterable[tuple[Any, Any]]]
 class PlaceTool:
     """The tool that a person wants, until that one is put down, or Escape, a right click or another panel ends it.
 
-    wanted: "positive", "negative", "box", or None; it begins when there are markups to place in. changed: called when
+    wanted: one of roles.ROLES, or None; it begins when there are markups to place in. changed: called when
     another tool is wanted. window_by_mouse: without a tool the left button changes the displayed window, as at a
-    radiologist's workstation; else the views do with it what Slicer lets them. An abandoned first corner of a box is
-    forgotten.
+    radiologist's workstation; else the views do with it what Slicer lets them. An abandoned first corner of a box, or a
+    stroke, is forgotten.
     """
 
     def __init__(
@@ -40,21 +40,28 @@ class PlaceTool:
 
     def choose(self, role: str | None) -> None:
         """Want a tool from now on, None for none."""
-        self._forget_corner()
         self.wanted = role
+        self._give_up()
         self._place()
         self._changed()
 
     def follow(self, markups: PromptMarkups | None, segment_id: str = "") -> None:
         """Place in these markups (None: not there yet) for this segment; forget a corner of another one, or slice."""
         if markups is not self._markups or segment_id != self._segment_id:
-            self._forget_corner()
+            self._give_up()
             self._markups, self._segment_id = markups, segment_id
             if markups is not None:
                 markups.draw_with(self._presses)
-        if markups is not None:
-            markups.follow_views()
+        if markups is not None and markups.has_left_slice:
+            self._give_up()
+        if markups is not None and markups.take_freed_mouse():
+            # Not before: Slicer's widget was still placing.
+            self.choose(None)
         self._place()
+
+    def give_up_drag(self) -> None:
+        """What is dragged now places nothing; the tool stays."""
+        self._presses.give_up()
 
     def let_go(self) -> None:
         """Put the tool down and leave the mouse to the panel that has it now."""
@@ -73,9 +80,8 @@ class PlaceTool:
                 self._watch_views()
             if node is not None and self.place_mode.node is not node:
                 self.place_mode.begin(node)
-            elif node is None and role_of(self.place_mode.node):
-                self.place_mode.end()
-                self._rest()
+            elif node is None:
+                self._end_placing()
 
     def _watch_views(self) -> None:
         """Hear the mouse in the views that are shown now; another layout may have come after the tool."""
@@ -89,7 +95,7 @@ class PlaceTool:
         if self._own_change or self._markups is None or self.wanted is None:
             return
         if self.place_mode.node is not self._markups.nodes[self.wanted]:
-            self._forget_corner()
+            self._forget()
             self.wanted = role_of(self.place_mode.node)
             if self.wanted is None:
                 with self._ours():
@@ -100,10 +106,22 @@ class PlaceTool:
         if self._interaction is not None:
             self._interaction.SetCurrentInteractionMode(self._interaction.AdjustWindowLevel)
 
-    def _forget_corner(self) -> None:
+    def _give_up(self) -> None:
+        """End Slicer's mouse mode and forget what is drawn; `_place` begins anew."""
+        # In this order: when its mode ends, Slicer's widget takes the point under the mouse away, which must be there.
+        with self._ours():
+            self._end_placing()
+        self._forget()
+
+    def _end_placing(self) -> None:
+        if role_of(self.place_mode.node):
+            self.place_mode.end()
+            self._rest()
+
+    def _forget(self) -> None:
         self._presses.forget()
         if self._markups is not None:
-            self._markups.forget_corner()
+            self._markups.give_up()
 
     @contextlib.contextmanager
     def _ours(self) -> Iterator[None]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator, Set
 from functools import partial
 from typing import TypeVar
 
@@ -12,14 +11,16 @@ import numpy as np
 
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
-from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume import BoxPrompt, SliceKey
 from dfqsam_core.volume.prompts import Prompt, can_predict, with_prompt, without_prompt
-from dfqsam_core.volume.session.slice_predictor import SlicePrediction, SlicePredictor
+from dfqsam_core.volume.session.session import SliceState
+from dfqsam_core.volume.session.slice_predictor import SlicePrediction
 
 from ..jobs.failure import sentence
 from ..jobs.worker import Job, Worker
 from ..jobs.writing import Writing
 from ..nodes.preview import Preview, PreviewLayer
+from .predictions import SliceTask, nearest_first, predict_slices, timed_prediction
 from .prompt_requests import Place, Prompts, Request, with_requests
 from .segment_writer import SegmentWriter
 
@@ -45,7 +46,10 @@ class PromptQueue:
         self._changed = changed
         self._preview_layer = preview_layer
         self._requests: deque[Request] = deque()
-        self._predicted: tuple[Place, Prompts] | None = None
+        # Prompts that are worked on, of the request in hand.
+        self._coming: dict[Place, Prompts] = {}
+        self._topic: Hashable = None
+        self._looked_at: SliceKey | None = None
         self._job: Job | None = None
         self._is_acting = False
         self._writing = Writing(worker, self._go_on)
@@ -61,8 +65,7 @@ class PromptQueue:
         found = {(names[label], key): prompts for (label, key), prompts in self.session.all_prompts().items()}
         if self.preview is not None:
             found[self.preview.segment_id, self.preview.key] = self.preview.prompts
-        if self._predicted is not None:
-            place, found[place] = self._predicted
+        found |= self._coming
         if self._requests:
             found = with_requests(found, self._requests)
         return {place: prompts for place, prompts in found.items() if prompts}
@@ -81,15 +84,22 @@ class PromptQueue:
 
     def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Add a point or a box to a segment; a box replaces the slice's earlier box, a point an equal one."""
-        self._ask(Request((segment_id, prompt.slice), partial(with_prompt, prompt=prompt)))
+        self._ask(Request({(segment_id, prompt.slice): partial(with_prompt, prompt=prompt)}))
+
+    def prompt_boxes(self, segment_id: str, boxes: tuple[BoxPrompt, ...], instead_of: Set[BoxPrompt]) -> None:
+        """Give a segment boxes on many slices, instead of others; all are predicted and are one undo step.
+
+        What an earlier call asked for and is not written yet is given up.
+        """
+        self._ask(Request.of_boxes(segment_id, boxes, instead_of, "boxes"))
 
     def remove_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Take one prompt back and predict its slice anew."""
-        self._ask(Request((segment_id, prompt.slice), partial(without_prompt, prompt=prompt)))
+        self._ask(Request({(segment_id, prompt.slice): partial(without_prompt, prompt=prompt)}))
 
     def clear_slice(self, segment_id: str, key: SliceKey) -> None:
         """Take back all prompts of a segment on a slice and what was predicted there; hand-drawn voxels stay."""
-        self._ask(Request((segment_id, key), lambda _: ()))
+        self._ask(Request({(segment_id, key): lambda _: ()}))
 
     def accept_preview(self) -> None:
         """Write the preview into its segment; it stays a preview where that is refused."""
@@ -109,6 +119,10 @@ class PromptQueue:
         self._say(sentence(error), is_error=True)
 
     def _ask(self, request: Request) -> None:
+        if request.topic is not None:
+            self._requests = deque(other for other in self._requests if other.topic != request.topic)
+            if self._topic == request.topic:
+                self._drop_job()
         self._requests.append(request)
         self._advance()
         if self._requests:
@@ -120,18 +134,50 @@ class PromptQueue:
             self._do(partial(self._begin, self._requests.popleft()))
 
     def _begin(self, request: Request) -> None:
-        place = request.place
+        if len(request.changes) > 1:
+            self._begin_many(request)
+            return
+        ((place, change),) = request.changes.items()
         if self.preview is not None and self._preview_of(*place) is None:
             self.accept_preview()
-        prompts = request.change(self.prompts(*place))
+        prompts = change(self.prompts(*place))
         if not can_predict(prompts):
             self._take(place, prompts, None)
             return
-        present = self.prediction(*place) if self.refine else None
-        low_res = None if present is None else present.low_res_masks[present.chosen]
-        self._predicted = place, prompts
-        work = partial(_timed_prediction, self.session.slices, place[1], prompts, low_res)
+        low_res = self._low_res_mask(place)
+        work = partial(timed_prediction, self.session.slices, place[1], prompts, low_res)
+        self._coming, self._topic = {place: prompts}, request.topic
         self._start(work, partial(self._measured, place, prompts))
+
+    def _begin_many(self, request: Request) -> None:
+        self.accept_preview()
+        tasks = []
+        for place, change in request.changes.items():
+            present = self.prompts(*place)
+            prompts = change(present)
+            if prompts != present:
+                tasks.append(SliceTask(place, prompts, self._low_res_mask(place)))
+        if not tasks:
+            return
+        self._coming, self._topic = {task.place: task.prompts for task in tasks}, request.topic
+        tasks = nearest_first(tasks, self._looked_at)
+        self._start(partial(predict_slices, self.session.slices, tasks), self._take_many)
+
+    def _low_res_mask(self, place: Place) -> np.ndarray | None:
+        present = self.prediction(*place) if self.refine else None
+        return None if present is None else present.low_res_masks[present.chosen]
+
+    def _take_many(self, found: dict[Place, SlicePrediction | None]) -> None:
+        (segment_id, _), *_ = found
+        states = {key: SliceState(self._coming[segment_id, key], prediction) for (_, key), prediction in found.items()}
+        self._writing.start(self._until_written(self.writer.accept_many(segment_id, states)))
+
+    def _until_written(self, steps: Iterator[None]) -> Iterator[None]:
+        """Steps; the prompts count as coming until the last of them is written."""
+        try:
+            yield from steps
+        finally:
+            self._coming = {}
 
     def _measured(self, place: Place, prompts: Prompts, measured: tuple[SlicePrediction, float, bool]) -> None:
         prediction, self.seconds, is_new_slice = measured
@@ -142,6 +188,7 @@ class PromptQueue:
         self._take(place, prompts, prediction)
 
     def _take(self, place: Place, prompts: Prompts, prediction: SlicePrediction | None) -> None:
+        self._coming = {}
         preview = Preview(*place, prompts, prediction)
         if self.auto_accept:
             self._accept(preview)
@@ -172,7 +219,7 @@ class PromptQueue:
         """Begin the one job at a time; done: what follows from its result."""
 
         def ended(result: Result) -> None:
-            self._job = self.progress = self._predicted = None
+            self._end_job()
             self._go_on(partial(done, result))
 
         self._job = self._worker.submit(Job(work, ended, self._failed, self._progressed))
@@ -184,9 +231,18 @@ class PromptQueue:
     def _drop_work(self) -> None:
         """Forget what waits, and let the job end at its next report; its result is thrown away."""
         self._requests.clear()
+        self._drop_job()
+
+    def _drop_job(self) -> None:
         if self._job is not None:
             self._job.cancelled.set()
-        self._job = self.progress = self._predicted = None
+            self._coming = {}
+        self._end_job()
+
+    def _end_job(self) -> None:
+        if self.progress is not None and self.progress.preview is not None and self._preview_layer is not None:
+            self._preview_layer.show(self.preview)
+        self._job = self.progress = self._topic = None
 
     def _failed(self, error: BaseException) -> None:
         # A cancelled job was forgotten when that happened; what runs now was begun later.
@@ -195,7 +251,10 @@ class PromptQueue:
             self.refuse(error)
 
     def _progressed(self, progress: Progress) -> None:
-        self.progress = progress
+        before, self.progress = self.progress, progress
+        is_new = before is None or before.preview is not progress.preview
+        if self._preview_layer is not None and isinstance(progress.preview, Preview) and is_new:
+            self._preview_layer.show(progress.preview)
         self._tell()
 
     def _do(self, *actions: Callable[[], None]) -> None:
@@ -219,12 +278,3 @@ class PromptQueue:
     def _tell(self) -> None:
         if not self._is_acting:
             self._changed()
-
-
-def _timed_prediction(
-    slices: SlicePredictor, key: SliceKey, prompts: Prompts, low_res_mask: np.ndarray | None, _: ProgressCallback
-) -> tuple[SlicePrediction, float, bool]:
-    """In the worker's thread: a prediction, how many seconds it took, and whether the slice was encoded for it."""
-    started, encodings = time.perf_counter(), slices.encodings
-    prediction = slices.predict(key, prompts, low_res_mask)
-    return prediction, time.perf_counter() - started, slices.encodings > encodings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -109,6 +109,10 @@ class SegmentWriter:
         The iterator pauses between slices; one that fails takes those before it back.
         """
         return self._draw(segment_id, plan.states(self.session))
+
+    def accept_many(self, segment_id: str, states: Mapping[SliceKey, SliceState]) -> Iterator[None]:
+        """Give a segment prompts and predictions on many slices, and write them; one undo step, with pauses."""
+        return self._draw(segment_id, states.items())
 
     def clear(self, segment_id: str) -> Iterator[None]:
         """Take back all that a segment was prompted and predicted; one undo step, with pauses between slices."""

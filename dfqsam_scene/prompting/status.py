@@ -50,6 +50,11 @@ def _advice(tool: str | None) -> str:
         "positive": _("Click inside the structure, in any slice view."),
         "negative": _("Click where the segment should not be."),
         "box": _("Drag a box around the structure, or click two opposite corners, in one slice view."),
+        "scribble": _("Hold the button down and draw a line through the structure, in one slice view."),
+        "scribble_out": _("Hold the button down and draw a line through what the segment should not have."),
+        "roi": _("Drag a box in one slice view: it becomes a box in space, with handles to change its depth and size."),
+        "lasso": _("Hold the button down and draw around the structure, in one slice view."),
+        "lasso_out": _("Hold the button down and draw around what the segment should not have."),
     }.get(tool or "", _("Choose a tool, then click in a slice view."))
 
 

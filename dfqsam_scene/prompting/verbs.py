@@ -74,11 +74,11 @@ class Verbs:
         return {name: partial(self._refusing, verb) for name, verb in verbs.items()}
 
     def toggle_tool(self, role: str) -> None:
-        """Choose "positive", "negative" or "box", or put that down; what it needs is made and opened."""
+        """Choose one of ROLES, or put that down; what it needs is made and opened."""
         self.choose_tool(None if self._room.tool == role else role)
 
     def choose_tool(self, role: str | None) -> None:
-        """Let clicks in the slice views place this, None for nothing."""
+        """Let the mouse place this in the slice views, None for nothing."""
         if role is not None:
             show_where_hidden(self._room.require_volume_node())
             node = self._room.choice.segmentation_node
@@ -169,8 +169,10 @@ class Verbs:
         workspace.controller.propagate(segment_id, key.axis, max(low, 0), min(high, end))
 
     def cancel(self) -> None:
-        """Stop what is worked on; when nothing is, put the tool down."""
+        """Stop what is worked on; when nothing is, put the tool down. A stroke that is being drawn is given up."""
         workspace = self._room.workspace
+        if self._room.place_tool is not None:
+            self._room.place_tool.give_up_drag()
         if workspace is not None and workspace.controller.is_busy:
             workspace.controller.cancel()
         else:

@@ -9,14 +9,15 @@ from typing import Any
 import slicer
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.volume import BoxPrompt, SliceKey, Volume, VolumeSession, WindowLevel
+from dfqsam_core.volume import PointPrompt, SliceKey, Volume, VolumeSession, WindowLevel
 from dfqsam_core.volume.prompts import Prompt
 from dfqsam_core.volume.session.slice_predictor import Predictor
 
 from ..jobs.worker import Worker
-from ..nodes.markups import PromptEvents, PromptMarkups
-from ..nodes.outlines import BoxOutlines
+from ..nodes.markups import PromptMarkups
+from ..nodes.outlines import PromptOutlines
 from ..nodes.preview_layer import SegmentationPreview
+from ..nodes.prompt_events import PromptEvents
 from ..nodes.saved_session import load_session, store_session
 from ..nodes.segments import SegmentScene
 from ..nodes.volume_node import read_volume_node
@@ -63,10 +64,11 @@ class Workspace:
         saved = self._saved_session(volume, predictor) if prompts is None else None
         session = saved or VolumeSession(volume, model, window, predictor=predictor)
         self._preview = SegmentationPreview(volume_node)
-        self._outlines = BoxOutlines(volume_node)
+        self._outlines = PromptOutlines(volume_node, worker.later)
         self.controller = Controller(SegmentWriter(session, self.segments), worker, self._refresh, self._preview)
         add, remove, refuse = self.controller.add_prompt, self.controller.remove_prompt, self.controller.refuse
-        self.markups = PromptMarkups(volume_node, PromptEvents(self._chosen, add, remove, refuse))
+        events = PromptEvents(self._chosen, add, remove, refuse, self.controller.prompt_boxes)
+        self.markups = PromptMarkups(volume_node, events)
         if saved is None:
             self._remember_prompts(prompts)
         self._observe(self._scene, self._scene.StartSaveEvent, self._store)
@@ -129,7 +131,7 @@ class Workspace:
         self.controller.close()
         self.markups.close()
         self._preview.remove()
-        self._outlines.show(())
+        self._outlines.close()
 
     def prompts(self) -> dict[tuple[str, SliceKey], tuple[Prompt, ...]]:
         """All prompts by segment and slice, without those of segments that are gone."""
@@ -183,9 +185,9 @@ class Workspace:
         if self.is_open and self.segments.volume_node.GetScene() is not None:
             pairs = [(segment_id, prompt) for (segment_id, _), found in self.prompts().items() for prompt in found]
             self.markups.show(pairs)
-            boxes = [prompt for _, prompt in pairs if isinstance(prompt, BoxPrompt)]
-            if boxes or self._outlines.nodes:
-                self._outlines.show(boxes)
+            drawn = [prompt for _, prompt in pairs if not isinstance(prompt, PointPrompt)]
+            if drawn or self._outlines.nodes:
+                self._outlines.show(drawn)
         self._changed()
 
     def _store(self) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import qt
-from slicer.i18n import tr as _
 
 from dfqsam_scene.nodes.roles import ROLES, role_color
-from dfqsam_scene.prompting.keys import KEYS
+from dfqsam_scene.prompting.keys import KEYS, TOOL_NAMES, tool_tip
 from dfqsam_scene.prompting.verbs import Verb
 from dfqsam_scene.prompting.view_state import ViewState
 
 from .pictures import color_icon
 
-# Short words for a narrow panel; a role that is not named here goes by its own.
-_NAMES = {"positive": _("Point +"), "negative": _("Point −"), "box": _("Box")}
 _IN_A_ROW = 3
 
 
@@ -38,13 +35,11 @@ class ToolButtons:
 
 
 def _button(role: str) -> Any:
-    key, words = KEYS[role]
-    name = _NAMES.get(role, role.capitalize())
     button = qt.QToolButton()
     button.setObjectName(f"{role}Button")
-    button.setText(f"{name}  {key}")
-    button.setToolTip(f"{words[0].upper()}{words[1:]}.")
-    button.setAccessibleName(name)
+    button.setText(f"{TOOL_NAMES[role]}  {KEYS[role][0]}")
+    button.setToolTip(tool_tip(role))
+    button.setAccessibleName(TOOL_NAMES[role])
     button.setCheckable(True)
     button.setIcon(color_icon(*role_color(role)))
     button.setToolButtonStyle(qt.Qt.ToolButtonTextBesideIcon)

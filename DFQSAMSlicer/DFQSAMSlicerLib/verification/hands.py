@@ -56,7 +56,10 @@ def place(markups_node: Any, volume_node: Any, places_ijk: Iterable[Ijk], view: 
 def stroke(markups_node: Any, volume_node: Any, places_ijk: list[Ijk], view: tuple[Any, Any] | None) -> None:
     """Press the button at the first voxel, move over the others, and release it at the last."""
     if view is None:
+        # All at once, as a stroke's markups hear of it from a script.
+        was_modifying = markups_node.StartModify()
         place(markups_node, volume_node, places_ijk, None)
+        markups_node.EndModify(was_modifying)
         return
     pixels = [pixel_of(view[0], world_from_ijk(volume_node, ijk)) for ijk in places_ijk]
     _move(view[1], pixels[0])

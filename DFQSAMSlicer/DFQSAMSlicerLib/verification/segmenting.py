@@ -78,7 +78,7 @@ def box(walk: Any) -> Doing:
 
 
 def scribble(walk: Any) -> Doing:
-    """A stroke through the liver in a segment of its own, where this version has such a tool."""
+    """A stroke through the liver in a segment of its own."""
     from dfqsam_core.volume import SliceKey
     from dfqsam_scene.nodes.roles import ROLES
     from dfqsam_scene.prompting.verbs import Verbs

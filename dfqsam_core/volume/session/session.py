@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
 from ..geometry import AXES, axis_index
-from ..prompts import MAX_LABEL, Prompt, can_predict, check_name, with_prompt, without_prompt
+from ..prompts import MAX_LABEL, PointPrompt, Prompt, can_predict, check_name, with_prompt, without_prompt
 from ..slices import SliceKey, plane_shape
 from ..volume import Volume
 from ..window import WindowLevel, choose_window
@@ -279,7 +279,8 @@ class VolumeSession:
         if not 0 <= key.index < shape_ijk[axis_index(key.axis)]:
             raise PromptError(f"The volume has no slice {key.axis} = {key.index}.")
         for prompt in prompts:
-            low, high = map(min, zip(*prompt.voxels_ijk, strict=True)), map(max, zip(*prompt.voxels_ijk, strict=True))
+            voxels = (prompt.ijk,) if isinstance(prompt, PointPrompt) else prompt.voxels_ijk
+            low, high = map(min, zip(*voxels, strict=True)), map(max, zip(*voxels, strict=True))
             is_inside = min(low) >= 0 and all(map(operator.lt, high, shape_ijk))
             if prompt.slice != key or not is_inside:
                 raise PromptError(f"The prompt {prompt} is not on slice {key.axis} = {key.index} of the volume.")

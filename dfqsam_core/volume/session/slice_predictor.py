@@ -15,7 +15,7 @@ from ...runtime.predictor import Predictor as ImagePredictor
 from ..geometry import AXES
 from ..prompts import BoxPrompt, PointPrompt, Prompt, is_outline
 from ..slices import SliceFrame, SliceKey
-from ..strokes import LassoPrompt
+from ..strokes import LassoPrompt, ScribblePrompt
 from ..volume import Volume
 from ..window import WindowLevel
 from .mask_input import draw_strokes, has_strokes, lasso_pixels, seed_prompts, within_lasso
@@ -134,7 +134,8 @@ class SlicePredictor:
         """
         frame = self._frames[key.axis]
         self._predictor.set_image_embedding(self.embed(key), (frame.height, frame.width))
-        if has_strokes(prompts):
+        drawn = [prompt for prompt in prompts if isinstance(prompt, ScribblePrompt | LassoPrompt)]
+        if drawn and has_strokes(drawn):
             if low_res_mask is None:
                 _, estimates, logits = self._decode(frame, seed_prompts(prompts), None)
                 low_res_mask = logits[int(np.argmax(estimates))]
@@ -156,8 +157,10 @@ class SlicePredictor:
             mask_input=None if low_res_mask is None else low_res_mask[None],
             multimask_output=True,
         )
-        positive = np.empty((0, 2)) if coords is None or labels is None else coords[labels == 1]
-        return within_lasso(masks, frame, prompts, positive), predicted_iou, low_res
+        lassos = [prompt for prompt in prompts if isinstance(prompt, LassoPrompt)]
+        if lassos and coords is not None and labels is not None:
+            masks = within_lasso(masks, frame, lassos, coords[labels == 1])
+        return masks, predicted_iou, low_res
 
     def embed(self, key: SliceKey) -> np.ndarray:
         """Embedding of a slice: from the cache, or made now and put there."""
@@ -187,7 +190,7 @@ def pixel_prompts(
     boxes that SAM-Med2D was trained with. What is absent is None.
     """
     clicks = [click for prompt in prompts for click in _clicks(frame, prompt)]
-    outlines = [prompt for prompt in prompts if is_outline(prompt)]
+    outlines = [prompt for prompt in prompts if not isinstance(prompt, PointPrompt) and is_outline(prompt)]
     coords = labels = box = None
     if clicks:
         coords = np.array([xy for xy, _ in clicks], np.float32)
@@ -204,7 +207,7 @@ def _clicks(frame: SliceFrame, prompt: Prompt) -> list[tuple[np.ndarray, bool]]:
         return []
     if isinstance(prompt, LassoPrompt):
         return [(lasso_pixels(frame, prompt).deepest_xy, prompt.positive)]
-    points = prompt.voxels_ijk if isinstance(prompt, PointPrompt) else prompt.points_ijk
+    points = (prompt.ijk,) if isinstance(prompt, PointPrompt) else prompt.points_ijk
     return [(xy, prompt.positive) for xy in frame.xy_from_ijk(points)]
 
 

@@ -1,0 +1,120 @@
+"""What is drawn with the mouse and is no point: boxes, 3D boxes, scribbles and lassos, one drawing for each role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import slicer
+
+from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.volume import BoxPrompt, VolumeGeometry
+from dfqsam_core.volume.prompts import Prompt
+
+from .box_drawing import BoxDrawing
+from .mouse_presses import MousePresses
+from .prompt_events import PromptEvents
+from .roi_handle import RoiHandle
+from .roles import STROKES
+from .stroke_drawing import StrokeDrawing
+
+
+class Drawings:
+    """Listens to the markups nodes of all roles but points, and to the handles of the last 3D box.
+
+    nodes: by role. frees_mouse: a 3D box was drawn, so its tool is to be put down: then the mouse can have the handles.
+    has_handle: whether there are handles.
+    """
+
+    def __init__(
+        self, volume_node: Any, geometry: VolumeGeometry, nodes: Mapping[str, Any], events: PromptEvents
+    ) -> None:
+        self.has_handle = self.frees_mouse = False
+        self._events = events
+        self._quiet = False
+        self._handle = RoiHandle(volume_node, geometry, lambda: self._react(self._handle_moved))
+        self._handle_segment = ""
+        self._by_role: dict[str, BoxDrawing | StrokeDrawing] = {
+            "box": BoxDrawing(volume_node, geometry, nodes["box"], self._drawn),
+            "roi": BoxDrawing(volume_node, geometry, nodes["roi"], self._roi_drawn),
+        }
+        for role in STROKES:
+            self._by_role[role] = StrokeDrawing(volume_node, geometry, nodes[role], role, self._drawn)
+        self._tags = [
+            (nodes[role], tag) for role, drawing in self._by_role.items() for tag in self._observe(nodes[role], drawing)
+        ]
+
+    def draw_with(self, presses: MousePresses) -> None:
+        """Let this mouse draw; without one a box has two clicks, and a stroke is a script's."""
+        for drawing in self._by_role.values():
+            drawing.presses = presses
+
+    def give_up(self) -> None:
+        """Take away what nobody will finish; what is drawn next begins anew."""
+        for drawing in self._by_role.values():
+            self._silently(drawing.give_up)
+
+    @property
+    def has_left_slice(self) -> bool:
+        """Whether a box was begun on a slice that its view does not show any more."""
+        return any(drawing.has_left_slice for drawing in self._by_role.values())
+
+    def show(self, prompts: Collection[tuple[str, Prompt]]) -> None:
+        """Take the handles away where boxes that they stand for are not among these (segment ID, prompt) any more."""
+        if any((self._handle_segment, box) not in prompts for box in self._handle.last):
+            self._handle.remove()
+            self.has_handle = False
+
+    def close(self) -> None:
+        """Stop listening, and take away all that is not a prompt."""
+        for node, tag in self._tags:
+            node.RemoveObserver(tag)
+        self._tags = []
+        for drawing in self._by_role.values():
+            drawing.close()
+        self._handle.remove()
+
+    def _observe(self, node: Any, drawing: BoxDrawing | StrokeDrawing) -> list[int]:
+        events = slicer.vtkMRMLMarkupsNode
+        return [
+            node.AddObserver(events.PointPositionDefinedEvent, lambda *_: self._react(self._placed, drawing)),
+            node.AddObserver(events.PointModifiedEvent, lambda *_: self._react(drawing.moved)),
+        ]
+
+    def _react(self, action: Callable[..., None], *what: Any) -> None:
+        try:
+            self._silently(action, *what)
+        except DFQSAMError as error:
+            self._events.refused(error)
+
+    def _silently(self, action: Callable[..., None], *what: Any) -> None:
+        """Hear nothing of what an action does to the nodes; nothing is done where that is so already."""
+        if self._quiet:
+            return
+        self._quiet = True
+        try:
+            action(*what)
+        finally:
+            self._quiet = False
+
+    def _placed(self, drawing: BoxDrawing | StrokeDrawing) -> None:
+        try:
+            drawing.placed()
+        except DFQSAMError:
+            drawing.give_up()
+            raise
+
+    def _drawn(self, prompt: Prompt) -> None:
+        self._events.added(self._events.segment(), prompt)
+
+    def _roi_drawn(self, box: BoxPrompt) -> None:
+        self._handle_segment = self._events.segment()
+        boxes = self._handle.place(box)
+        self.has_handle = self.frees_mouse = True
+        self._events.boxes(self._handle_segment, boxes, frozenset())
+
+    def _handle_moved(self) -> None:
+        given, before = frozenset(self._handle.given), self._handle.last
+        boxes = self._handle.boxes()
+        if boxes != before:
+            self._events.boxes(self._handle_segment, boxes, given)

@@ -1,0 +1,59 @@
+"""What the worker's thread does for prompts: one prediction, or those of many slices, what is looked at first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dfqsam_core.progress import ProgressCallback, report
+from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume.prompts import can_predict
+from dfqsam_core.volume.session.slice_predictor import SlicePrediction, SlicePredictor
+
+from ..nodes.preview import Preview
+from .prompt_requests import Place, Prompts
+
+
+@dataclass(frozen=True, eq=False)
+class SliceTask:
+    """Prompts of a segment on a slice that shall be predicted; low_res_mask: as SlicePredictor.predict has it."""
+
+    place: Place
+    prompts: Prompts
+    low_res_mask: np.ndarray | None
+
+
+def nearest_first(tasks: Sequence[SliceTask], looked_at: SliceKey | None) -> list[SliceTask]:
+    """Tasks in the order in which a person who looks at a slice wants to see them."""
+    if looked_at is None:
+        return list(tasks)
+    return sorted(
+        tasks, key=lambda task: (task.place[1].axis != looked_at.axis, abs(task.place[1].index - looked_at.index))
+    )
+
+
+def predict_slices(
+    slices: SlicePredictor, tasks: Sequence[SliceTask], progress: ProgressCallback
+) -> dict[Place, SlicePrediction | None]:
+    """The prediction of each task, None where its prompts select nothing; the first one is reported as a preview."""
+    found: dict[Place, SlicePrediction | None] = {}
+    first = None
+    for task in tasks:
+        segment_id, key = task.place
+        report(progress, "predict", len(found), len(tasks), f"slice {key.axis} {key.index}", first)
+        is_asked = can_predict(task.prompts)
+        found[task.place] = slices.predict(key, task.prompts, task.low_res_mask) if is_asked else None
+        first = first or Preview(segment_id, key, task.prompts, found[task.place])
+    return found
+
+
+def timed_prediction(
+    slices: SlicePredictor, key: SliceKey, prompts: Prompts, low_res_mask: np.ndarray | None, _: ProgressCallback
+) -> tuple[SlicePrediction, float, bool]:
+    """A prediction, how many seconds it took, and whether the slice was encoded for it."""
+    started, encodings = time.perf_counter(), slices.encodings
+    prediction = slices.predict(key, prompts, low_res_mask)
+    return prediction, time.perf_counter() - started, slices.encodings > encodings
