@@ -17,8 +17,8 @@ class SynthesisConfig:
     start: "anatomy" (smooth random fields with blobs) or "noise" (Gaussian, as published).
     source: "synthetic", or "noise" to skip the optimisation (the lower bound of comparisons).
     learning_rate: for pixels in 0..1, warmed up and annealed in each of `rounds` equal rounds.
-    evolve_fraction: part of the steps in which labels evolve, every evolve_every steps, from a
-    grid_points x grid_points prompt grid. The four weights multiply the loss terms.
+    evolve_fraction: part of the steps in which labels evolve, before every evolve_every-th step but the first, by
+    grid_points x grid_points clicks. The four weights multiply the loss terms.
     jitter: largest circular shift in pixels.
     entropy_points: nodes of the density grid; entropy_tokens: tokens drawn per block.
     """
@@ -29,9 +29,9 @@ class SynthesisConfig:
     start: Literal["anatomy", "noise"] = "anatomy"
     source: Literal["synthetic", "noise"] = "synthetic"
     learning_rate: float = 0.03
-    evolve_fraction: float = 0.5
-    evolve_every: int = 10
-    grid_points: int = 12
+    evolve_fraction: float = 0.8
+    evolve_every: int = 6
+    grid_points: int = 8
     segmentation_weight: float = 1.0
     entropy_weight: float = 0.05
     variation_weight: float = 10.0
@@ -51,6 +51,15 @@ class SynthesisConfig:
         for name, value in least.items():
             _require(getattr(self, name) >= value, f"{name} must be at least {value}, not {getattr(self, name)}")
         _require_choices(self)
+
+    @property
+    def planned_steps(self) -> int:
+        """Steps of each image; none where the images stay noise."""
+        return self.iterations if self.source == "synthetic" else 0
+
+    def evolves_at(self, step: int) -> bool:
+        """Whether labels evolve before this step (0, 1, ...). A start image shows nothing yet that was optimised."""
+        return 0 < step <= self.evolve_fraction * self.iterations and step % self.evolve_every == 0
 
 
 @dataclass(frozen=True)
@@ -193,7 +202,7 @@ RECIPES: dict[str, QuantConfig] = {
     "default": QuantConfig(),
     "fast": QuantConfig(
         recipe="fast",
-        synthesis=SynthesisConfig(images=4, iterations=20, grid_points=6),
+        synthesis=SynthesisConfig(images=4, iterations=20),
         calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest"),
     ),
     "paper": QuantConfig(
@@ -209,9 +218,7 @@ RECIPES: dict[str, QuantConfig] = {
             rounds=3,
             start="noise",
             learning_rate=0.045,
-            evolve_fraction=1 / 3,
-            evolve_every=1,
-            grid_points=6,
+            evolve_every=25,
             variation_weight=10.0,
             variation_target=(0.0113, 0.0124),
             entropy_points=10,
