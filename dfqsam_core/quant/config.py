@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError
+from .departures import PAPER_DEPARTURES
 
 
 @dataclass(frozen=True)
@@ -187,17 +188,6 @@ def _require_choices(settings: SynthesisConfig | CalibrationConfig) -> None:
             _require(value in words, f"{name} must be one of {', '.join(words)}, not {value!r}")
 
 
-_PAPER_DEPARTURES = (
-    "Labels evolve from SAM-Med2D's own masks: the published script's auxiliary segmenter is not distributed.",
-    "Adapters are quantized and loaded strictly: the published script drops them silently.",
-    "Pixels stay in 0..1 and are normalised once: the script optimises outside the range that images can have.",
-    "LayerNorm outputs keep a per-channel quantizer whose scales are folded into the weights: "
-    "same codes, exact on padding and adapters.",
-    "Zero points are whole numbers and zero has its own softmax code: sixteen levels where the script has seventeen.",
-    "Padding tokens are left out of calibration and of the patch-similarity entropy.",
-    "Labels and image share one 256-pixel grid and are shifted alike.",
-)
-
 RECIPES: dict[str, QuantConfig] = {
     "default": QuantConfig(),
     "fast": QuantConfig(
@@ -231,7 +221,7 @@ RECIPES: dict[str, QuantConfig] = {
             rounding="nearest",
             bias_correction=False,
         ),
-        departures=_PAPER_DEPARTURES,
+        departures=PAPER_DEPARTURES,
     ),
     "nearest": QuantConfig(
         recipe="nearest",
