@@ -18,8 +18,9 @@ class SynthesisConfig:
     start: "anatomy" (smooth random fields with blobs) or "noise" (Gaussian, as published).
     source: "synthetic", or "noise" to skip the optimisation (the lower bound of comparisons).
     learning_rate: for pixels in 0..1, warmed up and annealed in each of `rounds` equal rounds.
-    evolve_fraction: part of the steps in which labels evolve, before every evolve_every-th step but the first, by
-    grid_points x grid_points clicks. The four weights multiply the loss terms.
+    evolve_start, evolve_fraction: parts of the steps between which labels evolve, before every evolve_every-th step but
+    the first, by grid_points x grid_points clicks. evolve_agreement: IoU that a mask needs with the answers to its box
+    and to other clicks. The four weights multiply the loss terms.
     jitter: largest circular shift in pixels.
     entropy_points: nodes of the density grid; entropy_tokens: tokens drawn per block.
     """
@@ -30,9 +31,11 @@ class SynthesisConfig:
     start: Literal["anatomy", "noise"] = "anatomy"
     source: Literal["synthetic", "noise"] = "synthetic"
     learning_rate: float = 0.03
+    evolve_start: float = 0.0
     evolve_fraction: float = 0.8
     evolve_every: int = 6
     grid_points: int = 8
+    evolve_agreement: float = 0.85
     segmentation_weight: float = 1.0
     entropy_weight: float = 0.05
     variation_weight: float = 10.0
@@ -47,7 +50,8 @@ class SynthesisConfig:
         _require(1 <= self.images <= 4096, f"images must be 1 to 4096, not {self.images}")
         _require(0 <= self.iterations <= 100_000, f"iterations must be 0 to 100000, not {self.iterations}")
         _require(self.evolve_every >= 1, f"evolve_every must be at least 1, not {self.evolve_every}")
-        _require(0 <= self.evolve_fraction <= 1, f"evolve_fraction must be 0 to 1, not {self.evolve_fraction}")
+        for name in ("evolve_start", "evolve_fraction", "evolve_agreement"):
+            _require(0 <= getattr(self, name) <= 1, f"{name} must be 0 to 1, not {getattr(self, name)}")
         least = {"rounds": 1, "grid_points": 1, "jitter": 0, "entropy_points": 2, "entropy_tokens": 2}
         for name, value in least.items():
             _require(getattr(self, name) >= value, f"{name} must be at least {value}, not {getattr(self, name)}")
@@ -60,7 +64,8 @@ class SynthesisConfig:
 
     def evolves_at(self, step: int) -> bool:
         """Whether labels evolve before this step (0, 1, ...). A start image shows nothing yet that was optimised."""
-        return 0 < step <= self.evolve_fraction * self.iterations and step % self.evolve_every == 0
+        first, last = self.evolve_start * self.iterations, self.evolve_fraction * self.iterations
+        return step > 0 and first <= step <= last and step % self.evolve_every == 0
 
 
 @dataclass(frozen=True)

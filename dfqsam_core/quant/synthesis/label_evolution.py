@@ -24,16 +24,14 @@ class EvolutionRules:
     """Which masks join the labels, and which labels go. Areas are shares of the image, the rest shares of a mask.
 
     asked_again: so many of the best clicks' masks are asked again by their own box; joining: so many of these join at
-    most in one step. least_agreement: IoU of a mask that joins with the answer to its own box. least_click_agreement:
-    mean IoU of it with the answers to clicks at other places of it. most_fill: of the box; a fuller mask is the prompt
-    rather than an object. keep_agreement: IoU of a label that stays with the
-    answer to its box.
+    most in one step. least_agreement: IoU of a mask that joins with the answer to its own box, and its mean IoU with
+    those to other_clicks clicks elsewhere in it. most_fill: of the box; a fuller mask is the prompt rather than an
+    object. keep_agreement: IoU of a label that stays with the answer to its box.
     """
 
     asked_again: int = 8
     joining: int = 2
     least_agreement: float = 0.85
-    least_click_agreement: float = 0.85
     other_clicks: int = 3
     least_area: float = 0.002
     most_area: float = 0.12
@@ -59,9 +57,10 @@ class LabelEvolution:
         Returns the new labels, bool (M, S, S), 1 <= M <= most_labels.
         """
         kept = self.renewed(embedding, labels)
-        for mask in [*self.candidates(embedding, torch.stack(kept), generator), *extra]:
-            if len(kept) < self.rules.most_labels and not is_covered(mask, kept):
-                kept.append(mask)
+        if len(kept) < self.rules.most_labels:
+            for mask in [*self.candidates(embedding, kept, generator), *extra]:
+                if len(kept) < self.rules.most_labels and not is_covered(mask, kept):
+                    kept.append(mask)
         return torch.stack(kept)
 
     def renewed(self, embedding: Tensor, labels: Tensor) -> list[Tensor]:
@@ -85,10 +84,10 @@ class LabelEvolution:
                 kept[place] = drawn[index]
         return kept
 
-    def candidates(self, embedding: Tensor, labels: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """The surest masks of a grid of clicks that show something and cover no label, surest first."""
-        clicked = ask_by_click(self.model, embedding, point_grid(labels.shape[-1], self.grid_points, generator))
-        found = self.best_apart(clicked, list(labels))
+    def candidates(self, embedding: Tensor, labels: list[Tensor], generator: torch.Generator) -> list[Tensor]:
+        """The surest masks of a grid of clicks that show something and cover none of `labels`, surest first."""
+        grid = point_grid(self.model.architecture.image_size, self.grid_points, generator)
+        found = self.best_apart(ask_by_click(self.model, embedding, grid), labels)
         if not found:
             return []
         masks = torch.stack(found)
@@ -113,7 +112,7 @@ class LabelEvolution:
         """Whether clicks at other places of a mask (S, S) bring it back."""
         points = inner_points(mask, self.rules.other_clicks, generator)
         agreement = ask_by_click(self.model, embedding, points).agreement(mask).mean()
-        return float(agreement) >= self.rules.least_click_agreement
+        return float(agreement) >= self.rules.least_agreement
 
     def has_outline(self, masks: Tensor) -> Tensor:
         """Bool (N,): masks (N, S, S) of a sensible area that do not fill their box."""

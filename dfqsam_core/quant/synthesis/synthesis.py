@@ -56,7 +56,8 @@ class Synthesizer:
         self.model, self.config, self.seed = model, config, seed
         self.size = model.architecture.image_size
         self.tap = AttentionTap(model.image_encoder)
-        self.evolution = LabelEvolution(model, EvolutionRules(), config.grid_points)
+        rules = EvolutionRules(least_agreement=config.evolve_agreement)
+        self.evolution = LabelEvolution(model, rules, config.grid_points)
         self.auxiliary = AuxiliarySegmenter(config.auxiliary) if config.auxiliary else None
         self.device = model.pixel_mean.device
 

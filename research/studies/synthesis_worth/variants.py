@@ -21,6 +21,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     NOISE: {"synthesis.source": "noise"},
     "noise: fixed labels": _NOISE | _FIXED,
     "noise: evolution": _NOISE,
+    "noise: late evolution": _NOISE | {"synthesis.evolve_start": 0.5},
     "noise: no patch similarity": _NOISE | _NO_ENTROPY,
     PAPER: {},
 }
@@ -33,6 +34,7 @@ GAINS = {
     "painted: all of it": (STARTS, "painted: evolution"),
     "noise: optimising": (NOISE, "noise: fixed labels"),
     "noise: evolution": ("noise: fixed labels", "noise: evolution"),
+    "noise: late evolution": ("noise: fixed labels", "noise: late evolution"),
     "noise: patch similarity": ("noise: no patch similarity", "noise: evolution"),
     "noise: all of it": (NOISE, "noise: evolution"),
     "noise: the paper's schedule": ("noise: evolution", PAPER),
