@@ -9,7 +9,8 @@ PAPER_DEPARTURES = (
     "Labels evolve at every 25th step of the first four fifths, not at every step of the first third.",
     "Masks are ranked by predicted IoU times agreement with the answer to their own box, not by the mean "
     "probability of a class, and join only where agreement with that answer and with clicks elsewhere is at least "
-    "0.85: the script has no threshold, as its segmenter was trained on what it looks for.",
+    "0.85 and the mask stands out from its surroundings by a standard deviation: the script has no threshold, as "
+    "its segmenter was trained on what it looks for.",
     "A mask joins whole, at most two in a step and twelve in all, if it has 0.2 to 12 % of the image, fills at "
     "most 0.85 of its box and covers no label by half of the smaller; a label is drawn anew only where the "
     "model's answer is surer: the script paints masks over each other and stops each class at 12 %.",

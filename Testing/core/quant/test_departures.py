@@ -26,5 +26,6 @@ def test_the_numbers_in_the_departures_are_the_recipes() -> None:
     assert paper.departures == PAPER_DEPARTURES
     assert (paper.synthesis.evolve_every, paper.synthesis.evolve_fraction) == (25, 0.8)
     assert (paper.synthesis.evolve_start, paper.synthesis.evolve_agreement, rules.most_fill) == (0, 0.85, 0.85)
+    assert rules.least_contrast == 1
     assert (rules.joining, rules.most_labels, rules.least_area, rules.most_area) == (2, 12, 0.002, 0.12)
     assert (paper.synthesis.jitter, paper.synthesis.entropy_points, paper.decoder_bits) == (15, 10, 8)

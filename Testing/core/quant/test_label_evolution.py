@@ -91,7 +91,7 @@ def test_nothing_joins_and_no_label_becomes_a_rectangle_on_noise(model: SamMed2D
     noise = start_image("noise", labels, random_generator(seed, 1))
     with torch.no_grad():
         embedding = model.image_encoder(synthesizer.network_input(noise))
-        evolved = synthesizer.evolution.step(embedding, labels, random_generator(seed, 2))
+        evolved = synthesizer.evolution.step(noise, embedding, labels, random_generator(seed, 2))
     assert len(evolved) <= len(labels)
     for label in evolved.numpy():
         box = np.nonzero(label.any(1))[0].size * np.nonzero(label.any(0))[0].size
@@ -126,6 +126,6 @@ def test_a_small_mask_inside_a_large_label_does_not_join(model: SamMed2D) -> Non
     mask[80:160, 80:160] = True
     evolution = LabelEvolution(model, EvolutionRules(joining=0, keep_agreement=0), 2)
     with torch.no_grad():
-        embedding = model.image_encoder(torch.zeros(1, 3, 256, 256))
+        pixels, embedding = torch.zeros(1, 1, 256, 256), model.image_encoder(torch.zeros(1, 3, 256, 256))
         for small, large in ((label, mask), (mask[None], label[0])):
-            assert len(evolution.step(embedding, small, random_generator(0), [large])) == 1
+            assert len(evolution.step(pixels, embedding, small, random_generator(0), [large])) == 1

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
 MOST_OVERLAP = 0.5
+RING_PX = 5
 
 
 def mask_iou(masks: Tensor, others: Tensor) -> Tensor:
@@ -54,6 +56,19 @@ def box_fill(masks: Tensor) -> Tensor:
     """Part of its own tight box that each mask (N, S, S) fills, (N,), 0..1; 0 where it is empty."""
     height, width = masks.any(2).sum(1), masks.any(1).sum(1)
     return masks.sum((1, 2)) / (height * width).clamp(min=1)
+
+
+def contrast(pixels: Tensor, mask: Tensor) -> float:
+    """Difference of the mean gray in a mask (S, S) and around it, in standard deviations within both.
+
+    pixels: (1, 1, S, S). Around: at most RING_PX pixels away. 0 where either is empty.
+    """
+    near = F.max_pool2d(mask[None, None].float(), 2 * RING_PX + 1, 1, RING_PX)[0, 0] > 0
+    inside, around = pixels[0, 0][mask], pixels[0, 0][near & ~mask]
+    if min(len(inside), len(around)) < 2:
+        return 0.0
+    spread = ((inside.var() + around.var()) / 2).sqrt().clamp(min=1e-6)
+    return float((inside.mean() - around.mean()).abs() / spread)
 
 
 def inner_points(mask: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -88,7 +88,7 @@ class Synthesizer:
         with torch.no_grad():
             embedding = self.model.image_encoder(self.network_input(image.pixels))
             extra = self.auxiliary.labels(image.pixels, self.evolution.rules.least_area) if self.auxiliary else ()
-            return self.evolution.step(embedding, image.labels, generator, extra)
+            return self.evolution.step(image.pixels, embedding, image.labels, generator, extra)
 
     def network_input(self, pixels: Tensor) -> Tensor:
         """Normalised three-channel input of the encoder for gray pixels in 0..1."""
