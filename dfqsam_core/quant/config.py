@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError
+from .departures import PAPER_DEPARTURES
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,9 @@ class SynthesisConfig:
     start: "anatomy" (smooth random fields with blobs) or "noise" (Gaussian, as published).
     source: "synthetic", or "noise" to skip the optimisation (the lower bound of comparisons).
     learning_rate: for pixels in 0..1, warmed up and annealed in each of `rounds` equal rounds.
-    evolve_fraction: part of the steps in which labels evolve, every evolve_every steps, from a
-    grid_points x grid_points prompt grid. The four weights multiply the loss terms.
+    evolve_start, evolve_fraction: parts of the steps between which labels evolve, before every evolve_every-th step but
+    the first, by grid_points x grid_points clicks. evolve_agreement: IoU that a mask needs with the answers to its box
+    and to other clicks. The four weights multiply the loss terms.
     jitter: largest circular shift in pixels.
     entropy_points: nodes of the density grid; entropy_tokens: tokens drawn per block.
     """
@@ -29,9 +31,11 @@ class SynthesisConfig:
     start: Literal["anatomy", "noise"] = "anatomy"
     source: Literal["synthetic", "noise"] = "synthetic"
     learning_rate: float = 0.03
-    evolve_fraction: float = 0.5
-    evolve_every: int = 10
-    grid_points: int = 12
+    evolve_start: float = 0.0
+    evolve_fraction: float = 0.8
+    evolve_every: int = 6
+    grid_points: int = 8
+    evolve_agreement: float = 0.85
     segmentation_weight: float = 1.0
     entropy_weight: float = 0.05
     variation_weight: float = 10.0
@@ -46,11 +50,22 @@ class SynthesisConfig:
         _require(1 <= self.images <= 4096, f"images must be 1 to 4096, not {self.images}")
         _require(0 <= self.iterations <= 100_000, f"iterations must be 0 to 100000, not {self.iterations}")
         _require(self.evolve_every >= 1, f"evolve_every must be at least 1, not {self.evolve_every}")
-        _require(0 <= self.evolve_fraction <= 1, f"evolve_fraction must be 0 to 1, not {self.evolve_fraction}")
+        for name in ("evolve_start", "evolve_fraction", "evolve_agreement"):
+            _require(0 <= getattr(self, name) <= 1, f"{name} must be 0 to 1, not {getattr(self, name)}")
         least = {"rounds": 1, "grid_points": 1, "jitter": 0, "entropy_points": 2, "entropy_tokens": 2}
         for name, value in least.items():
             _require(getattr(self, name) >= value, f"{name} must be at least {value}, not {getattr(self, name)}")
         _require_choices(self)
+
+    @property
+    def planned_steps(self) -> int:
+        """Steps of each image; none where the images stay noise."""
+        return self.iterations if self.source == "synthetic" else 0
+
+    def evolves_at(self, step: int) -> bool:
+        """Whether labels evolve before this step (0, 1, ...). A start image shows nothing yet that was optimised."""
+        first, last = self.evolve_start * self.iterations, self.evolve_fraction * self.iterations
+        return step > 0 and first <= step <= last and step % self.evolve_every == 0
 
 
 @dataclass(frozen=True)
@@ -178,22 +193,11 @@ def _require_choices(settings: SynthesisConfig | CalibrationConfig) -> None:
             _require(value in words, f"{name} must be one of {', '.join(words)}, not {value!r}")
 
 
-_PAPER_DEPARTURES = (
-    "Labels evolve from SAM-Med2D's own masks: the published script's auxiliary segmenter is not distributed.",
-    "Adapters are quantized and loaded strictly: the published script drops them silently.",
-    "Pixels stay in 0..1 and are normalised once: the script optimises outside the range that images can have.",
-    "LayerNorm outputs keep a per-channel quantizer whose scales are folded into the weights: "
-    "same codes, exact on padding and adapters.",
-    "Zero points are whole numbers and zero has its own softmax code: sixteen levels where the script has seventeen.",
-    "Padding tokens are left out of calibration and of the patch-similarity entropy.",
-    "Labels and image share one 256-pixel grid and are shifted alike.",
-)
-
 RECIPES: dict[str, QuantConfig] = {
     "default": QuantConfig(),
     "fast": QuantConfig(
         recipe="fast",
-        synthesis=SynthesisConfig(images=4, iterations=20, grid_points=6),
+        synthesis=SynthesisConfig(images=4, iterations=20),
         calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest"),
     ),
     "paper": QuantConfig(
@@ -209,9 +213,7 @@ RECIPES: dict[str, QuantConfig] = {
             rounds=3,
             start="noise",
             learning_rate=0.045,
-            evolve_fraction=1 / 3,
-            evolve_every=1,
-            grid_points=6,
+            evolve_every=25,
             variation_weight=10.0,
             variation_target=(0.0113, 0.0124),
             entropy_points=10,
@@ -224,7 +226,7 @@ RECIPES: dict[str, QuantConfig] = {
             rounding="nearest",
             bias_correction=False,
         ),
-        departures=_PAPER_DEPARTURES,
+        departures=PAPER_DEPARTURES,
     ),
     "nearest": QuantConfig(
         recipe="nearest",

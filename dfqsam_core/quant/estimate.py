@@ -43,7 +43,7 @@ def estimate(
     if config.calibration.rounding == "feedback":
         coded = [layer for layer in encoder_layers(architecture) if layer.name in plan.integer_layers("")]
         calibration += sum(_rounding_operations(layer, synthesis.images) for layer in coded) / speed
-    steps = synthesis.images * synthesis.iterations if synthesis.source == "synthetic" else 0
+    steps = synthesis.images * synthesis.planned_steps
     side_by_side = min(workers, synthesis.images)
     return {
         "architecture": architecture.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,15 +13,11 @@ torch = pytest.importorskip("torch")
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
+from dfqsam_core.quant.synthesis.asking import Answers  # noqa: E402
 from dfqsam_core.quant.synthesis.auxiliary import AuxiliarySegmenter  # noqa: E402
-from dfqsam_core.quant.synthesis.label_evolution import (  # noqa: E402
-    Candidates,
-    EvolutionRules,
-    evolve_labels,
-    pseudo_positive,
-    tight_boxes,
-)
+from dfqsam_core.quant.synthesis.label_evolution import EvolutionRules, LabelEvolution  # noqa: E402
 from dfqsam_core.quant.synthesis.losses import segmentation_loss  # noqa: E402
+from dfqsam_core.quant.synthesis.masks import contrast, tight_boxes  # noqa: E402
 from dfqsam_core.quant.synthesis.start_images import random_blobs, random_generator, start_image  # noqa: E402
 from dfqsam_core.quant.synthesis.synthesis import Synthesizer, SyntheticImage, jitter, synthesize  # noqa: E402
 from dfqsam_core.quant.synthesis.work_folder import WorkFolder  # noqa: E402
@@ -122,37 +119,62 @@ def test_start_has_one_to_three_blobs_of_allowed_size(seed: int) -> None:
         assert 0 <= float(pixels.min()) < float(pixels.max()) <= 1
 
 
-def candidates(
-    masks: list[torch.Tensor], iou: list[float], stability: list[float], probability: list[float]
-) -> Candidates:
-    return Candidates(torch.stack(masks), *(torch.tensor(values) for values in (iou, stability, probability)))
+# No mask is ever full enough or sure enough to join or to replace a label.
+KEEP = EvolutionRules(joining=0, most_fill=0, keep_agreement=0)
 
 
-def test_only_sure_masks_of_sensible_size_are_pseudo_positive() -> None:
-    good, tiny, huge = disc(64, 20, 20, 6), disc(64, 50, 50, 1), disc(64, 32, 32, 30)
-    found = pseudo_positive(
-        candidates(
-            [good, tiny, huge, disc(64, 45, 20, 6), disc(64, 20, 45, 6), disc(64, 45, 45, 6), disc(64, 20, 21, 6)],
-            [0.9, 0.9, 0.9, 0.7, 0.9, 0.9, 0.85],
-            [0.95, 0.95, 0.95, 0.95, 0.8, 0.95, 0.95],
-            [0.9, 0.9, 0.9, 0.9, 0.9, 0.5, 0.9],
-        ),
-        EvolutionRules(least_area=0.005),
-    )
-    assert found == [0]
+def bright(*masks: torch.Tensor) -> torch.Tensor:
+    """Noise in which each mask stands out, the later ones more."""
+    pixels = 0.02 * torch.randn(1, 1, 64, 64, generator=random_generator(0))
+    for number, mask in enumerate(masks):
+        pixels[0, 0, mask] += 0.3 + 0.1 * number
+    return pixels
+
+
+def test_only_masks_of_sensible_size_and_form_that_cover_no_other_may_join(model: SamMed2D) -> None:
+    good, tiny, huge, box = disc(64, 20, 20, 6), disc(64, 50, 50, 1), disc(64, 32, 32, 30), torch.zeros(64, 64) > 0
+    box[40:52, 40:52] = True
+    label, other = disc(64, 12, 50, 5), disc(64, 50, 14, 5)
+    masks = torch.stack([other, good, tiny, huge, box, disc(64, 20, 21, 6), disc(64, 12, 50, 2)])
+    evolution = LabelEvolution(model, EvolutionRules(least_area=0.005), 2)
+    clicked = Answers(masks, torch.tensor([0.8, 0.9, 0.9, 0.9, 0.9, 0.85, 0.9]))
+    found = evolution.best_apart(clicked, [label], bright(*masks, label))
+    assert [bool(torch.equal(mask, wanted)) for mask, wanted in zip(found, [good, other], strict=True)] == [True, True]
+
+
+def test_only_the_largest_part_of_a_mask_joins(model: SamMed2D) -> None:
+    crumb = disc(64, 55, 55, 2)
+    clicked = Answers((disc(64, 20, 20, 8) | crumb)[None], torch.tensor([0.9]))
+    (found,) = LabelEvolution(model, EvolutionRules(), 2).best_apart(clicked, [], bright(disc(64, 20, 20, 8)))
+    assert torch.equal(found, disc(64, 20, 20, 8))
+
+
+def test_a_mask_joins_only_where_it_stands_out(model: SamMed2D) -> None:
+    """Contrast: (mean inside - mean around) / standard deviation, here by NumPy."""
+    mask, evolution = disc(64, 30, 30, 8), LabelEvolution(model, EvolutionRules(), 2)
+    near = torch.zeros(64, 64, dtype=torch.bool)
+    for x, y in torch.nonzero(mask).flip(1).tolist():
+        near[y - 5 : y + 6, x - 5 : x + 6] = True
+    noise = 0.5 + 0.1 * torch.randn(1, 1, 64, 64, generator=random_generator(0))
+    for step, joins in ((0.0, False), (0.07, False), (-0.13, True), (0.2, True)):
+        pixels = noise + step * mask
+        inside, around = (pixels[0, 0][where].numpy() for where in (mask, near & ~mask))
+        spread = np.sqrt((inside.var(ddof=1) + around.var(ddof=1)) / 2)
+        assert contrast(pixels, mask) == pytest.approx(abs(inside.mean() - around.mean()) / spread, rel=1e-4)
+        found = evolution.best_apart(Answers(mask[None], torch.tensor([0.9])), [], pixels)
+        assert len(found) == joins
 
 
 def test_evolution_never_loses_the_last_label_and_respects_the_limit(model: SamMed2D) -> None:
     with torch.no_grad():
-        embedding = model.image_encoder(torch.zeros(1, 3, 64, 64))
+        pixels, embedding = torch.zeros(1, 1, 64, 64), model.image_encoder(torch.zeros(1, 3, 64, 64))
         labels = torch.stack([disc(64, 30, 30, 8)])
-        strict = EvolutionRules(keep_iou=1.1, least_iou=2.0)
-        assert torch.equal(evolve_labels(model, embedding, labels, 2, strict), labels)
-        generous = EvolutionRules(
-            keep_iou=0, least_iou=-9, least_stability=0, least_probability=0, least_area=0, most_area=1, most_overlap=2,
-            same_mask_iou=2, most_instances=4,
-        )  # fmt: skip
-        assert len(evolve_labels(model, embedding, labels, 2, generous)) == 4
+        strict = LabelEvolution(model, replace(KEEP, keep_agreement=1.1), 2)
+        assert torch.equal(strict.step(pixels, embedding, labels, random_generator(0)), labels)
+        apart = [disc(64, x, y, 5) for x in (10, 30, 50) for y in (10, 50)]
+        limited = LabelEvolution(model, replace(KEEP, most_labels=4), 2)
+        evolved = limited.step(pixels, embedding, labels, random_generator(0), apart)
+    assert torch.equal(evolved, torch.stack([labels[0], *apart[:3]]))
 
 
 def test_boxes_enclose_the_largest_component_with_exclusive_far_corners() -> None:
@@ -187,10 +209,10 @@ def test_an_auxiliary_segmenter_adds_labels_and_a_loss(model: SamMed2D, tmp_path
 def test_extra_masks_join_by_the_rule_of_overlap_and_only_once(model: SamMed2D) -> None:
     labels = torch.stack([disc(64, 20, 20, 8)])
     far, near = disc(64, 50, 50, 6), disc(64, 21, 20, 8)
-    rules = EvolutionRules(keep_iou=0, least_iou=2.0)
+    evolution = LabelEvolution(model, KEEP, 2)
     with torch.no_grad():
-        embedding = model.image_encoder(torch.zeros(1, 3, 64, 64))
-        once = evolve_labels(model, embedding, labels, 2, rules, [far, near])
-        twice = evolve_labels(model, embedding, once, 2, rules, [far, near])
+        pixels, embedding = torch.zeros(1, 1, 64, 64), model.image_encoder(torch.zeros(1, 3, 64, 64))
+        once = evolution.step(pixels, embedding, labels, random_generator(0), [far, near])
+        twice = evolution.step(pixels, embedding, once, random_generator(1), [far, near])
     assert torch.equal(once, torch.stack([labels[0], far]))
     assert torch.equal(twice, once)

@@ -1,146 +1,133 @@
-"""Pseudo-positive label evolution: labels grow by the masks that the model itself is sure of (DFQ-SAM section 3.1).
+"""Pseudo-positive label evolution: labels grow by the masks that the model itself is surest of (DFQ-SAM section 3.1).
 
-The published script takes them from a segmenter trained on patients; here SAM-Med2D's own predicted IoU, stability
-and probability decide, as the paper's text describes.
+The published script ranks the masks of a segmenter trained on patients and has no threshold on their scores. Here
+SAM-Med2D ranks its own. What stands out from its surroundings and comes back when asked for in another way is an
+object; noise does neither, however high the predicted IoU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
-import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from ...model import SamMed2D
+from .asking import Answers, ask_by_box, ask_by_click, point_grid
+from .masks import box_fill, contrast, inner_points, is_covered, largest_parts
 
 
 @dataclass(frozen=True)
 class EvolutionRules:
-    """When a predicted mask may join the labels, and when a label has to go; areas are shares of the image."""
+    """Which masks join the labels, and which labels go. Areas are shares of the image, the rest shares of a mask.
 
-    least_iou: float = 0.80
-    least_stability: float = 0.90
-    stability_offset: float = 1.0
-    least_probability: float = 0.85
+    asked_again: so many of the best clicks' masks are asked again by their own box; joining: so many of these join at
+    most in one step. least_agreement: IoU of a mask that joins with the answer to its own box, and its mean IoU with
+    those to other_clicks clicks elsewhere in it. most_fill: of the box; a fuller mask is the prompt rather than an
+    object. least_contrast: between a mask and what is around it, in standard deviations. keep_agreement: IoU of a label
+    that stays with the answer to its box.
+    """
+
+    asked_again: int = 8
+    joining: int = 2
+    least_agreement: float = 0.85
+    other_clicks: int = 3
     least_area: float = 0.002
     most_area: float = 0.12
-    same_mask_iou: float = 0.7
-    most_overlap: float = 0.5
-    most_instances: int = 12
-    keep_iou: float = 0.5
+    most_fill: float = 0.85
+    least_contrast: float = 1.0
+    most_labels: int = 12
+    keep_agreement: float = 0.5
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Masks with their scores: masks bool (N, h, w) at the decoder's resolution, the rest (N,)."""
+class LabelEvolution:
+    """Evolves the labels of images against one model."""
 
-    masks: Tensor
-    predicted_iou: Tensor
-    stability: Tensor
-    probability: Tensor
+    def __init__(self, model: SamMed2D, rules: EvolutionRules, grid_points: int) -> None:
+        """grid_points: clicks along each side of the image."""
+        self.model, self.rules, self.grid_points = model, rules, grid_points
 
+    def step(
+        self,
+        pixels: Tensor,
+        embedding: Tensor,
+        labels: Tensor,
+        generator: torch.Generator,
+        extra: Iterable[Tensor] = (),
+    ) -> Tensor:
+        """One step: labels that the model no longer sees go, others are drawn anew, the surest masks join.
 
-def tight_boxes(masks: Tensor) -> Tensor:
-    """Boxes (N, 4) xyxy, far corners exclusive, of the largest component of each mask (N, S, S)."""
-    boxes = []
-    for mask in masks.cpu().numpy():
-        parts, count = ndimage.label(mask)
-        rows, columns = slice(0, 1), slice(0, 1)
-        if count:
-            sizes = ndimage.sum_labels(mask, parts, range(1, count + 1))
-            rows, columns = ndimage.find_objects(parts)[int(sizes.argmax())]
-        boxes.append([columns.start, rows.start, columns.stop, rows.stop])
-    return torch.tensor(boxes, dtype=torch.float32, device=masks.device)
+        pixels: (1, 1, S, S) in 0..1, that `embedding` is of. labels: bool (N, S, S), at least one. generator: where the
+        clicks lie. extra: masks of another segmenter, which join after the model's own by the rule of overlap.
+        Returns the new labels, bool (M, S, S), 1 <= M <= most_labels.
+        """
+        kept = self.renewed(embedding, labels)
+        if len(kept) < self.rules.most_labels:
+            for mask in [*self.candidates(pixels, embedding, kept, generator), *extra]:
+                if len(kept) < self.rules.most_labels and not is_covered(mask, kept):
+                    kept.append(mask)
+        return torch.stack(kept)
 
+    def renewed(self, embedding: Tensor, labels: Tensor) -> list[Tensor]:
+        """The labels that their own box brings back, or else the one that it does best.
 
-def point_grid(size: int, points: int, device: torch.device) -> Tensor:
-    """Coordinates (points^2, 1, 2) as x, y at the centres of a points x points partition of the image."""
-    line = (torch.arange(points, device=device) + 0.5) * (size / points)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    return torch.stack([x.flatten(), y.flatten()], dim=1)[:, None]
+        A label becomes the model's own answer where that answer is the surer of the two, has an outline of its own and
+        covers no other label.
+        """
+        answers = ask_by_box(self.model, embedding, labels)
+        drawn = largest_parts(answers.masks)
+        again = ask_by_box(self.model, embedding, drawn)
+        agreement = answers.agreement(labels)
+        stays = agreement >= self.rules.keep_agreement
+        stays[agreement.argmax()] = True
+        surer = again.sureness(drawn) > answers.sureness(labels)
+        better = surer & self.has_outline(drawn)
+        kept = [label for label, stay in zip(labels, stays, strict=True) if stay]
+        for place, index in enumerate(torch.nonzero(stays)[:, 0].tolist()):
+            others = kept[:place] + kept[place + 1 :]
+            if better[index] and not is_covered(drawn[index], others):
+                kept[place] = drawn[index]
+        return kept
 
+    def candidates(
+        self, pixels: Tensor, embedding: Tensor, labels: list[Tensor], generator: torch.Generator
+    ) -> list[Tensor]:
+        """The surest masks of a grid of clicks that show something and cover none of `labels`, surest first."""
+        grid = point_grid(self.model.architecture.image_size, self.grid_points, generator)
+        found = self.best_apart(ask_by_click(self.model, embedding, grid), labels, pixels)
+        if not found:
+            return []
+        masks = torch.stack(found)
+        answers = ask_by_box(self.model, embedding, masks)
+        agreed = answers.agreement(masks) >= self.rules.least_agreement
+        order = answers.sureness(masks).argsort(descending=True, stable=True)
+        surest = (masks[i] for i in order[agreed[order]].tolist())
+        return list(islice((m for m in surest if self._is_shown(embedding, m, generator)), self.rules.joining))
 
-def full_size(logits: Tensor, size: int) -> Tensor:
-    """Masks bool (N, size, size) of low-resolution logits (N, h, w)."""
-    return F.interpolate(logits[:, None], (size, size), mode="bilinear", align_corners=False)[:, 0] > 0
+    def best_apart(self, clicked: Answers, labels: list[Tensor], pixels: Tensor) -> list[Tensor]:
+        """Masks that may join, by predicted IoU, none of which covers a label or one before it."""
+        found: list[Tensor] = []
+        order = clicked.predicted_iou.argsort(descending=True, stable=True)
+        for mask in largest_parts(clicked.masks[order]):
+            if len(found) == self.rules.asked_again:
+                break
+            if self.has_outline(mask[None]) and not is_covered(mask, labels + found) and self._stands_out(pixels, mask):
+                found.append(mask)
+        return found
 
+    def _stands_out(self, pixels: Tensor, mask: Tensor) -> bool:
+        """Whether a mask (S, S) is brighter or darker than what is around it."""
+        return contrast(pixels, mask) >= self.rules.least_contrast
 
-def score_masks(logits: Tensor, predicted_iou: Tensor, offset: float) -> Candidates:
-    """Candidates from low-resolution logits (N, h, w), scored as they are: hundreds of masks, of which few are kept.
+    def _is_shown(self, embedding: Tensor, mask: Tensor, generator: torch.Generator) -> bool:
+        """Whether clicks at other places of a mask (S, S) bring it back."""
+        points = inner_points(mask, self.rules.other_clicks, generator)
+        agreement = ask_by_click(self.model, embedding, points).agreement(mask).mean()
+        return float(agreement) >= self.rules.least_agreement
 
-    Stability is the IoU of the masks cut at +offset and -offset (segment-anything's stability score).
-    """
-    masks = logits > 0
-    area = masks.sum((1, 2)).clamp(min=1)
-    stability = (logits > offset).sum((1, 2)) / (logits > -offset).sum((1, 2)).clamp(min=1)
-    probability = (logits.sigmoid() * masks).sum((1, 2)) / area
-    return Candidates(masks, predicted_iou, stability, probability)
-
-
-def sample_logits(model: SamMed2D, embedding: Tensor, labels: Tensor, grid_points: int) -> tuple[Tensor, Tensor]:
-    """Logits (N, h, w) and predicted IoU (N,) of all three masks for each point of a grid and the box of each label."""
-    grid = point_grid(model.architecture.image_size, grid_points, embedding.device)
-    by_point = model.decode(embedding, points=(grid, torch.ones(grid.shape[:2], device=grid.device)))
-    by_box = model.decode(embedding, boxes=tight_boxes(labels))
-    logits = torch.cat([by_point[0].flatten(0, 1), by_box[0].flatten(0, 1)])
-    return logits, torch.cat([by_point[1].flatten(), by_box[1].flatten()])
-
-
-def pseudo_positive(candidates: Candidates, rules: EvolutionRules) -> list[int]:
-    """Indices of the masks that pass every threshold, surest first, without near repetitions."""
-    share = candidates.masks.float().mean((1, 2))
-    sure = (
-        (candidates.predicted_iou >= rules.least_iou)
-        & (candidates.stability >= rules.least_stability)
-        & (candidates.probability >= rules.least_probability)
-        & (share >= rules.least_area)
-        & (share <= rules.most_area)
-    )
-    order = (candidates.predicted_iou * candidates.probability).argsort(descending=True, stable=True)
-    kept: list[int] = []
-    for index in order[sure[order]].tolist():
-        mask = candidates.masks[index]
-        if all(mask_iou(mask, candidates.masks[other]) < rules.same_mask_iou for other in kept):
-            kept.append(index)
-    return kept
-
-
-def mask_iou(a: Tensor, b: Tensor) -> float:
-    """Intersection over union of two bool masks; 0 when both are empty."""
-    return float((a & b).sum() / (a | b).sum().clamp(min=1))
-
-
-def evolve_labels(
-    model: SamMed2D,
-    embedding: Tensor,
-    labels: Tensor,
-    grid_points: int,
-    rules: EvolutionRules,
-    extra: Iterable[Tensor] = (),
-) -> Tensor:
-    """One step of label evolution.
-
-    labels: bool (N, S, S), at least one. A label that its own box no longer brings back (IoU under keep_iou) is
-    dropped, unless it is the last; sure masks that overlap no label by more than most_overlap are added,
-    then, by the same rule, the masks `extra` of another segmenter.
-    Returns the new labels, bool (M, S, S), 1 <= M <= most_instances.
-    """
-    size = labels.shape[-1]
-    logits, predicted = model.decode(embedding, boxes=tight_boxes(labels))
-    best = predicted.argmax(1)
-    answers = full_size(logits[torch.arange(len(best)), best], size)
-    agreement = [mask_iou(label, answer) for label, answer in zip(labels, answers, strict=True)]
-    kept = [label for label, iou in zip(labels, agreement, strict=True) if iou >= rules.keep_iou]
-    if not kept:
-        kept = [labels[max(range(len(agreement)), key=agreement.__getitem__)]]
-    logits, predicted = sample_logits(model, embedding, labels, grid_points)
-    sure = full_size(logits[pseudo_positive(score_masks(logits, predicted, rules.stability_offset), rules)], size)
-    for mask in [*sure, *extra]:
-        if len(kept) >= rules.most_instances:
-            break
-        if all(float((mask & label).sum() / mask.sum()) < rules.most_overlap for label in kept):
-            kept.append(mask)
-    return torch.stack(kept)
+    def has_outline(self, masks: Tensor) -> Tensor:
+        """Bool (N,): masks (N, S, S) of a sensible area that do not fill their box."""
+        area, rules = masks.float().mean((1, 2)), self.rules
+        return (area >= rules.least_area) & (area <= rules.most_area) & (box_fill(masks) <= rules.most_fill)

@@ -9,7 +9,13 @@ from torch import Tensor
 
 from ...errors import OutputError
 
-PALETTE = np.array([[230, 75, 53], [77, 187, 213], [0, 160, 135], [243, 155, 127], [132, 145, 180], [145, 209, 194]])
+# As many colours as an image may have labels.
+PALETTE = np.array(
+    [
+        *([230, 75, 53], [77, 187, 213], [0, 160, 135], [243, 155, 127], [132, 145, 180], [145, 209, 194]),
+        *([240, 200, 60], [150, 90, 200], [60, 110, 230], [200, 60, 140], [130, 190, 60], [160, 110, 70]),
+    ]
+)
 
 
 def preview_image(pixels: Tensor, labels: Tensor) -> np.ndarray:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...network.pixels import PIXEL_MEAN, PIXEL_STD
+from .masks import is_covered
 
 
 def random_generator(seed: int, *stream: int) -> torch.Generator:
@@ -17,9 +18,16 @@ def random_generator(seed: int, *stream: int) -> torch.Generator:
 
 
 def random_blobs(size: int, generator: torch.Generator) -> Tensor:
-    """One to three star-shaped blobs of 0.3 to 8 % of the image, bool (count, size, size); later ones lie on top."""
-    count = int(torch.randint(1, 4, (), generator=generator))
-    return torch.stack([_random_blob(size, generator) for _ in range(count)])
+    """One to three star-shaped blobs of 0.3 to 8 % of the image, bool (count, size, size); later ones lie on top.
+
+    None shares half of the smaller of both areas with another.
+    """
+    blobs: list[Tensor] = []
+    for _ in range(int(torch.randint(1, 4, (), generator=generator))):
+        blob = _random_blob(size, generator)
+        if not is_covered(blob, blobs):
+            blobs.append(blob)
+    return torch.stack(blobs)
 
 
 def _random_blob(size: int, generator: torch.Generator) -> Tensor:

@@ -24,8 +24,9 @@ from ...progress import Cancelled, ProgressCallback, report
 from ..config import SynthesisConfig
 from .attention_tap import AttentionTap
 from .auxiliary import AuxiliarySegmenter
-from .label_evolution import EvolutionRules, evolve_labels, tight_boxes
+from .label_evolution import EvolutionRules, LabelEvolution
 from .losses import patch_similarity_entropy, segmentation_loss, total_variation
+from .masks import tight_boxes
 from .preview_pictures import preview_image, write_preview
 from .start_images import random_blobs, random_generator, start_image
 from .work_folder import WorkFolder
@@ -34,7 +35,7 @@ ADAM_BETAS = (0.5, 0.9)
 WARM_UP = 0.2
 BOX_NOISE = 5
 SAVE_EVERY = 20
-START, STEP = 0, 1  # streams of random numbers
+START, STEP, EVOLVE = 0, 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Synthesizer:
         self.model, self.config, self.seed = model, config, seed
         self.size = model.architecture.image_size
         self.tap = AttentionTap(model.image_encoder)
-        self.rules = EvolutionRules()
+        rules = EvolutionRules(least_agreement=config.evolve_agreement)
+        self.evolution = LabelEvolution(model, rules, config.grid_points)
         self.auxiliary = AuxiliarySegmenter(config.auxiliary) if config.auxiliary else None
         self.device = model.pixel_mean.device
 
@@ -74,21 +76,19 @@ class Synthesizer:
 
     def step(self, index: int, image: SyntheticImage) -> SyntheticImage:
         """One step: labels evolve when it is their turn, then the pixels move."""
-        if (
-            image.steps < self.config.evolve_fraction * self.config.iterations
-            and image.steps % self.config.evolve_every == 0
-        ):
-            image = replace(image, labels=self._evolve(image))
+        if self.config.evolves_at(image.steps):
+            image = replace(image, labels=self._evolve(index, image))
         generator = random_generator(self.seed, STEP, index, image.steps)
         pixels = image.pixels.clone().requires_grad_(True)
         self.loss(pixels, image.labels, generator).backward()
         return self._adam(image, pixels)
 
-    def _evolve(self, image: SyntheticImage) -> Tensor:
+    def _evolve(self, index: int, image: SyntheticImage) -> Tensor:
+        generator = random_generator(self.seed, EVOLVE, index, image.steps)
         with torch.no_grad():
             embedding = self.model.image_encoder(self.network_input(image.pixels))
-            extra = self.auxiliary.labels(image.pixels, self.rules.least_area) if self.auxiliary else ()
-            return evolve_labels(self.model, embedding, image.labels, self.config.grid_points, self.rules, extra)
+            extra = self.auxiliary.labels(image.pixels, self.evolution.rules.least_area) if self.auxiliary else ()
+            return self.evolution.step(image.pixels, embedding, image.labels, generator, extra)
 
     def network_input(self, pixels: Tensor) -> Tensor:
         """Normalised three-channel input of the encoder for gray pixels in 0..1."""
@@ -163,19 +163,21 @@ def synthesize(
     work: WorkFolder | None = None,
     preview_dir: Path | None = None,
     progress: ProgressCallback | None = None,
+    first: int = 0,
 ) -> list[SyntheticImage]:
     """All images of `config`, the same for any number of threads; finished ones and partial ones are taken from `work`.
 
-    preview_dir: folder for a picture of each image and its labels every few steps.
+    preview_dir: folder for a picture of each image and its labels every few steps. first: number of the first image;
+    the images from `first` on do not depend on those before.
 
     Raises Cancelled when `progress` does; what `work` holds by then is continued next time.
     """
     synthesizer = Synthesizer(model, config, seed)
-    planned = config.iterations if config.source == "synthetic" else 0
+    planned, numbers = config.planned_steps, range(first, first + config.images)
     ticks = _Ticks(config.images * planned, progress)
     sinks = _Sinks(work, preview_dir, ticks)
     with synthesizer.tap, ThreadPoolExecutor(max(1, threads)) as pool:
-        jobs = [pool.submit(_run, synthesizer, index, planned, sinks) for index in range(config.images)]
+        jobs = [pool.submit(_run, synthesizer, index, planned, sinks) for index in numbers]
         try:
             return [job.result() for job in jobs]
         except BaseException:
