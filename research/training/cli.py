@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from dfqsam_core.cli.console import DONE, guarded
+from dfqsam_core.errors import ConfigError
 
 ROOM = Path(".train")
 KINDS = ("demonstration", "laboratory", "tiny")
@@ -75,8 +77,9 @@ def _salvage(given: argparse.Namespace) -> None:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("--steps", type=int, required=True, help="length of the schedule in steps")
+    parser.add_argument("--steps", type=int, help="length of the schedule; without it, it ends at --time-limit")
     parser.add_argument("--images", type=int, default=128, help="images a step")
+    parser.add_argument("--shares", type=int, default=1, help="parts of a step's images, dealt out to the processes")
     parser.add_argument("--prompts", type=int, default=6, help="targets an image")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder of this training")
@@ -91,17 +94,32 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--frozen-blocks", type=int, default=0, help="leave so many of the encoder's first blocks as is"
     )
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--time-limit", dest="time_limit_s", type=float, default=1e9, help="seconds, start-up included")
+    parser.add_argument("--time-limit", dest="time_limit_s", type=float, help="seconds, start-up included")
     parser.add_argument("--save-every", dest="save_every_s", type=float, default=240, help="seconds")
     parser.add_argument("--validate-every", dest="validate_every_s", type=float, default=120, help="seconds")
+    parser.add_argument("--outlines", type=Path, nargs="*", default=(), help="masks of another network, .npz")
+    parser.add_argument("--area-power", type=float, default=0.0, help="a target's chance is its area to this power")
+    parser.add_argument("--click-spread", type=float, default=0.05, help="weight of all three masks of a single click")
+    parser.add_argument(
+        "--annotated-quality", action="store_true", help="which mask of a click is best is learned of annotations alone"
+    )
+    _add_fast(parser)
     parser.add_argument("--resume", action="store_true")
     parser.set_defaults(run=_train)
 
 
-def _train(given: argparse.Namespace) -> None:
-    from .train import Plan, train
+def _add_fast(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fast", action="store_true", help="compiled and fused kernels, not reproducible bit for bit")
 
+
+def _train(given: argparse.Namespace) -> None:
+    from .plan import Plan
+    from .train import train
+
+    if given.steps is None and given.time_limit_s is None:
+        raise ConfigError("Nothing says how long to train. Give --steps, or --time-limit in seconds.")
     values = {name: value for name, value in vars(given).items() if name not in ("run", "resume")}
+    values |= {"outlines": tuple(given.outlines), "time_limit_s": given.time_limit_s or math.inf}
     train(Plan(**values), given.resume)
 
 
@@ -158,6 +176,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=int, default=6)
     parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")
     parser.add_argument("--device", default="cuda")
+    _add_fast(parser)
     parser.add_argument("--profile", action="store_true", help="list the dearest operations")
     parser.set_defaults(run=_benchmark)
 

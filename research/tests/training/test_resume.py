@@ -17,10 +17,10 @@ from research.training.train import Plan, train  # noqa: E402
 @pytest.fixture
 def a_bank(tmp_path):
     rng = np.random.default_rng(0)
-    labels = np.zeros((3, 6, 40, 40), np.uint8)
+    labels = np.zeros((4, 6, 40, 40), np.uint8)
     labels[:, :, 8:30, 10:32] = 1
     image = (rng.integers(0, 200, (6, 40, 40)) + 600 * labels[0].astype(int)).astype(np.int16)
-    scan = BankScan("cube", "MR", image, labels, (3.0, 1.0, 1.0), "acs", 1.0, (0.8, 0.1, 0.1), "made here")
+    scan = BankScan("cube", "MR", image, labels, (3.0, 1.0, 1.0), "acs", 1.0, (0.8, 0.1, 0.1, 0.0), "made here", 1.0)
     path = tmp_path / "bank.npz"
     save_bank(path, [scan])
     return path
@@ -36,9 +36,14 @@ def a_plan(bank, out, **changed):
 
 def test_a_bank_is_read_as_it_was_saved(a_bank):
     (scan,) = load_bank(a_bank)
-    assert (scan.name, scan.spacing_mm, scan.channels, scan.flat) == ("cube", (3.0, 1.0, 1.0), (0.8, 0.1, 0.1), False)
+    assert (scan.name, scan.spacing_mm, scan.channels, scan.flat) == (
+        "cube",
+        (3.0, 1.0, 1.0),
+        (0.8, 0.1, 0.1, 0.0),
+        False,
+    )
     assert scan.image.dtype == np.int16
-    assert scan.labels.shape == (3, 6, 40, 40)
+    assert scan.labels.shape == (4, 6, 40, 40)
 
 
 def test_a_killed_training_goes_on_bit_for_bit(a_bank, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from research.training.batches import Batch  # noqa: E402
 from research.training.initial import start  # noqa: E402
 from research.training.optimise import Optimiser  # noqa: E402
 from research.training.randomness import Rng  # noqa: E402
+from research.training.schedule import Schedule  # noqa: E402
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def a_batch():
     masks = torch.zeros(2, 256, 256, dtype=torch.bool)
     masks[0, 60:140, 50:170] = True
     masks[1, 20:200, 90:150] = True
-    return Batch(masks * 180.0 + 20, masks, torch.ones(2, dtype=torch.bool))
+    return Batch(masks * 180.0 + 20, masks, torch.ones(2, dtype=torch.bool), torch.ones(2, dtype=torch.bool))
 
 
 def test_mixed_precision_gives_finite_gradients(a_batch, monkeypatch):
@@ -31,7 +32,7 @@ def test_mixed_precision_gives_finite_gradients(a_batch, monkeypatch):
 
 def test_a_few_steps_lower_the_loss(a_batch):
     model = start("tiny", None)[0]
-    optimiser = Optimiser(dict(model.named_parameters()), steps=40)
+    optimiser = Optimiser(dict(model.named_parameters()), Schedule(40))
     losses = []
     for number in range(12):
         loss, log = step.step_loss(model, a_batch, Rng("cpu", 0))
@@ -42,7 +43,7 @@ def test_a_few_steps_lower_the_loss(a_batch):
 
 def test_a_step_with_bad_gradients_changes_nothing():
     weight = torch.nn.Parameter(torch.ones(2, 2))
-    optimiser = Optimiser({"weight": weight}, steps=10)
+    optimiser = Optimiser({"weight": weight}, Schedule(10))
     optimiser.step((weight * torch.nan).sum(), 0)
     assert torch.equal(weight.detach(), torch.ones(2, 2))
 
@@ -59,6 +60,6 @@ def test_every_prompt_of_a_target_is_answered(a_batch):
 def test_the_rate_scales_every_learning_rate():
     weight = torch.nn.Parameter(torch.ones(2, 2))
     full, half = (
-        Optimiser({"weight": weight}, steps=10, rate=rate).adam.param_groups[0]["base"] for rate in (1.0, 0.5)
+        Optimiser({"weight": weight}, Schedule(10), rate=rate).adam.param_groups[0]["base"] for rate in (1.0, 0.5)
     )
     assert half == full / 2

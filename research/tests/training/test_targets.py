@@ -52,13 +52,13 @@ def test_targets_are_parts_of_labels_that_are_neither_tiny_nor_most_of_the_image
     labels[0, 0, :, :20] = 1  # more than half
     labels[0, 0, 2:5, 22:25] = 2  # nine pixels
     labels[0, 0, 10:20, 22:30] = 3
-    masks, usable = choose_targets(Rng("cpu", 0), labels, torch.ones(1, 1), 4)
+    masks, usable, _ = choose_targets(Rng("cpu", 0), labels, torch.ones(1, 1), 4)
     assert usable.all()
     assert torch.equal(masks, (labels[:, 0] == 3).expand(4, -1, -1))
 
 
 def test_an_image_without_labels_is_not_usable():
-    masks, usable = choose_targets(Rng("cpu", 0), torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.ones(1, 3), 2)
+    masks, usable, _ = choose_targets(Rng("cpu", 0), torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.ones(1, 3), 2)
     assert not usable.any()
     assert masks.shape == (2, 32, 32)
 
