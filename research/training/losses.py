@@ -54,12 +54,15 @@ class Weighing:
     annotated_quality: bool = False
 
 
+PLAIN = Weighing()
+
+
 def prompt_loss(
     logits: Tensor,
     quality: Tensor,
     batch: Batch,
     ambiguous: Tensor,
-    weighing: Weighing = Weighing(),
+    weighing: Weighing = PLAIN,
 ) -> tuple[Tensor, Tensor]:
     """Loss of one decoder pass.
 

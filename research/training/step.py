@@ -8,7 +8,7 @@ from torch import Tensor
 from dfqsam_core.model.sam_med2d import SamMed2D
 
 from .batches import Batch
-from .losses import Weighing, pick, prompt_loss, upsample
+from .losses import PLAIN, Weighing, pick, prompt_loss, upsample
 from .network import decode, embed, mixed_precision
 from .prompts import NO_POINT, correction_clicks, first_prompts
 from .randomness import Rng
@@ -23,7 +23,7 @@ def step_loss(
     model: SamMed2D,
     batch: Batch,
     rng: Rng,
-    weighing: Weighing = Weighing(),
+    weighing: Weighing = PLAIN,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch, and what to log: loss and IoU of the first pass (box, point), IoU of the last pass."""
     prompts = len(batch.masks) // len(batch.pixels)

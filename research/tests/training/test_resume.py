@@ -9,21 +9,15 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
 from dfqsam_core.errors import CheckpointError  # noqa: E402
-from research.training.bank import BankScan, load_bank, save_bank  # noqa: E402
+from research.tests.training.small_bank import write_small_bank  # noqa: E402
+from research.training.bank import load_bank  # noqa: E402
 from research.training.checkpoints import load_shards, save_shards  # noqa: E402
 from research.training.train import Plan, train  # noqa: E402
 
 
 @pytest.fixture
 def a_bank(tmp_path):
-    rng = np.random.default_rng(0)
-    labels = np.zeros((4, 6, 40, 40), np.uint8)
-    labels[:, :, 8:30, 10:32] = 1
-    image = (rng.integers(0, 200, (6, 40, 40)) + 600 * labels[0].astype(int)).astype(np.int16)
-    scan = BankScan("cube", "MR", image, labels, (3.0, 1.0, 1.0), "acs", 1.0, (0.8, 0.1, 0.1, 0.0), "made here", 1.0)
-    path = tmp_path / "bank.npz"
-    save_bank(path, [scan])
-    return path
+    return write_small_bank(tmp_path / "bank.npz")
 
 
 def a_plan(bank, out, **changed):

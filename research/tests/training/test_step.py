@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -7,6 +9,7 @@ torch = pytest.importorskip("torch")
 from research.training import evaluate, step  # noqa: E402
 from research.training.batches import Batch  # noqa: E402
 from research.training.initial import start  # noqa: E402
+from research.training.losses import PLAIN, Weighing, prompt_loss  # noqa: E402
 from research.training.optimise import Optimiser  # noqa: E402
 from research.training.randomness import Rng  # noqa: E402
 from research.training.schedule import Schedule  # noqa: E402
@@ -63,3 +66,31 @@ def test_the_rate_scales_every_learning_rate():
         Optimiser({"weight": weight}, Schedule(10), rate=rate).adam.param_groups[0]["base"] for rate in (1.0, 0.5)
     )
     assert half == full / 2
+
+
+def test_a_click_on_a_region_teaches_no_preference_among_masks_where_annotations_alone_do(a_batch):
+    region = replace(a_batch, annotated=torch.zeros(2, dtype=torch.bool))
+    logits = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    strict = Weighing(annotated_quality=True)
+    for batch, ambiguous, weighing, taught in (
+        (region, True, strict, False),
+        (region, False, strict, True),
+        (a_batch, True, strict, True),
+        (region, True, PLAIN, True),
+    ):
+        quality = torch.full((2, 3), 0.5, requires_grad=True)
+        loss, _ = prompt_loss(logits, quality, batch, torch.full((2,), ambiguous), weighing)
+        loss.backward()
+        assert bool(quality.grad.abs().sum() > 0) == taught
+
+
+def test_the_spread_of_a_click_weighs_all_three_masks(a_batch):
+    logits = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    found = []
+    for spread, ambiguous in ((0.0, True), (0.2, True), (0.2, False), (0.7, False)):
+        answer = logits.clone().requires_grad_()
+        weighing = Weighing(click_spread=spread)
+        prompt_loss(answer, torch.zeros(2, 3), a_batch, torch.full((2,), ambiguous), weighing)[0].backward()
+        found.append(answer.grad.flatten(2).abs().sum(-1).gt(0).sum().item())
+    assert found[0] == 2  # the best mask of each target alone
+    assert found[1:] == [6, 6, 6]
