@@ -36,6 +36,7 @@ def _run(given: argparse.Namespace) -> int:
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of scans, as listed in sources.py")
     parser.add_argument("--models", type=Path, required=True, help="folder of the source weights")
+    parser.add_argument("--decoder", type=Path, help="file whose prompt encoder, decoder and neck replace MobileSAM's")
     parser.add_argument("--out", type=Path, default=ROOM)
     parser.set_defaults(run=_prepare)
 
@@ -44,7 +45,7 @@ def _prepare(given: argparse.Namespace) -> None:
     from safetensors.torch import load_file
 
     from .bank import build_bank, save_bank
-    from .initial import COMPACT_LEAVES_OUT, DINOV2_LEAVES_OUT, from_compact, from_dinov2, from_sam
+    from .initial import COMPACT_LEAVES_OUT, DINOV2_LEAVES_OUT, from_compact, from_dinov2, shared_parts
     from .validation import build_validation
     from .weights import save_start
 
@@ -53,7 +54,8 @@ def _prepare(given: argparse.Namespace) -> None:
     build_validation(given.data, given.out / "data" / "validation.npz")
     save_start(from_compact(given.models), COMPACT_LEAVES_OUT, given.out / "data" / "compact.safetensors")
     dinov2 = from_dinov2(load_file(given.models / "dinov2_vit_s14_fp16.safetensors"))
-    save_start(from_sam(given.models) | dinov2, DINOV2_LEAVES_OUT, given.out / "data" / "dinov2.safetensors")
+    shared = shared_parts(given.decoder or given.models / "mobilesam.safetensors")
+    save_start(shared | dinov2, DINOV2_LEAVES_OUT, given.out / "data" / "dinov2.safetensors")
     for path in sorted((given.out / "data").iterdir()):
         print(f"{path} {path.stat().st_size / 2**20:.1f} MiB")
 
