@@ -20,7 +20,7 @@ def draw_curves(folders: Sequence[Path], target: Path) -> None:
         (axes[1], "validation.csv", {f"all {p}": p for p in ("ellipse", "box", "1pt", "3pt")}, "Dice of validation"),
     )
     for axis, name, columns, title in shown:
-        tables = [_columns(folder / name) for folder in folders if (folder / name).exists()]
+        tables = [table for folder in folders if (table := _columns(folder / name))]
         for number, (column, label) in enumerate(columns.items()):
             for order, table in enumerate(tables):
                 shown_label = label if order == 0 else None
@@ -35,6 +35,8 @@ def draw_curves(folders: Sequence[Path], target: Path) -> None:
 
 
 def _columns(path: Path) -> dict[str, list[float]]:
+    if not path.exists():
+        return {}
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else {})}

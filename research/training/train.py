@@ -127,6 +127,7 @@ def train(plan: Plan, resume: bool = False) -> None:
     start_up_s = time.monotonic() - schedule.begun_s
     print(f"start at step {training.done} after {start_up_s:.1f} s", flush=True)
     schedule.start(schedule.earlier_s)
+    schedule.progress = group.agreed(schedule.look(training.done))
     watch = _Watch(training) if group.leads else None
     while schedule.progress < 1:
         log = training.step()
@@ -146,6 +147,7 @@ class _Watch:
         self.log = Log(training.plan.out / "log.csv", COLUMNS)
         self.since = self.saved = self.validated = time.monotonic()
         self.waiting: list[dict[str, Tensor]] = []
+        self.seen = -1
 
     def after_step(self, log: dict[str, Tensor]) -> None:
         """Do what is due after a step that logged `log`."""
@@ -157,16 +159,21 @@ class _Watch:
             training.save()
             self.saved = now()
         if now() - self.validated > plan.validate_every_s:
-            validate(training)
+            self._validate()
             self.validated = now()
 
     def finish(self) -> None:
         """Save, validate and draw the curves, where there is something to draw with."""
         self.training.save()
-        validate(self.training)
+        if self.seen != self.training.done:
+            self._validate()
         from .curves import draw_curves
 
         draw_curves([self.training.plan.out], self.training.plan.out / "curve.png")
+
+    def _validate(self) -> None:
+        validate(self.training)
+        self.seen = self.training.done
 
     def _report(self, seconds: float) -> None:
         training, plan = self.training, self.training.plan

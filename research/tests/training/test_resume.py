@@ -53,6 +53,20 @@ def test_a_killed_training_goes_on_bit_for_bit(a_bank, tmp_path, monkeypatch):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+def test_a_training_that_is_done_takes_no_further_step(a_bank, tmp_path):
+    train(a_plan(a_bank, tmp_path / "run", steps=1))
+    train(a_plan(a_bank, tmp_path / "run", steps=1), resume=True)
+    assert load_shards(tmp_path / "run" / "state")[1]["step"] == 1
+
+
+def test_a_training_by_the_clock_ends_and_says_so_even_where_starting_took_all_its_time(a_bank, tmp_path):
+    train(a_plan(a_bank, tmp_path / "run", steps=None, time_limit_s=1e-3))
+    facts = load_shards(tmp_path / "run" / "state")[1]
+    assert (facts["step"], facts["steps"]) == (0, None)
+    with pytest.raises(CheckpointError, match="is of a tiny training by the clock, not of a tiny training of 3 steps"):
+        train(a_plan(a_bank, tmp_path / "run"), resume=True)
+
+
 def test_a_training_goes_on_from_an_average_which_holds_the_complete_network(a_bank, tmp_path):
     first, second = (a_plan(a_bank, tmp_path / name, steps=1) for name in ("first", "second"))
     train(first)
