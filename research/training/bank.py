@@ -10,9 +10,12 @@ import numpy as np
 
 from .sources import PICTURES, PICTURES_LICENCE, PICTURES_WEIGHT, PICTURES_WEIGHT_PER_LABEL, TRAINING, Source
 
-LABEL_CHANNELS = 3
+LABEL_CHANNELS = 4
 MR_LEVELS = 1023
 AIR_HU = -1024
+# Air or noise outside the body, and the step to which bank units are rounded down: a third of the file's size.
+QUIET = {"CT": 84, "MR": 16, "picture": 0}
+STEP = {"CT": 4, "MR": 8, "picture": 4}
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,10 @@ class BankScan:
     """One scan as it is trained on.
 
     image: (D, H, W) int16; CT is HU + 1024 (0 is air), MR is scaled to 0..1023, 0 is background.
-    labels: (3, D, H, W) uint8: annotated structures, intensity classes, watershed regions.
+    labels: (4, D, H, W) uint8: annotated structures; intensity classes; watershed regions or the small masks of
+    another network; groups of structures or its large masks.
     spacing_mm: z, y, x. axes: slice axes out of "acs". channels: weight of each label channel when a target is chosen.
+    weight, repaint: how often its slices are drawn and its labels are painted, relative to the others.
     """
 
     name: str
@@ -33,6 +38,7 @@ class BankScan:
     weight: float
     channels: tuple[float, ...]
     licence: str
+    repaint: float = 0.0
 
     @property
     def flat(self) -> bool:
@@ -46,6 +52,9 @@ def build_bank(data: Path) -> list[BankScan]:
 
     scans = []
     for source in TRAINING:
+        if not source.image:
+            scans.append(_label_scan(data, source))
+            continue
         scan = read_scan(data, source)
         annotated = np.zeros(scan.image.shape, np.uint8) if scan.labels is None else scan.labels
         scans.append(_bank_scan(source, scan.image, annotated, scan.spacing_mm))
@@ -59,12 +68,42 @@ def _bank_scan(
 
     image = np.nan_to_num(image)
     codes = np.clip(image - AIR_HU, 0, 4095) if source.modality == "CT" else _scaled(image)
-    labels = np.stack([annotated, tissue_classes(codes), edge_regions(codes, len(source.axes) == 1)])
-    channels = (0.8 if annotated.any() else 0.0, 0.06, 0.14)
+    groups = merged_groups(annotated, source.groups)
+    labels = np.stack([annotated, tissue_classes(codes), edge_regions(codes, len(source.axes) == 1), groups])
+    channels = (0.8 if annotated.any() else 0.0, 0.06, 0.14, 0.1 if groups.any() else 0.0)
+    repaint = (source.weight if source.repaint is None else source.repaint) * bool(annotated.any())
     return BankScan(
-        source.name, source.modality, codes.astype(np.int16), labels, spacing_mm, source.axes, source.weight,
-        channels, source.licence,
+        source.name, source.modality, _rounded(codes.astype(np.int16), source.modality), labels, spacing_mm,
+        source.axes, source.weight, channels, source.licence, repaint,
     )  # fmt: skip
+
+
+def _label_scan(data: Path, source: Source) -> BankScan:
+    from .reading import read_labels
+    from .regions import body_tissues
+
+    annotated, spacing_mm = read_labels(data, source)
+    groups, blank = merged_groups(annotated, source.groups), np.zeros_like(annotated)
+    labels = np.stack([annotated, body_tissues(annotated, spacing_mm), blank, groups])
+    channels = (0.9, 0.1, 0.0, 0.1 if groups.any() else 0.0)
+    return BankScan(
+        source.name, source.modality, blank.astype(np.int16), labels, spacing_mm, source.axes, 0.0, channels,
+        source.licence, source.repaint or 0.0,
+    )  # fmt: skip
+
+
+def merged_groups(annotated: np.ndarray, groups: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """Number 1, 2, ... for the voxels of each group of labels, where it is more than one of them; 0 elsewhere."""
+    merged = np.zeros_like(annotated)
+    for number, group in enumerate(groups, start=1):
+        inside = np.isin(annotated, group)
+        if len(np.unique(annotated[inside])) > 1:
+            merged[inside] = number
+    return merged
+
+
+def _rounded(codes: np.ndarray, modality: str) -> np.ndarray:
+    return np.where(codes < QUIET[modality], 0, codes) // STEP[modality] * STEP[modality]
 
 
 def _scaled(image: np.ndarray) -> np.ndarray:
@@ -101,6 +140,7 @@ def save_bank(path: Path, scans: list[BankScan]) -> None:
         cards.append({
             "name": scan.name, "modality": scan.modality, "spacing_mm": scan.spacing_mm, "axes": scan.axes,
             "weight": scan.weight, "channels": scan.channels, "licence": scan.licence,
+            "repaint": scan.repaint,
         })  # fmt: skip
     np.savez_compressed(path, cards=np.frombuffer(json.dumps(cards).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
 

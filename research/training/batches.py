@@ -19,9 +19,9 @@ from .targets import choose_targets
 
 # Shares of real slices, real label maps with painted appearance, procedural organs and folded tissue, and how much
 # each of them is deformed: see `deformed_grid`.
-MIX = (0.40, 0.20, 0.35, 0.05)
+MIX = (0.48, 0.27, 0.20, 0.05)
 ROTATION, SHEAR, ELASTIC = (0.25, 0.25, 0.5, 0.5), (0.08, 0.08, 0.15, 0.2), (0.05, 0.12, 0.15, 0.1)
-REAL_SCANS, REPAINTED_SCANS = 6, 3
+REAL_SCANS, REPAINTED_SCANS = 8, 5
 BLENDED_SHARE = LESION_SHARE = 0.3
 
 Part = tuple[Tensor, Tensor, Tensor]
@@ -42,11 +42,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels: (B, SIZE, SIZE) float32 0..255. masks: (B * P, SIZE, SIZE) bool. usable: (B * P,) bool."""
+    """pixels: (B, SIZE, SIZE) float32 0..255. masks: (B * P, SIZE, SIZE) bool. usable: (B * P,) bool.
+
+    annotated: (B * P,) bool, whether the target is an annotated structure and no region, class or group of them.
+    """
 
     pixels: Tensor
     masks: Tensor
     usable: Tensor
+    annotated: Tensor
 
 
 class BatchMaker:
@@ -57,7 +61,7 @@ class BatchMaker:
         self.scans = [to_device(scan, device) for scan in scans]
         weights = torch.tensor([scan.weight for scan in scans], dtype=torch.float64)
         self.chances = (weights / weights.sum()).numpy()
-        annotated = torch.tensor([scan.weight * (scan.channels[0] > 0) for scan in scans], dtype=torch.float64)
+        annotated = torch.tensor([scan.repaint for scan in scans], dtype=torch.float64)
         self.annotated_chances = (annotated / annotated.sum()).numpy()
 
     @torch.no_grad()
@@ -105,15 +109,14 @@ class BatchMaker:
         """Real label maps, strongly deformed, with a painted appearance."""
         labels = torch.cat([part[2] for part in self._draw(rng, canvas, self.annotated_chances, REPAINTED_SCANS)])
         backdrop = torch.where(labels[:, 0] > 0, labels[:, 0], 200 + labels[:, 1])
-        weights = constant((0.9, 0.1, 0.0), rng.device).expand(len(labels), -1)
+        weights = constant((0.9, 0.1, 0.0, 0.1), rng.device).expand(len(labels), -1)
         return paint(rng, backdrop), labels, weights
 
 
 @torch.no_grad()
-def with_targets(rng: Rng, prepared: Prepared, prompts: int) -> Batch:
-    """Choose `prompts` targets in each image."""
-    masks, usable = choose_targets(rng, prepared.labels, prepared.channels, prompts)
-    return Batch(prepared.pixels, masks, usable)
+def with_targets(rng: Rng, prepared: Prepared, prompts: int, area_power: float = 0.0) -> Batch:
+    """Choose `prompts` targets in each image; area_power as in `choose_targets`."""
+    return Batch(prepared.pixels, *choose_targets(rng, prepared.labels, prepared.channels, prompts, area_power))
 
 
 def _organs(rng: Rng, canvas: Tensor) -> Part:
@@ -127,7 +130,7 @@ def _folded(rng: Rng, canvas: Tensor) -> Part:
 def _procedural(rng: Rng, labels: Tensor) -> Part:
     stack = torch.zeros(len(labels), LABEL_CHANNELS, *labels.shape[1:], dtype=torch.uint8, device=rng.device)
     stack[:, 0] = labels
-    weights = constant((1.0, 0.0, 0.0), rng.device).expand(len(labels), -1)
+    weights = constant((1.0, 0.0, 0.0, 0.0), rng.device).expand(len(labels), -1)
     return paint(rng, labels), stack, weights
 
 
@@ -144,5 +147,5 @@ def _add_lesions(rng: Rng, chosen: Tensor, image: Tensor, labels: Tensor, weight
     image[chosen] += change * shown
     affected = shown.flatten(1).any(1)
     labels[chosen, 2] = torch.where(affected[:, None, None], blobs * shown, labels[chosen, 2])
-    lesion_weights = constant((0.5, 0.05, 0.45), rng.device)
+    lesion_weights = constant((0.5, 0.05, 0.45, 0.1), rng.device)
     weights[chosen] = torch.where(affected[:, None], lesion_weights, weights[chosen])

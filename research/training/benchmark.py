@@ -10,12 +10,13 @@ import torch
 
 from .bank import load_bank
 from .batches import BatchMaker, with_targets
+from .fast import set_up_arithmetic, speed_up
 from .initial import start
 from .network import embed, mixed_precision
 from .optimise import Optimiser
 from .randomness import Rng
+from .schedule import Schedule
 from .step import step_loss
-from .train import set_up_arithmetic
 
 REPEATS = 5
 STEPS = 8
@@ -24,12 +25,14 @@ STEPS = 8
 class Benchmark:
     """A network, its data and the sizes of a batch; each method times one thing and prints it."""
 
-    def __init__(self, kind: str, images: int, prompts: int, bank: Path, device: str) -> None:
-        set_up_arithmetic()
+    def __init__(self, kind: str, images: int, prompts: int, bank: Path, device: str, fast: bool) -> None:
+        set_up_arithmetic(fast)
         self.device, self.images, self.prompts = torch.device(device), images, prompts
         self.maker = BatchMaker(load_bank(bank), self.device)
         self.model = start(kind, None)[0].to(self.device)
-        self.optimiser = Optimiser(dict(self.model.named_parameters()), steps=1000)
+        self.optimiser = Optimiser(dict(self.model.named_parameters()), Schedule(1000))
+        if fast:
+            speed_up(self.model)
         self.prepared = self.maker.prepare(Rng(self.device, 0), images)
         self.batch = with_targets(Rng(self.device, 0), self.prepared, prompts)
 
@@ -87,9 +90,9 @@ class Benchmark:
         return time.perf_counter()
 
 
-def benchmark(kind: str, images: int, prompts: int, bank: Path, device: str, profile: bool) -> None:
+def benchmark(kind: str, images: int, prompts: int, bank: Path, device: str, fast: bool, profile: bool) -> None:
     """Print the time of each part of a step, and the images per second of whole steps."""
-    timed = Benchmark(kind, images, prompts, bank, device)
+    timed = Benchmark(kind, images, prompts, bank, device, fast)
     timed.parts()
     timed.steps()
     if profile:

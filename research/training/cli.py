@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from dfqsam_core.cli.console import DONE, guarded
+from dfqsam_core.errors import ConfigError
 
 ROOM = Path(".train")
 KINDS = ("demonstration", "laboratory", "tiny")
@@ -34,6 +36,7 @@ def _run(given: argparse.Namespace) -> int:
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of scans, as listed in sources.py")
     parser.add_argument("--models", type=Path, required=True, help="folder of the source weights")
+    parser.add_argument("--decoder", type=Path, help="file whose prompt encoder, decoder and neck replace MobileSAM's")
     parser.add_argument("--out", type=Path, default=ROOM)
     parser.set_defaults(run=_prepare)
 
@@ -42,7 +45,7 @@ def _prepare(given: argparse.Namespace) -> None:
     from safetensors.torch import load_file
 
     from .bank import build_bank, save_bank
-    from .initial import COMPACT_LEAVES_OUT, DINOV2_LEAVES_OUT, from_compact, from_dinov2, from_sam
+    from .initial import COMPACT_LEAVES_OUT, DINOV2_LEAVES_OUT, from_compact, from_dinov2, shared_parts
     from .validation import build_validation
     from .weights import save_start
 
@@ -51,7 +54,8 @@ def _prepare(given: argparse.Namespace) -> None:
     build_validation(given.data, given.out / "data" / "validation.npz")
     save_start(from_compact(given.models), COMPACT_LEAVES_OUT, given.out / "data" / "compact.safetensors")
     dinov2 = from_dinov2(load_file(given.models / "dinov2_vit_s14_fp16.safetensors"))
-    save_start(from_sam(given.models) | dinov2, DINOV2_LEAVES_OUT, given.out / "data" / "dinov2.safetensors")
+    shared = shared_parts(given.decoder or given.models / "mobilesam.safetensors")
+    save_start(shared | dinov2, DINOV2_LEAVES_OUT, given.out / "data" / "dinov2.safetensors")
     for path in sorted((given.out / "data").iterdir()):
         print(f"{path} {path.stat().st_size / 2**20:.1f} MiB")
 
@@ -75,13 +79,16 @@ def _salvage(given: argparse.Namespace) -> None:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("--steps", type=int, required=True, help="length of the schedule in steps")
+    parser.add_argument("--steps", type=int, help="length of the schedule; without it, it ends at --time-limit")
     parser.add_argument("--images", type=int, default=128, help="images a step")
+    parser.add_argument("--shares", type=int, default=1, help="parts of a step's images, dealt out to the processes")
     parser.add_argument("--prompts", type=int, default=6, help="targets an image")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder of this training")
     parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")
-    parser.add_argument("--validation", type=Path, default=ROOM / "data" / "validation.npz")
+    seen = parser.add_mutually_exclusive_group()
+    seen.add_argument("--validation", type=Path, default=ROOM / "data" / "validation.npz")
+    seen.add_argument("--no-validation", dest="validation", action="store_const", const=None, help="learn only")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--weights", type=Path, help="starting weights, or the folder average of another training")
     source.add_argument("--random-start", dest="weights", action="store_const", const=None, help="start from noise")
@@ -91,17 +98,32 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--frozen-blocks", type=int, default=0, help="leave so many of the encoder's first blocks as is"
     )
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--time-limit", dest="time_limit_s", type=float, default=1e9, help="seconds, start-up included")
+    parser.add_argument("--time-limit", dest="time_limit_s", type=float, help="seconds, start-up included")
     parser.add_argument("--save-every", dest="save_every_s", type=float, default=240, help="seconds")
     parser.add_argument("--validate-every", dest="validate_every_s", type=float, default=120, help="seconds")
+    parser.add_argument("--outlines", type=Path, nargs="*", default=(), help="masks of another network, .npz")
+    parser.add_argument("--area-power", type=float, default=0.0, help="a target's chance is its area to this power")
+    parser.add_argument("--click-spread", type=float, default=0.05, help="weight of all three masks of a single click")
+    parser.add_argument(
+        "--annotated-quality", action="store_true", help="which mask of a click is best is learned of annotations alone"
+    )
+    _add_fast(parser)
     parser.add_argument("--resume", action="store_true")
     parser.set_defaults(run=_train)
 
 
-def _train(given: argparse.Namespace) -> None:
-    from .train import Plan, train
+def _add_fast(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fast", action="store_true", help="compiled and fused kernels, not reproducible bit for bit")
 
+
+def _train(given: argparse.Namespace) -> None:
+    from .plan import Plan
+    from .train import train
+
+    if given.steps is None and given.time_limit_s is None:
+        raise ConfigError("Nothing says how long to train. Give --steps, or --time-limit in seconds.")
     values = {name: value for name, value in vars(given).items() if name not in ("run", "resume")}
+    values |= {"outlines": tuple(given.outlines), "time_limit_s": given.time_limit_s or math.inf}
     train(Plan(**values), given.resume)
 
 
@@ -158,6 +180,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=int, default=6)
     parser.add_argument("--bank", type=Path, default=ROOM / "data" / "bank.npz")
     parser.add_argument("--device", default="cuda")
+    _add_fast(parser)
     parser.add_argument("--profile", action="store_true", help="list the dearest operations")
     parser.set_defaults(run=_benchmark)
 

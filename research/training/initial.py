@@ -20,10 +20,9 @@ COMPACT_LEAVES_OUT = ("Adapter",)
 DINOV2_LEAVES_OUT = ("Adapter", "rel_pos", "image_encoder.neck.0.")
 
 
-def from_sam(models: Path) -> Tensors:
-    """MobileSAM's prompt encoder, mask decoder and neck, whose first convolution has another width and stays out."""
-    sam = load_file(models / "mobilesam.safetensors")
-    return {name: value for name, value in sam.items() if _is_shared(name)}
+def shared_parts(source: Path) -> Tensors:
+    """A file's prompt encoder, mask decoder and neck, whose first convolution has another width and stays out."""
+    return {name: value for name, value in read_weights(source).tensors.items() if _is_shared(name)}
 
 
 def from_compact(models: Path) -> Tensors:
@@ -90,8 +89,7 @@ def salvage(average: Path, base: Path, decoder: Path, kind: str = "laboratory") 
     encoder, decoder and neck replace those of `base`.
     """
     found = read_weights(average, base).tensors
-    shared = {name: value for name, value in read_weights(decoder).tensors.items() if _is_shared(name)}
-    weights = found | shared
+    weights = found | shared_parts(decoder)
     return weights, tuple(name for name in build(kind).state_dict() if name not in weights)
 
 

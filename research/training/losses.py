@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +11,13 @@ from torch import Tensor
 
 from dfqsam_core.base.interpolation import linear_resize_matrix
 
+from .batches import Batch
+
 FOCAL_WEIGHT = 20.0
 # Twice the side of the logits: a larger grid only repeats their bilinear interpolation, four times as dear.
 FINE_SIZE = 128
+# Weight of the coarse loss on all three masks: of a single click, unless told otherwise, and of all other prompts.
+CLICK_SPREAD, CLEAR_SPREAD = 0.05, 0.5
 
 
 def upsample(logits: Tensor, size: int) -> Tensor:
@@ -37,24 +42,46 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     return FOCAL_WEIGHT * focal + dice
 
 
+@dataclass(frozen=True)
+class Weighing:
+    """How a single click, which may mean several things, is weighed.
+
+    click_spread: weight of the coarse loss on all three masks. annotated_quality: let only annotated targets teach
+    which of them is predicted to be best, so that a click prefers no part of an organ.
+    """
+
+    click_spread: float = CLICK_SPREAD
+    annotated_quality: bool = False
+
+
+PLAIN = Weighing()
+
+
 def prompt_loss(
-    logits: Tensor, quality: Tensor, masks: Tensor, ambiguous: Tensor, usable: Tensor
+    logits: Tensor,
+    quality: Tensor,
+    batch: Batch,
+    ambiguous: Tensor,
+    weighing: Weighing = PLAIN,
 ) -> tuple[Tensor, Tensor]:
     """Loss of one decoder pass.
 
-    logits: (N, 3, 64, 64). quality: predicted IoU (N, 3). masks: (N, 256, 256) bool. ambiguous: (N,) bool, prompts that
-    may mean several things: only their best mask is pulled, for the others all three are. usable: (N,) bool.
+    logits: (N, 3, 64, 64). quality: predicted IoU (N, 3). batch: N targets. ambiguous: (N,) bool, prompts that may mean
+    several things: of their masks mainly the best is pulled, of the others' all three.
     Returns the mean loss and the IoU (N, 3) of the masks.
     """
+    masks, usable = batch.masks, batch.usable
     small = F.avg_pool2d(masks[:, None].float(), 4)
     coarse = mask_loss(logits, small.expand_as(logits))
     best = coarse.detach().argmin(1)
-    chosen = torch.gather(logits, 1, best[:, None, None, None].expand(-1, 1, *logits.shape[2:]))[:, 0]
+    chosen = _taken(logits, best)
     target = F.avg_pool2d(masks[:, None].float(), masks.shape[-1] // FINE_SIZE)[:, 0]
     fine = mask_loss(upsample(chosen, FINE_SIZE), target)
-    spread = torch.where(ambiguous, 0.05, 0.5)
+    spread = torch.where(ambiguous, weighing.click_spread, CLEAR_SPREAD)
     true = overlap_with(logits.detach(), target)
     error = ((quality - true) ** 2).mean(1)
+    if weighing.annotated_quality:
+        error = error * (batch.annotated | ~ambiguous)
     total = fine + spread * coarse.mean(1) + error
     return (total * usable).sum() / usable.sum().clamp(min=1), true
 
@@ -70,5 +97,10 @@ def overlap_with(logits: Tensor, share: Tensor) -> Tensor:
 
 def pick(logits: Tensor, quality: Tensor) -> Tensor:
     """The mask with the highest predicted IoU: logits (N, 64, 64)."""
-    best = quality.argmax(1)[:, None, None, None].expand(-1, 1, *logits.shape[2:])
-    return torch.gather(logits, 1, best)[:, 0]
+    return _taken(logits, quality.argmax(1))
+
+
+def _taken(logits: Tensor, number: Tensor) -> Tensor:
+    # A weighted sum: the gradient of a gather would sort every pixel.
+    weights = F.one_hot(number, logits.shape[1]).to(logits.dtype)
+    return torch.einsum("nk,nkhw->nhw", weights, logits)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-WARM_UP_STEPS = 300
+from .parallel import Group
+from .schedule import Schedule
+
 ENCODER_RATE, DECODER_RATE = 8e-4, 2.5e-4
 ENCODER_DECAY, DECODER_DECAY = 0.05, 0.01
 CLIP_NORM = 1.0
 
 
-def rate_factor(step: int, steps: int) -> float:
-    """Linear warm-up, then a half cosine to 1 % at `steps`."""
-    warm = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, steps // 10)))
-    return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
-
-
 class Optimiser:
     """AdamW on named parameters with a gradient clip and an exponential moving average of the weights."""
 
-    def __init__(self, parameters: dict[str, nn.Parameter], steps: int, rate: float = 1.0) -> None:
+    def __init__(self, parameters: dict[str, nn.Parameter], schedule: Schedule, rate: float = 1.0) -> None:
         """rate: scale of all learning rates; below 1 to go on from weights that are trained already."""
-        self.parameters, self.steps, self.rate = parameters, steps, rate
+        self.parameters, self.schedule, self.rate = parameters, schedule, rate
         self.average = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         self.adam = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98), fused=True)
 
@@ -40,11 +34,20 @@ class Optimiser:
         return [group for group in groups if group["params"]]
 
     def step(self, loss: Tensor, step: int) -> Tensor:
-        """Backpropagate and update, unless the gradient norm is not finite; returns that norm, before clipping."""
-        for group in self.adam.param_groups:
-            group["lr"] = group["base"] * rate_factor(step, self.steps)
+        """Backpropagate and update; returns what `update` does."""
         loss.backward()
+        return self.update(step)
+
+    def update(self, step: int, group: Group | None = None) -> Tensor:
+        """Update by the gradients, unless their norm is not finite; returns that norm, before clipping.
+
+        step: updates before this one. group: processes whose gradients are added up first.
+        """
+        for part in self.adam.param_groups:
+            part["lr"] = part["base"] * self.schedule.rate_factor(step)
         tensors = list(self.parameters.values())
+        if group is not None:
+            group.add_up([p.grad for p in tensors if p.grad is not None])
         norm = nn.utils.clip_grad_norm_(tensors, CLIP_NORM)
         self.adam.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]  # as torch.amp.GradScaler does
         self.adam.grad_scale = None  # type: ignore[attr-defined]

@@ -37,6 +37,13 @@ def read_scan(data: Path, source: Source) -> Scan:
     return Scan(array, labels, (z, y, x))
 
 
+def read_labels(data: Path, source: Source) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """The label map (D, H, W) uint8 of a source without a scan, and its spacing z, y, x."""
+    label = _read_image(data / source.labels[0])
+    x, y, z = label.GetSpacing()
+    return sitk.GetArrayFromImage(label).astype(np.uint8), (z, y, x)
+
+
 def _read_image(path: Path) -> sitk.Image:
     if path.is_dir():
         reader = sitk.ImageSeriesReader()

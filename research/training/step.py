@@ -8,7 +8,7 @@ from torch import Tensor
 from dfqsam_core.model.sam_med2d import SamMed2D
 
 from .batches import Batch
-from .losses import pick, prompt_loss, upsample
+from .losses import PLAIN, Weighing, pick, prompt_loss, upsample
 from .network import decode, embed, mixed_precision
 from .prompts import NO_POINT, correction_clicks, first_prompts
 from .randomness import Rng
@@ -19,7 +19,12 @@ CORRECTION_WEIGHT = 0.5
 CLICK_PLANS = ((1, 1), (1, 1), (1, 1), (1, 2), (1, 4), (2, 2))
 
 
-def step_loss(model: SamMed2D, batch: Batch, rng: Rng) -> tuple[Tensor, dict[str, Tensor]]:
+def step_loss(
+    model: SamMed2D,
+    batch: Batch,
+    rng: Rng,
+    weighing: Weighing = PLAIN,
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch, and what to log: loss and IoU of the first pass (box, point), IoU of the last pass."""
     prompts = len(batch.masks) // len(batch.pixels)
     with mixed_precision(rng.device):
@@ -36,7 +41,7 @@ def step_loss(model: SamMed2D, batch: Batch, rng: Rng) -> tuple[Tensor, dict[str
         with mixed_precision(rng.device):
             fed_back = None if previous is None else previous.sigmoid()[:, None]
             logits, quality = decode(model, owned, points, labels, fed_back)
-        loss, true = prompt_loss(logits, quality, batch.masks, ambiguous & (clicks == 0), batch.usable)
+        loss, true = prompt_loss(logits, quality, batch, ambiguous & (clicks == 0), weighing)
         total, weight = total + weight * loss, CORRECTION_WEIGHT
         chosen = torch.gather(true, 1, quality.argmax(1)[:, None])[:, 0]
         if previous is None:

@@ -13,17 +13,22 @@ LARGEST_SHARE = 0.5
 FILL_STEPS = 72
 
 
-def choose_targets(rng: Rng, labels: Tensor, channels: Tensor, prompts: int) -> tuple[Tensor, Tensor]:
+def choose_targets(
+    rng: Rng, labels: Tensor, channels: Tensor, prompts: int, area_power: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
     """Pick `prompts` targets in each image.
 
-    labels: (B, C, H, W) uint8. channels: (B, C) float weights of the label channels. Returns masks (B * prompts, H, W)
-    bool and whether each is usable (B * prompts,) bool; an image with fewer targets than prompts repeats its first.
+    labels: (B, C, H, W) uint8. channels: (B, C) float weights of the label channels. area_power: a label's chance
+    among those of its channel is its area to this power. Returns masks (B * prompts, H, W) bool, whether each is
+    usable, and whether each is of channel 0, annotated, (B * prompts,) bool; an image with fewer targets than prompts
+    repeats its first.
     """
     batch, _, height, width = labels.shape
     counts = _label_counts(labels)
     known = (counts >= SMALLEST_PX) & (counts <= LARGEST_SHARE * height * width)
     known[..., 0] = False
-    share = channels[..., None] * known / known.sum(-1, keepdim=True).clamp(min=1)
+    worth = known * counts.clamp(min=1).float() ** area_power
+    share = channels[..., None] * worth / worth.sum(-1, keepdim=True).clamp(min=1)
     score = torch.log(share.clamp(min=1e-12)) + rng.gumbel(*share.shape)
     score = torch.where(share > 0, score, -torch.inf).flatten(1)
     best, chosen = score.topk(prompts, dim=1)
@@ -36,7 +41,7 @@ def choose_targets(rng: Rng, labels: Tensor, channels: Tensor, prompts: int) -> 
     area = part.flatten(1).sum(1)
     single = rng.coin(batch * prompts, chance=0.85) & (area >= SMALLEST_PX)
     masks = torch.where(single[:, None, None], part, whole)
-    return masks, usable & masks.flatten(1).any(1)
+    return masks, usable & masks.flatten(1).any(1), (channel == 0).flatten()
 
 
 def _label_counts(labels: Tensor) -> Tensor:

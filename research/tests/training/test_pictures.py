@@ -8,6 +8,7 @@ pytest.importorskip("matplotlib")
 Image = pytest.importorskip("PIL.Image")
 
 from research.training.cli import main  # noqa: E402
+from research.training.curves import draw_curves  # noqa: E402
 from research.training.evaluate import Answer  # noqa: E402
 from research.training.pictures import ANSWER_COLOUR, TARGET_COLOUR, draw_answers  # noqa: E402
 from research.training.validation import Case  # noqa: E402
@@ -32,3 +33,16 @@ def test_curves_of_two_trainings_become_one_picture(tmp_path):
     out = tmp_path / "curve.png"
     assert main(["curves", str(tmp_path / "first"), str(tmp_path / "second"), "--out", str(out)]) == 0
     assert Image.open(out).size == (990, 360)
+
+
+def test_curves_show_trainings_of_which_one_lacks_a_column_and_one_everything(tmp_path):
+    head = "step,images,all ellipse,all box,all 1pt,all 3pt"
+    tables = {"early": f"{head}\n1,10,0.8,0.7,0.5,0.6\n", "late": f"{head},large all 1pt\n2,20,0.8,0.8,0.6,0.7,0.9\n"}
+    for name, text in {**tables, "empty": f"{head}\n"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "validation.csv").write_text(text)
+    areas = []
+    for chosen in (("empty",), ("empty", "early", "late")):
+        draw_curves([tmp_path / name for name in chosen], tmp_path / "curves.png")
+        areas.append(int((np.array(Image.open(tmp_path / "curves.png"))[..., :3] < 128).any(-1).sum()))
+    assert areas[1] > areas[0]

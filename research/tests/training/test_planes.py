@@ -14,11 +14,11 @@ from research.training.randomness import Rng  # noqa: E402
 
 
 def a_scan(axes="a", shape=(5, 20, 30), spacing_mm=(4.0, 1.0, 1.0)):
-    """Values 100 z + y + 1; labels: 1 on the left half and 2 on the right, the number of the slice, nothing."""
+    """Values 100 z + y + 1; labels: 1 on the left half and 2 on the right, the number of the slice, nothing twice."""
     z, y, x = np.indices(shape)
-    labels = np.stack([1 + (x >= shape[2] // 2), z + 1, 0 * z]).astype(np.uint8)
+    labels = np.stack([1 + (x >= shape[2] // 2), z + 1, 0 * z, 0 * z]).astype(np.uint8)
     image = (100 * z + y + 1).astype(np.int16)
-    return BankScan("ramp", "MR", image, labels, spacing_mm, axes, 1.0, (1.0, 0.0, 0.0), "made here")
+    return BankScan("ramp", "MR", image, labels, spacing_mm, axes, 1.0, (1.0, 0.0, 0.0, 0.0), "made here", 1.0)
 
 
 def slices(scan, count=8):
@@ -39,7 +39,7 @@ def test_tilted_slices_cross_the_planes_of_a_scan():
 def test_labels_are_sampled_where_the_image_is():
     image, labels = slices(a_scan("a"))
     assert labels.dtype == torch.uint8
-    assert labels.shape == (8, 3, SIZE, SIZE)
+    assert labels.shape == (8, 4, SIZE, SIZE)
     assert set(labels[:, 0].unique().tolist()) == {0, 1, 2}
     inside = (labels[:, 1] > 0) & (image > 0)
     assert (image // 100 + 1 == labels[:, 1])[inside].float().mean() > 0.9  # at the border the image fades to 0
@@ -65,10 +65,10 @@ def test_coarse_voxels_repeat_pixels_or_interpolate_between_them():
 
 def test_pixels_are_whole_numbers_of_a_byte():
     image = torch.rand(6, SIZE, SIZE)
-    pixels, labels = acquire(Rng("cpu", 0), image, torch.zeros(6, 3, SIZE, SIZE, dtype=torch.uint8))
+    pixels, labels = acquire(Rng("cpu", 0), image, torch.zeros(6, 4, SIZE, SIZE, dtype=torch.uint8))
     assert torch.equal(pixels, pixels.round())
     assert 0 <= pixels.min() <= pixels.max() <= 255
-    assert labels.shape == (6, 3, SIZE, SIZE)
+    assert labels.shape == (6, 4, SIZE, SIZE)
 
 
 def test_a_prepared_batch_depends_on_its_key_alone():

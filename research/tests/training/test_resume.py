@@ -9,21 +9,15 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
 from dfqsam_core.errors import CheckpointError  # noqa: E402
-from research.training.bank import BankScan, load_bank, save_bank  # noqa: E402
+from research.tests.training.small_bank import write_small_bank  # noqa: E402
+from research.training.bank import load_bank  # noqa: E402
 from research.training.checkpoints import load_shards, save_shards  # noqa: E402
 from research.training.train import Plan, train  # noqa: E402
 
 
 @pytest.fixture
 def a_bank(tmp_path):
-    rng = np.random.default_rng(0)
-    labels = np.zeros((3, 6, 40, 40), np.uint8)
-    labels[:, :, 8:30, 10:32] = 1
-    image = (rng.integers(0, 200, (6, 40, 40)) + 600 * labels[0].astype(int)).astype(np.int16)
-    scan = BankScan("cube", "MR", image, labels, (3.0, 1.0, 1.0), "acs", 1.0, (0.8, 0.1, 0.1), "made here")
-    path = tmp_path / "bank.npz"
-    save_bank(path, [scan])
-    return path
+    return write_small_bank(tmp_path / "bank.npz")
 
 
 def a_plan(bank, out, **changed):
@@ -36,9 +30,14 @@ def a_plan(bank, out, **changed):
 
 def test_a_bank_is_read_as_it_was_saved(a_bank):
     (scan,) = load_bank(a_bank)
-    assert (scan.name, scan.spacing_mm, scan.channels, scan.flat) == ("cube", (3.0, 1.0, 1.0), (0.8, 0.1, 0.1), False)
+    assert (scan.name, scan.spacing_mm, scan.channels, scan.flat) == (
+        "cube",
+        (3.0, 1.0, 1.0),
+        (0.8, 0.1, 0.1, 0.0),
+        False,
+    )
     assert scan.image.dtype == np.int16
-    assert scan.labels.shape == (3, 6, 40, 40)
+    assert scan.labels.shape == (4, 6, 40, 40)
 
 
 def test_a_killed_training_goes_on_bit_for_bit(a_bank, tmp_path, monkeypatch):
@@ -52,6 +51,20 @@ def test_a_killed_training_goes_on_bit_for_bit(a_bank, tmp_path, monkeypatch):
     whole, resumed = (load_shards(tmp_path / name / "state")[0] for name in ("whole", "killed"))
     assert set(whole) == set(resumed)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_training_that_is_done_takes_no_further_step(a_bank, tmp_path):
+    train(a_plan(a_bank, tmp_path / "run", steps=1))
+    train(a_plan(a_bank, tmp_path / "run", steps=1), resume=True)
+    assert load_shards(tmp_path / "run" / "state")[1]["step"] == 1
+
+
+def test_a_training_by_the_clock_ends_and_says_so_even_where_starting_took_all_its_time(a_bank, tmp_path):
+    train(a_plan(a_bank, tmp_path / "run", steps=None, time_limit_s=1e-3))
+    facts = load_shards(tmp_path / "run" / "state")[1]
+    assert (facts["step"], facts["steps"]) == (0, None)
+    with pytest.raises(CheckpointError, match="is of a tiny training by the clock, not of a tiny training of 3 steps"):
+        train(a_plan(a_bank, tmp_path / "run"), resume=True)
 
 
 def test_a_training_goes_on_from_an_average_which_holds_the_complete_network(a_bank, tmp_path):

@@ -52,13 +52,13 @@ def test_targets_are_parts_of_labels_that_are_neither_tiny_nor_most_of_the_image
     labels[0, 0, :, :20] = 1  # more than half
     labels[0, 0, 2:5, 22:25] = 2  # nine pixels
     labels[0, 0, 10:20, 22:30] = 3
-    masks, usable = choose_targets(Rng("cpu", 0), labels, torch.ones(1, 1), 4)
+    masks, usable, _ = choose_targets(Rng("cpu", 0), labels, torch.ones(1, 1), 4)
     assert usable.all()
     assert torch.equal(masks, (labels[:, 0] == 3).expand(4, -1, -1))
 
 
 def test_an_image_without_labels_is_not_usable():
-    masks, usable = choose_targets(Rng("cpu", 0), torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.ones(1, 3), 2)
+    masks, usable, _ = choose_targets(Rng("cpu", 0), torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.ones(1, 3), 2)
     assert not usable.any()
     assert masks.shape == (2, 32, 32)
 
@@ -78,3 +78,23 @@ def test_the_ellipses_of_the_trainer_are_those_of_the_evaluation(x0, y0, width, 
     box = np.array([x0, y0, x0 + width, y0 + height])
     found = inscribed_ellipses(torch.tensor(box)[None].float(), 32)[0].numpy()
     np.testing.assert_array_equal(found, inscribed_ellipse(box, (32, 32)))
+
+
+def test_larger_structures_are_drawn_more_often_where_area_counts():
+    labels = torch.zeros(200, 1, 32, 32, dtype=torch.uint8)
+    labels[:, 0, 2:10, 2:10] = 1  # 64 pixels
+    labels[:, 0, 12:28, 4:20] = 2  # four times as many
+    shares = []
+    for power in (0.0, 1.0):
+        masks, _, _ = choose_targets(Rng("cpu", 0), labels, torch.ones(200, 1), 1, power)
+        shares.append((masks.flatten(1).sum(1) == 256).float().mean().item())
+    assert 0.4 < shares[0] < 0.6
+    assert 0.72 < shares[1] < 0.88
+
+
+def test_a_target_says_whether_it_is_annotated():
+    labels = torch.zeros(2, 2, 32, 32, dtype=torch.uint8)
+    labels[0, 0, 4:20, 4:20] = labels[1, 1, 4:20, 4:20] = 1
+    _, usable, annotated = choose_targets(Rng("cpu", 0), labels, torch.ones(2, 2), 1)
+    assert usable.tolist() == [True, True]
+    assert annotated.tolist() == [True, False]
