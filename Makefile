@@ -1,5 +1,6 @@
 # make demo   quantize the embedded model without data and segment the embedded CT slab (results in demo-output/)
 # make test   run the tests
+# make reproduce   make the embedded packed model again from the embedded float one, and compare (some minutes)
 # make test-research   run the tests of the training and the studies (research/)
 # make test-slicer   run the tests on Slicer's real scene (PyPI's slicer-core), in Python 3.12 with Slicer 5.12's versions
 # make test-packaging   install the extension and its packages as Slicer does, beside the versions that Slicer 5.12 brings
@@ -31,10 +32,13 @@ VIEWS_STAMP := $(VIEWS_VENV)/.up-to-date
 BROWSER_STAMP := $(VIEWS_VENV)/.browser-up-to-date
 CONSTRAINTS := Resources/slicer-5.12-constraints.txt
 
-.PHONY: demo test test-research test-slicer test-panel test-host test-views test-browser test-packaging lint env clean
+.PHONY: demo reproduce test test-research test-slicer test-panel test-host test-views test-browser test-packaging lint env clean
 
 demo: env
 	$(BIN)/dfqsam demo --output $(OUTPUT) --force
+
+reproduce: env
+	$(BIN)/python tools/embedded_models.py check
 
 test: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)

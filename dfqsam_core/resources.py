@@ -6,7 +6,9 @@ from pathlib import Path
 
 from .errors import DFQSAMError
 
-DEMO_MODEL = "Models/sam-med2d_demo.safetensors"
+# The packed model is what people segment with at first; the float checkpoint is what it was made from.
+DEMO_MODEL = "Models/sam-med2d_demo-w4a4.safetensors"
+DEMO_CHECKPOINT = "Models/sam-med2d_demo.safetensors"
 DEMO_VOLUME = "SampleData/ct_abdomen.nii.gz"
 DEMO_LABELS = "SampleData/ct_abdomen_labels.nii.gz"
 DEMO_PROMPTS = "SampleData/prompts.json"

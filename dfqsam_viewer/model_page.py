@@ -11,7 +11,7 @@ from typing import Any
 
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
-from dfqsam_scene.jobs.library import LibraryModel, ModelLibrary, card_text, describe, embedded_model
+from dfqsam_scene.jobs.library import LibraryModel, ModelLibrary, card_text, describe, embedded_checkpoint
 from dfqsam_scene.jobs.quantization import QuantizationSettings
 from dfqsam_scene.jobs.quantizing import Quantizing, recipes
 from dfqsam_scene.jobs.worker import Job, Worker
@@ -28,7 +28,7 @@ class ModelPage:
     def __init__(self, logic: ViewerLogic, dialog: FileDialog, library: ModelLibrary) -> None:
         self.logic, self.dialog, self.library = logic, dialog, library
         self.card: dict[str, str] = {}
-        self.checkpoint = ""
+        self.checkpoint = embedded_checkpoint()
         self.quantizing = Quantizing(library, lambda path, _: self._describe(str(path), self._list))
         # Beside the room's own: a file that takes long to read keeps no click waiting.
         self._reader = Worker()
@@ -78,7 +78,7 @@ class ModelPage:
             models = (*models, LibraryModel(chosen, "given at the start", "", size))
         return [
             {
-                "name": "Demonstration model" if model.is_embedded else model.name,
+                "name": model.title,
                 "path": model.path,
                 "kind": model.kind,
                 "size": f"{model.bytes / 1e6:.1f} MB",
@@ -131,8 +131,7 @@ class ModelPage:
         )
 
     def _show_card(self, model: LibraryModel, description: dict[str, Any]) -> None:
-        name = "Demonstration model" if Path(model.path) == embedded_model() else model.name
-        self.card = {"name": name, "path": model.path, "text": card_text(description)}
+        self.card = {"name": model.title, "path": model.path, "text": card_text(description)}
         self.logic.refresh()
 
     def _list(self, model: LibraryModel, _: dict[str, Any]) -> None:
@@ -149,11 +148,17 @@ class ModelPage:
         take(str(self.dialog.roots.resolve(path)))
         self.dialog.close()
 
+    def _chosen_checkpoint(self) -> Path:
+        """What is quantized; the embedded one lies outside the folders that the dialogs show."""
+        if self.checkpoint and self.checkpoint == embedded_checkpoint():
+            return Path(self.checkpoint)
+        return self.dialog.roots.resolve(self.checkpoint or ".")
+
     def _with_settings(
         self, verb: Callable[[QuantizationSettings], None], recipe: str, bits: int, seed: int, images: int = 0
     ) -> None:
         try:
-            checkpoint = self.dialog.roots.resolve(self.checkpoint or ".")
+            checkpoint = self._chosen_checkpoint()
             output = self.library.new_model_path(checkpoint, int(bits))
             settings = QuantizationSettings(
                 str(checkpoint), str(output), str(recipe), int(bits), int(seed), int(images) or None

@@ -229,6 +229,7 @@ FORMATS = {
     "session": Format(_session, NUMBERS + _JSON, lambda path: restore_session(path, *_session_world())),
     "checkpoint": Format(_parts(fuzz_structures.checkpoint_parts), fuzz_structures.PICKLE_TOKENS, read_any_checkpoint),
     "header": Format(_parts(fuzz_structures.header_parts), NUMBERS + _JSON, read_any_checkpoint),
+    "rows": Format(_parts(fuzz_structures.rows_parts), NUMBERS + _JSON, read_any_checkpoint),
     "card": Format(_parts(fuzz_structures.card_parts), NUMBERS + _JSON, fuzz_structures.read_any_model),
     "work": Format(_parts(fuzz_structures.work_folder_parts), NUMBERS + _JSON, fuzz_structures.read_state),
     "scene": Format(_parts(fuzz_structures.scene_parts), NUMBERS + _NRRD + fuzz_structures.SCENE_TOKENS, read_scene),

@@ -22,6 +22,7 @@ from safetensors.numpy import save
 from dfqsam_core.store.checkpoint import read_checkpoint
 from dfqsam_core.store.description import describe_file
 from dfqsam_core.store.model_file import read_model, write_model
+from dfqsam_core.store.row_codes import write_rows
 from Testing.support.packed import packed_toy
 from Testing.support.toy import random_tensors, toy_architecture
 
@@ -86,6 +87,17 @@ def checkpoint_parts() -> list[Part]:
 def header_parts() -> list[Part]:
     """The header of a safetensors checkpoint, with its length before it and its tensors behind it."""
     return _safetensors_parts(random_tensors(toy_architecture(), 0))
+
+
+def rows_parts() -> list[Part]:
+    """A checkpoint of 8 bits a row: its header before whole tensors, and the file as a whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.safetensors")
+        write_rows(path, random_tensors(toy_architecture(), 0), {"use": "tests " * 40})
+        whole = path.read_bytes()
+    start = 8 + int.from_bytes(whole[:8], "little")
+    header = ("a.safetensors", whole[8:start], lambda text: len(text).to_bytes(8, "little") + text + whole[start:])
+    return [header, ("a.safetensors", whole, _same)]
 
 
 def card_parts() -> list[Part]:

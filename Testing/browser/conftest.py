@@ -49,7 +49,7 @@ def start(tmp_path: Path, browser: Any) -> Iterator[Callable[..., ViewerProcess]
 
 @pytest.fixture(scope="session")
 def model_path() -> Path:
-    """The packed model that `make demo` left or DFQSAM_PACKED_MODEL names, else the embedded float one."""
+    """The packed model that `make demo` left or DFQSAM_PACKED_MODEL names, else the embedded one."""
     packed = Path(os.environ.get("DFQSAM_PACKED_MODEL") or ROOT / "demo-output" / "sam-med2d_demo-w4a4.safetensors")
     return packed.resolve() if packed.is_file() else resource_path(DEMO_MODEL)
 

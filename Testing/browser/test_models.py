@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
+from dfqsam_core.resources import DEMO_CHECKPOINT, DEMO_MODEL, DEMO_VOLUME, resource_path
 from Testing.support.needs import skip_or_fail
 from Testing.support.viewer import ROOT, Person, ViewerProcess, keep_picture
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(person: Person, tmp_pa
 def test_a_quantization_is_watched_cancelled_and_continued(
     start: Callable[..., ViewerProcess], open_page: OpenPage, quantizing_path: str, tmp_path: Path, pictures: Path
 ) -> None:
-    (tmp_path / "checkpoint.safetensors").symlink_to(resource_path(DEMO_MODEL))
+    (tmp_path / "checkpoint.safetensors").symlink_to(resource_path(DEMO_CHECKPOINT))
     viewer = start(
         resource_path(DEMO_VOLUME), "--root", tmp_path, "--root", resource_path(DEMO_MODEL).parent, path=quantizing_path
     )
@@ -95,7 +95,7 @@ def test_without_torch_the_page_says_what_to_install(person: Person, tmp_path: P
         pass
     else:
         pytest.skip("torch is installed here")
-    (tmp_path / "checkpoint.safetensors").write_bytes(resource_path(DEMO_MODEL).read_bytes())
+    (tmp_path / "checkpoint.safetensors").write_bytes(resource_path(DEMO_CHECKPOINT).read_bytes())
     person.page.click("text=Quantize")
     choose(person, "#choose-checkpoint", "checkpoint.safetensors")
     person.page.click("#quantize")
@@ -108,7 +108,7 @@ def _job(person: Person) -> dict[str, Any]:
 
 
 def test_the_page_estimates_before_it_quantizes(person: Person, tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.safetensors").write_bytes(resource_path(DEMO_MODEL).read_bytes())
+    (tmp_path / "checkpoint.safetensors").write_bytes(resource_path(DEMO_CHECKPOINT).read_bytes())
     person.page.click("text=Quantize")
     choose(person, "#choose-checkpoint", "checkpoint.safetensors")
     assert _job(person)["recipes"] == ["default", "fast", "paper"]
@@ -116,3 +116,20 @@ def test_the_page_estimates_before_it_quantizes(person: Person, tmp_path: Path) 
     person.wait_until(lambda: _job(person)["estimate"])
     assert "MB in float32" in person.page.inner_text("#estimate-text")
     assert _job(person)["message"] == "Nothing was written."
+
+
+def test_without_a_choice_the_packed_model_answers_and_the_float_one_is_offered_to_quantize(
+    start: Callable[..., ViewerProcess], open_page: OpenPage, tmp_path: Path
+) -> None:
+    person = open_page(start(resource_path(DEMO_VOLUME), "--root", tmp_path).address)
+    person.page.click("text=Models")
+    person.wait_until(lambda: person.state("models"))
+    packed, floating = person.state("models")
+    assert (packed["name"], packed["kind"]) == ("Demonstration model, packed 4-bit", "packed model")
+    assert (floating["name"], floating["kind"]) == ("Demonstration model, float", "float checkpoint")
+    assert (packed["used"], floating["used"]) == (True, False)
+    assert _job(person)["checkpoint"] == str(resource_path(DEMO_CHECKPOINT))
+    person.page.click("text=Quantize")
+    person.page.click("#estimate")
+    person.wait_until(lambda: _job(person)["estimate"])
+    assert "MB in float32" in person.page.inner_text("#estimate-text")

@@ -18,7 +18,7 @@ from dfqsam_core.cli.demo import view_command
 from dfqsam_core.cli.main import main
 from dfqsam_core.demo import run as demo
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
+from dfqsam_core.resources import DEMO_CHECKPOINT, DEMO_VOLUME, resource_path
 from dfqsam_core.store.description import describe_file
 from dfqsam_core.store.random_weights import random_tensors
 from Testing.support.commands import run
@@ -30,14 +30,14 @@ def toy_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded model is replaced by a random toy network."""
     path = tmp_path / "toy.safetensors"
     save_file({name: np.ascontiguousarray(t) for name, t in random_tensors(toy_architecture(), 0).items()}, path)
-    monkeypatch.setattr(demo, "resource_path", lambda name: path if name == DEMO_MODEL else resource_path(name))
+    monkeypatch.setattr(demo, "resource_path", lambda name: path if name == DEMO_CHECKPOINT else resource_path(name))
 
 
 @pytest.fixture
 def embedded_model() -> Path:
     """The real embedded model; a checkout without it skips, CI fails."""
     try:
-        return resource_path(DEMO_MODEL)
+        return resource_path(DEMO_CHECKPOINT)
     except DFQSAMError as error:
         pytest.fail(str(error)) if os.environ.get("CI") == "true" else pytest.skip(str(error))
 

@@ -51,7 +51,7 @@ def test_a_float_checkpoint_can_be_listed_too(library, tmp_path):
 
 
 def test_the_embedded_model_comes_first_and_cannot_leave(library, model_file, monkeypatch):
-    monkeypatch.setattr(model_library, "embedded_model", lambda: model_file)
+    monkeypatch.setattr(model_library, "embedded_models", lambda: (model_file,))
     entry, _ = describe(model_file)
     assert entry.is_embedded
     library.add(entry)
@@ -60,7 +60,7 @@ def test_the_embedded_model_comes_first_and_cannot_leave(library, model_file, mo
 
 
 def test_without_the_embedded_model_the_list_still_works(library, model_file, monkeypatch):
-    monkeypatch.setattr(model_library, "embedded_model", lambda: None)
+    monkeypatch.setattr(model_library, "embedded_models", lambda: ())
     library.add(describe(model_file)[0])
     assert [model.path for model in library.models()] == [str(model_file)]
 

@@ -64,13 +64,13 @@ def test_what_is_installed_works_on_its_own(installed: Path, tmp_path: Path) -> 
         "from dfqsam_core.resources import *\n"
         "from DFQSAMSlicerLib import dependencies, torch_dependency\n"
         "from dfqsam_scene.jobs import quantization\n"
-        "names = (DEMO_MODEL, DEMO_VOLUME, DEMO_LABELS, DEMO_PROMPTS)\n"
+        "names = (DEMO_MODEL, DEMO_CHECKPOINT, DEMO_VOLUME, DEMO_LABELS, DEMO_PROMPTS)\n"
         "files = [dfqsam_core.__file__, DFQSAMSlicer.__file__, *map(resource_path, names)]\n"
         "files += [room.REQUIREMENTS.resolve(strict=True) for room in (dependencies, torch_dependency)]\n"
         "print(*files, sep='\\n')"
     )
     files = run(sys.executable, "-c", code, cwd=tmp_path).splitlines()
-    assert len(files) == 8
+    assert len(files) == 9
     assert all(Path(file).is_relative_to(installed) for file in files)
 
 

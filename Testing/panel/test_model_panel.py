@@ -274,6 +274,7 @@ def test_an_unfinished_quantization_is_deleted_only_after_a_yes(new_panel, tmp_p
 
 
 def test_wrong_settings_are_refused_in_the_panel(panel, with_torch_missing_python, tmp_path):
+    panel.ui.checkpointEdit.setText("")
     panel.ui.quantizeButton.setEnabled(True)
     panel.ui.quantizeButton.click()
     assert "checkpoint" in message(panel)
@@ -319,6 +320,7 @@ def test_the_comparison_shows_numbers_for_the_loaded_volume(panel, a_volume_node
     for k, mask in enumerate(truth):
         segments.write(segment_id, SliceKey("K", k), mask)
     add(panel, model_file)
+    panel.ui.checkpointEdit.setText("")
     panel.ui.compareButton.click()
     assert "Choose the float checkpoint" in message(panel)
     panel.ui.checkpointEdit.setText(str(write_toy_checkpoint(tmp_path)))

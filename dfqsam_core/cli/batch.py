@@ -21,6 +21,7 @@ from .console import (
     write_report,
 )
 from .files import check_outputs, declare_files
+from .model_option import add_model_option, model_path
 
 if TYPE_CHECKING:
     from ..volume.batch.row import RowResult
@@ -36,7 +37,7 @@ def add_parser(verbs: Subparsers) -> None:
         "refused; the others are kept.",
     )
     parser.add_argument("table", type=Path, metavar="TABLE.csv", help="paths are relative to the table's folder")
-    parser.add_argument("-m", "--model", required=True, metavar="MODEL", help="packed model or float checkpoint")
+    add_model_option(parser)
     parser.add_argument("--window", default="auto", help="auto (default), a preset (liver, lung, ...) or WIDTH,LEVEL")
     parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: by the cores)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler, such as tcp://head:8786")
@@ -55,13 +56,14 @@ def run(args: argparse.Namespace) -> int:
 
     check_report(args)
     rows = read_table(args.table)
-    inputs = [Path(args.model), args.table, *(path for row in rows for path in (row.volume, row.prompts))]
+    model = model_path(args)
+    inputs = [model, args.table, *(path for row in rows for path in (row.volume, row.prompts))]
     outputs = [row.output for row in rows]
     check_outputs(inputs, outputs, [*map(record_path, outputs), *([args.report] if args.report else [])])
     with progress_callback(args) as progress:
         results = run_batch(
             rows,
-            args.model,
+            model,
             window=parse_window(args.window),
             workers=args.workers,
             scheduler=args.scheduler,

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 
 from .._version import __version__
-from . import ablate, batch, bench, demo, info, quantize, segment, verify, view
+from . import ablate, batch, bench, demo, info, quantize, report, segment, verify, view
 from .console import guarded
 from .streams import forgiving_console
 
 # Each verb module offers add_parser(verbs) and run(args); heavy imports happen inside run.
-VERBS = (demo, quantize, segment, batch, verify, ablate, bench, info, view)
+VERBS = (demo, quantize, segment, batch, verify, ablate, bench, report, info, view)
 
 
 def build_parser() -> argparse.ArgumentParser:

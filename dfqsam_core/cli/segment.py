@@ -17,6 +17,7 @@ from .console import (
     write_report,
 )
 from .files import declare_files
+from .model_option import add_model_option, model_path
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -31,7 +32,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument(
         "prompts", type=Path, metavar="PROMPTS", help="prompts file (JSON), or markups of 3D Slicer (.mrk.json)"
     )
-    parser.add_argument("-m", "--model", required=True, metavar="MODEL", help="packed model or float checkpoint")
+    add_model_option(parser)
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="LABELS", help="label map to write")
     parser.add_argument("--window", default="auto", help="auto (default), a preset (liver, lung, ...) or WIDTH,LEVEL")
     parser.add_argument("--frame", type=int, metavar="N", help="which volume of a 4D file, from 0")
@@ -50,10 +51,14 @@ def run(args: argparse.Namespace) -> int:
 
     check_report(args)
     files = SegmentFiles(args.volume, args.prompts, args.output, args.frame, args.series)
-    window = parse_window(args.window)
+    window, model = parse_window(args.window), model_path(args)
     with progress_callback(args) as progress:
         result = segment_file(
-            files, lambda: load_model(args.model, threads=args.threads), window, force=args.force, progress=progress
+            files,
+            lambda: load_model(model, threads=args.threads),
+            window,
+            force=args.force,
+            progress=progress,
         )
     write_report(args, result.report)
     _print_result(result.report)

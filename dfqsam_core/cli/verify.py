@@ -21,7 +21,7 @@ from .files import declare_files
 from .tables import print_table
 
 if TYPE_CHECKING:
-    from ..evaluate import Comparison, Evaluator
+    from ..evaluate import Comparison, EvaluationProtocol, Evaluator
 
 HEADINGS = ("prompt", "masks", "model", "reference", "drop [95%]", "same", "ellipse", "surface", "drop [95%]")
 CAPTION = (
@@ -80,15 +80,22 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
 
 
+def protocol_of(args: argparse.Namespace) -> EvaluationProtocol:
+    """The protocol that the options of `add_data_options` describe; raises ConfigError for an empty one."""
+    from ..evaluate import EvaluationProtocol, Sampling
+
+    return EvaluationProtocol(Sampling(every=args.every), args.draws, args.tolerance)
+
+
 def open_evaluator(args: argparse.Namespace, reference: Path, progress: Any) -> Evaluator:
     """The evaluator that the options of `add_data_options` describe."""
-    from ..evaluate import EvaluationProtocol, Evaluator, Sampling
+    from ..evaluate import Evaluator
 
     return Evaluator(
         reference,
         args.data,
         args.prompts.split(","),
-        protocol=EvaluationProtocol(Sampling(every=args.every), args.draws, args.tolerance),
+        protocol=protocol_of(args),
         threads=args.threads,
         progress=progress,
     )

@@ -17,6 +17,7 @@ from ..progress import Cancelled
 from .console import DONE, Subparsers, say
 from .files import declare_files
 from .interrupt import cancel_on_signals
+from .model_option import add_model_option
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -28,7 +29,7 @@ def add_parser(verbs: Subparsers) -> None:
         "computer, and only at an address that holds a secret. Needs the extra: pip install 'dfqsam[browser]'.",
     )
     parser.add_argument("volume", metavar="VOLUME", nargs="?", type=Path, help="volume, DICOM folder, or scene (.mrb)")
-    parser.add_argument("-m", "--model", type=Path, metavar="MODEL", help="default: the embedded demonstration model")
+    add_model_option(parser)
     parser.add_argument("-l", "--labels", type=Path, metavar="LABELS", help="label map of the volume, to go on from")
     parser.add_argument(
         "--root",

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..base.outputs import atomic_output, refuse_overwrite
 from ..progress import ProgressCallback
-from ..resources import DEMO_LABELS, DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
+from ..resources import DEMO_CHECKPOINT, DEMO_LABELS, DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
 from ..runtime import load_model
 from ..volume import (
     SegmentPrompts,
@@ -26,7 +26,7 @@ from ..volume import (
 from ..volume.batch.segment_file import SegmentFiles, segment_file
 from .answer import Answer
 
-MODEL, LABELS, FLOAT_LABELS = "sam-med2d_demo-w4a4.safetensors", "labels.nii.gz", "labels_float.nii.gz"
+MODEL, LABELS, FLOAT_LABELS = Path(DEMO_MODEL).name, "labels.nii.gz", "labels_float.nii.gz"
 SEGMENTS = "labels.seg.nrrd"
 OVERLAY, REPORT, REPORT_TEXT = "overlay.png", "report.json", "report.md"
 
@@ -47,7 +47,7 @@ def run_demo(
     output.mkdir(parents=True, exist_ok=True)
     for name in (MODEL, LABELS, SEGMENTS, FLOAT_LABELS, OVERLAY, REPORT, REPORT_TEXT):
         refuse_overwrite(output / name, force)
-    checkpoint, packed = resource_path(DEMO_MODEL), output / MODEL
+    checkpoint, packed = resource_path(DEMO_CHECKPOINT), output / MODEL
     started = time.perf_counter()
     quantize(checkpoint, packed, QuantConfig.from_recipe("fast"), threads=threads, force=force, progress=progress)
     seconds = {"quantize": time.perf_counter() - started}

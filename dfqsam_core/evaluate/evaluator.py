@@ -15,7 +15,7 @@ from ..progress import ProgressCallback, report
 from ..resources import resource_path
 from ..runtime.predictor import Predictor
 from .activity import check_quantizers
-from .cases import find_cases
+from .cases import Case, find_cases
 from .dataset import LabelledSlice, Sampling, load_slices
 from .ellipse import inscribed_ellipse
 from .label_prompts import PROMPT_KINDS, parse_prompt_kinds, tight_box
@@ -55,9 +55,7 @@ class Evaluator:
         self.kinds, self.protocol, self.threads = parse_prompt_kinds(",".join(prompts)), protocol, threads
         self._reference_file = _file(reference_path) | {"quantizers": check_quantizers(reference_path)}
         self._data = ["embedded sample"] if data is None else [str(folder) for folder in data]
-        sample = resource_path("SampleData/prompts.json").parent
-        folders = [sample] if data is None else [Path(folder) for folder in data]
-        self.slices, self.skipped = _load_all(folders, protocol.sampling, progress)
+        self.slices, self.skipped = load_labelled(data, protocol.sampling, progress)
         self.reference = self._predictor(reference_path)
         self._expected = [self._expect(*answered) for answered in self._answers(self.reference, "reference", progress)]
 
@@ -149,13 +147,22 @@ class Comparison(NamedTuple):
         return self.evaluator.report(self.file, self.measurements)
 
 
-def _load_all(
-    folders: Sequence[Path], sampling: Sampling, progress: ProgressCallback | None
+def cases_of(data: Sequence[str | os.PathLike] | None) -> list[Case]:
+    """The images with labels of the folders `data`, None for the embedded sample; errors are those of `find_cases`."""
+    sample = resource_path("SampleData/prompts.json").parent
+    return find_cases(*([sample] if data is None else map(Path, data)))
+
+
+def load_labelled(
+    data: Sequence[str | os.PathLike] | None, sampling: Sampling, progress: ProgressCallback | None = None
 ) -> tuple[list[LabelledSlice], list[dict[str, str]]]:
-    """All slices of all cases; a case that cannot be read is listed with its reason instead."""
+    """All slices of all cases of the folders `data`; a case that cannot be read is listed with its reason instead.
+
+    data: as `Evaluator` takes it. Raises DFQSAMError where there is not a single object to measure.
+    """
     slices: list[LabelledSlice] = []
     skipped: list[dict[str, str]] = []
-    cases = find_cases(*folders)
+    cases = cases_of(data)
     for done, case in enumerate(cases):
         report(progress, "read", done, len(cases), case.name)
         try:

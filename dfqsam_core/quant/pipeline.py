@@ -112,7 +112,7 @@ def pack(
         recipe=_recipe(config),
         seed=config.seed,
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
-        versions=library_versions("torch", "numpy", "scipy"),
+        versions=_versions(),
         notes=notes,
     )
     return StoredModel(model.architecture, card, tensors)
@@ -150,6 +150,11 @@ def _recipe(config: QuantConfig) -> dict[str, Any]:
     if config.synthesis.auxiliary:
         recipe["synthesis"]["auxiliary"] = FileSource.of(config.synthesis.auxiliary).to_dict()
     return recipe
+
+
+def _versions() -> dict[str, str]:
+    """What the tensors depend on beside checkpoint and config: libraries, and the instructions of torch's kernels."""
+    return library_versions("torch", "numpy", "scipy") | {"instruction_set": torch.backends.cpu.get_cpu_capability()}
 
 
 def _fingerprint(checkpoint: Checkpoint, config: QuantConfig) -> dict[str, Any]:

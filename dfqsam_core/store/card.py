@@ -58,7 +58,7 @@ def build_card(
     layers: entries {"name", "kind", "macs", "weight_bits", "input_bits"} of quantized layers and {"name", "kind":
         "attention", "macs", "input_bits", "softmax_bits"} of quantized attention; bits are None where float.
     tensor_bytes: size of every tensor of the file, by name; card["sizes"] accounts for each of these bytes.
-    versions: library versions that the tensors depend on, as of `library_versions`.
+    versions: what the tensors depend on: library versions, as of `library_versions`, and the instruction set.
     notes: what was changed in the checkpoint and what it means; without any the card says nothing of them.
     """
     return {

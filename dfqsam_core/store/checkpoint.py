@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from ..errors import CheckpointError
 from ..network.architecture import Architecture
 from ..network.tensor_shapes import check_shapes
 from .file_identity import FileSource, refuse_missing, what_is
-from .safetensors_file import is_packed_model, looks_like_safetensors, open_safetensors
-from .stored_tensor import FLOAT_TYPES, StoredTensor
+from .row_codes import open_checkpoint_file
+from .safetensors_file import is_packed_model, looks_like_safetensors
+from .stored_tensor import StoredTensor
 from .torch_archive import read_torch_archive
 from .wrappers import state_dict_in, without_wrappers
 
@@ -32,7 +34,7 @@ class Checkpoint:
     """A float network: `tensors` holds exactly the arrays that `architecture` expects, float32, all values finite.
 
     source: the file it came from. notes: one sentence for each change made to the stored tensors. cautions: what these
-    changes mean for whoever uses the network.
+    changes mean for whoever uses the network. storage: how many values the file stores as what, such as "float16".
     """
 
     architecture: Architecture
@@ -40,11 +42,13 @@ class Checkpoint:
     source: FileSource
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    storage: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     """Read a torch (.pth) or safetensors checkpoint; float32 weights stay mapped from the file, others are converted.
 
+    Other weights are of float64, float16, bfloat16 or, in a safetensors file, of 8 bits a row (docs/model_file.md).
     Wrappers of trainers are taken off: the dictionary that holds the state dict, and prefixes of its names.
     A 1024-pixel SAM becomes a 256-pixel one by resizing its position tables; `notes` says so, `cautions` what it means.
     Raises CheckpointError when the file is no SAM or SAM-Med2D, is damaged, or is unsafe to read.
@@ -57,7 +61,7 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     check_shapes(shapes, architecture)
     _refuse_too_much(stored, path)
     tensors = {name: _finite(name, tensor) for name, tensor in stored.items()}
-    checkpoint = Checkpoint(architecture, tensors, FileSource.of(path), notes + left_out)
+    checkpoint = Checkpoint(architecture, tensors, FileSource.of(path), notes + left_out, storage=_storage(stored))
     return _resized(checkpoint) if architecture.image_size == _SAM_IMAGE_SIZE else checkpoint
 
 
@@ -66,7 +70,7 @@ def _stored_tensors(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     if looks_like_safetensors(path):
         if is_packed_model(path):
             raise CheckpointError(f"{path.name} is a packed model, not a float checkpoint. Choose the float weights.")
-        return open_safetensors(path, CheckpointError)[1], ()
+        return open_checkpoint_file(path)[1], ()
     kind = what_is(path)
     if kind == "a ZIP archive":
         return state_dict_in(read_torch_archive(path), path.name)
@@ -82,7 +86,7 @@ def _weights(saved: Mapping[str, Any], path: Path) -> tuple[dict[str, StoredTens
     named, notes = without_wrappers(saved, path.name)
     weights = {name: value for name, value in named.items() if name not in _NOT_WEIGHTS}
     for name, value in weights.items():
-        if not isinstance(value, StoredTensor) or value.dtype not in FLOAT_TYPES:
+        if not isinstance(value, StoredTensor) or not value.is_float:
             found = value.dtype if isinstance(value, StoredTensor) else f"a {type(value).__name__}"
             raise CheckpointError(
                 f"Entry {shown(name)} of {path.name} is {found}, not a float tensor. Choose a SAM file."
@@ -110,6 +114,13 @@ def _finite(name: str, stored: StoredTensor) -> np.ndarray:
     if tensor.size and not (np.isfinite(tensor.min()) and np.isfinite(tensor.max())):
         raise CheckpointError(f"The tensor {name!r} has values that are not finite. Get an undamaged checkpoint.")
     return tensor
+
+
+def _storage(stored: Mapping[str, StoredTensor]) -> dict[str, int]:
+    values: Counter[str] = Counter()
+    for tensor in stored.values():
+        values[tensor.storage] += math.prod(tensor.shape)
+    return dict(sorted(values.items()))
 
 
 def _resized(checkpoint: Checkpoint) -> Checkpoint:

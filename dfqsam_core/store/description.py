@@ -31,6 +31,7 @@ def describe_file(path: str | os.PathLike) -> dict[str, Any]:
         "architecture_name": checkpoint.architecture.name,
         "architecture": checkpoint.architecture.to_dict(),
         "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
+        "stored_values": dict(checkpoint.storage),
         "float32_bytes": sum(tensor.nbytes for tensor in checkpoint.tensors.values()),
         "notes": list(checkpoint.notes + checkpoint.cautions),
     }

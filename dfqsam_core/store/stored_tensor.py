@@ -11,7 +11,7 @@ import numpy as np
 from ..network.architecture import Shape
 
 # How the bytes of each type look to numpy, which has no bfloat16: it is the upper half of a float32.
-_NUMPY_TYPES = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2", "uint8": "u1"}
+_NUMPY_TYPES = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2", "uint8": "u1", "int8": "i1"}
 FLOAT_TYPES = ("float64", "float32", "float16", "bfloat16")
 
 
@@ -19,7 +19,7 @@ FLOAT_TYPES = ("float64", "float32", "float16", "bfloat16")
 class StoredTensor:
     """Where a tensor lies; making one reads nothing.
 
-    dtype: name of the element type; only float64, float32, float16, bfloat16 and uint8 can be read.
+    dtype: name of the element type; only float64, float32, float16, bfloat16, uint8 and int8 can be read.
     byte_offset: place of the first element in the file, which the maker has checked to hold all of them.
     strides: elements to step per axis; None for the usual row-major order.
     """
@@ -29,6 +29,16 @@ class StoredTensor:
     shape: Shape
     byte_offset: int
     strides: Shape | None = None
+
+    @property
+    def storage(self) -> str:
+        """Words for how its values are stored."""
+        return self.dtype
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its values are floating-point numbers."""
+        return self.dtype in FLOAT_TYPES
 
     @property
     def elements(self) -> int:

@@ -1,9 +1,19 @@
-"""A model card in three lines, for a panel: what is packed, what it computes with, and what it is not."""
+"""A model card in a few words and in a few lines: what is packed, what it computes with, and what it is not."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+
+
+def kind_words(card: Mapping[str, Any] | None) -> str:
+    """What kind of model answers, such as "packed 4-bit, 5.2 bits/weight"; card: None for a float checkpoint."""
+    if card is None:
+        return "float"
+    bits = Counter(layer["weight_bits"] for layer in card["layers"] if layer.get("weight_bits"))
+    packed = f"packed {bits.most_common(1)[0][0]}-bit" if bits else "packed"
+    return f"{packed}, {card['effective_bits_per_weight']['total']:.1f} bits/weight"
 
 
 def card_summary(card: Mapping[str, Any] | None, digest: str) -> list[str]:

@@ -1,7 +1,8 @@
-"""The models on this computer: the embedded one and those that a person listed. Model files are never changed here."""
+"""The models on this computer: embedded ones and those that a person listed. Model files are never changed here."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError, OutputError
 from dfqsam_core.progress import ProgressCallback
-from dfqsam_core.resources import DEMO_MODEL, resource_path
+from dfqsam_core.resources import DEMO_CHECKPOINT, DEMO_MODEL, resource_path
 
 from .file_description import describe_file_in_process
 
+PACKED_TITLE, FLOAT_TITLE = "Demonstration model, packed 4-bit", "Demonstration model, float"
 _INDEX, _MODELS, _JOBS = "models.json", "models", "quantizations"
+_PACKED = "packed model"
 
 
 def data_folder() -> Path:
@@ -45,16 +48,23 @@ class LibraryModel:
         """File name."""
         return Path(self.path).name
 
+    @property
+    def title(self) -> str:
+        """What a list calls it: its file name, or which of the embedded ones it is."""
+        if not self.is_embedded:
+            return self.name
+        return PACKED_TITLE if self.kind == _PACKED else FLOAT_TITLE
+
 
 def describe(path: Path, report: ProgressCallback = lambda progress: None) -> tuple[LibraryModel, dict[str, Any]]:
     """Read a model file completely: its entry for the list and its description with the card; may take seconds.
 
-    Any file but the embedded one may be a stranger's: a child reads it. report: as `describe_file_in_process` has it.
+    Any file but the embedded ones may be a stranger's: a child reads it. report: as `describe_file_in_process` has it.
     Raises ModelFileError or CheckpointError with the reason for any other file.
     """
     from dfqsam_core.store.description import describe_file
 
-    is_embedded = path == embedded_model()
+    is_embedded = path in embedded_models()
     description = describe_file(path) if is_embedded else describe_file_in_process(path, report=report)
     entry = LibraryModel(
         str(path.resolve()), description["kind"], description["sha256"], description["bytes"], is_embedded
@@ -69,12 +79,20 @@ def card_text(description: dict[str, Any]) -> str:
     return "\n".join(outline(description))
 
 
-def embedded_model() -> Path | None:
-    """The demonstration model that comes with the extension; None where this copy lacks it."""
-    try:
-        return resource_path(DEMO_MODEL)
-    except DFQSAMError:
-        return None
+def embedded_models() -> tuple[Path, ...]:
+    """The demonstration model that comes with the extension, packed and then float; without what this copy lacks."""
+    found = []
+    for name in (DEMO_MODEL, DEMO_CHECKPOINT):
+        with contextlib.suppress(DFQSAMError):
+            found.append(resource_path(name))
+    return tuple(found)
+
+
+def embedded_checkpoint() -> str:
+    """The float one of them, which is what is quantized first; "" where this copy lacks it."""
+    with contextlib.suppress(DFQSAMError):
+        return str(resource_path(DEMO_CHECKPOINT))
+    return ""
 
 
 class ModelLibrary:
@@ -88,9 +106,8 @@ class ModelLibrary:
         self.models_folder, self.jobs_folder = folder / _MODELS, folder / _JOBS
 
     def models(self) -> tuple[LibraryModel, ...]:
-        """The embedded model, then the listed ones in the order of listing. Raises DFQSAMError for a damaged list."""
-        embedded = embedded_model()
-        first = () if embedded is None else (_embedded_entry(embedded),)
+        """The embedded models, then the listed ones in the order of listing. Raises DFQSAMError for a damaged list."""
+        first = tuple(map(_embedded_entry, embedded_models()))
         return first + tuple(replace(model, state=_state(model)) for model in self._read())
 
     def add(self, model: LibraryModel) -> None:
@@ -144,7 +161,7 @@ def _embedded_entry(path: Path) -> LibraryModel:
     # Its hash is part of its description, which is read when the model is looked at.
     from dfqsam_core.store.safetensors_file import is_packed_model
 
-    kind = "packed model" if is_packed_model(path) else "float checkpoint"
+    kind = _PACKED if is_packed_model(path) else "float checkpoint"
     return LibraryModel(str(path), kind, "", path.stat().st_size, is_embedded=True)
 
 

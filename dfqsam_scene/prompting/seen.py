@@ -10,7 +10,7 @@ from dfqsam_core.errors import short
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.volume import SliceKey
 
-from ..jobs.card_text import card_summary
+from ..jobs.card_text import card_summary, kind_words
 from ..nodes.slice_views import plane_name
 from .choice import Choice
 from .controller import Controller
@@ -169,7 +169,5 @@ def _model(room: Room) -> ModelWords:
     model = room.loader.model
     if model is None:
         return ModelWords("", "", "")
-    card = model.card
-    kind = "float" if card is None else f"{card['effective_bits_per_weight']['total']:.1f} bits/weight"
     path = room.choice.model_path or resource_path(DEMO_MODEL)
-    return ModelWords(path.stem, kind, "\n".join(card_summary(card, model.digest)))
+    return ModelWords(path.stem, kind_words(model.card), "\n".join(card_summary(model.card, model.digest)))

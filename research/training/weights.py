@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dfqsam_core.errors import CheckpointError
 from dfqsam_core.store.file_identity import FileSource
+from dfqsam_core.store.row_codes import open_checkpoint_file
 
 from .checkpoints import half, load_shards
 
@@ -63,10 +64,9 @@ def read_weights(path: Path, base: Path | None = None) -> Weights:
 
 def _read_file(path: Path) -> Weights:
     try:
-        with safe_open(path, "pt") as archive:
-            facts = archive.metadata() or {}
-            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        facts, stored = open_checkpoint_file(path)
+        tensors = {name: torch.from_numpy(tensor.read_float32()) for name, tensor in stored.items()}
+    except (OSError, CheckpointError) as error:
         raise CheckpointError(f"Cannot read weights from {path}: {error}. Give a .safetensors file.") from error
     return Weights(tensors, tuple(json.loads(facts.get("left_out", "[]"))), int(facts.get("images", 0)))
 

@@ -160,11 +160,10 @@ class LibrarySection:
 
 
 def _line(model: LibraryModel) -> str:
-    parts = [model.name, f"{model.bytes / 1e6:.1f} MB"]
+    parts = [model.title, f"{model.bytes / 1e6:.1f} MB"]
     if model.sha256:
         parts.append(f"SHA-256 {model.sha256[:12]}…")
-    kind = _("demonstration") if model.is_embedded else model.kind
-    return " · ".join([*parts, model.state or kind])
+    return " · ".join([*parts, model.state or model.kind])
 
 
 def _tip(model: LibraryModel) -> str:

@@ -11,7 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from dfqsam_scene.jobs.library import ModelLibrary
+from dfqsam_scene.jobs.library import ModelLibrary, embedded_checkpoint
 from dfqsam_scene.jobs.quantization import QuantizationSettings
 from dfqsam_scene.jobs.quantizing import QuantizationState, Quantizing, recipes
 
@@ -33,6 +33,7 @@ class QuantizeSection:
         self._looked = 0.0
         self._picture: tuple[str, int] | None = None
         ui.recipeBox.addItems(list(recipes()))
+        ui.checkpointEdit.setText(embedded_checkpoint())
         for button, react in (
             (ui.checkpointButton, self._ask_checkpoint),
             (ui.outputButton, self._ask_output),
@@ -67,6 +68,7 @@ class QuantizeSection:
     def settings(self) -> QuantizationSettings:
         """What is set in the panel."""
         ui = self._ui
+        self._offer_output()
         return QuantizationSettings(
             checkpoint=_absolute(ui.checkpointEdit.text),
             output=_absolute(ui.outputEdit.text),

@@ -1,7 +1,8 @@
-"""Which model predicts, and the essence of its card."""
+"""Which model predicts: an embedded one, or a file of the person's own."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,54 +11,69 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from dfqsam_core.resources import DEMO_MODEL, resource_path
+from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.resources import DEMO_CHECKPOINT, DEMO_MODEL, resource_path
+from dfqsam_scene.jobs.library import FLOAT_TITLE, PACKED_TITLE, embedded_models
 
 # Where a model lies is a matter of this computer, so it is kept in Slicer's settings and not in the scene.
 _SETTING = "DFQSAMSlicer/ModelFile"
+# Kept for the embedded float checkpoint: its own path changes with each installation.
+_FLOAT = "embedded:float"
 
 
 def chosen_model() -> Path:
     """The model that was chosen last; raises DFQSAMError where the embedded one is missing from this copy."""
     saved = slicer.app.userSettings().value(_SETTING)
+    if saved == _FLOAT:
+        return resource_path(DEMO_CHECKPOINT)
     return Path(str(saved)) if saved else resource_path(DEMO_MODEL)
 
 
 class ModelChoice:
-    """The embedded model and one file of the person's own, which is remembered; chosen: its path, None for embedded."""
+    """The embedded models and one file of the person's own, remembered; chosen: its path, None for the packed one."""
 
     def __init__(self, ui: Any, chosen: Callable[[Path | None], None]) -> None:
         self._box = ui.modelBox
         self._chosen = chosen
-        self._own: Path | None = None
+        # By row of the box.
+        self._paths: list[Path | None] = [None, *embedded_models()[1:]]
+        self._embedded = len(self._paths)
         self._box.connect("activated(int)", lambda _n: self._remember())
         ui.modelFileButton.connect("clicked()", self._ask)
-        self._box.addItem(_("Demonstration model (embedded)"))
-        saved = slicer.app.userSettings().value(_SETTING)
-        if saved:
-            self._show_own(Path(str(saved)))
-            self._chosen(self._own)
+        self._box.addItems([PACKED_TITLE, FLOAT_TITLE][: self._embedded])
+        if slicer.app.userSettings().value(_SETTING):
+            with contextlib.suppress(DFQSAMError):
+                self._show(chosen_model())
+            self._chosen(self._paths[self._box.currentIndex])
 
     def use(self, path: Path) -> None:
         """Choose a file, as if a person had done it here."""
-        self._show_own(path)
+        self._show(path)
         self._remember()
 
     def _ask(self) -> None:
-        folder = str(self._own.parent) if self._own else ""
+        own = self._paths[self._embedded :]
+        folder = str(own[0].parent) if own and own[0] else ""
         kinds = _("Models (*.safetensors *.pth)")
         path = qt.QFileDialog.getOpenFileName(self._box, _("Choose a model"), folder, kinds)
         if path:
             self.use(Path(path))
 
-    def _show_own(self, path: Path) -> None:
-        self._own = path
-        while self._box.count > 1:
-            self._box.removeItem(1)
+    def _show(self, path: Path) -> None:
+        embedded = embedded_models()
+        if path in embedded:
+            self._box.setCurrentIndex(embedded.index(path))
+            return
+        while self._box.count > self._embedded:
+            self._box.removeItem(self._embedded)
+        self._paths[self._embedded :] = [path]
         self._box.addItem(path.name)
-        self._box.setItemData(1, str(path), qt.Qt.ToolTipRole)
-        self._box.setCurrentIndex(1)
+        self._box.setItemData(self._embedded, str(path), qt.Qt.ToolTipRole)
+        self._box.setCurrentIndex(self._embedded)
 
     def _remember(self) -> None:
-        is_own = self._own is not None and self._box.currentIndex == 1
-        slicer.app.userSettings().setValue(_SETTING, str(self._own) if is_own else "")
-        self._chosen(self._own if is_own else None)
+        row = self._box.currentIndex
+        path = self._paths[row]
+        saved = "" if row == 0 else str(path) if row == self._embedded else _FLOAT
+        slicer.app.userSettings().setValue(_SETTING, saved)
+        self._chosen(path)

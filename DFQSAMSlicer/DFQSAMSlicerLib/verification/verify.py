@@ -9,7 +9,7 @@ from pathlib import Path
 
 import slicer
 
-from dfqsam_core.resources import DEMO_MODEL, resource_path
+from dfqsam_core.resources import DEMO_CHECKPOINT, resource_path
 from dfqsam_scene.jobs.library import data_folder
 from dfqsam_scene.prompting.place_tool import Views
 
@@ -53,10 +53,10 @@ def verify(
     """Run the steps on the stage; returns what became of each, and the report in `folder`.
 
     say: shows a sentence. wait: None for the way that suits this program. checkpoint: to quantize, None for the
-    embedded model. The scene is closed at the end. Raises OutputError where no report can be written.
+    embedded float one. The scene is closed at the end. Raises OutputError where no report can be written.
     """
     with tempfile.TemporaryDirectory(prefix="dfqsam-verification-", ignore_cleanup_errors=True) as work:
-        walk = Walk(stage, Path(work), checkpoint or resource_path(DEMO_MODEL))
+        walk = Walk(stage, Path(work), checkpoint or resource_path(DEMO_CHECKPOINT))
         try:
             outcomes = run_steps(STEPS, walk, Clock(stage.tick, wait or present_wait()), say)
         finally:

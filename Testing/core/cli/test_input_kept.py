@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core.cli.main import main
-from dfqsam_core.resources import DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
+from dfqsam_core.resources import DEMO_CHECKPOINT, DEMO_MODEL, DEMO_PROMPTS, DEMO_VOLUME, resource_path
 
 
 def test_quantizing_does_not_replace_its_own_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The only copy of a float checkpoint was lost."""
     pytest.importorskip("torch")
     checkpoint, link = tmp_path / "float.safetensors", tmp_path / "FLOAT.safetensors"
-    shutil.copy(resource_path(DEMO_MODEL), checkpoint)
+    shutil.copy(resource_path(DEMO_CHECKPOINT), checkpoint)
     os.link(checkpoint, link)
     words = ["quantize", str(checkpoint), "--recipe", "fast", "--images", "1", "--iterations", "1", "--force"]
     for output in (checkpoint, link):
         assert main([*words, "--output", str(output)]) == 2
         assert "is the input" in capsys.readouterr().err
-    assert checkpoint.read_bytes() == resource_path(DEMO_MODEL).read_bytes()
+    assert checkpoint.read_bytes() == resource_path(DEMO_CHECKPOINT).read_bytes()
 
 
 def test_segmenting_does_not_replace_its_own_volume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

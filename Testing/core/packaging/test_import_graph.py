@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     CORE + "evaluate": SEGMENTING | {CORE + "model", CORE + "quant"},
     CORE + "bench": SEGMENTING,
     CORE + "demo": SEGMENTING | {CORE + "quant", CORE + "evaluate"},
-    CORE + "cli": SEGMENTING | {CORE + "model", CORE + "quant", CORE + "evaluate", CORE + "bench", CORE + "demo"},
+    CORE + "report": SEGMENTING | {CORE + "quant", CORE + "evaluate", CORE + "bench"},
+    CORE + "cli": SEGMENTING | {CORE + room for room in ("model", "quant", "evaluate", "bench", "demo", "report")},
     "dfqsam_scene.nodes": SEGMENTING,
     # The names of the recipes are told once, in a file without torch.
     "dfqsam_scene.jobs": SEGMENTING | {CORE + "quant.config"},

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 FORMATS = ("nifti", "nrrd", "metaimage", "dicom", "prompts", "markups", "model", "session", "table")
-FORMATS += ("checkpoint", "header", "card", "work", "scene")
+FORMATS += ("checkpoint", "header", "rows", "card", "work", "scene")
 # What a reader must not do, and what the fuzzer says of it.
 FAULTS = {
     "open('/etc/hosts').close()": "Touched: open",

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from dfqsam_core.errors import CheckpointError  # noqa: E402
 from dfqsam_core.store.file_identity import FileSource  # noqa: E402
+from dfqsam_core.store.row_codes import write_rows  # noqa: E402
 from research.training.checkpoints import half, load_shards, save_shards  # noqa: E402
 from research.training.cli import main  # noqa: E402
 from research.training.initial import salvage, start  # noqa: E402
@@ -31,6 +32,16 @@ def saved(tmp_path, tensors, left_out=()):
 def test_complete_weights_fill_every_tensor(tmp_path, tensors):
     model, _ = start("tiny", saved(tmp_path, tensors))
     assert all(torch.equal(value, tensors[name].half().float()) for name, value in model.state_dict().items())
+
+
+def test_the_shipped_form_of_8_bits_a_row_fills_every_tensor(tmp_path, tensors):
+    path = tmp_path / "rows.safetensors"
+    write_rows(path, {name: value.numpy() for name, value in tensors.items()}, {"images": "12"})
+    model, weights = start("tiny", path)
+    assert weights.images == 12
+    for name, value in model.state_dict().items():
+        row_maximum = value.flatten(1).abs().amax(1).max() if value.ndim > 1 else value.abs().max()
+        assert (value - tensors[name]).abs().max() <= row_maximum / 250, name
 
 
 def test_weights_without_the_position_matrix_are_refused(tmp_path, tensors):
