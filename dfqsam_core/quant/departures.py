@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 PAPER_DEPARTURES = (
-    "Labels evolve from SAM-Med2D's own masks: the published script takes them from a segmenter trained on "
-    "patients, which is not distributed; its pixel-wise cross-entropy is left out, too, unless one is given as "
-    "auxiliary.",
+    "Labels evolve from SAM-Med2D's own masks: the published script's auxiliary segmenter, trained on patients, "
+    "is not distributed; its pixel-wise cross-entropy is left out, too, unless one is given.",
     "Labels evolve at every 25th step of the first four fifths, not at every step of the first third.",
     "Masks are ranked by predicted IoU times agreement with the answer to their own box, not by the mean "
     "probability of a class, and join only where agreement with that answer and with clicks elsewhere is at least "
