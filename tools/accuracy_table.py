@@ -1,7 +1,7 @@
 """Writes docs/accuracy.md: the models of tools/accuracy_models.py beside their float references.
 
 Run: python tools/accuracy_table.py --models FOLDER --data DIR [--data DIR] --output docs/accuracy.md
-         [--case NAME ...] [--row "W4A4 default" ...] [--every N]
+         [--case NAME ...] [--row "W4A4 default" ...] [--every N] [--jobs N]
 
 FOLDER holds cases.json. All models of a case see the same objects and the same prompts.
 """
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import shlex
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from dfqsam_core.base.outputs import atomic_output
-from dfqsam_core.cli.bars import progress_bars
 from dfqsam_core.evaluate import EvaluationProtocol, Evaluator, Sampling
 from dfqsam_core.evaluate.metrics import points
 
@@ -62,25 +63,29 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--case", action="append", help="repeatable (default: all)")
     parser.add_argument("--row", action="append", help="repeatable (default: all)")
     parser.add_argument("--every", type=int, default=2)
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=int, help="of one process")
+    parser.add_argument("--jobs", type=int, default=1, help="rows measured side by side")
     parser.add_argument("--output", type=Path, default=Path("docs/accuracy.md"))
     return parser.parse_args()
 
 
 def measure(name: str, case: dict[str, Any], args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """The reports of one case by name of the row; the float reference against itself is the first."""
-    print(name, file=sys.stderr)
-    with progress_bars() as progress:
-        evaluator = Evaluator(
-            case["reference"],
-            args.data,
-            PROMPTS,
-            protocol=EvaluationProtocol(Sampling(every=args.every)),
-            threads=args.threads,
-            progress=progress,
-        )
-        rows = {"float": case["reference"]} | {row: case["models"][row] for row in args.row or case["models"]}
-        return {row: evaluator.compare(path, progress).report() for row, path in rows.items()}
+    rows = {"float": case["reference"]} | {row: case["models"][row] for row in args.row or case["models"]}
+    # Spawned: a fork would share the engine's threads.
+    with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn")) as pool:
+        found = {row: pool.submit(report, case["reference"], path, args) for row, path in rows.items()}
+        for row, future in found.items():
+            future.result()
+            print(f"{name}: {row}", file=sys.stderr)
+        return {row: future.result() for row, future in found.items()}
+
+
+def report(reference: str, model: str, args: argparse.Namespace) -> dict[str, Any]:
+    """What `dfqsam verify` says of one model."""
+    protocol = EvaluationProtocol(Sampling(every=args.every))
+    evaluator = Evaluator(reference, args.data, PROMPTS, protocol=protocol, threads=args.threads)
+    return evaluator.compare(model).report()
 
 
 def document(results: dict[str, dict[str, dict[str, Any]]], command: str) -> str:
