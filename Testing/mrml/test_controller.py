@@ -21,7 +21,7 @@ from dfqsam_core.volume import (
 from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.controller import Controller
 from dfqsam_scene.prompting.segment_writer import SegmentWriter
-from Testing.support.finished import PATIENCE_SECONDS, settle
+from Testing.support.finished import PATIENCE_SECONDS, settle, wait_for
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.prompts import ANYWHERE
 from Testing.support.segmentations import covered_slices, voxels_of, whole
@@ -41,6 +41,18 @@ class GatedPredictor(GreyPredictor):
     def predict(self, *args, **kwargs):
         self.begun.set()
         assert self.gate.wait(PATIENCE_SECONDS)
+        return super().predict(*args, **kwargs)
+
+
+class CountedPredictor(GreyPredictor):
+    """Predicts as often as it is let."""
+
+    def __init__(self):
+        super().__init__()
+        self.turns = threading.Semaphore(0)
+
+    def predict(self, *args, **kwargs):
+        assert self.turns.acquire(timeout=PATIENCE_SECONDS)
         return super().predict(*args, **kwargs)
 
 
@@ -306,6 +318,46 @@ def test_a_cancelled_propagation_changes_nothing(controller, worker, predictor, 
     controller.deliver()
     np.testing.assert_array_equal(whole(segments, liver), before)
     assert not controller.is_busy
+
+
+@pytest.mark.parametrize("work", ["propagation", "3D box"])
+def test_what_a_click_gives_is_shown_before_the_work_on_many_slices_that_it_waits_for(
+    a_volume_node, segments, worker, liver, spleen, work
+):
+    predictor, shown = CountedPredictor(), []
+
+    class Layer:
+        show = staticmethod(shown.append)
+
+    controller = Controller(SegmentWriter(a_session(a_volume_node, predictor), segments), worker, preview_layer=Layer())
+    predictor.turns.release()
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    boxes = tuple(BoxPrompt((2, 2, k), (11, 9, k)) for k in range(9))
+    if work == "propagation":
+        controller.propagate(liver, "K", 0, 8, ANYWHERE)
+    else:
+        controller.prompt_boxes(liver, boxes, frozenset())
+    click = PointPrompt((7, 5, 8))
+    controller.add_prompt(spleen, click)
+    # One slice of the work at most, and the click.
+    predictor.turns.release(2)
+
+    def is_shown():
+        controller.deliver()
+        return any(preview is not None and preview.segment_id == spleen for preview in shown)
+
+    wait_for(is_shown)
+    assert shown[-1].prompts == (click,)
+    assert covered_slices(segments, spleen) == []
+    assert controller.is_busy
+    predictor.turns.release(100)
+    settle(worker, controller.deliver)
+    assert shown[-1] is None
+    assert covered_slices(segments, spleen) == [8]
+    assert controller.session.prediction(2, SliceKey("K", 8)) is not None
+    act(controller, worker, controller.undo)
+    assert covered_slices(segments, spleen) == []
+    assert len(covered_slices(segments, liver)) > 1, "the click came after it"
 
 
 @pytest.mark.parametrize("loss", ["segment", "segmentation", "volume", "scene"])

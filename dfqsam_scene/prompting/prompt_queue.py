@@ -20,7 +20,7 @@ from ..jobs.failure import sentence
 from ..jobs.worker import Job, Worker
 from ..jobs.writing import Writing
 from ..nodes.preview import Preview, PreviewLayer
-from .predictions import SliceTask, nearest_first, predict_slices, timed_prediction
+from .predictions import SliceTask, answering, nearest_first, predict_slices, timed_prediction
 from .prompt_requests import Place, Prompts, Request, with_requests
 from .segment_writer import SegmentWriter
 
@@ -48,6 +48,8 @@ class PromptQueue:
         self._requests: deque[Request] = deque()
         # Prompts that are worked on, of the request in hand.
         self._coming: dict[Place, Prompts] = {}
+        # What is asked for during work on many slices, to be shown before that ends.
+        self._asked: deque[SliceTask] = deque()
         self._topic: Hashable = None
         self._looked_at: SliceKey | None = None
         self._job: Job | None = None
@@ -126,7 +128,17 @@ class PromptQueue:
         self._requests.append(request)
         self._advance()
         if self._requests:
+            self._show_soon(request)
             self._tell()
+
+    def _show_soon(self, request: Request) -> None:
+        """Have what a waiting request on one slice will give predicted by the work that it waits for."""
+        if self._job is None or len(request.changes) > 1:
+            return
+        (place,) = request.changes
+        prompts = self.all_prompts().get(place, ())
+        if can_predict(prompts):
+            self._asked.append(SliceTask(place, prompts, self._low_res_mask(place)))
 
     def _advance(self) -> None:
         """Begin the next request; only one at a time, so that each starts from what the one before it left."""
@@ -222,6 +234,8 @@ class PromptQueue:
             self._end_job()
             self._go_on(partial(done, result))
 
+        self._asked = deque()
+        work = partial(answering, self.session.slices, self._asked, work)
         self._job = self._worker.submit(Job(work, ended, self._failed, self._progressed))
 
     def _go_on(self, action: Callable[[], None]) -> None:
