@@ -214,6 +214,11 @@ def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], outlines
         counted = f"{len(prompts)} prompts" if points == len(prompts) else f"prompts of {points} points"
         raise PromptError(f"{where} has {counted}; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
     if outlines > 1:
-        raise PromptError(f"{where} has more than one box or lasso. Keep one, or make two segments.")
+        raise PromptError(
+            f"{where} has more than one box or lasso; a 3D box (ROI) is a box on each slice that it covers. Keep one on "
+            "a slice, or make two segments."
+        )
     if not can_predict(prompts):
-        raise PromptError(f"{where} has negative points only. Add a positive point or a box.")
+        raise PromptError(
+            f"{where} has negative points only. Add something positive: a point, a scribble, a lasso or a box."
+        )
