@@ -40,8 +40,8 @@ axis, a tenth short of both its ends, wavering by up to half of the way to the b
 points alone. Lasso: the smoothed outline of the label, wavering, a twentieth or a tenth of the root of its area outside
 of it; "its pixels": what it goes round, without a model. Loose box: around that lasso. 3D box: a ROI tight around the
 whole object, as it prompts this slice. A second prompt goes into the largest region that the first answer got wrong: a
-random pixel of it, or a scribble through it. First prompts are the same for every model; second ones follow each model's
-own answer.
+random pixel of it, or a scribble through it. First prompts are the same for every model; second ones follow the answer
+of each.
 
 How a stroke is drawn into the mask prompt was chosen by Dice on subsets of these same slices, with an earlier embedded
 model: the gains of scribble and lasso are not held out.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -213,6 +215,30 @@ def test_a_click_while_a_3d_box_is_worked_on_follows_it(workspace, worker, image
     workspace.controller.undo()
     settle(worker, workspace.controller.deliver)
     assert workspace.prompts_on(K4) == (BoxPrompt((0, 0, 4), (13, 11, 4)),)
+
+
+PROGRAM = """
+import sys
+from dfqsam_core.volume import LassoPrompt, ScribblePrompt, SliceKey, VolumeSession, read_volume
+from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.prompting.workspace_loader import WorkspaceLoader
+from Testing.support.grey_predictor import MODEL, GreyPredictor
+
+worker = Worker()
+WorkspaceLoader(worker, lambda: None)
+session = VolumeSession(read_volume(sys.argv[1]), MODEL, predictor=GreyPredictor())
+session.add_segment(1, "liver")
+before = {name.split(".")[0] for name in sys.modules}
+session.add_prompt(1, ScribblePrompt(((4, 5, 4), (7, 4, 4))))
+session.add_prompt(1, LassoPrompt(((2, 1, 4), (12, 1, 4), (12, 9, 4))))
+print(sorted({name.split(".")[0] for name in sys.modules} - before))
+worker.close()
+"""
+
+
+def test_the_first_stroke_imports_no_package_that_an_opened_panel_has_not(phantom_file):
+    command = [sys.executable, "-c", PROGRAM, str(phantom_file)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
 class Waiting(GreyPredictor):

@@ -215,10 +215,8 @@ def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], outlines
         raise PromptError(f"{where} has {counted}; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
     if outlines > 1:
         raise PromptError(
-            f"{where} has more than one box or lasso; a 3D box (ROI) is a box on each slice that it covers. Keep one on "
-            "a slice, or make two segments."
+            f"{where} has more than one box or lasso; a 3D box (ROI) is a box on each slice that it covers. "
+            "Keep one on a slice, or make two segments."
         )
     if not can_predict(prompts):
-        raise PromptError(
-            f"{where} has negative points only. Add something positive: a point, a scribble, a lasso or a box."
-        )
+        raise PromptError(f"{where} has negative points only. Add a box, or a positive point, scribble or lasso.")
