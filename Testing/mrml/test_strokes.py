@@ -179,6 +179,70 @@ def test_after_save_close_and_load_strokes_and_boxes_are_there_and_no_node_of_th
     np.testing.assert_array_equal(voxels(again), before)
 
 
+def roi_places(world):
+    """Where the centre of each ROI lies, in world mm, and its size."""
+    kind = "vtkMRMLMarkupsROINode"
+    nodes = [world.scene.GetNthNodeByClass(n, kind) for n in range(world.scene.GetNumberOfNodesByClass(kind))]
+    return [np.round([*node.GetCenterWorld(), *node.GetSize()], 6).tolist() for node in nodes]
+
+
+def deepen(world, depth_mm):
+    """Let go of a handle of the only ROI."""
+    (handle,) = world.scene.GetNodesByClass("vtkMRMLMarkupsROINode")
+    handle.SetSize(*handle.GetSize()[:2], depth_mm)
+    handle.InvokeEvent(handle.PointEndInteractionEvent)
+
+
+def test_handles_of_a_3d_box_are_back_after_undo_redo_a_cancel_and_the_removal_of_one_box(
+    workspace, worker, image, world
+):
+    def do(action):
+        action()
+        settle(worker, workspace.controller.deliver)
+        return roi_places(world)
+
+    draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
+    (first,) = roi_places(world)
+    (second,) = do(lambda: deepen(world, 18.0))
+    assert second != first
+    assert do(workspace.controller.undo) == [first]
+    assert do(workspace.controller.redo) == [second]
+    deepen(world, 30.0)
+    assert do(workspace.controller.cancel) == [second]
+    box = workspace.prompts_on(K4)[0]
+    assert do(lambda: workspace.controller.remove_prompt(workspace.segment_id, box)) == []
+    assert do(workspace.controller.undo) == [second]
+    # They can be used as before.
+    count = len(workspace.prompts())
+    do(lambda: deepen(world, 6.0))
+    assert 0 < len(workspace.prompts()) < count
+
+
+def test_handles_of_a_3d_box_are_back_after_save_close_and_load_and_give_the_same_boxes(
+    workspace, worker, image, world, tmp_path
+):
+    draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
+    before = list(workspace.prompts().values())
+    again = open_workspace(*save_and_reload(world, workspace.segments, tmp_path / "scene"), worker)
+    (place,) = roi_places(world)
+    np.testing.assert_allclose(place[:3], world_of(image, (6.5, 5.5, 4)), atol=1e-3)
+    deepen(world, 0.1)
+    settle(worker, again.controller.deliver)
+    assert list(again.prompts()) == [(again.segment_id, K4)]
+    again.controller.undo()
+    settle(worker, again.controller.deliver)
+    assert list(again.prompts().values()) == before
+
+
+def test_handles_that_were_deleted_in_the_scene_stay_away_and_their_boxes_stay(workspace, worker, image, world):
+    draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
+    (handle,) = world.scene.GetNodesByClass("vtkMRMLMarkupsROINode")
+    world.scene.RemoveNode(handle)
+    draw_voxels(workspace, worker, image, "positive", [(7, 5, 4)])
+    assert roi_places(world) == []
+    assert len(workspace.prompts()) == 3
+
+
 def test_a_3d_box_needs_a_segment_and_says_so(workspace, worker, image, world):
     workspace.segment_id = None
     draw_voxels(workspace, worker, image, "roi", [(2, 2, 4), (11, 9, 4)])
@@ -192,6 +256,7 @@ def test_a_refused_write_of_a_3d_box_leaves_everything_as_it_was(workspace, work
     draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
     before, prompts = voxels(workspace), workspace.prompts()
     assert len(prompts) == 3
+    (place,) = roi_places(world)
     handle = world.scene.GetNthNodeByClass(0, "vtkMRMLMarkupsROINode")
     handle.SetSize(*handle.GetSize()[:2], 18.0)
     handle.InvokeEvent(handle.PointEndInteractionEvent)
@@ -201,7 +266,7 @@ def test_a_refused_write_of_a_3d_box_leaves_everything_as_it_was(workspace, work
     workspace.segments.node.SetAndObserveTransformNodeID(workspace.segments.volume_node.GetTransformNodeID())
     assert workspace.prompts() == prompts
     np.testing.assert_array_equal(voxels(workspace), before)
-    assert world.scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == 0
+    assert roi_places(world) == [place], "its handles, too"
 
 
 def test_a_click_while_a_3d_box_is_worked_on_follows_it(workspace, worker, image):
