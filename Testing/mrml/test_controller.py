@@ -13,7 +13,9 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import (
     BoxPrompt,
+    LassoPrompt,
     PointPrompt,
+    ScribblePrompt,
     SliceKey,
     VolumeSession,
     propagate,
@@ -252,6 +254,37 @@ def test_propagation_is_one_undo_step_and_says_where_it_stopped(controller, work
     act(controller, worker, lambda: controller.propagate(liver, "K", 7, 8))
     assert controller.is_error
     assert "no prompts on the slices 7 to 8" in controller.message
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        PointPrompt((2, 2, 5), positive=False),
+        ScribblePrompt(((2, 2, 5), (4, 2, 5)), positive=False),
+        LassoPrompt(((1, 1, 5), (4, 1, 5), (1, 4, 5)), positive=False),
+    ],
+    ids=["point", "scribble", "lasso"],
+)
+def test_refining_corrects_a_propagated_mask_with_what_is_outside_of_it_as_the_core_does(
+    controller, worker, segments, liver, a_volume_node, prompt
+):
+    act(
+        controller,
+        worker,
+        lambda: controller.add_prompt(liver, INSIDE),
+        lambda: controller.propagate(liver, "K", 2, 6, ANYWHERE),
+    )
+    controller.refine = True
+    act(controller, worker, lambda: controller.add_prompt(liver, prompt))
+    headless = a_session(a_volume_node, GreyPredictor())
+    headless.add_segment(1, "liver")
+    headless.add_prompt(1, INSIDE)
+    propagate(headless, 1, "K", 2, 6, ANYWHERE)
+    headless.add_prompt(1, prompt, refine=True)
+    assert headless.mask(1, prompt.slice).any()
+    np.testing.assert_array_equal(whole(segments, liver), headless.labels_kji == 1)
+    act(controller, worker, lambda: controller.clear_slice(liver, prompt.slice))
+    assert not segments.read(liver, prompt.slice).any()
 
 
 def test_writing_many_slices_pauses_after_each_turn_and_ends_where_writing_at_once_ends(

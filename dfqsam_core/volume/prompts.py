@@ -197,9 +197,12 @@ def without_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt,
     return prompts[:place] + prompts[place + 1 :]
 
 
-def can_predict(prompts: tuple[Prompt, ...]) -> bool:
-    """Whether prompts of one slice say where the segment is: a box or something positive among them."""
-    return any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts)
+def can_predict(prompts: tuple[Prompt, ...], has_mask: bool = False) -> bool:
+    """Whether prompts of one slice say where the segment is: a box or something positive among them.
+
+    has_mask: there is a mask that they correct; then any will do.
+    """
+    return bool(has_mask and prompts) or any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts)
 
 
 def _place(prompt: Prompt) -> object:

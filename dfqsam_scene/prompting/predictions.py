@@ -48,7 +48,7 @@ def predict_slices(
     for task in tasks:
         segment_id, key = task.place
         report(progress, "predict", len(found), len(tasks), f"slice {key.axis} {key.index}", first)
-        is_asked = can_predict(task.prompts)
+        is_asked = can_predict(task.prompts, has_mask=task.low_res_mask is not None)
         found[task.place] = slices.predict(key, task.prompts, task.low_res_mask) if is_asked else None
         first = first or Preview(segment_id, key, task.prompts, found[task.place])
     return found
@@ -80,9 +80,9 @@ def answering(
 
 
 def timed_prediction(
-    slices: SlicePredictor, key: SliceKey, prompts: Prompts, low_res_mask: np.ndarray | None, _: ProgressCallback
+    slices: SlicePredictor, task: SliceTask, _: ProgressCallback
 ) -> tuple[SlicePrediction, float, bool]:
     """A prediction, how many seconds it took, and whether the slice was encoded for it."""
     started, encodings = time.perf_counter(), slices.encodings
-    prediction = slices.predict(key, prompts, low_res_mask)
+    prediction = slices.predict(task.place[1], task.prompts, task.low_res_mask)
     return prediction, time.perf_counter() - started, slices.encodings > encodings

@@ -136,9 +136,9 @@ class PromptQueue:
         if self._job is None or len(request.changes) > 1:
             return
         (place,) = request.changes
-        prompts = self.all_prompts().get(place, ())
-        if can_predict(prompts):
-            self._asked.append(SliceTask(place, prompts, self._low_res_mask(place)))
+        task = SliceTask(place, self.all_prompts().get(place, ()), self._low_res_mask(place))
+        if can_predict(task.prompts, has_mask=task.low_res_mask is not None):
+            self._asked.append(task)
 
     def _advance(self) -> None:
         """Begin the next request; only one at a time, so that each starts from what the one before it left."""
@@ -152,14 +152,13 @@ class PromptQueue:
         ((place, change),) = request.changes.items()
         if self.preview is not None and self._preview_of(*place) is None:
             self.accept_preview()
-        prompts = change(self.prompts(*place))
-        if not can_predict(prompts):
-            self._take(place, prompts, None)
-            return
         low_res = self._low_res_mask(place)
-        work = partial(timed_prediction, self.session.slices, place[1], prompts, low_res)
-        self._coming, self._topic = {place: prompts}, request.topic
-        self._start(work, partial(self._measured, place, prompts))
+        task = SliceTask(place, change(self.prompts(*place)), low_res)
+        if not can_predict(task.prompts, has_mask=low_res is not None):
+            self._take(place, task.prompts, None)
+            return
+        self._coming, self._topic = {place: task.prompts}, request.topic
+        self._start(partial(timed_prediction, self.session.slices, task), partial(self._measured, place, task.prompts))
 
     def _begin_many(self, request: Request) -> None:
         self.accept_preview()
