@@ -234,6 +234,25 @@ def test_handles_of_a_3d_box_are_back_after_save_close_and_load_and_give_the_sam
     assert list(again.prompts().values()) == before
 
 
+@pytest.mark.parametrize(("size", "centre"), [((0.001,) * 3, None), ((0,) * 3, None), ((9,) * 3, (900, 900, 900))])
+def test_handles_that_were_pulled_until_nothing_is_covered_go_back_to_their_boxes(
+    workspace, worker, image, world, size, centre
+):
+    draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
+    before, prompts = roi_places(world), workspace.prompts()
+    (handle,) = world.scene.GetNodesByClass("vtkMRMLMarkupsROINode")
+    handle.SetSize(*size)
+    # Beside the centre of each voxel.
+    handle.SetCenterWorld(centre or np.add(handle.GetCenterWorld(), (0.05, 0.05, 0.05)).tolist())
+    handle.InvokeEvent(handle.PointEndInteractionEvent)
+    settle(worker, workspace.controller.deliver)
+    assert workspace.controller.is_error
+    assert (roi_places(world), workspace.prompts()) == (before, prompts)
+    deepen(world, 18.0)
+    settle(worker, workspace.controller.deliver)
+    assert len(workspace.prompts()) == 7
+
+
 def test_handles_that_were_deleted_in_the_scene_stay_away_and_their_boxes_stay(workspace, worker, image, world):
     draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
     (handle,) = world.scene.GetNodesByClass("vtkMRMLMarkupsROINode")

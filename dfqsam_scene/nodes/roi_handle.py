@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 import vtk
 
+from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, VolumeGeometry, roi_boxes
 from dfqsam_core.volume.geometry import axis_index
 from dfqsam_core.volume.prompts import Prompt
@@ -48,13 +49,18 @@ class RoiHandle:
         return self.boxes()
 
     def boxes(self) -> tuple[BoxPrompt, ...]:
-        """The boxes that it covers now, one a slice; raises PromptError where it covers no voxel."""
+        """The boxes that it covers now, one a slice; where it covers no voxel, it goes back and raises PromptError."""
         assert self.pose is not None
         to_node = np.reshape(self._node.GetObjectToNodeMatrix().GetData(), (4, 4))
         size_mm = np.array(self._node.GetSize())
         pose = RoiPose(to_node, size_mm, self.pose.axis, self.pose.segment_id, given=self.pose.given)
         half_axes = to_node[:3, :3] * (size_mm / 2)
-        self.pose = pose.giving(roi_boxes(self._geometry, to_node[:3, 3], half_axes, "RAS", pose.axis))
+        try:
+            found = roi_boxes(self._geometry, to_node[:3, 3], half_axes, "RAS", pose.axis)
+        except PromptError:
+            self._put(self.pose)
+            raise
+        self.pose = pose.giving(found)
         self._known.append(self.pose)
         return self.pose.boxes
 
@@ -115,10 +121,13 @@ class RoiHandle:
         display.SetViewNodeIDs([view.GetID() for view in slice_nodes(scene)])
         # A registration then moves it with the volume.
         node.SetAndObserveTransformNodeID(self._volume_node.GetTransformNodeID())
-        to_node = vtk.vtkMatrix4x4()
-        to_node.DeepCopy(pose.to_node.ravel().tolist())
-        node.SetAndObserveObjectToNodeMatrix(to_node)
-        node.SetSize(*pose.size_mm.tolist())
+        self._put(pose)
         event = slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent
         self._tag = node.AddObserver(event, lambda *_: self._moved())
         self.pose = pose
+
+    def _put(self, pose: RoiPose) -> None:
+        to_node = vtk.vtkMatrix4x4()
+        to_node.DeepCopy(pose.to_node.ravel().tolist())
+        self._node.SetAndObserveObjectToNodeMatrix(to_node)
+        self._node.SetSize(*pose.size_mm.tolist())
