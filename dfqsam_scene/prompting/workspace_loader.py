@@ -148,7 +148,9 @@ class WorkspaceLoader:
         if before is not None and before.is_open and not is_new_model:
             before.change_window(window)
             return
-        prompts = before.controller.all_prompts() if before is not None and before.is_open else None
+        is_continued = before is not None and before.is_open
+        waiting = before.controller.take_requests() if before is not None and is_continued else ()
+        prompts = before.controller.all_prompts() if before is not None and is_continued else None
         segment_id = None if before is None else before.segment_id
         nodes = choice.volume_node, choice.segmentation_node
         try:
@@ -163,6 +165,8 @@ class WorkspaceLoader:
         if before is not None:
             # It said that another panel prompts now; that is this one.
             before.notice = ""
+        for request in waiting:
+            self.workspace.controller.ask(request)
         self._changed()
 
     def refuse(self, error: BaseException) -> None:
