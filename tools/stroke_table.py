@@ -3,7 +3,8 @@
 Run: python tools/stroke_table.py --model NAME=FILE [--model NAME=FILE] --data DIR [--data DIR] [--every N]
 
 Objects as tools/volume_tables.py picks them, every N-th slice across K, there the largest component of at least 60
-pixels. Strokes are simulated from the label (tools/simulated_strokes.py). Every model sees the same prompts.
+pixels. Strokes are simulated from the label (tools/simulated_strokes.py). Every model sees the same first prompts; a
+second one goes into what its own first answer got wrong, so it differs from model to model.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ axis, a tenth short of both its ends, wavering by up to half of the way to the b
 points alone. Lasso: the smoothed outline of the label, wavering, a twentieth or a tenth of the root of its area outside
 of it; "its pixels": what it goes round, without a model. Loose box: around that lasso. 3D box: a ROI tight around the
 whole object, as it prompts this slice. A second prompt goes into the largest region that the first answer got wrong: a
-random pixel of it, or a scribble through it.
+random pixel of it, or a scribble through it. First prompts are the same for every model; second ones follow the answer
+of each.
+
+How a stroke is drawn into the mask prompt was chosen by Dice on subsets of these same slices, with an earlier embedded
+model: the gains of scribble and lasso are not held out.
 
 A 3D box does not fit the slices where the object is small: boxes on a few slices and propagation between them
 ([propagation.md](propagation.md)) take longer and give more.

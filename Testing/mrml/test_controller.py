@@ -13,7 +13,9 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import (
     BoxPrompt,
+    LassoPrompt,
     PointPrompt,
+    ScribblePrompt,
     SliceKey,
     VolumeSession,
     propagate,
@@ -21,7 +23,7 @@ from dfqsam_core.volume import (
 from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.controller import Controller
 from dfqsam_scene.prompting.segment_writer import SegmentWriter
-from Testing.support.finished import PATIENCE_SECONDS, settle
+from Testing.support.finished import PATIENCE_SECONDS, settle, wait_for
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.prompts import ANYWHERE
 from Testing.support.segmentations import covered_slices, voxels_of, whole
@@ -41,6 +43,18 @@ class GatedPredictor(GreyPredictor):
     def predict(self, *args, **kwargs):
         self.begun.set()
         assert self.gate.wait(PATIENCE_SECONDS)
+        return super().predict(*args, **kwargs)
+
+
+class CountedPredictor(GreyPredictor):
+    """Predicts as often as it is let."""
+
+    def __init__(self):
+        super().__init__()
+        self.turns = threading.Semaphore(0)
+
+    def predict(self, *args, **kwargs):
+        assert self.turns.acquire(timeout=PATIENCE_SECONDS)
         return super().predict(*args, **kwargs)
 
 
@@ -242,6 +256,37 @@ def test_propagation_is_one_undo_step_and_says_where_it_stopped(controller, work
     assert "no prompts on the slices 7 to 8" in controller.message
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        PointPrompt((2, 2, 5), positive=False),
+        ScribblePrompt(((2, 2, 5), (4, 2, 5)), positive=False),
+        LassoPrompt(((1, 1, 5), (4, 1, 5), (1, 4, 5)), positive=False),
+    ],
+    ids=["point", "scribble", "lasso"],
+)
+def test_refining_corrects_a_propagated_mask_with_what_is_outside_of_it_as_the_core_does(
+    controller, worker, segments, liver, a_volume_node, prompt
+):
+    act(
+        controller,
+        worker,
+        lambda: controller.add_prompt(liver, INSIDE),
+        lambda: controller.propagate(liver, "K", 2, 6, ANYWHERE),
+    )
+    controller.refine = True
+    act(controller, worker, lambda: controller.add_prompt(liver, prompt))
+    headless = a_session(a_volume_node, GreyPredictor())
+    headless.add_segment(1, "liver")
+    headless.add_prompt(1, INSIDE)
+    propagate(headless, 1, "K", 2, 6, ANYWHERE)
+    headless.add_prompt(1, prompt, refine=True)
+    assert headless.mask(1, prompt.slice).any()
+    np.testing.assert_array_equal(whole(segments, liver), headless.labels_kji == 1)
+    act(controller, worker, lambda: controller.clear_slice(liver, prompt.slice))
+    assert not segments.read(liver, prompt.slice).any()
+
+
 def test_writing_many_slices_pauses_after_each_turn_and_ends_where_writing_at_once_ends(
     controller, worker, segments, liver, spleen, monkeypatch
 ):
@@ -306,6 +351,46 @@ def test_a_cancelled_propagation_changes_nothing(controller, worker, predictor, 
     controller.deliver()
     np.testing.assert_array_equal(whole(segments, liver), before)
     assert not controller.is_busy
+
+
+@pytest.mark.parametrize("work", ["propagation", "3D box"])
+def test_what_a_click_gives_is_shown_before_the_work_on_many_slices_that_it_waits_for(
+    a_volume_node, segments, worker, liver, spleen, work
+):
+    predictor, shown = CountedPredictor(), []
+
+    class Layer:
+        show = staticmethod(shown.append)
+
+    controller = Controller(SegmentWriter(a_session(a_volume_node, predictor), segments), worker, preview_layer=Layer())
+    predictor.turns.release()
+    act(controller, worker, lambda: controller.add_prompt(liver, INSIDE))
+    boxes = tuple(BoxPrompt((2, 2, k), (11, 9, k)) for k in range(9))
+    if work == "propagation":
+        controller.propagate(liver, "K", 0, 8, ANYWHERE)
+    else:
+        controller.prompt_boxes(liver, boxes, frozenset())
+    click = PointPrompt((7, 5, 8))
+    controller.add_prompt(spleen, click)
+    # One slice of the work at most, and the click.
+    predictor.turns.release(2)
+
+    def is_shown():
+        controller.deliver()
+        return any(preview is not None and preview.segment_id == spleen for preview in shown)
+
+    wait_for(is_shown)
+    assert shown[-1].prompts == (click,)
+    assert covered_slices(segments, spleen) == []
+    assert controller.is_busy
+    predictor.turns.release(100)
+    settle(worker, controller.deliver)
+    assert shown[-1] is None
+    assert covered_slices(segments, spleen) == [8]
+    assert controller.session.prediction(2, SliceKey("K", 8)) is not None
+    act(controller, worker, controller.undo)
+    assert covered_slices(segments, spleen) == []
+    assert len(covered_slices(segments, liver)) > 1, "the click came after it"
 
 
 @pytest.mark.parametrize("loss", ["segment", "segmentation", "volume", "scene"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -177,6 +179,89 @@ def test_after_save_close_and_load_strokes_and_boxes_are_there_and_no_node_of_th
     np.testing.assert_array_equal(voxels(again), before)
 
 
+def roi_places(world):
+    """Where the centre of each ROI lies, in world mm, and its size."""
+    kind = "vtkMRMLMarkupsROINode"
+    nodes = [world.scene.GetNthNodeByClass(n, kind) for n in range(world.scene.GetNumberOfNodesByClass(kind))]
+    return [np.round([*node.GetCenterWorld(), *node.GetSize()], 6).tolist() for node in nodes]
+
+
+def deepen(world, depth_mm):
+    """Let go of a handle of the only ROI."""
+    (handle,) = world.scene.GetNodesByClass("vtkMRMLMarkupsROINode")
+    handle.SetSize(*handle.GetSize()[:2], depth_mm)
+    handle.InvokeEvent(handle.PointEndInteractionEvent)
+
+
+def test_handles_of_a_3d_box_are_back_after_undo_redo_a_cancel_and_the_removal_of_one_box(
+    workspace, worker, image, world
+):
+    def do(action):
+        action()
+        settle(worker, workspace.controller.deliver)
+        return roi_places(world)
+
+    draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
+    (first,) = roi_places(world)
+    (second,) = do(lambda: deepen(world, 18.0))
+    assert second != first
+    assert do(workspace.controller.undo) == [first]
+    assert do(workspace.controller.redo) == [second]
+    deepen(world, 30.0)
+    assert do(workspace.controller.cancel) == [second]
+    box = workspace.prompts_on(K4)[0]
+    assert do(lambda: workspace.controller.remove_prompt(workspace.segment_id, box)) == []
+    assert do(workspace.controller.undo) == [second]
+    # They can be used as before.
+    count = len(workspace.prompts())
+    do(lambda: deepen(world, 6.0))
+    assert 0 < len(workspace.prompts()) < count
+
+
+def test_handles_of_a_3d_box_are_back_after_save_close_and_load_and_give_the_same_boxes(
+    workspace, worker, image, world, tmp_path
+):
+    draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
+    before = list(workspace.prompts().values())
+    again = open_workspace(*save_and_reload(world, workspace.segments, tmp_path / "scene"), worker)
+    (place,) = roi_places(world)
+    np.testing.assert_allclose(place[:3], world_of(image, (6.5, 5.5, 4)), atol=1e-3)
+    deepen(world, 0.1)
+    settle(worker, again.controller.deliver)
+    assert list(again.prompts()) == [(again.segment_id, K4)]
+    again.controller.undo()
+    settle(worker, again.controller.deliver)
+    assert list(again.prompts().values()) == before
+
+
+@pytest.mark.parametrize(("size", "centre"), [((0.001,) * 3, None), ((0,) * 3, None), ((9,) * 3, (900, 900, 900))])
+def test_handles_that_were_pulled_until_nothing_is_covered_go_back_to_their_boxes(
+    workspace, worker, image, world, size, centre
+):
+    draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
+    before, prompts = roi_places(world), workspace.prompts()
+    (handle,) = world.scene.GetNodesByClass("vtkMRMLMarkupsROINode")
+    handle.SetSize(*size)
+    # Beside the centre of each voxel.
+    handle.SetCenterWorld(centre or np.add(handle.GetCenterWorld(), (0.05, 0.05, 0.05)).tolist())
+    handle.InvokeEvent(handle.PointEndInteractionEvent)
+    settle(worker, workspace.controller.deliver)
+    assert workspace.controller.is_error
+    assert (roi_places(world), workspace.prompts()) == (before, prompts)
+    deepen(world, 18.0)
+    settle(worker, workspace.controller.deliver)
+    assert len(workspace.prompts()) == 7
+
+
+def test_handles_that_were_deleted_in_the_scene_stay_away_and_their_boxes_stay(workspace, worker, image, world):
+    draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
+    (handle,) = world.scene.GetNodesByClass("vtkMRMLMarkupsROINode")
+    world.scene.RemoveNode(handle)
+    draw_voxels(workspace, worker, image, "positive", [(7, 5, 4)])
+    assert roi_places(world) == []
+    assert len(workspace.prompts()) == 3
+
+
 def test_a_3d_box_needs_a_segment_and_says_so(workspace, worker, image, world):
     workspace.segment_id = None
     draw_voxels(workspace, worker, image, "roi", [(2, 2, 4), (11, 9, 4)])
@@ -190,6 +275,7 @@ def test_a_refused_write_of_a_3d_box_leaves_everything_as_it_was(workspace, work
     draw_voxels(workspace, worker, image, "roi", [(0, 0, 4), (13, 11, 4)])
     before, prompts = voxels(workspace), workspace.prompts()
     assert len(prompts) == 3
+    (place,) = roi_places(world)
     handle = world.scene.GetNthNodeByClass(0, "vtkMRMLMarkupsROINode")
     handle.SetSize(*handle.GetSize()[:2], 18.0)
     handle.InvokeEvent(handle.PointEndInteractionEvent)
@@ -199,7 +285,7 @@ def test_a_refused_write_of_a_3d_box_leaves_everything_as_it_was(workspace, work
     workspace.segments.node.SetAndObserveTransformNodeID(workspace.segments.volume_node.GetTransformNodeID())
     assert workspace.prompts() == prompts
     np.testing.assert_array_equal(voxels(workspace), before)
-    assert world.scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == 0
+    assert roi_places(world) == [place], "its handles, too"
 
 
 def test_a_click_while_a_3d_box_is_worked_on_follows_it(workspace, worker, image):
@@ -213,6 +299,30 @@ def test_a_click_while_a_3d_box_is_worked_on_follows_it(workspace, worker, image
     workspace.controller.undo()
     settle(worker, workspace.controller.deliver)
     assert workspace.prompts_on(K4) == (BoxPrompt((0, 0, 4), (13, 11, 4)),)
+
+
+PROGRAM = """
+import sys
+from dfqsam_core.volume import LassoPrompt, ScribblePrompt, SliceKey, VolumeSession, read_volume
+from dfqsam_scene.jobs.worker import Worker
+from dfqsam_scene.prompting.workspace_loader import WorkspaceLoader
+from Testing.support.grey_predictor import MODEL, GreyPredictor
+
+worker = Worker()
+WorkspaceLoader(worker, lambda: None)
+session = VolumeSession(read_volume(sys.argv[1]), MODEL, predictor=GreyPredictor())
+session.add_segment(1, "liver")
+before = {name.split(".")[0] for name in sys.modules}
+session.add_prompt(1, ScribblePrompt(((4, 5, 4), (7, 4, 4))))
+session.add_prompt(1, LassoPrompt(((2, 1, 4), (12, 1, 4), (12, 9, 4))))
+print(sorted({name.split(".")[0] for name in sys.modules} - before))
+worker.close()
+"""
+
+
+def test_the_first_stroke_imports_no_package_that_an_opened_panel_has_not(phantom_file):
+    command = [sys.executable, "-c", PROGRAM, str(phantom_file)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
 class Waiting(GreyPredictor):

@@ -10,6 +10,8 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel
 
 from dfqsam_core import load_model
 from dfqsam_core.volume import BoxPrompt, LassoPrompt, ScribblePrompt, SliceKey, VolumeSession
+from dfqsam_scene.nodes.slice_views import show_slice
+from dfqsam_scene.nodes.volume_node import world_from_ijk
 
 K4 = SliceKey("K", 4)
 LINE = [(4, 5, 4), (7, 4, 4), (10, 5, 4)]
@@ -90,3 +92,43 @@ def test_a_3d_box_puts_its_tool_down_and_is_one_undo(person, model_files):
     person.press("undoButton")
     assert (rows(person), drawn(person).any()) == ([], False)
     assert not person.ui.undoButton.isEnabled()
+
+
+def test_a_stroke_that_is_drawn_while_another_model_is_loaded_is_predicted_by_that_model(person, model_files):
+    person.press("scribbleButton")
+    person.panel.room.choose(model_path=model_files[1])
+    person.widget.onTick()
+    assert person.panel.room.loader.is_loading
+    person.stroke(*LINE)
+    (prompt,) = person.workspace.prompts_on(K4)
+    assert isinstance(prompt, ScribblePrompt)
+    expected = headless(person, model_files[1])
+    assert expected.any()
+    np.testing.assert_array_equal(drawn(person), expected)
+    person.press("undoButton")
+    assert (rows(person), drawn(person).any()) == ([], False)
+
+
+@pytest.mark.parametrize("role", ["scribble", "lasso", "box"])
+@pytest.mark.parametrize("change", ["volume", "segment"])
+def test_a_drag_during_which_the_volume_or_the_segment_changes_places_nothing(
+    person, world, phantom_file, role, change
+):
+    person.press("addSegmentButton", "addSegmentButton", f"{role}Button")
+    layout, places = person.views.layout, world_from_ijk(person.panel.room.choice.volume_node, RING).tolist()
+    layout.press("Red", places[0])
+    for place in places[1:]:
+        layout.move("Red", place)
+    if change == "volume":
+        person.ui.volumeSelector.setCurrentNode(world.read_volume(phantom_file, "other"))
+    else:
+        person.key("next segment")
+    person.wait()
+    layout.release("Red", places[-1])
+    person.click(RING[-1])
+    assert rows(person) == []
+    assert not person.panel.room.state().is_error
+    if role != "box":
+        show_slice(person.panel.room.choice.volume_node, K4)
+        person.stroke(*RING)
+        assert len(rows(person)) == 1

@@ -75,6 +75,7 @@ def play(stage: Stage, models: list[Path]) -> dict[str, Any]:
     act.windows()
     stage.choose_model(models[1])
     act.previews()
+    act.strokes_and_a_3d_box()
     return {**_end(stage.room), "stops": act.stops}
 
 
@@ -167,6 +168,28 @@ class _Act:
         self.do("clear slice")
         self.do("undo")
 
+    def strokes_and_a_3d_box(self) -> None:
+        """Scribbles and lassos inside and outside, mixed with a point and taken back; then a box on many slices."""
+        self.look(K, 2)
+        self.do("scribble")
+        self.stroke((4, 5, 2), (7, 4, 2), (10, 5, 2))
+        self.do("scribble_out")
+        self.stroke((1, 1, 2), (3, 1, 2))
+        self.do("lasso")
+        self.stroke((2, 1, 2), (12, 1, 2), (12, 9, 2), (2, 9, 2))
+        self.do("positive")
+        self.click(K, (7, 5, 2))
+        self.do("lasso_out")
+        self.stroke((9, 6, 2), (12, 6, 2), (12, 9, 2))
+        for verb in ("undo", "undo", "undo", "redo", "redo"):
+            self.do(verb)
+        self.look(K, 7)
+        self.do("roi")
+        self.click(K, (1, 1, 7), (12, 10, 7))
+        assert self.stage.room.tool == "", "the mouse has its handles"
+        for verb in ("undo", "redo"):
+            self.do(verb)
+
     def do(self, verb: str, *arguments: Any) -> None:
         """Ask for a verb and wait for its end."""
         self.stage.do(verb, *arguments)
@@ -200,6 +223,19 @@ class _Act:
             assert node is not None, "no tool is down"
             node.AddControlPointWorld(world_from_ijk(room.choice.volume_node, ijk).tolist())
             self.stage.wait()
+
+    def stroke(self, *places_ijk: tuple[int, int, int]) -> None:
+        """Draw through voxels with the tool that is down, as a script does: all at once."""
+        from dfqsam_scene.nodes.volume_node import world_from_ijk
+
+        room = self.stage.room
+        node = room.place_tool.place_mode.node
+        assert node is not None, "no tool is down"
+        was_modifying = node.StartModify()
+        for ijk in places_ijk:
+            node.AddControlPointWorld(world_from_ijk(room.choice.volume_node, ijk).tolist())
+        node.EndModify(was_modifying)
+        self.stage.wait()
 
 
 def _end(room: Any) -> dict[str, Any]:

@@ -197,9 +197,12 @@ def without_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt,
     return prompts[:place] + prompts[place + 1 :]
 
 
-def can_predict(prompts: tuple[Prompt, ...]) -> bool:
-    """Whether prompts of one slice say where the segment is: a box or something positive among them."""
-    return any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts)
+def can_predict(prompts: tuple[Prompt, ...], has_mask: bool = False) -> bool:
+    """Whether prompts of one slice say where the segment is: a box or something positive among them.
+
+    has_mask: there is a mask that they correct; then any will do.
+    """
+    return bool(has_mask and prompts) or any(isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts)
 
 
 def _place(prompt: Prompt) -> object:
@@ -214,6 +217,9 @@ def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], outlines
         counted = f"{len(prompts)} prompts" if points == len(prompts) else f"prompts of {points} points"
         raise PromptError(f"{where} has {counted}; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
     if outlines > 1:
-        raise PromptError(f"{where} has more than one box or lasso. Keep one, or make two segments.")
+        raise PromptError(
+            f"{where} has more than one box or lasso; a 3D box (ROI) is a box on each slice that it covers. "
+            "Keep one on a slice, or make two segments."
+        )
     if not can_predict(prompts):
-        raise PromptError(f"{where} has negative points only. Add a positive point or a box.")
+        raise PromptError(f"{where} has negative points only. Add a box, or a positive point, scribble or lasso.")

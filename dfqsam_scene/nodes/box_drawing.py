@@ -42,8 +42,11 @@ class BoxDrawing:
         count = self._node.GetNumberOfDefinedControlPoints()
         if count == 0:
             return
-        start, here = self.presses.drag_start(), self._plane_under_mouse()
+        start, here, is_given_up = self.presses.drag_start(), self._plane_under_mouse(), self.presses.is_given_up
         self.presses.forget()
+        if is_given_up:
+            self.give_up()
+            return
         last = world_of_point(self._node, count - 1)
         if count == 1 and start is not None:
             self._finish(start, last)

@@ -33,7 +33,6 @@ class Drawings:
         self._events = events
         self._quiet = False
         self._handle = RoiHandle(volume_node, geometry, lambda: self._react(self._handle_moved))
-        self._handle_segment = ""
         self._by_role: dict[str, BoxDrawing | StrokeDrawing] = {
             "box": BoxDrawing(volume_node, geometry, nodes["box"], self._drawn),
             "roi": BoxDrawing(volume_node, geometry, nodes["roi"], self._roi_drawn),
@@ -60,10 +59,9 @@ class Drawings:
         return any(drawing.has_left_slice for drawing in self._by_role.values())
 
     def show(self, prompts: Collection[tuple[str, Prompt]]) -> None:
-        """Take the handles away where boxes that they stand for are not among these (segment ID, prompt) any more."""
-        if any((self._handle_segment, box) not in prompts for box in self._handle.last):
-            self._handle.remove()
-            self.has_handle = False
+        """Let the handles stand around boxes that are among these (segment ID, prompt), else take them away."""
+        self._handle.follow(prompts)
+        self.has_handle = self._handle.pose is not None
 
     def close(self) -> None:
         """Stop listening, and take away all that is not a prompt."""
@@ -108,13 +106,16 @@ class Drawings:
         self._events.added(self._events.segment(), prompt)
 
     def _roi_drawn(self, box: BoxPrompt) -> None:
-        self._handle_segment = self._events.segment()
-        boxes = self._handle.place(box)
+        segment_id = self._events.segment()
+        boxes = self._handle.place(box, segment_id)
         self.has_handle = self.frees_mouse = True
-        self._events.boxes(self._handle_segment, boxes, frozenset())
+        self._events.boxes(segment_id, boxes, frozenset())
 
     def _handle_moved(self) -> None:
-        given, before = frozenset(self._handle.given), self._handle.last
+        before = self._handle.pose
+        if before is None:
+            return
+        given = frozenset(before.given)
         boxes = self._handle.boxes()
-        if boxes != before:
-            self._events.boxes(self._handle_segment, boxes, given)
+        if boxes != before.boxes:
+            self._events.boxes(before.segment_id, boxes, given)

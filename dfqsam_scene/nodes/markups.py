@@ -11,7 +11,7 @@ from typing import Any
 import slicer
 
 from dfqsam_core.errors import DFQSAMError, PromptError
-from dfqsam_core.volume import PointPrompt
+from dfqsam_core.volume import BoxPrompt, PointPrompt
 from dfqsam_core.volume.prompts import Prompt
 
 from .drawings import Drawings
@@ -34,6 +34,7 @@ class PromptMarkups:
     def __init__(self, volume_node: Any, events: PromptEvents) -> None:
         self._volume_node = volume_node
         self._geometry = read_volume_node(volume_node).geometry
+        self._acquisition_axis = self._geometry.acquisition_axis
         self._events = events
         self._shown: dict[str, dict[str, tuple[str, PointPrompt]]] = {"positive": {}, "negative": {}}
         self._quiet = False
@@ -59,7 +60,7 @@ class PromptMarkups:
     def show(self, prompts: Iterable[tuple[str, Prompt]]) -> None:
         """Make the control points these (segment ID, prompt) pairs; the others are drawn by `PromptOutlines`."""
         prompts = tuple(prompts)
-        if self._drawings.has_handle:
+        if self._drawings.has_handle or any(isinstance(prompt, BoxPrompt) for _, prompt in prompts):
             self._drawings.show(prompts)
         wanted = {role: Counter[tuple[str, PointPrompt]]() for role in self._shown}
         for segment_id, prompt in prompts:
@@ -185,7 +186,7 @@ class PromptMarkups:
     def _axis(self, node: Any, n: int, view: Any) -> str:
         """The axis of the slice view that the mouse is in; of a script's own point the acquisition axis."""
         if view is None:
-            return self._geometry.acquisition_axis
+            return self._acquisition_axis
         return view_axis(self._volume_node, view, world_of_point(node, n))
 
     def _keep_to_slices(self) -> None:

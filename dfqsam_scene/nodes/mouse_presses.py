@@ -72,7 +72,7 @@ class MousePresses:
 
     def forget(self) -> None:
         """What was dragged has been used."""
-        self._start, self._path, self._is_down = None, [], False
+        self._start, self._path, self._is_down, self.is_given_up = None, [], False, False
 
     def close(self) -> None:
         """Stop listening."""

@@ -2,73 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
 
+from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, VolumeGeometry, roi_boxes
 from dfqsam_core.volume.geometry import axis_index
+from dfqsam_core.volume.prompts import Prompt
 
 from .outlines import placing_goes_on
+from .roi_pose import RoiPose, highest_stack, pose_around
 from .roles import role_color
 from .slice_views import slice_nodes
-from .volume_node import ijk_to_ras
 
 _NAME = "SAM 3D box handles"
+# Undo goes further back; nobody follows the handles that far.
+_MAX_KNOWN = 100
 
 
 class RoiHandle:
     """At most one vtkMRMLMarkupsROINode along the axes of a volume; neither listed nor saved, shown in slice views.
 
-    moved: called when a person has let go of one of its handles. given: every box that it gave since it was placed.
+    moved: called when a person has let go of one of its handles. pose: where it stands, or stood when the scene took
+    it away; None for nowhere.
     """
 
     def __init__(self, volume_node: Any, geometry: VolumeGeometry, moved: Callable[[], None]) -> None:
+        self.pose: RoiPose | None = None
         self._volume_node, self._geometry, self._moved = volume_node, geometry, moved
         self._node: Any = None
         self._tag = 0
-        self._axis = geometry.acquisition_axis
-        self.given: set[BoxPrompt] = set()
-        self._last: tuple[BoxPrompt, ...] = ()
+        # So that undo and redo bring it back with its boxes.
+        self._known: deque[RoiPose] = deque(maxlen=_MAX_KNOWN)
+        self._is_new = True
 
-    @property
-    def is_shown(self) -> bool:
-        """Whether it is there; the scene may take it away at any time."""
-        return self._node is not None and self._node.GetScene() is not None
-
-    @property
-    def last(self) -> tuple[BoxPrompt, ...]:
-        """The boxes that it gave last."""
-        return self._last if self.is_shown else ()
-
-    def place(self, box: BoxPrompt) -> tuple[BoxPrompt, ...]:
+    def place(self, box: BoxPrompt, segment_id: str) -> tuple[BoxPrompt, ...]:
         """Begin with a box on its slice, as deep as its shorter side is long; returns the boxes that it covers."""
-        self.remove()
-        self._axis = box.axis
-        spacing, normal = np.array(self._geometry.spacing_mm), axis_index(box.axis)
-        low, high = np.array(box.low_ijk), np.array(box.high_ijk)
-        size_mm = (high - low + 1) * spacing
-        size_mm[normal] = np.delete(size_mm, normal).min()
-        ras = ijk_to_ras(self._volume_node)
-        matrix = np.eye(4)
-        matrix[:3, :3] = ras[:3, :3] / np.linalg.norm(ras[:3, :3], axis=0)
-        if np.linalg.det(matrix) < 0:
-            # A box is the same mirrored; what turns it in Slicer takes rotations only.
-            matrix[:3, 2] *= -1
-        matrix[:3, 3] = ras[:3, :3] @ ((low + high) / 2) + ras[:3, 3]
-        self._show(matrix, size_mm)
+        sides_mm = (np.array(box.high_ijk) - box.low_ijk + 1) * self._geometry.spacing_mm
+        depth_mm = float(np.delete(sides_mm, axis_index(box.axis)).min())
+        self._stand(pose_around(self._volume_node, self._geometry, (box,), segment_id, depth_mm))
         return self.boxes()
 
     def boxes(self) -> tuple[BoxPrompt, ...]:
-        """The boxes that it covers now, one a slice; raises PromptError where it covers no voxel."""
-        matrix = np.reshape(self._node.GetObjectToNodeMatrix().GetData(), (4, 4))
-        half_axes = matrix[:3, :3] * (np.array(self._node.GetSize()) / 2)
-        self._last = roi_boxes(self._geometry, matrix[:3, 3], half_axes, "RAS", self._axis)
-        self.given.update(self._last)
-        return self._last
+        """The boxes that it covers now, one a slice; where it covers no voxel, it goes back and raises PromptError."""
+        assert self.pose is not None
+        to_node = np.reshape(self._node.GetObjectToNodeMatrix().GetData(), (4, 4))
+        size_mm = np.array(self._node.GetSize())
+        pose = RoiPose(to_node, size_mm, self.pose.axis, self.pose.segment_id, given=self.pose.given)
+        half_axes = to_node[:3, :3] * (size_mm / 2)
+        try:
+            found = roi_boxes(self._geometry, to_node[:3, 3], half_axes, "RAS", pose.axis)
+        except PromptError:
+            self._put(self.pose)
+            raise
+        self.pose = pose.giving(found)
+        self._known.append(self.pose)
+        return self.pose.boxes
+
+    def follow(self, prompts: Collection[tuple[str, Prompt]]) -> None:
+        """Stand where all boxes that it gave are among these (segment ID, prompt), the last such place; else nowhere.
+
+        A scene that was saved, and a workspace before this one, left boxes only: it stands around the most of them.
+        """
+        if self._is_new and prompts:
+            self._is_new = False
+            self._remember_stack(prompts)
+        if self.pose is None and not self._known:
+            return
+        present = set(prompts)
+        found = [pose for pose in self._known if pose.is_among(present)]
+        if not found:
+            self.remove()
+            return
+        # Of the box drawn last; one that was made larger holds what it gave before.
+        latest = [pose for pose in found if pose.given is found[-1].given]
+        pose = max(reversed(latest), key=lambda pose: len(pose.boxes))
+        if pose is not self.pose:
+            self._stand(pose)
 
     def remove(self) -> None:
         """Take it out of the scene; its boxes stay what they are."""
@@ -76,9 +91,16 @@ class RoiHandle:
             self._node.RemoveObserver(self._tag)
             if self._node.GetScene() is not None:
                 self._node.GetScene().RemoveNode(self._node)
-        self._node, self._last, self.given = None, (), set()
+        self._node = self.pose = None
 
-    def _show(self, matrix: np.ndarray, size_mm: np.ndarray) -> None:
+    def _remember_stack(self, prompts: Collection[tuple[str, Prompt]]) -> None:
+        stack = highest_stack(prompts)
+        if stack is not None and self.pose is None:
+            segment_id, boxes = stack
+            self._known.append(pose_around(self._volume_node, self._geometry, boxes, segment_id).giving(boxes))
+
+    def _stand(self, pose: RoiPose) -> None:
+        self.remove()
         scene = self._volume_node.GetScene()
         node = self._node = scene.CreateNodeByClass("vtkMRMLMarkupsROINode")
         node.UnRegister(None)
@@ -99,9 +121,13 @@ class RoiHandle:
         display.SetViewNodeIDs([view.GetID() for view in slice_nodes(scene)])
         # A registration then moves it with the volume.
         node.SetAndObserveTransformNodeID(self._volume_node.GetTransformNodeID())
-        to_node = vtk.vtkMatrix4x4()
-        to_node.DeepCopy(matrix.ravel().tolist())
-        node.SetAndObserveObjectToNodeMatrix(to_node)
-        node.SetSize(*size_mm.tolist())
+        self._put(pose)
         event = slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent
         self._tag = node.AddObserver(event, lambda *_: self._moved())
+        self.pose = pose
+
+    def _put(self, pose: RoiPose) -> None:
+        to_node = vtk.vtkMatrix4x4()
+        to_node.DeepCopy(pose.to_node.ravel().tolist())
+        self._node.SetAndObserveObjectToNodeMatrix(to_node)
+        self._node.SetSize(*pose.size_mm.tolist())

@@ -119,7 +119,8 @@ class PlaceTool:
             self._rest()
 
     def _forget(self) -> None:
-        self._presses.forget()
+        # Its button may still be down: what began for another segment, tool or volume places nothing here.
+        self._presses.give_up()
         if self._markups is not None:
             self._markups.give_up()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from functools import partial
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from ..jobs.failure import sentence
 from ..jobs.worker import Job, Worker
 from ..jobs.writing import Writing
 from ..nodes.preview import Preview, PreviewLayer
-from .predictions import SliceTask, nearest_first, predict_slices, timed_prediction
+from .predictions import SliceTask, answering, nearest_first, predict_slices, timed_prediction
 from .prompt_requests import Place, Prompts, Request, with_requests
 from .segment_writer import SegmentWriter
 
@@ -48,7 +48,9 @@ class PromptQueue:
         self._requests: deque[Request] = deque()
         # Prompts that are worked on, of the request in hand.
         self._coming: dict[Place, Prompts] = {}
-        self._topic: Hashable = None
+        # What is asked for during work on many slices, to be shown before that ends.
+        self._asked: deque[SliceTask] = deque()
+        self._in_hand: Request | None = None
         self._looked_at: SliceKey | None = None
         self._job: Job | None = None
         self._is_acting = False
@@ -84,22 +86,22 @@ class PromptQueue:
 
     def add_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Add a point or a box to a segment; a box replaces the slice's earlier box, a point an equal one."""
-        self._ask(Request({(segment_id, prompt.slice): partial(with_prompt, prompt=prompt)}))
+        self.ask(Request({(segment_id, prompt.slice): partial(with_prompt, prompt=prompt)}))
 
     def prompt_boxes(self, segment_id: str, boxes: tuple[BoxPrompt, ...], instead_of: Set[BoxPrompt]) -> None:
         """Give a segment boxes on many slices, instead of others; all are predicted and are one undo step.
 
         What an earlier call asked for and is not written yet is given up.
         """
-        self._ask(Request.of_boxes(segment_id, boxes, instead_of, "boxes"))
+        self.ask(Request.of_boxes(segment_id, boxes, instead_of, "boxes"))
 
     def remove_prompt(self, segment_id: str, prompt: Prompt) -> None:
         """Take one prompt back and predict its slice anew."""
-        self._ask(Request({(segment_id, prompt.slice): partial(without_prompt, prompt=prompt)}))
+        self.ask(Request({(segment_id, prompt.slice): partial(without_prompt, prompt=prompt)}))
 
     def clear_slice(self, segment_id: str, key: SliceKey) -> None:
         """Take back all prompts of a segment on a slice and what was predicted there; hand-drawn voxels stay."""
-        self._ask(Request({(segment_id, key): lambda _: ()}))
+        self.ask(Request({(segment_id, key): lambda _: ()}))
 
     def accept_preview(self) -> None:
         """Write the preview into its segment; it stays a preview where that is refused."""
@@ -118,15 +120,32 @@ class PromptQueue:
         """Make an error the message: one of ours as it is, any other with its kind."""
         self._say(sentence(error), is_error=True)
 
-    def _ask(self, request: Request) -> None:
+    def take_requests(self) -> tuple[Request, ...]:
+        """Give up what is worked on and waits, for somebody else to ask again."""
+        requests = (*filter(None, [self._in_hand]), *self._requests)
+        self._drop_work()
+        return requests
+
+    def ask(self, request: Request) -> None:
+        """Change prompts and predict their slices anew, after what was asked before."""
         if request.topic is not None:
             self._requests = deque(other for other in self._requests if other.topic != request.topic)
-            if self._topic == request.topic:
+            if self._in_hand is not None and self._in_hand.topic == request.topic:
                 self._drop_job()
         self._requests.append(request)
         self._advance()
         if self._requests:
+            self._show_soon(request)
             self._tell()
+
+    def _show_soon(self, request: Request) -> None:
+        """Have what a waiting request on one slice will give predicted by the work that it waits for."""
+        if self._job is None or len(request.changes) > 1:
+            return
+        (place,) = request.changes
+        task = SliceTask(place, self.all_prompts().get(place, ()), self._low_res_mask(place))
+        if can_predict(task.prompts, has_mask=task.low_res_mask is not None):
+            self._asked.append(task)
 
     def _advance(self) -> None:
         """Begin the next request; only one at a time, so that each starts from what the one before it left."""
@@ -140,14 +159,13 @@ class PromptQueue:
         ((place, change),) = request.changes.items()
         if self.preview is not None and self._preview_of(*place) is None:
             self.accept_preview()
-        prompts = change(self.prompts(*place))
-        if not can_predict(prompts):
-            self._take(place, prompts, None)
-            return
         low_res = self._low_res_mask(place)
-        work = partial(timed_prediction, self.session.slices, place[1], prompts, low_res)
-        self._coming, self._topic = {place: prompts}, request.topic
-        self._start(work, partial(self._measured, place, prompts))
+        task = SliceTask(place, change(self.prompts(*place)), low_res)
+        if not can_predict(task.prompts, has_mask=low_res is not None):
+            self._take(place, task.prompts, None)
+            return
+        self._coming, self._in_hand = {place: task.prompts}, request
+        self._start(partial(timed_prediction, self.session.slices, task), partial(self._measured, place, task.prompts))
 
     def _begin_many(self, request: Request) -> None:
         self.accept_preview()
@@ -159,7 +177,7 @@ class PromptQueue:
                 tasks.append(SliceTask(place, prompts, self._low_res_mask(place)))
         if not tasks:
             return
-        self._coming, self._topic = {task.place: task.prompts for task in tasks}, request.topic
+        self._coming, self._in_hand = {task.place: task.prompts for task in tasks}, request
         tasks = nearest_first(tasks, self._looked_at)
         self._start(partial(predict_slices, self.session.slices, tasks), self._take_many)
 
@@ -222,6 +240,8 @@ class PromptQueue:
             self._end_job()
             self._go_on(partial(done, result))
 
+        self._asked = deque()
+        work = partial(answering, self.session.slices, self._asked, work)
         self._job = self._worker.submit(Job(work, ended, self._failed, self._progressed))
 
     def _go_on(self, action: Callable[[], None]) -> None:
@@ -242,7 +262,7 @@ class PromptQueue:
     def _end_job(self) -> None:
         if self.progress is not None and self.progress.preview is not None and self._preview_layer is not None:
             self._preview_layer.show(self.preview)
-        self._job = self.progress = self._topic = None
+        self._job = self.progress = self._in_hand = None
 
     def _failed(self, error: BaseException) -> None:
         # A cancelled job was forgotten when that happened; what runs now was begun later.

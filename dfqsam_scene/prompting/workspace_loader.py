@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class _Loaded:
 class WorkspaceLoader:
     """Opens a workspace on the latest choice; in the worker's thread the window is found, then the model is loaded.
 
-    Making one imports the engine: a front end is opened then, which takes its time anyway.
+    Making one imports what the first prompt needs: a front end is opened then, which takes its time anyway.
     workspace: the open one, else None. window: what the chosen text means on the chosen volume, None until that is
     found. message: why there is no workspace, else empty. is_loading: whether one is on its way. changed: called after
     each change of these and of the workspace.
@@ -52,7 +53,7 @@ class WorkspaceLoader:
         self._found: tuple[Volume, str] | None = None
         self._loaded: _Loaded | None = None
         self._job: Job | None = None
-        import_engine()
+        _import_ahead()
 
     @property
     def model(self) -> Any:
@@ -147,7 +148,9 @@ class WorkspaceLoader:
         if before is not None and before.is_open and not is_new_model:
             before.change_window(window)
             return
-        prompts = before.controller.all_prompts() if before is not None and before.is_open else None
+        is_continued = before is not None and before.is_open
+        waiting = before.controller.take_requests() if before is not None and is_continued else ()
+        prompts = before.controller.all_prompts() if before is not None and is_continued else None
         segment_id = None if before is None else before.segment_id
         nodes = choice.volume_node, choice.segmentation_node
         try:
@@ -162,6 +165,8 @@ class WorkspaceLoader:
         if before is not None:
             # It said that another panel prompts now; that is this one.
             before.notice = ""
+        for request in waiting:
+            self.workspace.controller.ask(request)
         self._changed()
 
     def refuse(self, error: BaseException) -> None:
@@ -176,6 +181,13 @@ class WorkspaceLoader:
         else:
             self.message = sentence(error)
         self._changed()
+
+
+def _import_ahead() -> None:
+    import_engine()
+    with contextlib.suppress(ImportError):
+        # Of the distances that strokes and propagation need; as long as several predictions.
+        import scipy.ndimage  # noqa: F401
 
 
 def _loss(choice: Choice) -> str:

@@ -155,6 +155,7 @@ BROKEN = {
     "sign of a lasso as text": (content(prompts=[LASSO | {"positive": "no"}]), "true or false"),
     "lasso and box on a slice": (content(prompts=[LASSO, BOX]), "more than one box or lasso"),
     "roi and box on a slice": (content(prompts=[ROI, BOX]), "more than one box or lasso"),
+    "two rois on a slice": (content(prompts=[ROI, ROI]), "is a box on each slice that it covers"),
     "roi of three corners": (content(prompts=[ROI | {"corners": [[1, 1, 7]] * 3}]), "a roi has two opposite corners"),
     "roi of no size": (content(prompts=[ROI | {"corners": [[1, 1, 7]] * 2}]), "never placed"),
     "roi outside": (content(prompts=[ROI | {"corners": [[99, 1, 7], [120, 5, 9]]}]), "outside the volume"),

@@ -185,7 +185,7 @@ class VolumeSession:
         self._check(label, key, prompts)
         present = self.prediction(label, key) if refine else None
         low_res = None if present is None else present.low_res_masks[present.chosen]
-        possible = can_predict(prompts) or (present is not None and bool(prompts))
+        possible = can_predict(prompts, has_mask=present is not None)
         prediction = self.slices.predict(key, prompts, low_res) if possible else None
         return self.apply(label, {key: SliceState(prompts, prediction)})[0]
 
