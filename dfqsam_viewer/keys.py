@@ -22,12 +22,12 @@ _OWN = {
 _ICONS = {
     "positive": ("plus-circle", ""),
     "negative": ("minus-circle", ""),
-    "box": ("selection", ""),
     "scribble": ("draw", "+"),
     "scribble_out": ("draw", "−"),
-    "roi": ("cube-scan", "3D"),
     "lasso": ("lasso", "+"),
     "lasso_out": ("lasso", "−"),
+    "box": ("selection", ""),
+    "roi": ("cube-scan", "3D"),
 }
 
 

@@ -106,6 +106,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "pictures", help="folder (default: %(default)s)")
     folder = parser.parse_args().output
     with tempfile.TemporaryDirectory() as settings:
+        # Work and models of whoever makes the pictures are none of theirs.
+        os.environ["XDG_DATA_HOME"] = str(Path(settings) / "data")
         person = Person(Path(settings))
         person.draw_prompts()
         person.shoot(folder / "panel_work.png")

@@ -18,7 +18,7 @@ _SWITCHES = {
     "ProtectOthers": ("protect others", True),
     "EncodeAhead": ("encode ahead", True),
 }
-_IN_A_ROW = 3
+_IN_A_ROW = 2
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-ROLES = ("positive", "negative", "box", "scribble", "scribble_out", "roi", "lasso", "lasso_out")
+ROLES = ("positive", "negative", "scribble", "scribble_out", "lasso", "lasso_out", "box", "roi")
 STROKES = ("scribble", "scribble_out", "lasso", "lasso_out")
 _ATTRIBUTE = "DFQSAMSlicer.role"
 _GREEN, _RED, _BLUE = (0.1, 0.85, 0.2), (0.9, 0.1, 0.1), (0.2, 0.5, 1.0)

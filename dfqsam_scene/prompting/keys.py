@@ -30,12 +30,12 @@ KEYS = {
 TOOL_NAMES = {
     "positive": "Point +",
     "negative": "Point −",
-    "box": "Box",
     "scribble": "Scribble +",
     "scribble_out": "Scribble −",
-    "roi": "3D box",
     "lasso": "Lasso +",
     "lasso_out": "Lasso −",
+    "box": "Box",
+    "roi": "3D box",
 }
 
 

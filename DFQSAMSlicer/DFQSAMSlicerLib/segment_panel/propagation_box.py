@@ -27,7 +27,7 @@ class PropagationBox:
         self._propagate = verbs["propagate"]
         self._place: Place | None = None
         self._position: Position = lambda index: None
-        ui.directionBox.addItems([_("Both ways"), _("To higher slice numbers only"), _("To lower slice numbers only")])
+        ui.directionBox.addItems([_("Both ways"), _("Higher slices only"), _("Lower slices only")])
         ui.propagateButton.connect("clicked()", self._clicked)
         for box in (ui.firstSliceBox, ui.lastSliceBox):
             box.connect("valueChanged(int)", lambda _index: self._show_positions())
