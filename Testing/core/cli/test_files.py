@@ -13,7 +13,10 @@ from dfqsam_core.cli.main import build_parser, main
 from dfqsam_core.errors import OutputError
 
 # Folders that verbs make and fill under names of their own.
-OWN_FOLDERS = {("demo", "output"), ("ablate", "output"), ("quantize", "work_dir"), ("quantize", "preview")}
+OWN_FOLDERS = {
+    *(("demo", "output"), ("ablate", "output"), ("report", "work_dir")),
+    *(("quantize", "work_dir"), ("quantize", "preview")),
+}
 
 
 @pytest.fixture
