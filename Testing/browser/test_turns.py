@@ -44,11 +44,14 @@ def test_a_defect_is_told_once_until_the_person_does_something() -> None:
     viewer = Viewer.__new__(Viewer)
     viewer.logic, viewer.models = BrokenLogic(), NoModels()
     viewer._told, viewer._actions = set(), {"anything": lambda: None}
+    viewer._raise_if_stopped = lambda: None
 
     async def turn(times: int) -> None:
         last = viewer.logic.turns + times
         task = asyncio.get_running_loop().create_task(viewer._run())
-        while viewer.logic.turns < last:
+        for _ in range(3000):
+            if viewer.logic.turns >= last:
+                break
             await asyncio.sleep(0.01)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

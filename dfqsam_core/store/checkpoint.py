@@ -19,7 +19,7 @@ from ..errors import CheckpointError
 from ..network.architecture import Architecture
 from ..network.tensor_shapes import check_shapes
 from .file_identity import FileSource, refuse_missing, what_is
-from .row_codes import open_checkpoint_file
+from .row_codes import open_checkpoint_file, with_row_scales
 from .safetensors_file import is_packed_model, looks_like_safetensors
 from .stored_tensor import StoredTensor
 from .torch_archive import read_torch_archive
@@ -84,7 +84,8 @@ def _stored_tensors(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
 
 def _weights(saved: Mapping[str, Any], path: Path) -> tuple[dict[str, StoredTensor], tuple[str, ...]]:
     named, notes = without_wrappers(saved, path.name)
-    weights = {name: value for name, value in named.items() if name not in _NOT_WEIGHTS}
+    saved = with_row_scales(path, named)
+    weights = {name: value for name, value in saved.items() if name not in _NOT_WEIGHTS}
     for name, value in weights.items():
         if not isinstance(value, StoredTensor) or not value.is_float:
             found = value.dtype if isinstance(value, StoredTensor) else f"a {type(value).__name__}"

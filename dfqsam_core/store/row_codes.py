@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
@@ -91,6 +92,21 @@ def open_checkpoint_file(path: Path) -> tuple[dict[str, str], Mapping[str, Store
     return metadata, tensors
 
 
+def with_row_scales(path: Path, saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A state dict whose codes another program has saved again, as its trainers do: codes and scales become one.
+
+    Raises CheckpointError for codes without a scale for each row.
+    """
+    stored = {name: value for name, value in saved.items() if isinstance(value, StoredTensor)}
+    scales = {name for name in stored if name.endswith(SCALE_ENDING) and _is_coded(name, stored)}
+    coded = {name.removesuffix(SCALE_ENDING) for name in scales}
+    return {
+        name: _with_scale(path, name, stored) if name in coded else value
+        for name, value in saved.items()
+        if name not in scales
+    }
+
+
 def write_rows(
     path: str | os.PathLike,
     tensors: Mapping[str, np.ndarray],
@@ -153,7 +169,12 @@ def _with_scale(path: Path, name: str, stored: Mapping[str, StoredTensor]) -> St
     tensor, scale = stored[name], stored.get(name + SCALE_ENDING)
     if tensor.dtype != "int8":
         return tensor
-    if len(tensor.shape) < 2 or scale is None or (scale.dtype, scale.shape) != ("float32", tensor.shape[:1]):
+    if (
+        tensor.strides is not None
+        or len(tensor.shape) < 2
+        or scale is None
+        or (scale.dtype, scale.shape) != ("float32", tensor.shape[:1])
+    ):
         raise CheckpointError(f"The codes {shown(name)} of {path.name} have no scale for each row. {_AGAIN}")
     scales, codes = scale.read(), tensor.read()
     if not (np.isfinite(scales).all() and (scales > 0).all()):
