@@ -20,8 +20,11 @@ from .config import QuantConfig
 
 # The bias of qkv is also what padding tokens carry, which no quantization error reaches.
 _EXACT_BIAS = "attn.qkv"
-# These follow a LayerNorm, whose channels differ most.
-_REPARAMETERIZED = ("attn.qkv", "mlp.lin1")
+# Whose inputs may have a scale for each channel; those of "whole" follow a LayerNorm.
+_PER_CHANNEL = {
+    "searched": ("attn.qkv", "attn.proj", "mlp.lin1", "mlp.lin2"),
+    "whole": ("attn.qkv", "mlp.lin1"),
+}
 _PIXELS = "image_encoder.patch_embed.proj"
 
 
@@ -130,7 +133,7 @@ def _layer_plan(spec: LayerSpec, config: QuantConfig) -> LayerPlan:
     return IntegerPlan(
         config.weight_bits,
         _input_bits(spec.name, config),
-        per_channel=settings.reparameterize and spec.name.endswith(_REPARAMETERIZED),
+        per_channel=settings.reparameterize and spec.name.endswith(_PER_CHANNEL[settings.migration]),
         correct_bias=settings.bias_correction and not spec.name.endswith(_EXACT_BIAS),
     )
 

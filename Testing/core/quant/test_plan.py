@@ -113,7 +113,7 @@ def test_a_plan_by_hand() -> None:
     assert layers["image_encoder.patch_embed.proj"] == IntegerPlan(4, 5, per_channel=True)
     assert layers[f"{block}.attn.qkv"] == IntegerPlan(4, 4, per_channel=True, correct_bias=False)
     assert layers[f"{block}.mlp.lin1"] == IntegerPlan(4, 4, per_channel=True, correct_bias=True)
-    assert layers[f"{block}.mlp.lin2"] == IntegerPlan(4, 4, correct_bias=True)
+    assert layers[f"{block}.mlp.lin2"] == IntegerPlan(4, 4, per_channel=True, correct_bias=True)
     assert layers[f"{block}.Adapter.channel.0"] == IntegerPlan(4, 7, correct_bias=True)
     assert layers["image_encoder.neck.2"] == IntegerPlan(4, 6, correct_bias=True)
     assert isinstance(layers["prompt_encoder.mask_downscaling.0"], FloatPlan)
