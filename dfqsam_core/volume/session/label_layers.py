@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,31 +20,50 @@ class Segment:
     overwrite: bool = False
 
 
+Place = tuple[int, SliceKey]
+
+
 def repaint(
-    labels_kji: np.ndarray, key: SliceKey, segments: Iterable[Segment], masks: Mapping[tuple[int, SliceKey], np.ndarray]
+    labels_kji: np.ndarray,
+    key: SliceKey,
+    segments: Iterable[Segment],
+    masks: Mapping[Place, np.ndarray],
+    corrected: Container[Place] = (),
 ) -> None:
     """Make slice `key` of the label map what the masks say: each voxel belongs to the first segment that covers it,
     or to a later one that may overwrite.
 
     segments: in the order they were added. masks: (label, slice) to bool planes in storage order, of any axes.
+    corrected: as `segment_region` has it.
     A voxel's owner depends on the masks alone, not on the order of edits, so undo restores it exactly.
     """
     canvas = stored_plane(labels_kji, key)
     canvas[...] = 0
     for segment in segments:
-        region = segment_region(canvas.shape, segment.label, key, masks)
+        region = segment_region(canvas.shape, segment.label, key, masks, corrected)
         np.copyto(canvas, segment.label, where=region if segment.overwrite else region & (canvas == 0))
 
 
 def segment_region(
-    shape: tuple[int, ...], label: int, key: SliceKey, masks: Mapping[tuple[int, SliceKey], np.ndarray]
+    shape: tuple[int, ...],
+    label: int,
+    key: SliceKey,
+    masks: Mapping[Place, np.ndarray],
+    corrected: Container[Place] = (),
 ) -> np.ndarray:
-    """New bool plane of `shape`: what the masks of one segment, of any axes, cover on slice `key`."""
-    region = np.zeros(shape, bool)
+    """New bool plane of `shape`: what the masks of one segment, of any axes, cover on slice `key`.
+
+    corrected: places whose masks were made by correcting what all of them covered there: on those slices they alone
+    count.
+    """
+    region, settled, is_settled = (np.zeros(shape, bool) for _ in range(3))
     for (owner, other), mask in masks.items():
         if owner == label:
-            _add(region, key, mask, other)
-    return region
+            is_corrected = (owner, other) in corrected
+            _add(settled if is_corrected else region, key, mask, other)
+            if is_corrected:
+                _add(is_settled, key, np.ones_like(mask), other)
+    return np.where(is_settled, settled, region)
 
 
 def _add(region: np.ndarray, key: SliceKey, mask: np.ndarray, other: SliceKey) -> None:

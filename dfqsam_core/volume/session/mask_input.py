@@ -82,6 +82,12 @@ def draw_strokes(low_res_mask: np.ndarray, frame: SliceFrame, prompts: Sequence[
     return logits.astype(np.float32)
 
 
+def mask_logits(mask: np.ndarray, side: int) -> np.ndarray:
+    """Logits (side, side) float32 that ask for a mask (H, W) bool of which there are none."""
+    inside = _in_cells(signed_distance(_finer(mask, side)), side)
+    return np.clip(inside * _RISE, -_SURE, _SURE).astype(np.float32)
+
+
 def within_lasso(masks: np.ndarray, frame: SliceFrame, prompts: Sequence[Prompt], clicks_xy: np.ndarray) -> np.ndarray:
     """Masks (C, H, W) bool without what lies outside the positive lasso, if there is one.
 

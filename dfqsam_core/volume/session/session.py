@@ -12,26 +12,17 @@ import numpy as np
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
 from ..geometry import AXES, axis_index
-from ..prompts import MAX_LABEL, PointPrompt, Prompt, can_predict, check_name, with_prompt, without_prompt
+from ..prompts import MAX_LABEL, PointPrompt, Prompt, check_name, with_prompt, without_prompt
 from ..slices import SliceKey, plane_shape
 from ..volume import Volume
 from ..window import WindowLevel, choose_window
+from .corrections import SlicePresent, answer
 from .history import History
 from .label_layers import Segment, repaint, segment_region
 from .slice_predictor import Predictor, SlicePrediction, SlicePredictor, predictor_for
+from .slice_state import SliceState as SliceState
 
 Place = tuple[int, SliceKey]
-
-
-@dataclass(frozen=True, eq=False)
-class SliceState:
-    """What one segment has on one slice: its prompts and the prediction they gave (None where they select nothing).
-
-    A prediction without prompts was propagated from other slices.
-    """
-
-    prompts: tuple[Prompt, ...] = ()
-    prediction: SlicePrediction | None = None
 
 
 _NOTHING = SliceState()
@@ -41,7 +32,8 @@ _NOTHING = SliceState()
 class SliceEdit:
     """How one segment changed on one slice.
 
-    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now.
+    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now. note: a sentence
+    where that is not what the model said of a correction, else empty.
     """
 
     label: int
@@ -49,16 +41,17 @@ class SliceEdit:
     shape: tuple[int, int]
     old: SliceState
     new: SliceState
+    note: str = ""
 
     @property
     def before(self) -> np.ndarray:
         """(rows, columns) bool in storage order (axes of the (K, J, I) array without the slice's own); a new array."""
-        return _mask(self.old.prediction, self.shape)
+        return self.old.mask(self.shape)
 
     @property
     def after(self) -> np.ndarray:
         """(rows, columns) bool in storage order; a new array."""
-        return _mask(self.new.prediction, self.shape)
+        return self.new.mask(self.shape)
 
     @property
     def predicted_iou(self) -> float | None:
@@ -92,6 +85,7 @@ class VolumeSession:
             f"{model.digest} {model.engine}",
             window,
             EmbeddingCache() if cache is None else cache,
+            getattr(model, "mask_size", 64),
         )
         self._segments: dict[int, Segment] = {}
         self._states: dict[Place, SliceState] = {}
@@ -117,7 +111,8 @@ class VolumeSession:
         if self._labels_kji is None:
             self._labels_kji = np.zeros(self.volume.voxels_kji.shape, np.uint16)
         for key in self._unpainted:
-            repaint(self._labels_kji, key, self._segments.values(), self._masks(self._segments, key))
+            masks = self._masks(self._segments, key)
+            repaint(self._labels_kji, key, self._segments.values(), masks, self._corrected())
         self._unpainted.clear()
         view = self._labels_kji.view()
         view.flags.writeable = False
@@ -156,19 +151,34 @@ class VolumeSession:
 
     def mask(self, label: int, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what the segment covers on a slice, shared voxels included."""
-        return _mask(self.prediction(label, key), self._shapes[key.axis])
+        return self.state(label, key).mask(self._shapes[key.axis])
 
     def region(self, label: int, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what the segment covers on a slice, by its masks of all three axes."""
         if {other.axis for owner, other in self._states if owner == label} <= {key.axis}:
             return self.mask(label, key)
-        return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key))
+        return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key), self._corrected())
+
+    def present(self, label: int, key: SliceKey) -> SlicePresent:
+        """What a segment has on a slice, for `corrections.answer`.
+
+        Masks of other axes count where they were propagated: a single slice of another axis shows this one as a line.
+        """
+        state = self.state(label, key)
+        is_propagated = any(
+            owner == label and other.axis != key.axis and state.prediction and not state.prompts
+            for (owner, other), state in self._states.items()
+        )
+        has_mask = state.prediction is not None or is_propagated
+        return SlicePresent(state, self.region(label, key) if has_mask else np.zeros(self._shapes[key.axis], bool))
 
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
         """Add a prompt to a segment and predict its slice anew; `with_prompt` says which earlier one it replaces.
 
-        refine: start from the slice's present mask (its logits are fed back, as in SAM-Med2D's interactive training);
-        otherwise the answer depends on the prompts alone, whatever their order.
+        On a slice with a mask but no prompts, for instance a propagated one, a point, a scribble or a negative lasso
+        corrects that mask, and so do those that follow (`corrections.answer`). Otherwise the answer depends on the
+        prompts alone, whatever their order; refine: there, start from the slice's present mask (its logits are fed
+        back, as in SAM-Med2D's interactive training).
         """
         prompts = with_prompt(self.prompts(label, prompt.slice), prompt)
         return self.set_prompts(label, prompt.slice, prompts, refine)
@@ -178,16 +188,13 @@ class VolumeSession:
         return self.set_prompts(label, prompt.slice, without_prompt(self.prompts(label, prompt.slice), prompt))
 
     def set_prompts(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], refine: bool = False) -> SliceEdit:
-        """Replace the prompts of a segment on a slice, all in one prediction; refine: as in `add_prompt`.
+        """Replace the prompts of a segment on a slice; refine: as in `add_prompt`.
 
-        Without a box or a positive point the slice becomes empty, unless there is a mask to refine.
+        Without a box or a positive prompt the slice becomes empty, unless there is a mask to correct or to refine.
         """
         self._check(label, key, prompts)
-        present = self.prediction(label, key) if refine else None
-        low_res = None if present is None else present.low_res_masks[present.chosen]
-        possible = can_predict(prompts, has_mask=present is not None)
-        prediction = self.slices.predict(key, prompts, low_res) if possible else None
-        return self.apply(label, {key: SliceState(prompts, prediction)})[0]
+        found = answer(self.slices, key, prompts, self.present(label, key), refine)
+        return replace(self.apply(label, {key: found.state})[0], note=found.note)
 
     def accept(
         self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], prediction: SlicePrediction | None
@@ -267,10 +274,13 @@ class VolumeSession:
     def _masks(self, labels: Container[int], key: SliceKey) -> dict[Place, np.ndarray]:
         """Masks of these segments that meet a slice; unpacked here, as all of them would take much memory."""
         return {
-            (label, other): state.prediction.mask
+            (label, other): state.mask(self._shapes[other.axis])
             for (label, other), state in self._states.items()
-            if state.prediction and label in labels and (other == key or other.axis != key.axis)
+            if (state.prediction or state.corrected) and label in labels and (other == key or other.axis != key.axis)
         }
+
+    def _corrected(self) -> set[Place]:
+        return {place for place, state in self._states.items() if state.corrected}
 
     def _check(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
         if label not in self._segments:
@@ -284,7 +294,3 @@ class VolumeSession:
             is_inside = min(low) >= 0 and all(map(operator.lt, high, shape_ijk))
             if prompt.slice != key or not is_inside:
                 raise PromptError(f"The prompt {prompt} is not on slice {key.axis} = {key.index} of the volume.")
-
-
-def _mask(prediction: SlicePrediction | None, shape: tuple[int, int]) -> np.ndarray:
-    return np.zeros(shape, bool) if prediction is None else prediction.mask

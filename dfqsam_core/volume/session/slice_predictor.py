@@ -106,14 +106,21 @@ class SlicePredictor:
     """Shows the slices of a volume to a model through one window; encodes each slice once.
 
     encoder: what makes an embedding of an image: the model's digest and its engine.
-    encodings: how often it ran, for reports and tests.
+    encodings: how often it ran, for reports and tests. mask_side: rows and columns of the mask prompt.
     """
 
     def __init__(
-        self, volume: Volume, predictor: Predictor, encoder: str, window: WindowLevel, cache: EmbeddingCache
+        self,
+        volume: Volume,
+        predictor: Predictor,
+        encoder: str,
+        window: WindowLevel,
+        cache: EmbeddingCache,
+        mask_side: int = 64,
     ) -> None:
         self.volume = volume
         self.window = window
+        self.mask_side = mask_side
         self.encodings = 0
         self._predictor = predictor
         self._encoder = encoder
