@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..prompts import PointPrompt, Prompt
 from ..slices import SliceFrame
 from ..strokes import LassoPrompt, ScribblePrompt, evenly_along
 from .mask_input import lasso_pixels
+from .slice_predictor import pixel_prompts
 
 # Half the width of a scribble's pen, as a share of the slice's longer side: a cell of the mask prompt.
 _PEN = 1 / 64
 
 
-def edited_mask(mask: np.ndarray, frame: SliceFrame, prompt: Prompt) -> np.ndarray:
-    """Mask (H, W) bool, canonical orientation, not empty, with what a prompt adds to it or takes away; a new array.
+def edited_mask(mask: np.ndarray, frame: SliceFrame, prompts: Sequence[Prompt]) -> np.ndarray:
+    """Mask (H, W) bool, canonical orientation, not empty, with what the last prompt adds or takes away; a new array.
 
-    A click adds or removes the disc around it that reaches to the mask's border, a scribble what lies under its pen; a
-    negative lasso removes what it goes round.
+    A click adds or removes the disc around it that reaches to the mask's border, or less far where an earlier prompt
+    says otherwise or the mask itself is smaller; a scribble what lies under its pen; a negative lasso what it goes
+    round.
     """
+    prompt = prompts[-1]
     if isinstance(prompt, LassoPrompt):
         return mask & ~lasso_pixels(frame, prompt).mask
     assert isinstance(prompt, PointPrompt | ScribblePrompt), "outlines do not correct"
     path = frame.xy_from_ijk(prompt.voxels_ijk)
-    if len(path) == 1:
-        changed = _disc_to_border(path[0], ~mask if prompt.positive else mask)
-    else:
+    if len(path) > 1:
         changed = _under_pen(path, mask.shape)
+    else:
+        radius = min(distance_to_border(mask, path[0], prompt.positive), mask_radius(mask))
+        coords, labels, _ = pixel_prompts(frame, tuple(prompts))
+        assert coords is not None and labels is not None, "a click is a point"
+        against = np.linalg.norm(coords[labels != prompt.positive] - path[0], axis=1).min(initial=np.inf)
+        changed = _disc(path[0], max(min(radius, against - 1), 0), mask.shape)
     return mask | changed if prompt.positive else mask & ~changed
 
 
-def _disc_to_border(centre_xy: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """(H, W) bool: the disc around a centre (2,) as far as what is `wrong` (H, W) bool around it goes."""
+def mask_radius(mask: np.ndarray) -> float:
+    """Pixels: radius of the circle of a mask's area."""
+    return float(np.sqrt(np.count_nonzero(mask) / np.pi))
+
+
+def distance_to_border(mask: np.ndarray, xy: np.ndarray, positive: bool) -> float:
+    """Pixels from a click (2,) to the nearest pixel of a mask (H, W) bool, of its outside for a negative click; 0 where
+    that is the click's own."""
     from scipy.ndimage import distance_transform_edt
 
-    column, row = centre_xy.astype(int)
-    if not wrong[row, column]:
-        return np.zeros_like(wrong)
+    wrong = ~mask if positive else mask
     # A mask of the whole slice has no border but that of the slice.
     distance = distance_transform_edt(np.pad(wrong, 1))[1:-1, 1:-1] if wrong.all() else distance_transform_edt(wrong)
-    y, x = np.ogrid[: wrong.shape[0], : wrong.shape[1]]
-    disc: np.ndarray = (x - column) ** 2 + (y - row) ** 2 <= distance[row, column] ** 2
+    column, row = xy.astype(int)
+    return float(distance[row, column])
+
+
+def _disc(centre_xy: np.ndarray, radius: float, shape: tuple[int, ...]) -> np.ndarray:
+    """(H, W) bool: pixels no farther than `radius` from a centre (2,)."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    disc: np.ndarray = (x - centre_xy[0]) ** 2 + (y - centre_xy[1]) ** 2 <= radius**2
     return disc
 
 

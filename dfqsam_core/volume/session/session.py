@@ -46,12 +46,12 @@ class SliceEdit:
     @property
     def before(self) -> np.ndarray:
         """(rows, columns) bool in storage order (axes of the (K, J, I) array without the slice's own); a new array."""
-        return self.old.mask(self.shape)
+        return _mask(self.old.prediction, self.shape)
 
     @property
     def after(self) -> np.ndarray:
         """(rows, columns) bool in storage order; a new array."""
-        return self.new.mask(self.shape)
+        return _mask(self.new.prediction, self.shape)
 
     @property
     def predicted_iou(self) -> float | None:
@@ -111,8 +111,8 @@ class VolumeSession:
         if self._labels_kji is None:
             self._labels_kji = np.zeros(self.volume.voxels_kji.shape, np.uint16)
         for key in self._unpainted:
-            masks = self._masks(self._segments, key)
-            repaint(self._labels_kji, key, self._segments.values(), masks, self._corrected())
+            found = self._masks(self._segments, key)
+            repaint(self._labels_kji, key, self._segments.values(), found, self._corrected())
         self._unpainted.clear()
         view = self._labels_kji.view()
         view.flags.writeable = False
@@ -151,7 +151,7 @@ class VolumeSession:
 
     def mask(self, label: int, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what the segment covers on a slice, shared voxels included."""
-        return self.state(label, key).mask(self._shapes[key.axis])
+        return _mask(self.prediction(label, key), self._shapes[key.axis])
 
     def region(self, label: int, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what the segment covers on a slice, by its masks of all three axes."""
@@ -165,12 +165,11 @@ class VolumeSession:
         Masks of other axes count where they were propagated: a single slice of another axis shows this one as a line.
         """
         state = self.state(label, key)
-        is_propagated = any(
-            owner == label and other.axis != key.axis and state.prediction and not state.prompts
-            for (owner, other), state in self._states.items()
-        )
-        has_mask = state.prediction is not None or is_propagated
-        return SlicePresent(state, self.region(label, key) if has_mask else np.zeros(self._shapes[key.axis], bool))
+        others = [(other.axis, found) for (owner, other), found in self._states.items() if owner == label]
+        crossing = [axis != key.axis and found.prediction and not found.prompts for axis, found in others]
+        is_masked = state.corrected or any(crossing) or not (state.prediction is None or state.prompts)
+        mask = self.region(label, key) if is_masked else None
+        return SlicePresent(state, mask if state.corrected or (mask is not None and mask.any()) else None)
 
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
         """Add a prompt to a segment and predict its slice anew; `with_prompt` says which earlier one it replaces.
@@ -274,7 +273,7 @@ class VolumeSession:
     def _masks(self, labels: Container[int], key: SliceKey) -> dict[Place, np.ndarray]:
         """Masks of these segments that meet a slice; unpacked here, as all of them would take much memory."""
         return {
-            (label, other): state.mask(self._shapes[other.axis])
+            (label, other): _mask(state.prediction, self._shapes[other.axis])
             for (label, other), state in self._states.items()
             if (state.prediction or state.corrected) and label in labels and (other == key or other.axis != key.axis)
         }
@@ -294,3 +293,7 @@ class VolumeSession:
             is_inside = min(low) >= 0 and all(map(operator.lt, high, shape_ijk))
             if prompt.slice != key or not is_inside:
                 raise PromptError(f"The prompt {prompt} is not on slice {key.axis} = {key.index} of the volume.")
+
+
+def _mask(prediction: SlicePrediction | None, shape: tuple[int, int]) -> np.ndarray:
+    return np.zeros(shape, bool) if prediction is None else prediction.mask
