@@ -126,6 +126,7 @@ class SegmentPrompts:
     """All prompts of one segment.
 
     label: 1..65535, its value in the label map. overwrite: whether it may take voxels of segments before it.
+    corrections: given after the propagation, one after the other, as a person would.
     Raises PromptError for a label out of range, a name that is too long or cannot be written, no prompts, a slice with
     two outlines (boxes, positive lassos), with negative prompts only or with more than 1000 points for the model.
     """
@@ -135,6 +136,7 @@ class SegmentPrompts:
     prompts: tuple[Prompt, ...]
     propagation: Propagation | None = None
     overwrite: bool = False
+    corrections: tuple[Prompt, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
