@@ -30,13 +30,11 @@ that got a mask so is corrected, each from that mask. A click goes into the midd
 - "disc alone": the disc from the click to the mask's border added or removed, without a model.
 - "correction" is what a click does now ([volumes.md](volumes.md), Corrections).
 
-Change: Dice points, mean over objects with its 95 % bootstrap interval; Dice before and after: means over slices. Worse:
-slices that lost more than 0.05 from the propagated mask. Honoured: all clicks so far are right in the mask. Edit kept:
-the disc counts instead of the model's answer, and a sentence says so.
+Dice before and after: means over slices. Change: Dice points, mean over objects with its 95 % bootstrap interval.
+Worse: slices that lost more than 0.05 from the propagated mask. Honoured: all clicks so far are right in the mask.
+Edit kept: the disc counts instead of the model's answer, and a sentence says so.
 
-Chosen on these objects: that an answer has to keep half of the mask, and that a click farther from the mask than the
-radius of a circle of its area asks for an island by itself, which is added (22 such clicks, not in this table: mean Dice
-0.56 where the disc and the box around both gave 0.47).
+That an answer has to keep half of the mask, and which clicks ask for an island, was chosen on these objects.
 """
 
 

@@ -14,12 +14,12 @@ from ..slices import SliceFrame, SliceKey
 from .edited_mask import distance_to_border, edited_mask, mask_radius
 from .mask_input import mask_logits
 from .mask_prompts import mask_prompts
-from .slice_predictor import SlicePrediction, SlicePredictor, pixel_prompts
+from .slice_predictor import SlicePrediction, SlicePredictor, prompt_points
 
 # An answer keeps at least this share of the mask that it corrects; else the edited mask stays.
 MIN_KEPT = 0.5
 EMPTIED = "The prompt on slice {axis} {index} took away all that the segment had there. Take it back, or add another."
-KEPT_EDIT = "On slice {axis} {index} the model's {answer}, so your edit alone counts there. Take it back, or add another prompt."
+KEPT_EDIT = "On slice {axis} {index} the model's {answer}, so your edit alone counts. Take it back, or add another."
 
 
 def correct(
@@ -92,11 +92,10 @@ def _best(found: SlicePrediction, frame: SliceFrame, prompts: tuple[Prompt, ...]
 
 def _honours(found: SlicePrediction, frame: SliceFrame, prompts: tuple[Prompt, ...]) -> list[bool]:
     """Of each candidate, whether it holds every positive point of the prompts and no negative one."""
-    coords, labels, _ = pixel_prompts(frame, prompts)
-    assert coords is not None and labels is not None, "what corrects has points"
-    columns, rows = np.round(coords).astype(int).T
+    xy, positive = prompt_points(frame, prompts)
+    columns, rows = np.round(xy).astype(int).T
     masks = [frame.to_canonical(found.with_choice(n).mask) for n in range(len(found.predicted_iou))]
-    return [np.array_equal(mask[rows, columns], labels == 1) for mask in masks]
+    return [np.array_equal(mask[rows, columns], positive) for mask in masks]
 
 
 def _refusal(mask: np.ndarray, before: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from ..prompts import PointPrompt, Prompt
 from ..slices import SliceFrame
 from ..strokes import LassoPrompt, ScribblePrompt, evenly_along
 from .mask_input import lasso_pixels
-from .slice_predictor import pixel_prompts
+from .slice_predictor import prompt_points
 
 # Half the width of a scribble's pen, as a share of the slice's longer side: a cell of the mask prompt.
 _PEN = 1 / 64
@@ -32,9 +32,8 @@ def edited_mask(mask: np.ndarray, frame: SliceFrame, prompts: Sequence[Prompt]) 
         changed = _under_pen(path, mask.shape)
     else:
         radius = min(distance_to_border(mask, path[0], prompt.positive), mask_radius(mask))
-        coords, labels, _ = pixel_prompts(frame, tuple(prompts))
-        assert coords is not None and labels is not None, "a click is a point"
-        against = np.linalg.norm(coords[labels != prompt.positive] - path[0], axis=1).min(initial=np.inf)
+        xy, positive = prompt_points(frame, prompts)
+        against = np.linalg.norm(xy[positive != prompt.positive] - path[0], axis=1).min(initial=np.inf)
         changed = _disc(path[0], max(min(radius, against - 1), 0), mask.shape)
     return mask | changed if prompt.positive else mask & ~changed
 
