@@ -1,4 +1,4 @@
-"""A first click on a slice that has a mask corrects what the segment has there: propagated, loaded, or drawn by hand."""
+"""A first click on a slice with a mask corrects what the segment has there: propagated, loaded, or drawn by hand."""
 
 from __future__ import annotations
 
@@ -125,18 +125,20 @@ def test_a_loaded_mask_is_corrected_in_place_and_undo_goes_back_exactly(person, 
     np.testing.assert_array_equal(person.drawn(), after)
 
 
-def test_a_loaded_mask_comes_back_when_the_click_is_taken_back_or_the_slice_or_the_segment_is_reset(person, label):
+@pytest.mark.parametrize("way", ["prompt", "slice", "segment"])
+def test_a_loaded_mask_comes_back_when_the_click_is_taken_back_or_slice_or_segment_are_reset(person, label, way):
     person.draw(label)
-    for take_back in (
-        lambda: person.do(person.controller.remove_prompt, person.liver, click),
-        lambda: person.do(person.controller.clear_slice, person.liver, K20),
-        lambda: person.do(person.controller.clear_segment, person.liver),
-    ):
-        click = person.click()
-        person.prompt(click)
-        assert not np.array_equal(person.drawn(), label)
-        take_back()
-        np.testing.assert_array_equal(person.drawn(), label)
+    click = person.click()
+    person.prompt(click)
+    assert not np.array_equal(person.drawn(), label)
+    controller = person.controller
+    ways = {
+        "prompt": (controller.remove_prompt, person.liver, click),
+        "slice": (controller.clear_slice, person.liver, K20),
+        "segment": (controller.clear_segment, person.liver),
+    }
+    person.do(*ways[way])
+    np.testing.assert_array_equal(person.drawn(), label)
 
 
 def test_a_propagated_mask_comes_back_when_the_click_is_taken_back_and_goes_when_the_slice_is_reset(person):

@@ -270,6 +270,29 @@ def test_where_the_model_is_lost_the_edit_stays_and_a_sentence_says_so(volume, m
     assert np.isnan(edit.predicted_iou)
 
 
+class DeafModel(ElsewhereModel):
+    """Answers with the whole box, whatever the clicks."""
+
+    def predict(self, point_coords=None, point_labels=None, box=None, mask_input=None, multimask_output=True):
+        masks, estimates, low_res = super().predict()
+        x0, y0, x1, y1 = box.astype(int)
+        masks[:, y0:y1, x0:x1] = True
+        return masks, estimates, low_res
+
+
+def test_where_the_model_does_not_follow_the_click_the_edit_stays_and_a_sentence_says_so(volume, model):
+    session = VolumeSession(volume, model, predictor=DeafModel(0))
+    session.add_segment(1, "liver")
+    mask = np.zeros((101, 122), bool)
+    mask[40:60, 40:60] = True
+    with_mask(session, mask, 5)
+    edit = session.add_prompt(1, PointPrompt((44, 50, 5), positive=False))
+    assert not edit.after[50, 44]
+    assert edit.after[41, 41]
+    assert "does not follow your click" in edit.note
+    np.testing.assert_array_equal(session.choose_mask(1, SliceKey("K", 5), 0).after, mask)
+
+
 def test_the_edit_alone_is_the_last_candidate(session):
     before = session.mask(1, K20)
     click = negative_inside(session, K20)

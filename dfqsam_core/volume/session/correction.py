@@ -45,14 +45,12 @@ def correct(
     drawn = mask_logits(edited, slices.mask_side)
     if _is_island(before, frame, prompts[-1]):
         found = _island(slices, key, prompts, mask, drawn)
-        chosen = _best(found, frame, prompts)
-        reason = "" if _honours(found, frame, prompts[-1:])[chosen] else "answer does not hold it"
     else:
         low_res = _logits_of(present, mask)
         box = mask_prompts(edited, frame, key.index, box_margin=0, points=0)
         found = slices.predict(key, (*prompts, *box), drawn if low_res is None else low_res)
-        chosen = _best(found, frame, prompts)
-        reason = _refusal(frame.to_canonical(found.with_choice(chosen).mask), before)
+    chosen = _best(found, frame, prompts)
+    reason = _refusal(found.with_choice(chosen), mask, prompts[-1])
     both = _beside_edit(found, chosen, frame.to_storage(edited), drawn, is_edit_chosen=bool(reason))
     return both, KEPT_EDIT.format(axis=key.axis, index=key.index, answer=reason) if reason else ""
 
@@ -98,12 +96,22 @@ def _honours(found: SlicePrediction, frame: SliceFrame, prompts: tuple[Prompt, .
     return [np.array_equal(mask[rows, columns], positive) for mask in masks]
 
 
-def _refusal(mask: np.ndarray, before: np.ndarray) -> str:
-    """Why an answer is no correction of the mask before, both (H, W) bool; empty where it is one."""
+def _refusal(found: SlicePrediction, before: np.ndarray, prompt: Prompt) -> str:
+    """Why an answer does not correct the mask before, (rows, columns) bool, as asked; empty where it does."""
+    mask = found.mask
     if not mask.any():
         return "answer is empty"
-    kept = np.count_nonzero(mask & before) / np.count_nonzero(before)
-    return "answer leaves more than half of the mask" if kept < MIN_KEPT else ""
+    if np.count_nonzero(mask & before) < MIN_KEPT * np.count_nonzero(before):
+        return "answer leaves more than half of the mask"
+    # Of a stroke the model may take a point for a slip of the hand.
+    is_ignored = isinstance(prompt, PointPrompt) and mask[_place_of(prompt)] != prompt.positive
+    return "answer does not follow your click" if is_ignored else ""
+
+
+def _place_of(prompt: PointPrompt) -> tuple[int, int]:
+    """Row and column of a click in storage order."""
+    column, row = [n for axis, n in zip("IJK", prompt.ijk, strict=True) if axis != prompt.axis]
+    return row, column
 
 
 def _beside_edit(
