@@ -111,8 +111,7 @@ class VolumeSession:
         if self._labels_kji is None:
             self._labels_kji = np.zeros(self.volume.voxels_kji.shape, np.uint16)
         for key in self._unpainted:
-            found = self._masks(self._segments, key)
-            repaint(self._labels_kji, key, self._segments.values(), found, self._corrected())
+            repaint(self._labels_kji, key, self._segments.values(), self._masks(self._segments, key), self._corrected())
         self._unpainted.clear()
         view = self._labels_kji.view()
         view.flags.writeable = False
@@ -174,10 +173,9 @@ class VolumeSession:
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
         """Add a prompt to a segment and predict its slice anew; `with_prompt` says which earlier one it replaces.
 
-        On a slice with a mask but no prompts, for instance a propagated one, a point, a scribble or a negative lasso
-        corrects that mask, and so do those that follow (`corrections.answer`). Otherwise the answer depends on the
-        prompts alone, whatever their order; refine: there, start from the slice's present mask (its logits are fed
-        back, as in SAM-Med2D's interactive training).
+        On a slice with a mask but no prompts, as a propagated one, all but outlines correct it (`corrections.answer`).
+        Else the answer depends on the prompts alone, in any order; refine: there, start from the slice's present mask
+        (its logits are fed back, as in SAM-Med2D's interactive training).
         """
         prompts = with_prompt(self.prompts(label, prompt.slice), prompt)
         return self.set_prompts(label, prompt.slice, prompts, refine)
