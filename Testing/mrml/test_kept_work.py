@@ -289,6 +289,8 @@ def test_after_a_crash_another_model_goes_on_correcting_the_same_mask(people, tm
     other = tmp_path / "other.safetensors"
     write_model(other, calibrated_toy(seed=1))
     second = people(model_file=other)
+    # A workspace loads the model.
+    second.begin("spleen")
     second.verbs.by_name()["continue work"]()
     second.settle()
     np.testing.assert_array_equal(second.voxels()["liver"], voxels["liver"])
