@@ -32,8 +32,12 @@ class Preview:
     @property
     def present(self) -> SlicePresent:
         """What further prompts start from."""
-        state = self.answer.state
-        return SlicePresent(state, None if state.corrected is None else state.mask(state.corrected.shape))
+        state, corrected = self.answer.state, self.answer.state.corrected
+        return (
+            SlicePresent(state, None)
+            if corrected is None
+            else SlicePresent(state, state.mask(corrected.shape), corrected.turn)
+        )
 
     def with_choice(self, candidate: int) -> Preview:
         """The same with another candidate in use; raises PromptError where there is no such one."""

@@ -97,7 +97,9 @@ def _session_text(entries: Entries, facts: list[SegmentFacts], model: Any) -> st
 def _without_predictions(state: dict[str, Any]) -> dict[str, Any]:
     """A slice's state for another model, which would give other candidates: its masks stay as voxels."""
     left = {name: part for name, part in state.items() if name != "prediction"}
-    return left | ({"corrected": {"mask": left["corrected"]["mask"]}} if "corrected" in left else {})
+    if "corrected" in left:
+        left["corrected"] = {name: left["corrected"][name] for name in ("mask", "turn")}
+    return left
 
 
 def _count(number: int, word: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,6 @@ from dfqsam_core.volume.session.corrections import Answer, SlicePresent
 from dfqsam_core.volume.session.history import History
 from dfqsam_core.volume.session.session import SliceState
 from dfqsam_core.volume.session.slice_predictor import SlicePrediction
-from dfqsam_core.volume.session.slice_state import CorrectedMask
 
 from .history import Change, SliceStates, Step
 
@@ -116,7 +116,8 @@ class SegmentWriter:
         if known.mask is None and not (drawn & ~granted).any():
             return known
         is_emptied = granted.any() and not drawn.any()
-        return SlicePresent(known.state, None if is_emptied else with_hand_edits(region, granted, drawn))
+        mask = None if is_emptied else with_hand_edits(region, granted, drawn)
+        return replace(known, mask=mask, predicted=region)
 
     def remember(self, segment_id: str, prompt: Prompt) -> None:
         """Give a segment a prompt without a prediction, which follows with the next prompt on that slice; no undo."""
@@ -190,7 +191,8 @@ class SegmentWriter:
         try:
             region = self.session.region(label, key)
             if old.state.corrected is not None and answer.replaced is None and present.any():
-                region = self._with_drawn_before(region, label, key, old.state.corrected)
+                # It is not corrected any more: what was drawn there before it was counts as drawn again.
+                region = with_hand_edits(region, old.state.corrected.predicted, old.state.corrected.mask)
             wanted = with_hand_edits(region, granted, present)
             changes = self.segments.write(segment_id, key, wanted, self.protect_others, planes)
         except Exception:
@@ -202,14 +204,6 @@ class SegmentWriter:
         if new.refused is not old.refused:
             self._refuse((segment_id, key), new.refused)
         return Step(segment_id, key, old, new, changes)
-
-    def _with_drawn_before(self, region: np.ndarray, label: int, key: SliceKey, corrected: CorrectedMask) -> np.ndarray:
-        """What a session has on a slice that is not corrected any more, and what was drawn there before it was."""
-        state = self.session.state(label, key)
-        self.session.restore_state(label, key, SliceState((), corrected.prediction))
-        before = self.session.region(label, key)
-        self.session.restore_state(label, key, state)
-        return with_hand_edits(region, before, corrected.mask)
 
     def _take_back(self, steps: list[Step]) -> None:
         """Undo what an action did before it failed; what cannot be reached now stays an action, to be undone later."""

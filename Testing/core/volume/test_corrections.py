@@ -318,6 +318,21 @@ def test_a_click_across_another_axis_corrects_what_was_propagated_and_wins_on_it
     np.testing.assert_array_equal(session.labels_kji[:, :, 85] == 1, before)
 
 
+def test_where_corrections_along_two_axes_cross_the_later_one_counts(session, volume, model, tmp_path):
+    row, column = (int(value) for value in middle(session.mask(1, K20)))
+    here = (column, row, 20)
+    session.add_prompt(1, PointPrompt(here, positive=True))
+    session.add_prompt(1, PointPrompt(here, positive=False, axis="I"))
+    assert not session.labels_kji[20, row, column]
+    session.add_prompt(1, PointPrompt((column + 1, row, 20)))
+    assert session.labels_kji[20, row, column]
+    save_session(tmp_path / "session.json", session)
+    restored = restore_session(tmp_path / "session.json", volume, model)
+    np.testing.assert_array_equal(restored.labels_kji, session.labels_kji)
+    session.undo()
+    assert not session.labels_kji[20, row, column]
+
+
 def test_a_first_click_where_lone_slices_of_another_axis_cross_is_predicted_by_itself(volume, model, labels):
     click = PointPrompt((85, 50, 24), axis="I")
     alone = VolumeSession(volume, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,11 +19,14 @@ class SlicePresent:
 
     state: of the session. mask: (rows, columns) bool in storage order, what prompts would correct, drawn by hand and
     loaded included; None where there is nothing, or what prompts of this slice, or lone slices of other axes, drew, and
-    where all was erased by hand: a fresh start.
+    where all was erased by hand: a fresh start. turn: of the next correction, as CorrectedMask has it. predicted: like
+    mask, what of it the session covers; None for all.
     """
 
     state: SliceState
     mask: np.ndarray | None
+    turn: int = 1
+    predicted: np.ndarray | None = None
 
     def begun(self, prompts: tuple[Prompt, ...]) -> CorrectedMask | None:
         """The mask that `prompts` correct: the known one, with what was drawn by hand since, or the present one."""
@@ -32,12 +35,13 @@ class SlicePresent:
             return None
         if state.corrected is None:
             is_edit = bool(prompts) and not any(map(is_outline, prompts))
-            return CorrectedMask.of(self.mask, state.prediction) if is_edit else None
-        predicted = state.mask(self.mask.shape)
-        if np.array_equal(predicted, self.mask):
-            return state.corrected
-        drawn = (state.corrected.mask | (self.mask & ~predicted)) & ~(predicted & ~self.mask)
-        return CorrectedMask.of(drawn, state.corrected.prediction)
+            predicted = self.mask if self.predicted is None else self.predicted
+            return CorrectedMask.of(self.mask, predicted, state.prediction, self.turn) if is_edit else None
+        before, now = state.corrected, state.mask(self.mask.shape)
+        if np.array_equal(now, self.mask):
+            return replace(before, turn=self.turn)
+        drawn = (before.mask | (self.mask & ~now)) & ~(now & ~self.mask)
+        return CorrectedMask.of(drawn, before.predicted, before.prediction, self.turn)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,8 +32,7 @@ _NOTHING = SliceState()
 class SliceEdit:
     """How one segment changed on one slice.
 
-    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now. note: a sentence
-    where that is not what the model said of a correction, else empty.
+    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now. note: as Answer's.
     """
 
     label: int
@@ -111,7 +110,7 @@ class VolumeSession:
         if self._labels_kji is None:
             self._labels_kji = np.zeros(self.volume.voxels_kji.shape, np.uint16)
         for key in self._unpainted:
-            repaint(self._labels_kji, key, self._segments.values(), self._masks(self._segments, key), self._corrected())
+            repaint(self._labels_kji, key, self._segments.values(), self._masks(self._segments, key), self._turns())
         self._unpainted.clear()
         view = self._labels_kji.view()
         view.flags.writeable = False
@@ -156,7 +155,7 @@ class VolumeSession:
         """(rows, columns) bool in storage order: what the segment covers on a slice, by its masks of all three axes."""
         if {other.axis for owner, other in self._states if owner == label} <= {key.axis}:
             return self.mask(label, key)
-        return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key), self._corrected())
+        return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key), self._turns())
 
     def present(self, label: int, key: SliceKey) -> SlicePresent:
         """What a segment has on a slice, for `corrections.answer`.
@@ -165,10 +164,12 @@ class VolumeSession:
         """
         state = self.state(label, key)
         others = [(other.axis, found) for (owner, other), found in self._states.items() if owner == label]
-        crossing = [axis != key.axis and found.prediction and not found.prompts for axis, found in others]
-        is_masked = state.corrected or any(crossing) or not (state.prediction is None or state.prompts)
+        is_crossed = any(axis != key.axis and found.prediction and not found.prompts for axis, found in others)
+        is_masked = state.corrected or is_crossed or not (state.prediction is None or state.prompts)
         mask = self.region(label, key) if is_masked else None
-        return SlicePresent(state, mask if state.corrected or (mask is not None and mask.any()) else None)
+        turns = [found.corrected.turn for _, found in others if found.corrected]
+        is_there = state.corrected or (mask is not None and mask.any())
+        return SlicePresent(state, mask if is_there else None, max(turns, default=0) + 1)
 
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
         """Add a prompt to a segment and predict its slice anew; `with_prompt` says which earlier one it replaces.
@@ -276,8 +277,8 @@ class VolumeSession:
             if (state.prediction or state.corrected) and label in labels and (other == key or other.axis != key.axis)
         }
 
-    def _corrected(self) -> set[Place]:
-        return {place for place, state in self._states.items() if state.corrected}
+    def _turns(self) -> dict[Place, int]:
+        return {place: state.corrected.turn for place, state in self._states.items() if state.corrected}
 
     def _check(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
         if label not in self._segments:

@@ -63,8 +63,8 @@ def slice_json(key: SliceKey, state: SliceState) -> dict[str, Any]:
     entry |= _optional("prediction", state.prediction)
     corrected = state.corrected
     if corrected is not None:
-        mask = {"mask": _packed(np.packbits(corrected.mask))}
-        entry["corrected"] = mask | _optional("prediction", corrected.prediction)
+        planes = {"mask": _packed(np.packbits(corrected.mask)), "predicted": _packed(np.packbits(corrected.predicted))}
+        entry["corrected"] = planes | {"turn": corrected.turn} | _optional("prediction", corrected.prediction)
     return entry
 
 
@@ -140,10 +140,16 @@ def _slice_state(session: VolumeSession, item: Any, where: str) -> tuple[SliceKe
 
 
 def _corrected(item: Any, where: str, shape: tuple[int, int]) -> CorrectedMask:
-    keys = json_object(item, where, {"mask"}, {"prediction"})
-    packed = _unpacked(keys["mask"], where, np.dtype(np.uint8), (-(-shape[0] * shape[1] // 8),))
-    mask = np.unpackbits(packed, count=shape[0] * shape[1]).view(bool).reshape(shape)
-    return CorrectedMask.of(mask, _found(keys, where, shape))
+    keys = json_object(item, where, {"mask", "turn"}, {"predicted", "prediction"})
+    mask = _plane(keys["mask"], where, shape)
+    predicted = _plane(keys["predicted"], where, shape) if "predicted" in keys else np.zeros_like(mask)
+    turn = json_typed(keys["turn"], int, f"{where}.turn")
+    return CorrectedMask.of(mask, predicted, _found(keys, where, shape), turn)
+
+
+def _plane(text: Any, where: str, shape: tuple[int, int]) -> np.ndarray:
+    packed = _unpacked(text, where, np.dtype(np.uint8), (-(-shape[0] * shape[1] // 8),))
+    return np.unpackbits(packed, count=shape[0] * shape[1]).view(bool).reshape(shape)
 
 
 def _found(keys: dict[str, Any], where: str, shape: tuple[int, int]) -> SlicePrediction | None:

@@ -15,24 +15,40 @@ from .slice_predictor import SlicePrediction
 class CorrectedMask:
     """The mask that a slice had before its first prompt: propagated, loaded, or drawn by hand.
 
-    deflated: of (rows, columns) bool in storage order, eight voxels in a byte. shape: (rows, columns). prediction: what
-    the session itself had on that slice, None where the mask came from elsewhere.
+    deflated: of (2, bytes) uint8, eight voxels in a byte, what the properties unfold. shape: (rows, columns).
+    prediction: what the session had on that very slice, None where the mask came from elsewhere. turn: counts the
+    corrections of a segment; where corrected slices of several axes cross, the last one says what there is.
     """
 
     deflated: bytes
     shape: tuple[int, int]
     prediction: SlicePrediction | None
+    turn: int
 
     @classmethod
-    def of(cls, mask: np.ndarray, prediction: SlicePrediction | None) -> CorrectedMask:
-        """Of a mask (rows, columns) bool in storage order."""
-        return cls(zlib.compress(np.packbits(mask).tobytes(), 1), (mask.shape[0], mask.shape[1]), prediction)
+    def of(
+        cls, mask: np.ndarray, predicted: np.ndarray, prediction: SlicePrediction | None, turn: int
+    ) -> CorrectedMask:
+        """From what the properties of these names give."""
+        packed = np.packbits(np.stack([mask, predicted]).reshape(2, -1), axis=1)
+        return cls(zlib.compress(packed.tobytes(), 1), (mask.shape[0], mask.shape[1]), prediction, turn)
 
     @property
     def mask(self) -> np.ndarray:
         """(rows, columns) bool in storage order; a new array."""
-        packed = np.frombuffer(zlib.decompress(self.deflated), np.uint8)
-        return np.unpackbits(packed, count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
+        return self._plane(0)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(rows, columns) bool: what the session covered there, by predictions of any axis; a new array.
+
+        The rest of the mask was loaded or drawn by hand.
+        """
+        return self._plane(1)
+
+    def _plane(self, n: int) -> np.ndarray:
+        packed = np.frombuffer(zlib.decompress(self.deflated), np.uint8).reshape(2, -1)
+        return np.unpackbits(packed[n], count=self.shape[0] * self.shape[1]).view(bool).reshape(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
