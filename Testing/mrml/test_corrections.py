@@ -240,6 +240,16 @@ def test_drawing_while_a_correction_is_shown_is_kept(person, label):
     assert (person.drawn() & painted).sum() == painted.sum()
 
 
+def test_another_candidate_of_a_corrected_loaded_mask_is_written_as_it_is(person, label):
+    person.draw(label)
+    person.prompt(person.click())
+    for candidate in (0, 1, 2):
+        person.do(person.controller.choose_candidate, person.liver, K20, candidate)
+        prediction = person.controller.prediction(person.liver, K20)
+        assert prediction.chosen == candidate
+        np.testing.assert_array_equal(person.drawn(), prediction.mask)
+
+
 def test_a_slice_that_was_emptied_by_hand_is_a_fresh_start(person):
     person.propagate()
     person.draw(np.zeros((101, 122), bool))

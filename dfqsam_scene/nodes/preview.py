@@ -33,11 +33,9 @@ class Preview:
     def present(self) -> SlicePresent:
         """What further prompts start from."""
         state, corrected = self.answer.state, self.answer.state.corrected
-        return (
-            SlicePresent(state, None)
-            if corrected is None
-            else SlicePresent(state, state.mask(corrected.shape), corrected.turn)
-        )
+        if corrected is None:
+            return SlicePresent(state, None)
+        return SlicePresent(state, state.mask(corrected.shape), corrected.turn)
 
     def with_choice(self, candidate: int) -> Preview:
         """The same with another candidate in use; raises PromptError where there is no such one."""

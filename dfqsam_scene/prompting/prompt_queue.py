@@ -12,7 +12,7 @@ from typing import TypeVar
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
 from dfqsam_core.volume import BoxPrompt, SliceKey
-from dfqsam_core.volume.prompts import Prompt, with_prompt, without_prompt
+from dfqsam_core.volume.prompts import Prompt, is_outline, with_prompt, without_prompt
 from dfqsam_core.volume.session.corrections import Answer, SlicePresent, answer, is_asked
 from dfqsam_core.volume.session.session import SliceState
 from dfqsam_core.volume.session.slice_predictor import SlicePrediction
@@ -172,19 +172,18 @@ class PromptQueue:
 
     def _begin_many(self, request: Request) -> None:
         self.accept_preview()
-        found = {place: self._present(place) for place in request.changes}
-        after = {place: change(found[place].state.prompts) for place, change in request.changes.items()}
-        new = [place for place, prompts in after.items() if prompts != found[place].state.prompts]
-        tasks = [SliceTask(place, after[place], found[place], self.refine) for place in new]
+        after = {place: change(self.prompts(*place)) for place, change in request.changes.items()}
+        new = [place for place, prompts in after.items() if prompts != self.prompts(*place)]
+        tasks = [SliceTask(place, after[place], self._present(place, after[place]), self.refine) for place in new]
         if not tasks:
             return
         self._coming, self._in_hand = {task.place: task.prompts for task in tasks}, request
         tasks = nearest_first(tasks, self._looked_at)
         self._start(partial(predict_slices, self.session.slices, tasks), self._take_many)
 
-    def _present(self, place: Place) -> SlicePresent:
+    def _present(self, place: Place, prompts: Prompts = ()) -> SlicePresent:
         preview = None if self.preview is None else self._preview_of(*place)
-        return self.writer.present(*place) if preview is None else preview.present
+        return preview.present if preview else self.writer.present(*place, any(map(is_outline, prompts)))
 
     def _take_many(self, found: dict[Place, Answer]) -> None:
         (segment_id, _), *_ = found

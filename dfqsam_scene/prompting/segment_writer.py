@@ -102,13 +102,18 @@ class SegmentWriter:
         label = self._labels.get(segment_id)
         return None if label is None else self.session.prediction(label, key)
 
-    def present(self, segment_id: str, key: SliceKey) -> SlicePresent:
+    def present(self, segment_id: str, key: SliceKey, is_outlined: bool = False) -> SlicePresent:
         """What a segment has on a slice for a prompt to correct: what is drawn and loaded counts, and what settings or
-        other segments did not grant; raises as `Segments.read` does."""
+        other segments did not grant; raises as `Segments.read` does.
+
+        is_outlined: the slice will have an outline, which needs no mask to begin with.
+        """
         label, nothing = self._known(segment_id)
         if nothing is not None:
             return nothing
         known = self.session.present(label, key)
+        if is_outlined and known.state.corrected is None:
+            return replace(known, mask=None)
         if known.mask is None and known.state.prompts and known.state.prediction is not None:
             return known
         region, drawn = self.session.region(label, key), self.segments.read(segment_id, key)
@@ -190,8 +195,8 @@ class SegmentWriter:
         self.session.restore_state(label, key, state)
         try:
             region = self.session.region(label, key)
-            if old.state.corrected is not None and answer.replaced is None and present.any():
-                # It is not corrected any more: what was drawn there before it was counts as drawn again.
+            if old.state.corrected is not None and not state.is_correction and present.any():
+                # What was drawn there before it was corrected counts as drawn again.
                 region = with_hand_edits(region, old.state.corrected.predicted, old.state.corrected.mask)
             wanted = with_hand_edits(region, granted, present)
             changes = self.segments.write(segment_id, key, wanted, self.protect_others, planes)

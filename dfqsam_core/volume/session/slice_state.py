@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..prompts import Prompt
+from ..prompts import Prompt, is_outline
 from .slice_predictor import SlicePrediction
 
 
@@ -62,6 +62,11 @@ class SliceState:
     prompts: tuple[Prompt, ...] = ()
     prediction: SlicePrediction | None = None
     corrected: CorrectedMask | None = None
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether the prompts correct a mask now: there is one, and no outline says anew what the segment is."""
+        return self.corrected is not None and not any(map(is_outline, self.prompts))
 
     def mask(self, shape: tuple[int, int]) -> np.ndarray:
         """(rows, columns) bool in storage order: what the prediction covers; a new array of `shape`."""
