@@ -46,13 +46,11 @@ def mask_radius(mask: np.ndarray) -> float:
 def distance_to_border(mask: np.ndarray, xy: np.ndarray, positive: bool) -> float:
     """Pixels from a click (2,) to the nearest pixel of a mask (H, W) bool, of its outside for a negative click; 0 where
     that is the click's own."""
-    from scipy.ndimage import distance_transform_edt
-
-    wrong = ~mask if positive else mask
-    # A mask of the whole slice has no border but that of the slice.
-    distance = distance_transform_edt(np.pad(wrong, 1))[1:-1, 1:-1] if wrong.all() else distance_transform_edt(wrong)
-    column, row = xy.astype(int)
-    return float(distance[row, column])
+    rows, columns = np.nonzero(mask if positive else ~mask)
+    if not len(rows):
+        # A mask of the whole slice has no border but that of the slice.
+        return float(min(*(xy + 1), *(np.array(mask.shape[::-1]) - xy)))
+    return float(np.sqrt(((columns - xy[0]) ** 2 + (rows - xy[1]) ** 2).min()))
 
 
 def _disc(centre_xy: np.ndarray, radius: float, shape: tuple[int, ...]) -> np.ndarray:
