@@ -1,10 +1,12 @@
-"""Writes docs/windows.md or docs/propagation.md: whole objects of labelled volumes, segmented through a VolumeSession.
+"""Writes docs/windows.md, propagation.md or corrections.md: objects of labelled volumes, through a VolumeSession.
 
 Run: python tools/volume_tables.py windows --model NAME=FILE [--model NAME=FILE] --data DIR [--data DIR]
      python tools/volume_tables.py propagation (the same options)
+     python tools/volume_tables.py corrections (the same options)
 
-Prompts come from the labels, across K: a tight box on every n-th slice of an object (windows), or on one to three of
-its slices (propagation). Every model sees the same prompts.
+Prompts come from the labels, across K: a tight box on every n-th slice of an object (windows), on one to three of its
+slices (propagation), or on its largest one, and clicks where the propagation from there is wrong (corrections). Every
+model sees the same first prompts.
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ from dfqsam_core.volume import (
     propagate,
     read_volume,
 )
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.correction_table import Corrected, correction_page, measure_corrections
 
 OBJECTS_PER_VOLUME, MIN_SLICES, MIN_PIXELS, EVERY = 12, 5, 60, 3
 WINDOWS_TEXT = """# Which window the model should see
@@ -76,15 +82,18 @@ class Target:
 def main() -> None:
     """Measure and write the page."""
     args = parse_arguments()
-    measure = measure_windows if args.table == "windows" else measure_propagation
+    measures = {"windows": measure_windows, "propagation": measure_propagation, "corrections": measure_corrected}
     targets = list(targets_of(args.data))
-    results = {}
+    results: dict[str, Any] = {}
     for text in args.model:
         name, file = text.split("=", 1)
         print(name, file=sys.stderr)
-        results[name] = measure(load_model(file, threads=args.threads), targets)
-    introduction = WINDOWS_TEXT if args.table == "windows" else PROPAGATION_TEXT
-    page = "\n".join([introduction, table(results), f"Made by: `{shlex.join(['python', *sys.argv])}`\n"])
+        results[name] = measures[args.table](load_model(file, threads=args.threads), targets)
+    if args.table == "corrections":
+        parts = [correction_page(results)]
+    else:
+        parts = [WINDOWS_TEXT if args.table == "windows" else PROPAGATION_TEXT, table(results)]
+    page = "\n".join([*parts, f"Made by: `{shlex.join(['python', *sys.argv])}`\n"])
     with atomic_output(args.output or Path(f"docs/{args.table}.md"), force=True) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -92,7 +101,7 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=("windows", "propagation"))
+    parser.add_argument("table", choices=("windows", "propagation", "corrections"))
     parser.add_argument("--model", action="append", required=True, metavar="NAME=FILE")
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--threads", type=int)
@@ -152,6 +161,19 @@ def measure_propagation(model: Any, targets: list[Target]) -> dict[str, dict[str
                     propagate(session, 1, "K", low, high)
                 scores[name][f"{count} prompted"].append(dice(session.labels_kji, target.mask))
     return scores
+
+
+def measure_corrected(model: Any, targets: list[Target]) -> list[Corrected]:
+    """Every third propagated slice of each object, corrected; prompted is its largest slice."""
+    cache = EmbeddingCache()
+
+    def propagated(target: Target) -> VolumeSession:
+        session = object_session(model, cache, target, prompted(target, 1))
+        if session.labels_kji.any():
+            propagate(session, 1, "K", int(target.extent[0]), int(target.extent[-1]))
+        return session
+
+    return measure_corrections(targets, propagated, EVERY)
 
 
 def object_session(model: Any, cache: EmbeddingCache, target: Target, slices: Iterable[int]) -> VolumeSession:

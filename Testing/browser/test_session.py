@@ -101,6 +101,55 @@ def test_what_is_saved_is_what_the_core_makes_of_the_prompts(person: Person, mod
     np.testing.assert_array_equal(saved, session.labels_kji)
 
 
+def test_clicks_on_a_propagated_slice_correct_it_as_the_core_does(
+    person: Person, model_path: Path, tmp_path: Path
+) -> None:
+    person.tool("box")
+    person.click("axial", *KIDNEY_BOX[0])
+    person.page.wait_for_timeout(200)
+    person.prompt("axial", *KIDNEY_BOX[1])
+    place, boxes = person.state("place"), core_prompts(person)
+    person.page.keyboard.press("g")
+    person.wait_until(lambda: person.state("stops") and not person.state("is_working"))
+    person.page.mouse.move(*person.point_of("axial", 0.42, 0.6))
+    person.page.keyboard.press("ArrowUp")
+    person.wait_until(lambda: person.state("place")["index"] != place["index"])
+    person.tool("negative")
+    person.prompt("axial", 0.40, 0.56)
+    person.tool("positive")
+    person.prompt("axial", 0.46, 0.66)
+    clicks = [prompt for prompt in core_prompts(person) if prompt not in boxes]
+    assert [(click.slice.index, click.positive) for click in clicks] == [
+        (person.state("place")["index"], False),
+        (person.state("place")["index"], True),
+    ]
+    save(person, "labels.nii.gz")
+    session = core_session(model_path)
+    session.add_prompt(1, boxes[0])
+    propagate(session, 1, place["axis"], 0, place["last"])
+    assert session.mask(1, clicks[0].slice).any(), "the propagation reached the slice that is corrected"
+    for click in clicks:
+        session.add_prompt(1, click)
+    saved = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "labels.nii.gz")))
+    np.testing.assert_array_equal(saved, session.labels_kji)
+
+
+def test_what_takes_away_all_of_a_propagated_slice_says_so(person: Person) -> None:
+    person.tool("box")
+    person.click("axial", *KIDNEY_BOX[0])
+    person.page.wait_for_timeout(200)
+    person.prompt("axial", *KIDNEY_BOX[1])
+    index = person.state("place")["index"]
+    person.page.keyboard.press("g")
+    person.wait_until(lambda: person.state("stops") and not person.state("is_working"))
+    person.page.mouse.move(*person.point_of("axial", 0.42, 0.6))
+    person.page.keyboard.press("ArrowUp")
+    person.wait_until(lambda: person.state("place")["index"] != index)
+    person.tool("lasso_out")
+    person.draw("axial", (0.2, 0.3), (0.6, 0.3), (0.6, 0.9), (0.2, 0.9))
+    person.wait_until(lambda: "took away all that the segment had" in person.state("message"))
+
+
 def test_a_saved_label_map_opens_again_voxel_for_voxel(person: Person, tmp_path: Path) -> None:
     person.tool("positive")
     person.prompt("axial", *LIVER)

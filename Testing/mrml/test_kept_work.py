@@ -12,11 +12,14 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 
 import slicer
 
+from dfqsam_core.store.model_file import write_model
 from dfqsam_core.volume import BoxPrompt, LassoPrompt, PointPrompt, ScribblePrompt, SliceKey
 from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
 from Testing.support.finished import settle
+from Testing.support.packed_toy import calibrated_toy
+from Testing.support.prompts import ANYWHERE
 
 K4, I7 = SliceKey("K", 4), SliceKey("I", 7)
 
@@ -65,6 +68,10 @@ class Person:
             for n in self.segments.segment_ids
         }
 
+    def state(self):
+        """What the session has of the first segment on slice 4."""
+        return self.room.workspace.session.state(1, K4)
+
     def prompts(self):
         return {
             (self.segments.segment_name(n), key): found for (n, key), found in self.room.workspace.prompts().items()
@@ -76,7 +83,7 @@ def people(world, a_volume_node, model_file, tmp_path):
     """Starts rooms on the phantom, one after the other, which keep work in one folder."""
     started = []
 
-    def start(volume_node=a_volume_node):
+    def start(volume_node=a_volume_node, model_file=model_file):
         started.append(Person(world, volume_node, model_file, tmp_path / "journals"))
         return started[-1]
 
@@ -240,3 +247,56 @@ def test_another_volume_gets_no_offer_and_no_name_is_in_the_file(people, world, 
     other.SetAndObserveImageData(image)
     world.scene.AddNode(other)
     assert people(other).room.state().offer == ""
+
+
+@pytest.mark.parametrize("is_shown", [False, True], ids=["written", "shown"])
+def test_a_correction_goes_on_after_a_crash(people, is_shown):
+    first = people()
+    first.begin("liver")
+    loaded = np.zeros((12, 14), bool)
+    loaded[3:9, 4:11] = True
+    first.segments.restore(first.segments.segment_ids[0], K4, loaded)
+    first.settle()
+    first.verbs.by_name()["auto accept"](not is_shown)
+    first.settle()
+    click = PointPrompt((10, 8, 4), positive=False)
+    first.prompt(click)
+    voxels, controller = first.voxels(), first.room.workspace.controller
+    expected = controller.preview.answer.state.corrected if is_shown else first.state().corrected
+    np.testing.assert_array_equal(expected.mask, loaded)
+    first.crash()
+    second = people()
+    second.verbs.by_name()["continue work"]()
+    second.settle()
+    np.testing.assert_array_equal(second.voxels()["liver"], voxels["liver"])
+    np.testing.assert_array_equal(second.state().corrected.mask, loaded)
+    second.room.workspace.controller.remove_prompt(second.segments.segment_ids[0], click)
+    second.settle()
+    np.testing.assert_array_equal(second.voxels()["liver"][4], loaded)
+
+
+def test_after_a_crash_another_model_goes_on_correcting_the_same_mask(people, tmp_path):
+    first = people()
+    first.begin("liver")
+    first.prompt(BoxPrompt((2, 2, 3), (11, 9, 3)))
+    first.room.workspace.controller.propagate(first.segments.segment_ids[0], "K", 3, 4, ANYWHERE)
+    first.settle()
+    propagated = first.voxels()["liver"][4]
+    row, column = np.argwhere(propagated)[-1].tolist()
+    first.prompt(PointPrompt((column, row, 4), positive=False))
+    voxels = first.voxels()
+    first.crash()
+    other = tmp_path / "other.safetensors"
+    write_model(other, calibrated_toy(seed=1))
+    second = people(model_file=other)
+    # A workspace loads the model.
+    second.begin("spleen")
+    second.verbs.by_name()["continue work"]()
+    second.settle()
+    np.testing.assert_array_equal(second.voxels()["liver"], voxels["liver"])
+    state = second.state()
+    np.testing.assert_array_equal(state.corrected.mask, propagated)
+    assert (state.prediction, state.corrected.prediction) == (None, None)
+    row, column = np.argwhere(voxels["liver"][4])[0].tolist()
+    second.prompt(PointPrompt((column, row, 4), positive=False))
+    assert not second.voxels()["liver"][4, row, column]

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
-from dfqsam_core.volume import BoxPrompt, SliceKey, VolumeSession, WindowLevel, propagate, read_volume
+from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, VolumeSession, WindowLevel, propagate, read_volume
 from dfqsam_core.volume.session.history import History
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import read_volume_node
@@ -117,3 +117,65 @@ def test_sixty_actions_end_where_the_headless_core_ends(world, a_volume_node, ed
         np.testing.assert_array_equal(found[name], expected)
         assert person.workspace.session.slices_of(writer.label(person.ids[label - 1])) == headless.slices_of(label)
     np.testing.assert_array_equal(read_volume_node(segments.volume_node).voxels_kji, sitk.GetArrayFromImage(image))
+
+
+def click_on_a_mask(rng, headless, label):
+    """A point on a voxel of a segment, on a slice along any axis; None where it has no voxel."""
+    voxels = np.argwhere(headless.labels_kji == label)
+    if not len(voxels):
+        return None
+    k, j, i = voxels[rng.integers(len(voxels))].tolist()
+    return PointPrompt((i, j, k), bool(rng.random() < 0.4), "IJKKK"[rng.integers(5)])
+
+
+def correct(rng, person, headless):
+    """Click on what is there, take a prompt back, or carry a segment on; returns how many slices are corrected then."""
+    label = int(rng.integers(1, 3))
+    controller, segment_id = person.workspace.controller, person.ids[label - 1]
+    prompted = headless.prompted_slices(label, "K")
+    given = [prompt for (owner, _), found in headless.all_prompts().items() for prompt in found if owner == label]
+    kind = rng.choice(["click", "take back", "propagate", "undo"], p=[0.5, 0.2, 0.15, 0.15])
+    click = click_on_a_mask(rng, headless, label) if kind == "click" else None
+    if click is not None:
+        controller.add_prompt(segment_id, click)
+        headless.add_prompt(label, click)
+    elif kind == "take back" and given:
+        prompt = given[rng.integers(len(given))]
+        controller.remove_prompt(segment_id, prompt)
+        headless.remove_prompt(label, prompt)
+    elif kind == "propagate" and prompted:
+        person.propagate(label, 0, 8)
+        propagate(headless, label, "K", 0, 8, ANYWHERE)
+    else:
+        controller.undo()
+        headless.undo()
+    person.wait()
+    return sum(state.corrected is not None for state in headless.states().values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_corrections_and_prompts_taken_back_end_where_the_headless_core_ends(
+    world, a_volume_node, editor, worker, phantom_file, tmp_path, seed
+):
+    editor.SetOverwriteMode(editor.OverwriteNone)
+    image, rng = sitk.ReadImage(str(phantom_file)), np.random.default_rng(seed)
+    person = Person(world, worker, (a_volume_node, new_segmentation(a_volume_node, "Organs")), image)
+    headless = VolumeSession(read_volume(phantom_file), MODEL, "600,200", predictor=GreyPredictor())
+    for label, name in enumerate(NAMES, 1):
+        headless.add_segment(label, name)
+        box = BoxPrompt((2 * label, 2, 4), (9 + label, 9, 4))
+        person.workspace.controller.add_prompt(person.ids[label - 1], box)
+        headless.add_prompt(label, box)
+        person.wait()
+        person.propagate(label, 2, 6)
+        propagate(headless, label, "K", 2, 6, ANYWHERE)
+        person.wait()
+    assert max([correct(rng, person, headless) for _ in range(40)]) >= 3
+    found, _ = saved(person.workspace.segments, tmp_path / "end.seg.nrrd")
+    for label, name in enumerate(NAMES, 1):
+        expected = np.stack([headless.region(label, SliceKey("K", index)) for index in range(9)])
+        np.testing.assert_array_equal(found[name], expected)
+    while person.workspace.controller.can_undo:
+        person.workspace.controller.undo()
+        person.wait()
+    assert not any(voxels.any() for voxels in saved(person.workspace.segments, tmp_path / "none.seg.nrrd")[0].values())

@@ -202,6 +202,21 @@ def test_it_says_what_the_panel_says(effect, person):
         assert person.message == advice
 
 
+def test_a_click_that_takes_away_all_of_a_loaded_slice_says_so(effect):
+    import numpy as np
+
+    from dfqsam_core.volume import PointPrompt, SliceKey
+
+    segments, key = effect.prompting.workspace.segments, SliceKey("K", 4)
+    loaded = np.zeros_like(segments.read("liver", key))
+    loaded[5, 7] = True
+    segments.restore("liver", key, loaded)
+    effect.prompting.workspace.controller.add_prompt("liver", PointPrompt((7, 5, 4), positive=False))
+    settle(effect)
+    assert not segments.read("liver", key).any()
+    assert effect.message.text.startswith("The prompt on slice K 4 took away all that the segment had there")
+
+
 def test_after_cleanup_its_buttons_reach_nothing_any_more(effect, editor):
     effect.deactivate()
     effect.cleanup()

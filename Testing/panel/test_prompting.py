@@ -446,3 +446,16 @@ def test_the_panel_says_what_kind_of_model_answers(person):
     person.press("positiveButton")
     assert person.ui.modelSection.text == f"Model: {person.panel.room.state().model.kind}"
     assert "bits/weight" in person.ui.modelSection.text
+
+
+def test_a_click_that_takes_away_all_of_a_loaded_slice_says_so_and_undo_brings_it_back(person):
+    person.press("positiveButton")
+    loaded = np.zeros_like(drawn(person))
+    loaded[5, 7] = True
+    person.workspace.segments.restore(person.workspace.segment_id, K4, loaded)
+    person.press("negativeButton")
+    person.click((7.2, 5.1, 4.3))
+    assert not drawn(person).any()
+    assert person.message.startswith("The prompt on slice K 4 took away all that the segment had there")
+    person.press("undoButton")
+    np.testing.assert_array_equal(drawn(person), loaded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -126,6 +127,7 @@ class SegmentPrompts:
     """All prompts of one segment.
 
     label: 1..65535, its value in the label map. overwrite: whether it may take voxels of segments before it.
+    corrections: given after the propagation, one after the other, as a person would.
     Raises PromptError for a label out of range, a name that is too long or cannot be written, no prompts, a slice with
     two outlines (boxes, positive lassos), with negative prompts only or with more than 1000 points for the model.
     """
@@ -135,6 +137,7 @@ class SegmentPrompts:
     prompts: tuple[Prompt, ...]
     propagation: Propagation | None = None
     overwrite: bool = False
+    corrections: tuple[Prompt, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -145,6 +148,8 @@ class SegmentPrompts:
         outlines = Counter(prompt.slice for prompt in self.prompts if is_outline(prompt))
         for key, prompts in self.by_slice().items():
             _check_slice(self.name, key, prompts, outlines[key])
+        for key in {prompt.slice for prompt in self.corrections}:
+            _check_points(self.name, key, [prompt for prompt in self.corrections if prompt.slice == key])
         if self.propagation and any(prompt.axis != self.propagation.axis for prompt in self.prompts):
             raise PromptError(f"Segment {self.name!r} is propagated, so its prompts need one axis. Split the segment.")
         asked = self.propagation
@@ -210,12 +215,17 @@ def _place(prompt: Prompt) -> object:
     return "outline" if is_outline(prompt) else prompt
 
 
-def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], outlines: int) -> None:
-    where = f"Segment {name!r} on slice {key.axis} = {key.index}"
+def _check_points(name: str, key: SliceKey, prompts: Sequence[Prompt]) -> None:
     points = sum(MAX_SCRIBBLE_POINTS if isinstance(prompt, ScribblePrompt) else 1 for prompt in prompts)
     if points > MAX_PROMPTS_OF_SLICE:
         counted = f"{len(prompts)} prompts" if points == len(prompts) else f"prompts of {points} points"
+        where = f"Segment {name!r} on slice {key.axis} = {key.index}"
         raise PromptError(f"{where} has {counted}; up to {MAX_PROMPTS_OF_SLICE} make one prediction.")
+
+
+def _check_slice(name: str, key: SliceKey, prompts: tuple[Prompt, ...], outlines: int) -> None:
+    _check_points(name, key, prompts)
+    where = f"Segment {name!r} on slice {key.axis} = {key.index}"
     if outlines > 1:
         raise PromptError(
             f"{where} has more than one box or lasso; a 3D box (ROI) is a box on each slice that it covers. "

@@ -32,8 +32,8 @@ class SegmentationResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was read or changed in a way that the user may not expect, of the volume and of the model."""
-        return (*self.report["volume"]["notes"], *self.report["model_notes"])
+        """What was read or changed in a way that the user may not expect, of the volume, the model and corrections."""
+        return (*self.report["volume"]["notes"], *self.report["model_notes"], *self.report["correction_notes"])
 
 
 def segment_volume(
@@ -47,7 +47,8 @@ def segment_volume(
     predictor: Predictor | None = None,
     propagation: PropagationConfig | None = None,
 ) -> SegmentationResult:
-    """Segment every prompted slice of `volume`, one prediction per segment and slice, then propagate what asks for it.
+    """Segment every prompted slice of `volume`, one prediction per segment and slice, then propagate what asks for it,
+    then correct.
 
     window: None for the one that `auto_window` chooses. cache, predictor: as in VolumeSession. propagation: how masks
     are carried on, see PropagationConfig.
@@ -67,7 +68,8 @@ def segment_volume(
         seconds[segment.label, key] = time.perf_counter() - slice_started
     report(progress, "segment", len(tasks), len(tasks))
     stops = {segment.label: _propagate(session, segment, propagation, progress) for segment in prompts}
-    result = _report(session, model, seconds, stops)
+    notes = [note for segment in prompts for note in _correct(session, segment)]
+    result = _report(session, model, seconds, stops) | {"correction_notes": notes}
     return SegmentationResult(session.labels_kji, result | {"seconds": round(time.perf_counter() - started, 4)})
 
 
@@ -81,6 +83,12 @@ def _propagate(
         return ()
     asked = segment.propagation
     return propagate(session, segment.label, asked.axis, asked.first, asked.last, config, progress).stops
+
+
+def _correct(session: VolumeSession, segment: SegmentPrompts) -> list[str]:
+    """Give a segment its corrections; returns what is to be said of them."""
+    notes = [session.add_prompt(segment.label, prompt).note for prompt in segment.corrections]
+    return [f"{segment.name}: {note}" for note in notes if note]
 
 
 def _slice_report(session: VolumeSession, segment: Segment, key: SliceKey, seconds: float | None) -> dict[str, Any]:

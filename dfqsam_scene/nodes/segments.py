@@ -126,6 +126,10 @@ class SegmentScene:
         self.check()
         return self._plane(segment_id, key)
 
+    def is_empty(self, segment_id: str) -> bool:
+        """Whether a segment has no voxel at all; raises SceneError when it is gone."""
+        return self._labelmap(segment_id)[0] is None
+
     def _plane(self, segment_id: str, key: SliceKey) -> np.ndarray:
         plane = np.zeros(self._shapes[key.axis], bool)
         labelmap, value = self._labelmap(segment_id)

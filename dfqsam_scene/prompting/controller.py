@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import PropagationConfig, PropagationPlan, SliceKey, Stop, WindowLevel, plan_propagation
@@ -152,7 +151,7 @@ class Controller(PromptQueue):
     def _choose(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         preview = self._preview_of(segment_id, key)
         if preview is not None and preview.prediction is not None:
-            self._show(replace(preview, prediction=preview.prediction.with_choice(candidate)))
+            self._show(preview.with_choice(candidate))
             return
         self._writing.require_ended()
         self.writer.choose_mask(segment_id, key, candidate)

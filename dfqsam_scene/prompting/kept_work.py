@@ -86,13 +86,20 @@ def _session_text(entries: Entries, facts: list[SegmentFacts], model: Any) -> st
     slices: dict[str, list[Any]] = {fact.id: [] for fact in facts}
     for key, value in entries.items():
         if key[0] == STATE and key[1] in slices:
-            # Another model would give other candidates: its masks stay as voxels.
-            slices[key[1]].append({n: part for n, part in value.items() if not is_other or n != "prediction"})
+            slices[key[1]].append(_without_predictions(value) if is_other else value)
     segments = [
         {"label": n, "name": fact.id, "overwrite": False, "slices": slices[fact.id]}
         for n, fact in enumerate(facts, start=1)
     ]
     return json.dumps(head | {"segments": segments}, allow_nan=False)
+
+
+def _without_predictions(state: dict[str, Any]) -> dict[str, Any]:
+    """A slice's state for another model, which would give other candidates: its masks stay as voxels."""
+    left = {name: part for name, part in state.items() if name != "prediction"}
+    if "corrected" in left:
+        left["corrected"] = {name: left["corrected"][name] for name in ("mask", "turn")}
+    return left
 
 
 def _count(number: int, word: str) -> str:

@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import numpy as np
-
 from dfqsam_core.progress import Progress, ProgressCallback, report
 from dfqsam_core.volume import SliceKey
-from dfqsam_core.volume.prompts import can_predict
-from dfqsam_core.volume.session.slice_predictor import SlicePrediction, SlicePredictor
+from dfqsam_core.volume.session.corrections import Answer, SlicePresent, answer, ask_model
+from dfqsam_core.volume.session.slice_predictor import SlicePredictor
 
 from ..nodes.preview import Preview
 from .prompt_requests import Place, Prompts
@@ -23,11 +21,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, eq=False)
 class SliceTask:
-    """Prompts of a segment on a slice that shall be predicted; low_res_mask: as SlicePredictor.predict has it."""
+    """Prompts of a segment on a slice that shall be predicted; present, refine: as `corrections.answer` has them."""
 
     place: Place
     prompts: Prompts
-    low_res_mask: np.ndarray | None
+    present: SlicePresent
+    refine: bool
 
 
 def nearest_first(tasks: Sequence[SliceTask], looked_at: SliceKey | None) -> list[SliceTask]:
@@ -41,16 +40,15 @@ def nearest_first(tasks: Sequence[SliceTask], looked_at: SliceKey | None) -> lis
 
 def predict_slices(
     slices: SlicePredictor, tasks: Sequence[SliceTask], progress: ProgressCallback
-) -> dict[Place, SlicePrediction | None]:
-    """The prediction of each task, None where its prompts select nothing; the first one is reported as a preview."""
-    found: dict[Place, SlicePrediction | None] = {}
+) -> dict[Place, Answer]:
+    """The answer to each task; the first one is reported as a preview."""
+    found: dict[Place, Answer] = {}
     first = None
     for task in tasks:
-        segment_id, key = task.place
+        key = task.place[1]
         report(progress, "predict", len(found), len(tasks), f"slice {key.axis} {key.index}", first)
-        is_asked = can_predict(task.prompts, has_mask=task.low_res_mask is not None)
-        found[task.place] = slices.predict(key, task.prompts, task.low_res_mask) if is_asked else None
-        first = first or Preview(segment_id, key, task.prompts, found[task.place])
+        found[task.place] = answer(slices, key, task.prompts, task.present, task.refine)
+        first = first or Preview(*task.place, found[task.place])
     return found
 
 
@@ -65,24 +63,22 @@ def answering(
     asked: filled by the main thread; each answer is the preview of all reports until the next one, for somebody who
     clicks during work on many slices wants to see what the click gives before that ends.
     """
-    answer: Preview | None = None
+    shown: Preview | None = None
 
     def report_and_answer(reported: Progress) -> None:
-        nonlocal answer
-        progress(reported if answer is None else replace(reported, preview=answer))
+        nonlocal shown
+        progress(reported if shown is None else replace(reported, preview=shown))
         while asked:
             task = asked.popleft()
-            prediction = slices.predict(task.place[1], task.prompts, task.low_res_mask)
-            answer = Preview(*task.place, task.prompts, prediction)
-            progress(replace(reported, preview=answer))
+            found = ask_model(slices, task.place[1], task.prompts, task.present, task.refine)
+            shown = Preview(*task.place, found)
+            progress(replace(reported, preview=shown))
 
     return work(report_and_answer)
 
 
-def timed_prediction(
-    slices: SlicePredictor, task: SliceTask, _: ProgressCallback
-) -> tuple[SlicePrediction, float, bool]:
-    """A prediction, how many seconds it took, and whether the slice was encoded for it."""
+def timed_prediction(slices: SlicePredictor, task: SliceTask, _: ProgressCallback) -> tuple[Answer, float, bool]:
+    """An answer, how many seconds it took, and whether the slice was encoded for it."""
     started, encodings = time.perf_counter(), slices.encodings
-    prediction = slices.predict(task.place[1], task.prompts, task.low_res_mask)
-    return prediction, time.perf_counter() - started, slices.encodings > encodings
+    found = ask_model(slices, task.place[1], task.prompts, task.present, task.refine)
+    return found, time.perf_counter() - started, slices.encodings > encodings

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Set
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
-
-import numpy as np
 
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled, Progress, ProgressCallback
 from dfqsam_core.volume import BoxPrompt, SliceKey
-from dfqsam_core.volume.prompts import Prompt, can_predict, with_prompt, without_prompt
+from dfqsam_core.volume.prompts import Prompt, is_outline, with_prompt, without_prompt
+from dfqsam_core.volume.session.corrections import Answer, SlicePresent, answer, is_asked
 from dfqsam_core.volume.session.session import SliceState
 from dfqsam_core.volume.session.slice_predictor import SlicePrediction
 
@@ -101,7 +102,7 @@ class PromptQueue:
 
     def clear_slice(self, segment_id: str, key: SliceKey) -> None:
         """Take back all prompts of a segment on a slice and what was predicted there; hand-drawn voxels stay."""
-        self.ask(Request({(segment_id, key): lambda _: ()}))
+        self.ask(Request({(segment_id, key): lambda _: ()}, is_reset=True))
 
     def accept_preview(self) -> None:
         """Write the preview into its segment; it stays a preview where that is refused."""
@@ -143,9 +144,10 @@ class PromptQueue:
         if self._job is None or len(request.changes) > 1:
             return
         (place,) = request.changes
-        task = SliceTask(place, self.all_prompts().get(place, ()), self._low_res_mask(place))
-        if can_predict(task.prompts, has_mask=task.low_res_mask is not None):
-            self._asked.append(task)
+        with contextlib.suppress(DFQSAMError):
+            task = SliceTask(place, self.all_prompts().get(place, ()), self._present(place), self.refine)
+            if is_asked(task.prompts, task.present, self.refine):
+                self._asked.append(task)
 
     def _advance(self) -> None:
         """Begin the next request; only one at a time, so that each starts from what the one before it left."""
@@ -159,36 +161,34 @@ class PromptQueue:
         ((place, change),) = request.changes.items()
         if self.preview is not None and self._preview_of(*place) is None:
             self.accept_preview()
-        low_res = self._low_res_mask(place)
-        task = SliceTask(place, change(self.prompts(*place)), low_res)
-        if not can_predict(task.prompts, has_mask=low_res is not None):
-            self._take(place, task.prompts, None)
+        present = self._present(place)
+        task = SliceTask(place, change(present.state.prompts), present, self.refine)
+        if not is_asked(task.prompts, present, self.refine):
+            found = answer(self.session.slices, place[1], task.prompts, present)
+            self._take(place, Answer(SliceState()) if request.is_reset else found)
             return
         self._coming, self._in_hand = {place: task.prompts}, request
-        self._start(partial(timed_prediction, self.session.slices, task), partial(self._measured, place, task.prompts))
+        self._start(partial(timed_prediction, self.session.slices, task), partial(self._measured, place))
 
     def _begin_many(self, request: Request) -> None:
         self.accept_preview()
-        tasks = []
-        for place, change in request.changes.items():
-            present = self.prompts(*place)
-            prompts = change(present)
-            if prompts != present:
-                tasks.append(SliceTask(place, prompts, self._low_res_mask(place)))
+        after = {place: change(self.prompts(*place)) for place, change in request.changes.items()}
+        new = [place for place, prompts in after.items() if prompts != self.prompts(*place)]
+        tasks = [SliceTask(place, after[place], self._present(place, after[place]), self.refine) for place in new]
         if not tasks:
             return
         self._coming, self._in_hand = {task.place: task.prompts for task in tasks}, request
         tasks = nearest_first(tasks, self._looked_at)
         self._start(partial(predict_slices, self.session.slices, tasks), self._take_many)
 
-    def _low_res_mask(self, place: Place) -> np.ndarray | None:
-        present = self.prediction(*place) if self.refine else None
-        return None if present is None else present.low_res_masks[present.chosen]
+    def _present(self, place: Place, prompts: Prompts = ()) -> SlicePresent:
+        preview = None if self.preview is None else self._preview_of(*place)
+        return preview.present if preview else self.writer.present(*place, any(map(is_outline, prompts)))
 
-    def _take_many(self, found: dict[Place, SlicePrediction | None]) -> None:
+    def _take_many(self, found: dict[Place, Answer]) -> None:
         (segment_id, _), *_ = found
-        states = {key: SliceState(self._coming[segment_id, key], prediction) for (_, key), prediction in found.items()}
-        self._writing.start(self._until_written(self.writer.accept_many(segment_id, states)))
+        answers = {key: one for (_, key), one in found.items()}
+        self._writing.start(self._until_written(self.writer.accept_many(segment_id, answers)))
 
     def _until_written(self, steps: Iterator[None]) -> Iterator[None]:
         """Steps; the prompts count as coming until the last of them is written."""
@@ -197,21 +197,20 @@ class PromptQueue:
         finally:
             self._coming = {}
 
-    def _measured(self, place: Place, prompts: Prompts, measured: tuple[SlicePrediction, float, bool]) -> None:
-        prediction, self.seconds, is_new_slice = measured
+    def _measured(self, place: Place, measured: tuple[Answer, float, bool]) -> None:
+        found, self.seconds, is_new_slice = measured
         if is_new_slice:
             self.encoding_seconds = self.seconds
         else:
             self.decoding_seconds = self.seconds
-        self._take(place, prompts, prediction)
+        self._take(place, found)
 
-    def _take(self, place: Place, prompts: Prompts, prediction: SlicePrediction | None) -> None:
+    def _take(self, place: Place, found: Answer) -> None:
         self._coming = {}
-        preview = Preview(*place, prompts, prediction)
-        if self.auto_accept:
-            self._accept(preview)
-        else:
-            self._show(preview)
+        before = None if self.preview is None else self._preview_of(*place)
+        preview = Preview(*place, found if before is None else replace(found, replaced=before.answer.replaced))
+        (self._accept if self.auto_accept else self._show)(preview)
+        self.message = found.note
 
     def _accept_shown(self, preview: Preview) -> None:
         # Its slice comes before or after those of an action, never between them.
@@ -219,7 +218,7 @@ class PromptQueue:
         self._accept(preview)
 
     def _accept(self, preview: Preview) -> None:
-        self.writer.accept(preview.segment_id, preview.key, preview.prompts, preview.prediction)
+        self.writer.accept(preview.segment_id, preview.key, preview.answer)
         if self.preview is not None:
             self._show(None)
 

@@ -20,11 +20,13 @@ class Request:
     """A change of the prompts of one segment on some slices; it is made of those that are there when its turn comes.
 
     changes: by segment ID and slice; those of several slices are predicted together and are one undo step. topic: a
-    later request of a topic is made instead of an earlier one that waits or is worked on; None: of none.
+    later request of a topic is made instead of an earlier one that waits or is worked on; None: of none. is_reset: what
+    was predicted there goes, too, and not only what these prompts gave.
     """
 
     changes: Mapping[Place, Callable[[Prompts], Prompts]]
     topic: Hashable = None
+    is_reset: bool = False
 
     @classmethod
     def of_boxes(cls, segment_id: str, boxes: Sequence[BoxPrompt], instead_of: Set[BoxPrompt], topic: str) -> Request:

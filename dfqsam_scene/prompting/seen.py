@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from dfqsam_core.errors import short
 from dfqsam_core.resources import DEMO_MODEL, resource_path
@@ -136,8 +137,10 @@ def _candidates(workspace: Workspace | None, key: SliceKey | None) -> tuple[Cand
     if prediction is None:
         return ()
     values = [float(value) for value in prediction.predicted_iou]
+    # Beside candidates of the model the one without an estimate is the mask as a correction alone edited it.
+    without = _("edit") if len(values) > 1 else "–"
     return tuple(
-        CandidateMask("–" if np.isnan(value) else f"{value:.2f}", n == prediction.chosen)
+        CandidateMask(without if np.isnan(value) else f"{value:.2f}", n == prediction.chosen)
         for n, value in enumerate(values)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.volume import PropagationPlan, SliceKey, VolumeSession
 from dfqsam_core.volume.prompts import Prompt
+from dfqsam_core.volume.session.corrections import Answer, SlicePresent
 from dfqsam_core.volume.session.history import History
 from dfqsam_core.volume.session.session import SliceState
 from dfqsam_core.volume.session.slice_predictor import SlicePrediction
@@ -30,6 +32,9 @@ class Segments(Protocol):
 
     def read(self, segment_id: str, key: SliceKey) -> np.ndarray:
         """What a segment covers on a slice now; raises as `check` does."""
+
+    def is_empty(self, segment_id: str) -> bool:
+        """Whether a segment has no voxel at all."""
 
     def planes(self, segment_id: str, key: SliceKey) -> dict[str, np.ndarray]:
         """What every segment covers there; raises as `check` does, and when this one is gone."""
@@ -79,17 +84,45 @@ class SegmentWriter:
 
     def label(self, segment_id: str) -> int:
         """The session's label of a segment, which is added there when it is new; raises when the segment is gone."""
-        self.segments.segment_name(segment_id)
+        return self._known(segment_id)[0]
+
+    def _known(self, segment_id: str) -> tuple[int, SlicePresent | None]:
+        """Label of a segment, and what any slice has where there is nothing of it in session and scene."""
+        is_empty = self.segments.is_empty(segment_id)
+        nothing = None
         if segment_id not in self._labels:
             label = self._labels[segment_id] = len(self._labels) + 1
             self.segment_ids[label] = segment_id
             self.session.add_segment(label, segment_id)
-        return self._labels[segment_id]
+            nothing = SlicePresent(SliceState(), None) if is_empty else None
+        return self._labels[segment_id], nothing
 
     def prediction(self, segment_id: str, key: SliceKey) -> SlicePrediction | None:
         """The candidates of a segment on a slice, None where it has none."""
         label = self._labels.get(segment_id)
         return None if label is None else self.session.prediction(label, key)
+
+    def present(self, segment_id: str, key: SliceKey, is_outlined: bool = False) -> SlicePresent:
+        """What a segment has on a slice for a prompt to correct: what is drawn and loaded counts, and what settings or
+        other segments did not grant; raises as `Segments.read` does.
+
+        is_outlined: the slice will have an outline, which needs no mask to begin with.
+        """
+        label, nothing = self._known(segment_id)
+        if nothing is not None:
+            return nothing
+        known = self.session.present(label, key)
+        if is_outlined and known.state.corrected is None:
+            return replace(known, mask=None)
+        if known.mask is None and known.state.prompts and known.state.prediction is not None:
+            return known
+        region, drawn = self.session.region(label, key), self.segments.read(segment_id, key)
+        granted = region & ~self._not_granted((segment_id, key), region)
+        if known.mask is None and not (drawn & ~granted).any():
+            return known
+        is_emptied = granted.any() and not drawn.any()
+        mask = None if is_emptied else with_hand_edits(region, granted, drawn)
+        return replace(known, mask=mask, predicted=region)
 
     def remember(self, segment_id: str, prompt: Prompt) -> None:
         """Give a segment a prompt without a prediction, which follows with the next prompt on that slice; no undo."""
@@ -97,31 +130,29 @@ class SegmentWriter:
         prompts = (*self.session.prompts(label, prompt.slice), prompt)
         self.session.restore_state(label, prompt.slice, SliceState(prompts))
 
-    def accept(
-        self, segment_id: str, key: SliceKey, prompts: tuple[Prompt, ...], prediction: SlicePrediction | None
-    ) -> None:
-        """Give a segment prompts and their prediction on a slice, and write it; one undo step."""
-        self._draw_now(segment_id, key, SliceState(prompts, prediction))
+    def accept(self, segment_id: str, key: SliceKey, answer: Answer) -> None:
+        """Give a segment prompts and their answer on a slice, and write it; one undo step."""
+        self._draw_now(segment_id, key, answer)
 
     def accept_plan(self, segment_id: str, plan: PropagationPlan) -> Iterator[None]:
         """Give a segment the slices that a propagation found, and write them; one undo step.
 
         The iterator pauses between slices; one that fails takes those before it back.
         """
-        return self._draw(segment_id, plan.states(self.session))
+        return self._draw(segment_id, ((key, Answer(state)) for key, state in plan.states(self.session)))
 
-    def accept_many(self, segment_id: str, states: Mapping[SliceKey, SliceState]) -> Iterator[None]:
-        """Give a segment prompts and predictions on many slices, and write them; one undo step, with pauses."""
-        return self._draw(segment_id, states.items())
+    def accept_many(self, segment_id: str, answers: Mapping[SliceKey, Answer]) -> Iterator[None]:
+        """Give a segment prompts and answers on many slices, and write them; one undo step, with pauses."""
+        return self._draw(segment_id, answers.items())
 
     def clear(self, segment_id: str) -> Iterator[None]:
         """Take back all that a segment was prompted and predicted; one undo step, with pauses between slices."""
         slices = self.session.slices_of(self.label(segment_id))
-        return self._draw(segment_id, [(key, SliceState()) for key in slices])
+        return self._draw(segment_id, [(key, Answer(SliceState())) for key in slices])
 
     def choose_mask(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use another candidate of the last prediction, and write it; one undo step."""
-        self._draw_now(segment_id, key, self.session.with_candidate(self.label(segment_id), key, candidate))
+        self._draw_now(segment_id, key, Answer(self.session.with_candidate(self.label(segment_id), key, candidate)))
 
     def undo(self) -> Iterator[None] | None:
         """Take the last action back in session and segments, with pauses between slices; None: there is none."""
@@ -131,41 +162,43 @@ class SegmentWriter:
         """Repeat the action undone last, with pauses between slices; None: there is none."""
         return self._move(self._history.to_redo, self._history.redo(), forwards=True) if self.can_redo else None
 
-    def _draw_now(self, segment_id: str, key: SliceKey, state: SliceState) -> None:
-        for _ in self._draw(segment_id, [(key, state)]):
+    def _draw_now(self, segment_id: str, key: SliceKey, answer: Answer) -> None:
+        for _ in self._draw(segment_id, [(key, answer)]):
             pass
 
-    def _draw(self, segment_id: str, states: Iterable[tuple[SliceKey, SliceState]]) -> Iterator[None]:
-        """Give a segment these states, one slice after the other, and write each; one undo step."""
+    def _draw(self, segment_id: str, answers: Iterable[tuple[SliceKey, Answer]]) -> Iterator[None]:
+        """Give a segment the states of these answers, one slice after the other, and write each; one undo step."""
         label = self._labels.get(segment_id) or self.label(segment_id)
         steps: list[Step] = []
         try:
-            for key, state in states:
+            for key, answer in answers:
                 if steps:
                     yield
                 planes = self.segments.planes(segment_id, key)
                 if not steps:
                     self.about_to_change()
-                steps.append(self._write(segment_id, label, key, state, planes))
+                steps.append(self._write(segment_id, label, key, answer, planes))
         except Exception:
             self._take_back(steps)
             raise
         if steps:
             self._history.add(steps)
 
-    def _write(
-        self, segment_id: str, label: int, key: SliceKey, state: SliceState, planes: dict[str, np.ndarray]
-    ) -> Step:
-        """Make session and segment have `state` on a slice: both, or none where writing is refused."""
+    def _write(self, segment_id: str, label: int, key: SliceKey, answer: Answer, planes: dict[str, np.ndarray]) -> Step:
+        """Make session and segment have an answer's state on a slice: both, or none where writing is refused."""
+        state = answer.state
         old = SliceStates(self.session.state(label, key), self._refused.get((segment_id, key)))
-        before = self.session.region(label, key)
+        before = self.session.region(label, key) if answer.replaced is None else answer.replaced
+        granted, present = before, planes[segment_id]
+        if old.refused is not None:
+            granted = before & ~self._not_granted((segment_id, key), before)
         self.session.restore_state(label, key, state)
         try:
-            granted = before
-            if old.refused is not None:
-                packed = np.frombuffer(zlib.decompress(old.refused), np.uint8)
-                granted = before & ~np.unpackbits(packed, count=before.size).view(bool).reshape(before.shape)
-            wanted = with_hand_edits(self.session.region(label, key), granted, planes[segment_id])
+            region = self.session.region(label, key)
+            if old.state.corrected is not None and not state.is_correction and present.any():
+                # What was drawn there before it was corrected counts as drawn again.
+                region = with_hand_edits(region, old.state.corrected.predicted, old.state.corrected.mask)
+            wanted = with_hand_edits(region, granted, present)
             changes = self.segments.write(segment_id, key, wanted, self.protect_others, planes)
         except Exception:
             self.session.restore_state(label, key, old.state)
@@ -204,6 +237,14 @@ class SegmentWriter:
         known = step.new if forwards else step.old
         self.session.restore_state(self._labels[step.segment_id], step.slice, known.state)
         self._refuse((step.segment_id, step.slice), known.refused)
+
+    def _not_granted(self, place: tuple[str, SliceKey], like: np.ndarray) -> np.ndarray:
+        """(rows, columns) bool: what settings or other segments did not grant of what was written there last."""
+        refused = self._refused.get(place)
+        if refused is None:
+            return np.zeros_like(like)
+        packed = np.frombuffer(zlib.decompress(refused), np.uint8)
+        return np.unpackbits(packed, count=like.size).view(bool).reshape(like.shape)
 
     def _refuse(self, place: tuple[str, SliceKey], refused: bytes | None) -> None:
         self._refused.pop(place, None)

@@ -33,7 +33,10 @@ class PromptRow:
 
 @dataclass(frozen=True)
 class CandidateMask:
-    """One of the masks of a prediction. text: the model's own estimate of its IoU, "–" where it has none."""
+    """One of the masks of a prediction. text: the model's own estimate of its IoU, "–" where it has none.
+
+    "edit": the mask as a correction alone edited it.
+    """
 
     text: str
     chosen: bool

@@ -223,7 +223,8 @@ def _states(workspace: Workspace) -> dict[_Place, SliceState]:
     preview = controller.preview
     if preview is not None:
         place = preview.segment_id, preview.key
-        found[place] = SliceState(preview.prompts, found.get(place, SliceState()).prediction)
+        drawn = found.get(place, SliceState()).prediction
+        found[place] = SliceState(preview.prompts, drawn, preview.answer.state.corrected)
     return {place: state for place, state in found.items() if place[0] in present}
 
 
@@ -232,7 +233,9 @@ def _are_same(one: dict[_Place, SliceState], other: dict[_Place, SliceState]) ->
 
 
 def _is_same(one: SliceState | None, other: SliceState) -> bool:
-    return one is not None and one.prediction is other.prediction and one.prompts == other.prompts
+    if one is None or one.prompts != other.prompts:
+        return False
+    return one.prediction is other.prediction and one.corrected is other.corrected
 
 
 def _key(kind: str, place: tuple[str, SliceKey]) -> Key:

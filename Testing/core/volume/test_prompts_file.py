@@ -166,6 +166,13 @@ BROKEN = {
     "box of three corners": (content(prompts=[BOX | {"corners": [[1, 1, 7]] * 3}]), "two opposite corners"),
     "two boxes on a slice": (content(prompts=[BOX, BOX]), "more than one box"),
     "negative points only": (content(prompts=[POINT | {"positive": False}]), "negative points only"),
+    "corrections that are none": (content(corrections=[]), "segments[0].corrections must be a list"),
+    "a correction outside": (content(corrections=[POINT | {"position": [60, 6, 7]}]), "outside"),
+    "a correction of another kind": (content(corrections=[{"type": "circle"}]), "segments[0].corrections[0]"),
+    "too many corrections of a slice": (
+        content(corrections=[POINT | {"position": [n % 60, n // 60, 7]} for n in range(1001)]),
+        "1001 prompts",
+    ),
     "propagate backwards": (content(propagate={"first": 9, "last": 3}), "0 to 39"),
     "propagate outside": (content(propagate={"first": 0, "last": 40}), "0 to 39"),
     "propagate a float": (content(propagate={"first": 0.0, "last": 3}), "whole number"),
@@ -191,6 +198,14 @@ def test_what_is_wrong_is_refused_and_named(tmp_path, value, reason):
         read(tmp_path, value)
     assert reason in str(refusal.value)
     assert len(str(refusal.value)) < 700
+
+
+def test_corrections_are_prompts_in_their_order_and_may_be_negative_alone(tmp_path):
+    negative = POINT | {"positive": False, "position": [8, 8, 9]}
+    (segment,) = read(tmp_path, content(corrections=[negative, SCRIBBLE, POINT]))
+    assert [type(prompt) for prompt in segment.corrections] == [PointPrompt, ScribblePrompt, PointPrompt]
+    assert segment.corrections[0] == PointPrompt((8, 8, 9), positive=False)
+    assert read(tmp_path, content())[0].corrections == ()
 
 
 def test_two_segments_with_one_label_are_refused(tmp_path):
@@ -224,7 +239,7 @@ json_values = st.recursive(
 )
 
 
-@given(st.sampled_from(["name", "label", "prompts", "propagate", "overwrite"]), json_values)
+@given(st.sampled_from(["name", "label", "prompts", "propagate", "overwrite", "corrections"]), json_values)
 def test_any_value_anywhere_is_read_or_refused(key, value):
     try:
         (segment,) = parse_prompts(content(**{key: value}), GEOMETRY)

@@ -10,8 +10,10 @@ import pytest
 import SimpleITK
 from safetensors.numpy import save_file
 
+from dfqsam_core import load_model
 from dfqsam_core.cli.main import main
 from dfqsam_core.store.model_file import write_model
+from dfqsam_core.volume import PropagationConfig, read_prompts, read_volume, segment_volume
 from Testing.support.packed import packed_toy
 from Testing.support.toy import random_tensors, toy_architecture
 
@@ -150,3 +152,23 @@ def test_a_stroke_that_cannot_be_meant_ends_with_a_sentence_and_code_2(files, ca
     assert segment(files) == 2
     assert "A scribble must lie on one slice; it has voxels on K = 4 and on K = 5" in capsys.readouterr().err
     assert not (files / "labels.nii.gz").exists()
+
+
+def test_a_correction_that_takes_all_away_is_a_note(files):
+    prompts = json.loads(json.dumps(PROMPTS))
+    around = [[0, 0, 5], [23, 0, 5], [23, 19, 5], [0, 19, 5]]
+    prompts["segments"][0] |= {
+        "propagate": {"first": 3, "last": 5},
+        "corrections": [{"type": "lasso", "vertices": around, "positive": False, "axis": "K"}],
+    }
+    (files / "prompts.json").write_text(json.dumps(prompts))
+    # Any mask is carried on by the toy, whose estimates mean nothing.
+    anywhere = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
+    volume = read_volume(files / "ct.nii.gz")
+    given = read_prompts(files / "prompts.json", volume.geometry)
+    result = segment_volume(volume, given, load_model(files / "packed.safetensors", threads=1), propagation=anywhere)
+    assert result.labels_kji[3].any()
+    assert not result.labels_kji[5].any()
+    (note,) = result.report["correction_notes"]
+    assert note.startswith("organ: The prompt on slice K 5 took away all that the segment had there")
+    assert note in result.notes

@@ -34,13 +34,8 @@ def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompt
 
 
 def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overwrite: bool) -> SegmentPrompts:
-    keys = json_object(item, where, {"name", "label", "prompts"}, {"propagate", "overwrite"})
-    entries = json_list(keys["prompts"], f"{where}.prompts")
-    prompts = tuple(
-        prompt
-        for n, entry in enumerate(entries)
-        for prompt in _parse_entry(entry, f"{where}.prompts[{n}]", system, geometry)
-    )
+    keys = json_object(item, where, {"name", "label", "prompts"}, {"propagate", "overwrite", "corrections"})
+    prompts = _parse_entries(keys["prompts"], f"{where}.prompts", system, geometry)
     return SegmentPrompts(
         name=json_text(keys["name"], f"{where}.name"),
         label=json_typed(keys["label"], int, f"{where}.label"),
@@ -49,7 +44,15 @@ def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overw
         if "propagate" in keys
         else None,
         overwrite=json_typed(keys.get("overwrite", overwrite), bool, f"{where}.overwrite"),
+        corrections=_parse_entries(keys["corrections"], f"{where}.corrections", system, geometry)
+        if "corrections" in keys
+        else (),
     )
+
+
+def _parse_entries(items: Any, where: str, system: str, geometry: VolumeGeometry) -> tuple[Prompt, ...]:
+    found = (_parse_entry(item, f"{where}[{n}]", system, geometry) for n, item in enumerate(json_list(items, where)))
+    return tuple(prompt for prompts in found for prompt in prompts)
 
 
 def _parse_entry(item: Any, where: str, system: str, geometry: VolumeGeometry) -> tuple[Prompt, ...]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...base.interpolation import resize_bilinear
+from ...base.interpolation import resize_bilinear, resize_nearest
 from ..polygons import filled_polygon
 from ..prompts import BoxPrompt, Prompt, is_outline
 from ..slices import SliceFrame
@@ -80,6 +80,13 @@ def draw_strokes(low_res_mask: np.ndarray, frame: SliceFrame, prompts: Sequence[
             rising = np.clip((inside - _OUTSIDE) * _RISE, -_SURE, _SURE)
             logits = np.minimum(logits, rising if prompt.positive else np.where(inside > 0, -_SURE, _SURE))
     return logits.astype(np.float32)
+
+
+def mask_logits(mask: np.ndarray, side: int) -> np.ndarray:
+    """Logits (side, side) float32 that ask for a mask (H, W) bool of which there are none."""
+    # Bilinear would take as long as the decoder, for a border that lies a fraction of a cell elsewhere.
+    finer = resize_nearest(mask, side * _FINER, side * _FINER)
+    return np.clip(_in_cells(signed_distance(finer), side) * _RISE, -_SURE, _SURE).astype(np.float32)
 
 
 def within_lasso(masks: np.ndarray, frame: SliceFrame, prompts: Sequence[Prompt], clicks_xy: np.ndarray) -> np.ndarray:

@@ -12,26 +12,17 @@ import numpy as np
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
 from ..geometry import AXES, axis_index
-from ..prompts import MAX_LABEL, PointPrompt, Prompt, can_predict, check_name, with_prompt, without_prompt
+from ..prompts import MAX_LABEL, PointPrompt, Prompt, check_name, with_prompt, without_prompt
 from ..slices import SliceKey, plane_shape
 from ..volume import Volume
 from ..window import WindowLevel, choose_window
+from .corrections import SlicePresent, answer
 from .history import History
 from .label_layers import Segment, repaint, segment_region
 from .slice_predictor import Predictor, SlicePrediction, SlicePredictor, predictor_for
+from .slice_state import SliceState as SliceState
 
 Place = tuple[int, SliceKey]
-
-
-@dataclass(frozen=True, eq=False)
-class SliceState:
-    """What one segment has on one slice: its prompts and the prediction they gave (None where they select nothing).
-
-    A prediction without prompts was propagated from other slices.
-    """
-
-    prompts: tuple[Prompt, ...] = ()
-    prediction: SlicePrediction | None = None
 
 
 _NOTHING = SliceState()
@@ -41,7 +32,7 @@ _NOTHING = SliceState()
 class SliceEdit:
     """How one segment changed on one slice.
 
-    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now.
+    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now. note: as Answer's.
     """
 
     label: int
@@ -49,6 +40,7 @@ class SliceEdit:
     shape: tuple[int, int]
     old: SliceState
     new: SliceState
+    note: str = ""
 
     @property
     def before(self) -> np.ndarray:
@@ -92,6 +84,7 @@ class VolumeSession:
             f"{model.digest} {model.engine}",
             window,
             EmbeddingCache() if cache is None else cache,
+            getattr(model, "mask_size", 64),
         )
         self._segments: dict[int, Segment] = {}
         self._states: dict[Place, SliceState] = {}
@@ -117,7 +110,7 @@ class VolumeSession:
         if self._labels_kji is None:
             self._labels_kji = np.zeros(self.volume.voxels_kji.shape, np.uint16)
         for key in self._unpainted:
-            repaint(self._labels_kji, key, self._segments.values(), self._masks(self._segments, key))
+            repaint(self._labels_kji, key, self._segments.values(), self._masks(self._segments, key), self._turns())
         self._unpainted.clear()
         view = self._labels_kji.view()
         view.flags.writeable = False
@@ -162,13 +155,28 @@ class VolumeSession:
         """(rows, columns) bool in storage order: what the segment covers on a slice, by its masks of all three axes."""
         if {other.axis for owner, other in self._states if owner == label} <= {key.axis}:
             return self.mask(label, key)
-        return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key))
+        return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key), self._turns())
+
+    def present(self, label: int, key: SliceKey) -> SlicePresent:
+        """What a segment has on a slice, for `corrections.answer`.
+
+        Masks of other axes count where they were propagated: a single slice of another axis shows this one as a line.
+        """
+        state = self.state(label, key)
+        others = [(other.axis, found) for (owner, other), found in self._states.items() if owner == label]
+        is_crossed = any(axis != key.axis and found.prediction and not found.prompts for axis, found in others)
+        is_masked = state.corrected or is_crossed or not (state.prediction is None or state.prompts)
+        mask = self.region(label, key) if is_masked else None
+        turns = [found.corrected.turn for _, found in others if found.corrected]
+        is_there = state.corrected or (mask is not None and mask.any())
+        return SlicePresent(state, mask if is_there else None, max(turns, default=0) + 1)
 
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
         """Add a prompt to a segment and predict its slice anew; `with_prompt` says which earlier one it replaces.
 
-        refine: start from the slice's present mask (its logits are fed back, as in SAM-Med2D's interactive training);
-        otherwise the answer depends on the prompts alone, whatever their order.
+        On a slice with a mask but no prompts, as a propagated one, all but outlines correct it (`corrections.answer`).
+        Else the answer depends on the prompts alone, in any order; refine: there, start from the slice's present mask
+        (its logits are fed back, as in SAM-Med2D's interactive training).
         """
         prompts = with_prompt(self.prompts(label, prompt.slice), prompt)
         return self.set_prompts(label, prompt.slice, prompts, refine)
@@ -178,16 +186,13 @@ class VolumeSession:
         return self.set_prompts(label, prompt.slice, without_prompt(self.prompts(label, prompt.slice), prompt))
 
     def set_prompts(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], refine: bool = False) -> SliceEdit:
-        """Replace the prompts of a segment on a slice, all in one prediction; refine: as in `add_prompt`.
+        """Replace the prompts of a segment on a slice; refine: as in `add_prompt`.
 
-        Without a box or a positive point the slice becomes empty, unless there is a mask to refine.
+        Without a box or a positive prompt the slice becomes empty, unless there is a mask to correct or to refine.
         """
         self._check(label, key, prompts)
-        present = self.prediction(label, key) if refine else None
-        low_res = None if present is None else present.low_res_masks[present.chosen]
-        possible = can_predict(prompts, has_mask=present is not None)
-        prediction = self.slices.predict(key, prompts, low_res) if possible else None
-        return self.apply(label, {key: SliceState(prompts, prediction)})[0]
+        found = answer(self.slices, key, prompts, self.present(label, key), refine)
+        return replace(self.apply(label, {key: found.state})[0], note=found.note)
 
     def accept(
         self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], prediction: SlicePrediction | None
@@ -267,10 +272,13 @@ class VolumeSession:
     def _masks(self, labels: Container[int], key: SliceKey) -> dict[Place, np.ndarray]:
         """Masks of these segments that meet a slice; unpacked here, as all of them would take much memory."""
         return {
-            (label, other): state.prediction.mask
+            (label, other): _mask(state.prediction, self._shapes[other.axis])
             for (label, other), state in self._states.items()
-            if state.prediction and label in labels and (other == key or other.axis != key.axis)
+            if (state.prediction or state.corrected) and label in labels and (other == key or other.axis != key.axis)
         }
+
+    def _turns(self) -> dict[Place, int]:
+        return {place: state.corrected.turn for place, state in self._states.items() if state.corrected}
 
     def _check(self, label: int, key: SliceKey, prompts: tuple[Prompt, ...]) -> None:
         if label not in self._segments:

@@ -19,8 +19,9 @@ from ..files.strict_json import json_numbers, json_object, json_text, json_typed
 from ..slices import SliceKey, stored_plane
 from ..volume import Volume
 from ..window import WindowLevel
-from .session import SliceState, VolumeSession
+from .session import VolumeSession
 from .slice_predictor import Predictor, SlicePrediction
+from .slice_state import CorrectedMask, SliceState
 
 _FORMAT = "dfqsam session 1"
 _TOP_KEYS = {"format", "volume", "model_digest", "window", "segments"}
@@ -59,7 +60,12 @@ def session_head(session: VolumeSession, source: str = "") -> dict[str, Any]:
 def slice_json(key: SliceKey, state: SliceState) -> dict[str, Any]:
     """What a session file says of one segment on one slice."""
     entry = {"axis": key.axis, "index": key.index, "prompts": [prompt_json(prompt) for prompt in state.prompts]}
-    return entry if state.prediction is None else entry | {"prediction": _prediction_json(state.prediction)}
+    entry |= _optional("prediction", state.prediction)
+    corrected = state.corrected
+    if corrected is not None:
+        planes = {"mask": _packed(np.packbits(corrected.mask)), "predicted": _packed(np.packbits(corrected.predicted))}
+        entry["corrected"] = planes | {"turn": corrected.turn} | _optional("prediction", corrected.prediction)
+    return entry
 
 
 def restore_session(
@@ -103,6 +109,10 @@ def _prediction_json(prediction: SlicePrediction) -> dict[str, Any]:
     }
 
 
+def _optional(name: str, prediction: SlicePrediction | None) -> dict[str, Any]:
+    return {} if prediction is None else {name: _prediction_json(prediction)}
+
+
 def _restore_segment(session: VolumeSession, item: Any, where: str) -> None:
     keys = json_object(item, where, {"label", "name", "overwrite", "slices"}, set())
     label = json_typed(keys["label"], int, f"{where}.label")
@@ -114,7 +124,7 @@ def _restore_segment(session: VolumeSession, item: Any, where: str) -> None:
 
 
 def _slice_state(session: VolumeSession, item: Any, where: str) -> tuple[SliceKey, SliceState]:
-    keys = json_object(item, where, {"axis", "index", "prompts"}, {"prediction"})
+    keys = json_object(item, where, {"axis", "index", "prompts"}, {"prediction", "corrected"})
     geometry = session.volume.geometry
     index = json_typed(keys["index"], int, f"{where}.index")
     if keys["axis"] not in ("I", "J", "K") or not 0 <= index < geometry.size_along(keys["axis"]):
@@ -122,10 +132,28 @@ def _slice_state(session: VolumeSession, item: Any, where: str) -> tuple[SliceKe
     key = SliceKey(keys["axis"], index)
     entries = enumerate(_list(keys["prompts"], f"{where}.prompts"))
     prompts = tuple(parse_prompt(entry, f"{where}.prompts[{n}]", "IJK", geometry) for n, entry in entries)
-    if "prediction" not in keys:
-        return key, SliceState(prompts)
     rows, columns = stored_plane(session.volume.voxels_kji, key).shape
-    return key, SliceState(prompts, _prediction(keys["prediction"], f"{where}.prediction", (rows, columns)))
+    prediction = _found(keys, where, (rows, columns))
+    if "corrected" not in keys:
+        return key, SliceState(prompts, prediction)
+    return key, SliceState(prompts, prediction, _corrected(keys["corrected"], f"{where}.corrected", (rows, columns)))
+
+
+def _corrected(item: Any, where: str, shape: tuple[int, int]) -> CorrectedMask:
+    keys = json_object(item, where, {"mask", "turn"}, {"predicted", "prediction"})
+    mask = _plane(keys["mask"], where, shape)
+    predicted = _plane(keys["predicted"], where, shape) if "predicted" in keys else np.zeros_like(mask)
+    turn = json_typed(keys["turn"], int, f"{where}.turn")
+    return CorrectedMask.of(mask, predicted, _found(keys, where, shape), turn)
+
+
+def _plane(text: Any, where: str, shape: tuple[int, int]) -> np.ndarray:
+    packed = _unpacked(text, where, np.dtype(np.uint8), (-(-shape[0] * shape[1] // 8),))
+    return np.unpackbits(packed, count=shape[0] * shape[1]).view(bool).reshape(shape)
+
+
+def _found(keys: dict[str, Any], where: str, shape: tuple[int, int]) -> SlicePrediction | None:
+    return _prediction(keys["prediction"], f"{where}.prediction", shape) if "prediction" in keys else None
 
 
 def _prediction(item: Any, where: str, shape: tuple[int, int]) -> SlicePrediction:

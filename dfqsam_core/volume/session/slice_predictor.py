@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -106,14 +107,21 @@ class SlicePredictor:
     """Shows the slices of a volume to a model through one window; encodes each slice once.
 
     encoder: what makes an embedding of an image: the model's digest and its engine.
-    encodings: how often it ran, for reports and tests.
+    encodings: how often it ran, for reports and tests. mask_side: rows and columns of the mask prompt.
     """
 
     def __init__(
-        self, volume: Volume, predictor: Predictor, encoder: str, window: WindowLevel, cache: EmbeddingCache
+        self,
+        volume: Volume,
+        predictor: Predictor,
+        encoder: str,
+        window: WindowLevel,
+        cache: EmbeddingCache,
+        mask_side: int = 64,
     ) -> None:
         self.volume = volume
         self.window = window
+        self.mask_side = mask_side
         self.encodings = 0
         self._predictor = predictor
         self._encoder = encoder
@@ -189,16 +197,22 @@ def pixel_prompts(
     Coordinates are pixel indices in canonical orientation. A box's x1 and y1 are exclusive (last voxel + 1), as the
     boxes that SAM-Med2D was trained with. What is absent is None.
     """
-    clicks = [click for prompt in prompts for click in _clicks(frame, prompt)]
+    xy, positive = prompt_points(frame, prompts)
     outlines = [prompt for prompt in prompts if not isinstance(prompt, PointPrompt) and is_outline(prompt)]
     coords = labels = box = None
-    if clicks:
-        coords = np.array([xy for xy, _ in clicks], np.float32)
-        labels = np.array([positive for _, positive in clicks], np.int32)
+    if len(xy):
+        coords, labels = xy.astype(np.float32), positive.astype(np.int32)
     if outlines:
         corners = frame.xy_from_ijk(outlines[-1].voxels_ijk)
         box = np.concatenate([corners.min(axis=0), corners.max(axis=0) + 1]).astype(np.float32)
     return coords, labels, box
+
+
+def prompt_points(frame: SliceFrame, prompts: Sequence[Prompt]) -> tuple[np.ndarray, np.ndarray]:
+    """The points that the model is given of prompts: xy (N, 2) in canonical pixels, and positive (N,) bool."""
+    clicks = [click for prompt in prompts for click in _clicks(frame, prompt)]
+    xy = np.array([xy for xy, _ in clicks], np.float64).reshape(-1, 2)
+    return xy, np.array([positive for _, positive in clicks], bool)
 
 
 def _clicks(frame: SliceFrame, prompt: Prompt) -> list[tuple[np.ndarray, bool]]:
