@@ -45,12 +45,13 @@ def predict_slices(
     """The prediction of each task, None where its prompts select nothing; the first one is reported as a preview."""
     found: dict[Place, SlicePrediction | None] = {}
     first = None
-    for task in tasks:
-        segment_id, key = task.place
-        report(progress, "predict", len(found), len(tasks), f"slice {key.axis} {key.index}", first)
-        is_asked = can_predict(task.prompts, has_mask=task.low_res_mask is not None)
-        found[task.place] = slices.predict(key, task.prompts, task.low_res_mask) if is_asked else None
-        first = first or Preview(segment_id, key, task.prompts, found[task.place])
+    with slices.ahead([task.place[1] for task in tasks]):
+        for task in tasks:
+            segment_id, key = task.place
+            report(progress, "predict", len(found), len(tasks), f"slice {key.axis} {key.index}", first)
+            is_asked = can_predict(task.prompts, has_mask=task.low_res_mask is not None)
+            found[task.place] = slices.predict(key, task.prompts, task.low_res_mask) if is_asked else None
+            first = first or Preview(segment_id, key, task.prompts, found[task.place])
     return found
 
 

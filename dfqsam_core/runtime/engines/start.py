@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,18 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _ROOMS = ("base", "network", "store", "runtime")
 
 
+class Started(NamedTuple):
+    """A packed model that runs.
+
+    again: more sessions, with another number of threads, over the same pages of memory; raises OSError where the files
+    of the cache are gone. None where the weights are this process's own.
+    """
+
+    network: StoredModel
+    sessions: Sessions
+    again: Callable[[int], Sessions] | None
+
+
 def start_packed(
     path: Path,
     digest: str,
@@ -30,8 +44,8 @@ def start_packed(
     cache: UnpackedCache | None,
     engine: Engine,
     progress: ProgressCallback | None = None,
-) -> tuple[StoredModel, Sessions]:
-    """The packed model `path`, whose SHA-256 is `digest`, and its sessions; `engine` runs the encoder.
+) -> Started:
+    """Start the packed model `path`, whose SHA-256 is `digest`; `engine` runs the encoder.
 
     What the cache holds was made for onnxruntime, from a file of this digest that had passed every check.
     Raises ModelFileError when the file cannot be used.
@@ -41,9 +55,9 @@ def start_packed(
         with contextlib.suppress(OSError):
             entry = cache.find(key) or cache.fill(key, lambda folder: save_parts(_checked(path), folder, progress))
             if entry is not None:
-                return _unchecked(path), open_parts(entry, threads, progress)
+                return Started(_unchecked(path), open_parts(entry, threads, progress), partial(open_parts, entry))
     network = _checked(path)
-    return network, start_in_memory(network, threads, engine, progress)
+    return Started(network, start_in_memory(network, threads, engine, progress), None)
 
 
 def cache_key(digest: str, package: Path = _PACKAGE) -> str:
