@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ...base.machine import release_memory
+from ...base.machine import physical_cores, release_memory
 from ...base.memory import require_memory
 from ...errors import ModelFileError
 from ...network.memory import running_bytes
@@ -33,8 +33,8 @@ STAGE = "load"
 _ENDING = ".onnx"
 # Runs at each click, and is small enough to take its memory in one piece.
 _DECODER = "decoder"
-# A part is in memory twice for a moment, so more would not fit beside the rest.
-_PARTS_AT_ONCE = 2
+# A part is in memory three times for a moment; four of ViT-B's take less than the whole network does afterwards.
+_PARTS_AT_ONCE = max(2, min(4, physical_cores()))
 # Fewer would need fewer threads and calls, more would need less memory while the model loads.
 _BLOCKS_PER_PART = 1
 # Each part of OpenVINO keeps the memory of its inner values.
