@@ -21,6 +21,8 @@ from ..progress import ProgressCallback, report
 from ..runtime import Model, SamPredictor, load_model
 from ..runtime.engines.choice import ENGINES, Engine
 from ..runtime.engines.openvino import openvino_version
+from .compare import machine_facts
+from .counts import count_file
 from .start import BOX_XYXY, SLICE_SHAPE, measure_start
 
 # Rows, inner size and columns of the integer product whose rate the encoder is held against: ViT-B's lin1, in cache.
@@ -63,7 +65,7 @@ def run_benchmark(
     `ratios` says how many times longer a task of the reference, or such a variant, took than the model's own: the
     median over the runs, each of which times all tasks one after the other.
     `integer_products`: see `integer_rates`; the product is one of 8-bit integers with both sides in cache.
-    `memory` is that of this process before the reference is loaded.
+    `memory` is that of this process before the reference is loaded. `counts`: see `encoder_counts`.
     Raises ConfigError for less than one run, ModelFileError or CheckpointError for files that cannot be used.
     """
     if runs < 1:
@@ -72,7 +74,13 @@ def run_benchmark(
     model, about_model = _loaded(model_path, threads)
     tasks = {("model", name): task for name, task in _tasks(model).items()}
     tasks["model", "first click"]()
-    result = {"machine": _machine(), "threads": model.threads, "runs": runs, "model": about_model, "memory": _memory()}
+    result = {
+        "machine": machine_facts(),
+        "threads": model.threads,
+        "runs": runs,
+        "model": about_model,
+        "memory": _memory(),
+    }
     if starts:
         result["starts"] = measure_start(model_path, model.threads)
     tasks["model", "integer product"] = _integer_product(model.threads)
@@ -85,6 +93,7 @@ def run_benchmark(
     seconds = measure_tasks(tasks, runs, progress)
     timings = timings_of(seconds)
     rates = integer_rates(encoder_macs(model.architecture) / 1e9, timings["model"])
+    result["counts"] = count_file(model_path)
     return result | {"timings": timings, "ratios": _ratios(seconds), "integer_products": rates}
 
 
@@ -201,15 +210,6 @@ def median_ratio(reference: list[float], model: list[float]) -> float:
     """The median of `reference` over `model`, run by run."""
     # A clock that ticks coarsely can give 0 for a short task.
     return round(statistics.median(r / max(m, 1e-6) for r, m in zip(reference, model, strict=True)), 2)
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cpu": machine.cpu_name(),
-        "instruction_set": machine.instruction_set(),
-        "physical_cores": machine.physical_cores(),
-        "load": machine.load_average(),
-    }
 
 
 def _memory() -> dict[str, int | None]:
