@@ -5,6 +5,7 @@
     python tools/performance_measure.py growth -o growth.json
     python tools/performance_measure.py interaction MODEL -o interaction.json
     python tools/performance_measure.py side-by-side MODEL -o side_by_side.json
+    python tools/performance_measure.py operators MODEL -o operators.json
 
 Models of other sizes have random weights: they segment nothing, and cost what trained ones cost.
 """
@@ -42,6 +43,7 @@ from dfqsam_scene.jobs.encoding_ahead import EncodingAhead
 from dfqsam_scene.jobs.worker import Worker
 from Testing.support.packed import packed_toy
 from tools.bench.compare import compare
+from tools.bench.operators import operators
 from tools.bench.pose import POSES, is_posing, run_posing
 from tools.bench.side_by_side import WITHOUT_STOPS, ball_volume, side_by_side
 
@@ -69,7 +71,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     beside_parser.add_argument("--slices", type=int, default=24, metavar="N", help="default: %(default)s")
     beside_parser.add_argument("--runs", type=int, default=5, metavar="N", help="default: %(default)s")
     beside_parser.set_defaults(measure=lambda args: side_by_side(args.model, args.cores, args.slices, args.runs))
-    for one in (rivals_parser, growth_parser, interaction_parser, beside_parser):
+    operators_parser = verbs.add_parser("operators", help="the encoder's time by operator, and batches of slices")
+    operators_parser.add_argument("model", metavar="MODEL")
+    operators_parser.add_argument("--runs", type=int, default=20, metavar="N", help="default: %(default)s")
+    operators_parser.set_defaults(measure=lambda args: operators(args.model, args.runs))
+    for one in (rivals_parser, growth_parser, interaction_parser, beside_parser, operators_parser):
         one.add_argument("-o", "--output", required=True, metavar="FILE.json")
     return parser.parse_args(arguments)
 
