@@ -6,6 +6,7 @@
     python tools/performance_measure.py interaction MODEL -o interaction.json
     python tools/performance_measure.py side-by-side MODEL -o side_by_side.json
     python tools/performance_measure.py operators MODEL -o operators.json
+    python tools/performance_measure.py cluster MODEL -o cluster.json
 
 Models of other sizes have random weights: they segment nothing, and cost what trained ones cost.
 """
@@ -42,6 +43,7 @@ from dfqsam_core.volume.volume import Volume
 from dfqsam_scene.jobs.encoding_ahead import EncodingAhead
 from dfqsam_scene.jobs.worker import Worker
 from Testing.support.packed import packed_toy
+from tools.bench.cluster import cluster
 from tools.bench.compare import compare
 from tools.bench.operators import operators
 from tools.bench.pose import POSES, is_posing, run_posing
@@ -75,7 +77,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     operators_parser.add_argument("model", metavar="MODEL")
     operators_parser.add_argument("--runs", type=int, default=20, metavar="N", help="default: %(default)s")
     operators_parser.set_defaults(measure=lambda args: operators(args.model, args.runs))
-    for one in (rivals_parser, growth_parser, interaction_parser, beside_parser, operators_parser):
+    cluster_parser = verbs.add_parser("cluster", help="rows a second of a table on a local dask cluster")
+    cluster_parser.add_argument("model", metavar="MODEL")
+    cluster_parser.add_argument("--rows", type=int, default=40, metavar="N", help="default: %(default)s")
+    cluster_parser.add_argument("--workers", type=int, default=2, metavar="N", help="default: %(default)s")
+    cluster_parser.set_defaults(measure=lambda args: cluster(args.model, args.rows, args.workers))
+    for one in (rivals_parser, growth_parser, interaction_parser, beside_parser, operators_parser, cluster_parser):
         one.add_argument("-o", "--output", required=True, metavar="FILE.json")
     return parser.parse_args(arguments)
 
