@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,14 +25,32 @@ from dfqsam_core.volume.volume import Volume
 
 # Never refuses a mask: how far a random model carries one says nothing, how fast it does says all.
 WITHOUT_STOPS = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1e6, min_stability=0)
+_EMBED = """
+import json, sys
+import numpy as np
+from dfqsam_core.base.machine import peak_memory_bytes
+from dfqsam_core.runtime import SamPredictor, load_model
+from dfqsam_core.runtime.ahead import Ahead
+
+encoders = int(sys.argv[2])
+model = load_model(sys.argv[1], encoders, side_by_side=True)
+images = np.random.default_rng(0).integers(0, 256, (4 * encoders, 512, 512), dtype=np.uint8)
+predictor = SamPredictor(model)
+with Ahead(lambda number: predictor.embed(images[number]), range(len(images)), encoders) as ahead:
+    for number, image in enumerate(images):
+        predictor.set_image_embedding(ahead.take(number, lambda number: predictor.embed(images[number])), image.shape)
+        predictor.predict(box=(100, 120, 300, 280))
+print(json.dumps(peak_memory_bytes()))
+"""
 ONE_CORE, EACH_SLICE, SIDE_BY_SIDE = "one core", "all cores on each slice", "a slice on each core"
-_MASKS = "masks"
 
 
 def side_by_side(path: str, cores: int | None, slices: int, runs: int) -> dict[str, Any]:
     """Each way in turn, `runs` times: medians of slices a second and of CPU seconds a slice; `share` of an ideal.
 
     share: the median over the runs of the rate over `cores` times the rate of one core in the same run.
+    encoder_seconds: CPU seconds of one slice's embedding on one core; the rest are the decoder's and the mask's.
+    peak_bytes, one_encoder_peak_bytes: of a process that loads the model and embeds slices, nothing else.
     Raises ValueError where the ways do not give the same masks, and where a mask ends before the volume does.
     """
     cores = cores or machine.physical_cores()
@@ -47,8 +70,11 @@ def side_by_side(path: str, cores: int | None, slices: int, runs: int) -> dict[s
             # The first run warms up.
             taken[way] += [(wall / slices, cpu / slices)] if run else []
     rates = {way: _rates(seconds, taken[ONE_CORE], cores) for way, seconds in taken.items()}
-    about = {"cores": cores, "slices": slices, "runs": runs, "load": machine.load_average()}
-    return {"cpu": machine.cpu_name(), "architecture": alone.architecture.name} | about | {"ways": rates}
+    encoder = statistics.median(_embeddings(alone, volume) for _ in range(runs))
+    about = {"cpu": machine.cpu_name(), "load": machine.load_average(), "architecture": alone.architecture.name}
+    asked = {"cores": cores, "slices": slices, "runs": runs}
+    peaks = {"peak_bytes": _peak_bytes(path, cores), "one_encoder_peak_bytes": _peak_bytes(path, 1)}
+    return about | asked | peaks | {"encoder_seconds": round(encoder, 5), "ways": rates}
 
 
 def ball_volume(slices: int) -> Volume:
@@ -73,6 +99,22 @@ def _propagation(model: Model, volume: Volume, is_pooled: bool) -> tuple[float, 
     if [stop.last_index for stop in stops] != [0, depth - 1]:
         raise ValueError(f"The propagation ended early, so its slices were not many: {stops}.")
     return wall, cpu, np.packbits([session.mask(1, SliceKey("K", index)) for index in range(depth)])
+
+
+def _embeddings(model: Model, volume: Volume) -> float:
+    """CPU seconds a slice."""
+    slices, count = VolumeSession(volume, model).slices, volume.voxels_kji.shape[0]
+    start = time.process_time()
+    for index in range(count):
+        slices.embed(SliceKey("K", index))
+    return (time.process_time() - start) / count
+
+
+def _peak_bytes(path: str, encoders: int) -> int | None:
+    command = [sys.executable, "-c", _EMBED, path, str(encoders)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 def _rates(taken: list[tuple[float, float]], alone: list[tuple[float, float]], cores: int) -> dict[str, float]:

@@ -84,7 +84,7 @@ def open_parts(folder: Path, threads: int, progress: ProgressCallback | None = N
 
     def opened_part(path: Path) -> Any:
         report(progress, STAGE, 0, 0, f"Opening {path.stem}")
-        return open_session(path, threads, plans_memory=path.stem == _DECODER)
+        return open_session(path, _threads_of(path.stem, threads), plans_memory=path.stem == _DECODER)
 
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
         opened = pool.map(opened_part, files)
@@ -104,9 +104,14 @@ def _reported(builders: _Builders, progress: ProgressCallback | None) -> Iterato
 def _started(builders: _Builders, threads: int, progress: ProgressCallback | None) -> dict[str, Any]:
     parts = {}
     for name, build in _reported(builders, progress):
-        parts[name] = create_session(build(), threads, plans_memory=name == _DECODER)
+        parts[name] = create_session(build(), _threads_of(name, threads), plans_memory=name == _DECODER)
         release_memory()
     return parts
+
+
+def _threads_of(part: str, threads: int) -> int:
+    """Threads of one part: what prompts need is too small for more than one, which answers sooner and costs less."""
+    return threads if part.startswith("encoder") else 1
 
 
 def _sessions(parts: Mapping[str, Any]) -> Sessions:
