@@ -55,7 +55,7 @@ def _about(reports: list[dict[str, Any]]) -> dict[str, str]:
     loads = ", ".join(f"{report['load']:.1f}" for report in reports)
     memory = " ".join(
         f"{report['architecture']}: {report['peak_bytes'] / 1e6:.0f} MB at most with {report['cores']} encoders and "
-        f"{report['one_encoder_peak_bytes'] / 1e6:.0f} MB with one, of a process that loads the model and embeds slices."
+        f"{report['one_encoder_peak_bytes'] / 1e6:.0f} MB with one, of a process that loads it and embeds slices."
         for report in reports
     )
     return {

@@ -20,7 +20,7 @@ from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
 from ..store.model_file import StoredModel, is_packed_model
 from .engines.choice import resolve_engine
-from .engines.parts import Engine, Sessions, start_in_memory
+from .engines.parts import Encoder, Engine, Sessions, start_encoder, start_in_memory
 from .engines.start import start_packed
 from .engines.unpacked_cache import UnpackedCache
 
@@ -52,16 +52,17 @@ class Model:
         notes: tuple[str, ...] = (),
         *,
         encoders: int = 1,
-        again: Callable[[int], Sessions] | None = None,
+        again: Callable[[int], Encoder] | None = None,
     ) -> None:
-        """again: makes more sessions, with another number of threads, where that hardly takes memory."""
+        """again: makes one more encoder, with another number of threads, where that hardly takes memory."""
         self.architecture = architecture
         self.card = card
         self.digest = digest
         self.threads = threads
         self.engine: Engine = engine
         self.notes = notes
-        self.encoders = encoders
+        # Calls that share all threads get into each other's way.
+        self.encoders = encoders if threads == 1 or again is not None else 1
         self._sessions = sessions
         self._again = again
         self._beside: Model | None = None
@@ -94,8 +95,8 @@ class Model:
     def side_by_side(self) -> Model:
         """What `encoders` threads may call at once: this network with one thread a call, else this very model.
 
-        It embeds the same, bit for bit, and is made at the first call. That reads the weights' file again without
-        taking its memory again; where there is no such file and the model is large, calls share all threads.
+        It embeds the same, bit for bit, and is made at the first call, which reads the weights' file again without
+        taking its memory again.
         """
         with self._lock:
             if self._beside is None:
@@ -106,7 +107,7 @@ class Model:
         if self.threads == 1 or self._again is None:
             return self
         try:
-            sessions = self._again(1)
+            sessions = self._sessions._replace(encoder=self._again(1))
         except OSError:
             # Another program took the file away, as it may at any time.
             return self
@@ -200,7 +201,7 @@ def _load_packed(
     threads, encoders = _shared_out(cores, engine, side_by_side)
     network, sessions, again = start_packed(path, digest, threads, cache, engine, progress)
     if again is None and _is_small(path):
-        again = partial(start_in_memory, network)
+        again = partial(start_encoder, network)
     about = network.architecture, network.card, digest, threads, engine, sessions, _no_mask(network)
     return Model(*about, _card_notes(network.card), encoders=encoders, again=again)
 

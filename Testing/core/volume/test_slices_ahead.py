@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from dfqsam_core.progress import Cancelled, Progress
 from dfqsam_core.runtime import EmbeddingCache, Model, load_model
+from dfqsam_core.runtime.engines.unpacked_cache import UnpackedCache
 from dfqsam_core.store.model_file import write_model
+from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
 from dfqsam_core.volume import (
     BoxPrompt,
     PointPrompt,
@@ -26,7 +30,8 @@ from dfqsam_core.volume.prompts import Propagation
 from dfqsam_core.volume.session.propagation import PropagationConfig
 from dfqsam_core.volume.session.propagation_order import propagation_order
 from dfqsam_core.volume.session.slice_embeddings import SliceEmbeddings
-from Testing.support.packed_toy import calibrated_toy
+from Testing.support.packed import packed_toy
+from Testing.support.packed_toy import calibrated_toy, float_toy
 
 SLICES = 9
 # A network with random weights is no judge of its masks.
@@ -147,3 +152,36 @@ def test_one_thread_models_are_made_of_the_same_file_once(model_file: Path) -> N
     assert (beside.threads, beside.encoders, beside.digest) == (1, 2, model.digest)
     assert model.side_by_side() is beside is beside.side_by_side()
     np.testing.assert_array_equal(beside.encode(pixels), model.encode(pixels))
+
+
+def test_a_network_that_would_be_in_memory_twice_has_one_encoder(tmp_path: Path) -> None:
+    path = tmp_path / "float.safetensors"
+    save_file(dict(float_toy().tensors), path)
+    assert load_model(path, 2).encoders == 1
+    several = load_model(path, 2, side_by_side=True)
+    assert (several.threads, several.encoders) == (1, 2)
+    assert several.side_by_side() is several
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of memory")
+def test_one_more_encoder_maps_the_same_pages(tmp_path: Path) -> None:
+    def private_bytes() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("RssAnon")).split()[1])
+
+    path, pixels = tmp_path / "compact.safetensors", np.zeros((256, 256, 3), np.uint8)
+    write_model(path, packed_toy(architecture=NAMED_ARCHITECTURES["compact"]))
+    model = load_model(path, 2, UnpackedCache(tmp_path / "cache"))
+    model.encode(pixels)
+    before = private_bytes()
+    np.testing.assert_array_equal(model.side_by_side().encode(pixels), model.encode(pixels))
+    # The weights alone have 17 MB.
+    assert private_bytes() - before < 8e6
+
+
+def test_without_the_files_of_the_cache_the_model_goes_on_alone(tmp_path: Path, model_file: Path) -> None:
+    model = load_model(model_file, 2, UnpackedCache(tmp_path / "cache"))
+    assert model.encoders == 2
+    shutil.rmtree(tmp_path / "cache")
+    assert model.side_by_side() is model
+    assert model.encode(np.zeros((64, 64, 3), np.uint8)).shape == (1, 256, 4, 4)

@@ -33,6 +33,7 @@ STAGE = "load"
 _ENDING = ".onnx"
 # Runs at each click, and is small enough to take its memory in one piece.
 _DECODER = "decoder"
+_ENCODER = "encoder"
 # A part is in memory three times for a moment; four of ViT-B's take less than the whole network does afterwards.
 _PARTS_AT_ONCE = max(2, min(4, physical_cores()))
 # Fewer would need fewer threads and calls, more would need less memory while the model loads.
@@ -91,6 +92,19 @@ def open_parts(folder: Path, threads: int, progress: ProgressCallback | None = N
         return _sessions({path.stem: session for path, session in zip(files, opened, strict=True)})
 
 
+def start_encoder(network: StoredModel, threads: int) -> Encoder:
+    """One more encoder, whose weights belong to this process alone."""
+    return _encoder(_started(_encoder_builders(network, _BLOCKS_PER_PART), threads, None))
+
+
+def open_encoder(folder: Path, threads: int) -> Encoder:
+    """One more encoder of what `save_parts` wrote, over the same pages of memory. Raises OSError where that is gone."""
+    files = sorted(folder.glob(f"{_ENCODER}*{_ENDING}"))
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no encoder any more.")
+    return _encoder({path.stem: open_session(path, threads) for path in files})
+
+
 def _require_memory(network: StoredModel) -> None:
     require_memory(running_bytes(network.architecture), f"The network {network.architecture.name}", ModelFileError)
 
@@ -111,12 +125,15 @@ def _started(builders: _Builders, threads: int, progress: ProgressCallback | Non
 
 def _threads_of(part: str, threads: int) -> int:
     """Threads of one part: what prompts need is too small for more than one, which answers sooner and costs less."""
-    return threads if part.startswith("encoder") else 1
+    return threads if part.startswith(_ENCODER) else 1
 
 
 def _sessions(parts: Mapping[str, Any]) -> Sessions:
-    encoder = [session for name, session in sorted(parts.items()) if name.startswith("encoder")]
-    return Sessions(partial(_encode, encoder), parts["mask_encoder"], parts[_DECODER])
+    return Sessions(_encoder(parts), parts["mask_encoder"], parts[_DECODER])
+
+
+def _encoder(parts: Mapping[str, Any]) -> Encoder:
+    return partial(_encode, [session for name, session in sorted(parts.items()) if name.startswith(_ENCODER)])
 
 
 def _builders(network: StoredModel) -> _Builders:
@@ -135,7 +152,7 @@ def _encoder_builders(network: StoredModel, blocks: int) -> _Builders:
 
     depth = network.architecture.depth
     return {
-        f"encoder_{first:03d}": partial(build_encoder_part, network, first, min(first + blocks, depth))
+        f"{_ENCODER}_{first:03d}": partial(build_encoder_part, network, first, min(first + blocks, depth))
         for first in range(0, depth, blocks)
     }
 

@@ -17,7 +17,7 @@ from ...progress import ProgressCallback
 from ...store.model_file import StoredModel, parse_card, read_model
 from ...store.safetensors_file import open_safetensors
 from .onnxruntime import engine_version
-from .parts import Engine, Sessions, open_parts, save_parts, start_in_memory
+from .parts import Encoder, Engine, Sessions, open_encoder, open_parts, save_parts, start_in_memory
 from .unpacked_cache import UnpackedCache
 
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -28,13 +28,13 @@ _ROOMS = ("base", "network", "store", "runtime")
 class Started(NamedTuple):
     """A packed model that runs.
 
-    again: more sessions, with another number of threads, over the same pages of memory; raises OSError where the files
-    of the cache are gone. None where the weights are this process's own.
+    again: makes one more encoder, with another number of threads, over the same pages of memory; raises OSError where
+    the files of the cache are gone. None where the weights are this process's own.
     """
 
     network: StoredModel
     sessions: Sessions
-    again: Callable[[int], Sessions] | None
+    again: Callable[[int], Encoder] | None
 
 
 def start_packed(
@@ -55,7 +55,7 @@ def start_packed(
         with contextlib.suppress(OSError):
             entry = cache.find(key) or cache.fill(key, lambda folder: save_parts(_checked(path), folder, progress))
             if entry is not None:
-                return Started(_unchecked(path), open_parts(entry, threads, progress), partial(open_parts, entry))
+                return Started(_unchecked(path), open_parts(entry, threads, progress), partial(open_encoder, entry))
     network = _checked(path)
     return Started(network, start_in_memory(network, threads, engine, progress), None)
 
