@@ -22,10 +22,11 @@ class Ahead(Generic[Item, Result]):
         self._work = work
         self._items = list(dict.fromkeys(items))
         self._places = {item: place for place, item in enumerate(self._items)}
-        self._reach = threads
         self._changed = threading.Condition()
-        self._next = self._asked = 0
+        # Behind the place asked for last; the one that somebody waits for and nobody has begun.
+        self._position, self._wanted = 0, -1
         self._in_work: set[int] = set()
+        self._taken: set[int] = set()
         # What was raised, or None, beside each result.
         self._finished: dict[int, tuple[Any, BaseException | None]] = {}
         self._is_closed = False
@@ -44,15 +45,15 @@ class Ahead(Generic[Item, Result]):
     def take(self, item: Item, default: Callable[[Item], Result]) -> Result:
         """The result of an item, once: wait for it where a thread has it in work or is free to begin it at once.
 
-        default: does it in the caller's thread otherwise. Items before it that were not begun are skipped.
+        default: does it in the caller's thread otherwise. The threads go on behind this item.
         Raises what was raised for this item.
         """
         place = self._places.get(item)
         if place is None:
             return default(item)
         with self._changed:
-            self._ask_for(place)
-            self._changed.wait_for(lambda: not self._will_come(place))
+            self._go_to(place)
+            self._changed.wait_for(lambda: place not in self._in_work and place != self._wanted)
             found = self._finished.pop(place, None)
         if found is None:
             return default(item)
@@ -70,17 +71,16 @@ class Ahead(Generic[Item, Result]):
             thread.join()
         self._finished.clear()
 
-    def _ask_for(self, place: int) -> None:
-        if place >= self._next:
-            is_anybody_free = len(self._in_work) < len(self._threads)
-            self._next = place if is_anybody_free else place + 1
-        self._asked = max(self._asked, place + 1)
-        for skipped in [other for other in self._finished if other < place]:
-            del self._finished[skipped]
+    def _go_to(self, place: int) -> None:
+        is_begun = place in self._in_work or place in self._finished or place in self._taken
+        if not is_begun and len(self._in_work) < len(self._threads):
+            self._wanted = place
+        self._position = place + 1
+        self._taken.add(place)
+        # Somebody else may have asked out of turn: what is near is kept for the next in turn.
+        for far in sorted(self._finished, key=lambda other: abs(other - place))[2 * len(self._threads) :]:
+            del self._finished[far]
         self._changed.notify_all()
-
-    def _will_come(self, place: int) -> bool:
-        return place in self._in_work or (self._next <= place and not self._is_closed)
 
     def _run(self) -> None:
         while (place := self._begin()) is not None:
@@ -97,13 +97,17 @@ class Ahead(Generic[Item, Result]):
     def _begin(self) -> int | None:
         """The place of the item to work on now; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_over or self._next < self._asked + self._reach)
-            if self._is_over:
+            self._changed.wait_for(lambda: self._is_closed or self._next() is not None)
+            place = self._next()
+            if self._is_closed or place is None:
                 return None
-            self._in_work.add(self._next)
-            self._next += 1
-            return self._next - 1
+            self._wanted = -1 if place == self._wanted else self._wanted
+            self._in_work.add(place)
+            return place
 
-    @property
-    def _is_over(self) -> bool:
-        return self._is_closed or self._next >= len(self._items)
+    def _next(self) -> int | None:
+        if self._wanted >= 0:
+            return self._wanted
+        reach = range(self._position, min(self._position + len(self._threads), len(self._items)))
+        begun = self._in_work | self._finished.keys() | self._taken
+        return next((place for place in reach if place not in begun), None)

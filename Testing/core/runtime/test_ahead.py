@@ -123,3 +123,17 @@ def test_leaving_ends_the_threads_after_what_they_have_in_work(bench: Bench) -> 
 def test_without_threads_the_caller_does_all() -> None:
     with Ahead(str, range(2), threads=0) as ahead:
         assert [ahead.take(item, by_the_caller) for item in range(2)] == ["by the caller: 0", "by the caller: 1"]
+
+
+def test_somebody_else_who_asks_out_of_turn_does_not_send_the_threads_away(bench: Bench) -> None:
+    bench.let_end(*range(100))
+    with Ahead(bench.work, range(100), threads=2) as ahead:
+        bench.wait_for(0, 1)
+        assert ahead.take(0, by_the_caller) == "by a thread: 0"
+        assert ahead.take(50, by_the_caller).endswith(": 50")
+        found = [ahead.take(item, by_the_caller) for item in range(1, 60)]
+        bench.wait_until_begun(61)
+    # It has item 50 already.
+    others = [item for item, result in zip(range(1, 60), found, strict=True) if result.startswith("by the caller")]
+    assert set(others) <= {1, 2, 3, 50}
+    assert len(bench.begun) == len(set(bench.begun)) <= 63

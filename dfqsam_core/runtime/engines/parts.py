@@ -97,12 +97,10 @@ def start_encoder(network: StoredModel, threads: int) -> Encoder:
     return _encoder(_started(_encoder_builders(network, _BLOCKS_PER_PART), threads, None))
 
 
-def open_encoder(folder: Path, threads: int) -> Encoder:
+def open_encoder(folder: Path, network: StoredModel, threads: int) -> Encoder:
     """One more encoder of what `save_parts` wrote, over the same pages of memory. Raises OSError where that is gone."""
-    files = sorted(folder.glob(f"{_ENCODER}*{_ENDING}"))
-    if not files:
-        raise FileNotFoundError(f"{folder} holds no encoder any more.")
-    return _encoder({path.stem: open_session(path, threads) for path in files})
+    names = _encoder_builders(network, _BLOCKS_PER_PART)
+    return _encoder({name: open_session(folder / f"{name}{_ENDING}", threads) for name in names})
 
 
 def _require_memory(network: StoredModel) -> None:

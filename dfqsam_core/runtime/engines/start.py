@@ -55,7 +55,8 @@ def start_packed(
         with contextlib.suppress(OSError):
             entry = cache.find(key) or cache.fill(key, lambda folder: save_parts(_checked(path), folder, progress))
             if entry is not None:
-                return Started(_unchecked(path), open_parts(entry, threads, progress), partial(open_encoder, entry))
+                network = _unchecked(path)
+                return Started(network, open_parts(entry, threads, progress), partial(open_encoder, entry, network))
     network = _checked(path)
     return Started(network, start_in_memory(network, threads, engine, progress), None)
 
