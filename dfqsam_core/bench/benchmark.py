@@ -74,13 +74,8 @@ def run_benchmark(
     model, about_model = _loaded(model_path, threads)
     tasks = {("model", name): task for name, task in _tasks(model).items()}
     tasks["model", "first click"]()
-    result = {
-        "machine": machine_facts(),
-        "threads": model.threads,
-        "runs": runs,
-        "model": about_model,
-        "memory": _memory(),
-    }
+    about = {"machine": machine_facts(), "threads": model.threads, "runs": runs}
+    result: dict[str, Any] = about | {"model": about_model, "memory": _memory()}
     if starts:
         result["starts"] = measure_start(model_path, model.threads)
     tasks["model", "integer product"] = _integer_product(model.threads)
@@ -88,13 +83,16 @@ def run_benchmark(
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
         reference, result["reference"] = _loaded(reference_path, threads)
-        more = rivals(model) if rivals else {}
-        tasks |= {("reference", name): task for name, task in (_tasks(reference) | more).items()}
+        theirs = _tasks(reference) | (rivals(model) if rivals else {})
+        tasks |= {("reference", name): task for name, task in theirs.items()}
     seconds = measure_tasks(tasks, runs, progress)
+    return result | _measured(model, seconds) | {"counts": count_file(model_path)}
+
+
+def _measured(model: Model, seconds: dict[Key, Seconds]) -> dict[str, Any]:
     timings = timings_of(seconds)
     rates = integer_rates(encoder_macs(model.architecture) / 1e9, timings["model"])
-    result["counts"] = count_file(model_path)
-    return result | {"timings": timings, "ratios": _ratios(seconds), "integer_products": rates}
+    return {"timings": timings, "ratios": _ratios(seconds), "integer_products": rates}
 
 
 def _loaded(
