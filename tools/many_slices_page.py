@@ -94,6 +94,8 @@ def _operators(report: dict[str, Any]) -> dict[str, str]:
     batches = [(str(row["slices"]), f"{row['products_ms']:.1f}", f"{row['mlp_ms']:.1f}") for row in report["batches"]]
     headings = "slices in one call", "the layers' products alone, half the blocks", "all MLPs with what is around them"
     return {
+        "operators_model": report["architecture"],
+        "operators_load": f"{report['load']:.1f}",
         "operators": _table(("operator", "nodes", "ms", "share"), rows),
         "batches": _table(headings, batches),
     }
@@ -105,6 +107,8 @@ def _cluster(report: dict[str, Any]) -> dict[str, str]:
     ]
     return {
         "cluster": _table(("", "seconds", "rows/s"), rows),
+        "cluster_model": report["model"],
+        "cluster_load": f"{report['load']:.1f}",
         "rows": str(report["rows"]),
         "sent": str(report["row_bytes"] + report["work_bytes"]),
         "load": f"{report['load_seconds']:.1f}",
