@@ -4,6 +4,9 @@
     python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 --simulate avx2 -o avx2.json
     python tools/performance_measure.py growth -o growth.json
     python tools/performance_measure.py interaction MODEL -o interaction.json
+    python tools/performance_measure.py side-by-side MODEL -o side_by_side.json
+    python tools/performance_measure.py operators MODEL -o operators.json
+    python tools/performance_measure.py cluster MODEL -o cluster.json
 
 Models of other sizes have random weights: they segment nothing, and cost what trained ones cost.
 """
@@ -32,21 +35,21 @@ from dfqsam_core.network.macs import encoder_macs
 from dfqsam_core.runtime import EmbeddingCache, Model, SamPredictor, load_model
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
-from dfqsam_core.volume.geometry import VolumeGeometry
 from dfqsam_core.volume.prompts import BoxPrompt
-from dfqsam_core.volume.session.propagation import PropagationConfig, propagate
+from dfqsam_core.volume.session.propagation import propagate
 from dfqsam_core.volume.session.session import VolumeSession
 from dfqsam_core.volume.slices import SliceKey
 from dfqsam_core.volume.volume import Volume
 from dfqsam_scene.jobs.encoding_ahead import EncodingAhead
 from dfqsam_scene.jobs.worker import Worker
 from Testing.support.packed import packed_toy
+from tools.bench.cluster import cluster
 from tools.bench.compare import compare
+from tools.bench.operators import operators
 from tools.bench.pose import POSES, is_posing, run_posing
+from tools.bench.side_by_side import WITHOUT_STOPS, ball_volume, side_by_side
 
 _RUNS = 5
-# Never refuses a mask: how far a random model carries one says nothing, how fast it does says all.
-_WITHOUT_STOPS = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1e6, min_stability=0)
 _COMPACT = NAMED_ARCHITECTURES["compact"]
 
 
@@ -62,7 +65,24 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     interaction_parser.add_argument("model", metavar="MODEL")
     interaction_parser.add_argument("--slices", type=int, default=100, metavar="N", help="default: %(default)s")
     interaction_parser.set_defaults(measure=lambda args: interaction(args.model, args.slices))
-    for one in (rivals_parser, growth_parser, interaction_parser):
+    beside_parser = verbs.add_parser(
+        "side-by-side", help="slices a second of a propagation, one by one and side by side"
+    )
+    beside_parser.add_argument("model", metavar="MODEL")
+    beside_parser.add_argument("--cores", type=int, metavar="N", help="default: all physical cores")
+    beside_parser.add_argument("--slices", type=int, default=24, metavar="N", help="default: %(default)s")
+    beside_parser.add_argument("--runs", type=int, default=5, metavar="N", help="default: %(default)s")
+    beside_parser.set_defaults(measure=lambda args: side_by_side(args.model, args.cores, args.slices, args.runs))
+    operators_parser = verbs.add_parser("operators", help="the encoder's time by operator, and batches of slices")
+    operators_parser.add_argument("model", metavar="MODEL")
+    operators_parser.add_argument("--runs", type=int, default=20, metavar="N", help="default: %(default)s")
+    operators_parser.set_defaults(measure=lambda args: operators(args.model, args.runs))
+    cluster_parser = verbs.add_parser("cluster", help="rows a second of a table on a local dask cluster")
+    cluster_parser.add_argument("model", metavar="MODEL")
+    cluster_parser.add_argument("--rows", type=int, default=40, metavar="N", help="default: %(default)s")
+    cluster_parser.add_argument("--workers", type=int, default=2, metavar="N", help="default: %(default)s")
+    cluster_parser.set_defaults(measure=lambda args: cluster(args.model, args.rows, args.workers))
+    for one in (rivals_parser, growth_parser, interaction_parser, beside_parser, operators_parser, cluster_parser):
         one.add_argument("-o", "--output", required=True, metavar="FILE.json")
     return parser.parse_args(arguments)
 
@@ -98,7 +118,7 @@ def growth() -> dict[str, Any]:
 
 def interaction(path: str, slices: int) -> dict[str, Any]:
     """Prefetch hits while scrolling, propagation and a study end to end, on a CT-sized volume of `slices` slices."""
-    model, volume = load_model(path, threads=1), _volume(slices)
+    model, volume = load_model(path, threads=1), ball_volume(slices)
     scrolling = [_scroll(model, volume, seconds) for seconds in (1.0, 0.5, 0.25)]
     return {"slices": slices, "cpu": machine.cpu_name(), "scrolling": scrolling} | _study(model, volume)
 
@@ -128,22 +148,13 @@ def _study(model: Model, volume: Volume) -> dict[str, float]:
     for name in ("study_seconds", "again_seconds"):
         start = time.perf_counter()
         session.add_prompt(label, BoxPrompt((180, 200, middle), (300, 310, middle)))
-        result = propagate(session, label, "K", 0, depth - 1, _WITHOUT_STOPS)
+        result = propagate(session, label, "K", 0, depth - 1, WITHOUT_STOPS)
         seconds[name] = time.perf_counter() - start
     seconds["propagated_slices"] = len(result.edits)
     seconds["encodings"] = session.slices.encodings
     seconds["grown_bytes"] = (machine.resident_memory_bytes() or 0) - resident
     seconds["volume_bytes"] = volume.voxels_kji.nbytes
     return seconds
-
-
-def _volume(slices: int) -> Volume:
-    """Noise with a bright ball, int16 like a CT."""
-    k, j, i = np.ogrid[:slices, :512, :512]
-    ball = ((k - slices / 2) / slices * 3) ** 2 + ((j - 256) / 90) ** 2 + ((i - 240) / 90) ** 2 < 1
-    voxels = np.random.default_rng(0).integers(-60, 60, (slices, 512, 512), dtype=np.int16)
-    voxels += np.where(ball, np.int16(150), np.int16(0))
-    return Volume(voxels, VolumeGeometry(np.diag([0.8, 0.8, 2.0, 1.0]), (512, 512, slices)), "CT")
 
 
 def _resized(width: int) -> Architecture:

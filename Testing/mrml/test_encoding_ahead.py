@@ -9,7 +9,10 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
+from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import PointPrompt, SliceKey, VolumeSession, WindowLevel
+from dfqsam_core.volume.session.slice_predictor import SlicePredictor
+from dfqsam_scene.jobs.encoding_ahead import EncodingAhead
 from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.controller import Controller
 from dfqsam_scene.prompting.segment_writer import SegmentWriter
@@ -146,3 +149,19 @@ def test_a_closed_controller_encodes_no_more(controller, worker, encoder):
     encoder.let_all_go_on()
     assert worker.wait(PATIENCE_SECONDS, ahead_too=True)
     assert len(encoder.encoded) == 1
+
+
+def test_neighbours_are_encoded_side_by_side(a_volume_node, worker):
+    together, beside = threading.Barrier(3, timeout=PATIENCE_SECONDS), []
+
+    def encode(image):
+        together.wait()
+        beside.append(image)
+        return image.astype(np.float32)
+
+    predictor, volume = GreyPredictor(), read_volume_node(a_volume_node)
+    slices = SlicePredictor(volume, predictor, "encoder", WINDOW, EmbeddingCache(), beside=lambda: encode, at_once=3)
+    EncodingAhead(worker, slices).look_at(K4)
+    assert worker.wait(PATIENCE_SECONDS, ahead_too=True)
+    np.testing.assert_array_equal(predictor.encoded, images(a_volume_node, WINDOW, 4))
+    assert (len(beside), slices.encodings) == (6, 7)

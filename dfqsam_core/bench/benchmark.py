@@ -21,6 +21,8 @@ from ..progress import ProgressCallback, report
 from ..runtime import Model, SamPredictor, load_model
 from ..runtime.engines.choice import ENGINES, Engine
 from ..runtime.engines.openvino import openvino_version
+from .compare import machine_facts
+from .counts import count_file
 from .start import BOX_XYXY, SLICE_SHAPE, measure_start
 
 # Rows, inner size and columns of the integer product whose rate the encoder is held against: ViT-B's lin1, in cache.
@@ -63,7 +65,7 @@ def run_benchmark(
     `ratios` says how many times longer a task of the reference, or such a variant, took than the model's own: the
     median over the runs, each of which times all tasks one after the other.
     `integer_products`: see `integer_rates`; the product is one of 8-bit integers with both sides in cache.
-    `memory` is that of this process before the reference is loaded.
+    `memory` is that of this process before the reference is loaded. `counts`: see `encoder_counts`.
     Raises ConfigError for less than one run, ModelFileError or CheckpointError for files that cannot be used.
     """
     if runs < 1:
@@ -72,7 +74,8 @@ def run_benchmark(
     model, about_model = _loaded(model_path, threads)
     tasks = {("model", name): task for name, task in _tasks(model).items()}
     tasks["model", "first click"]()
-    result = {"machine": _machine(), "threads": model.threads, "runs": runs, "model": about_model, "memory": _memory()}
+    about = {"machine": machine_facts(), "threads": model.threads, "runs": runs}
+    result: dict[str, Any] = about | {"model": about_model, "memory": _memory()}
     if starts:
         result["starts"] = measure_start(model_path, model.threads)
     tasks["model", "integer product"] = _integer_product(model.threads)
@@ -80,12 +83,16 @@ def run_benchmark(
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
         reference, result["reference"] = _loaded(reference_path, threads)
-        more = rivals(model) if rivals else {}
-        tasks |= {("reference", name): task for name, task in (_tasks(reference) | more).items()}
+        theirs = _tasks(reference) | (rivals(model) if rivals else {})
+        tasks |= {("reference", name): task for name, task in theirs.items()}
     seconds = measure_tasks(tasks, runs, progress)
+    return result | _measured(model, seconds) | {"counts": count_file(model_path)}
+
+
+def _measured(model: Model, seconds: dict[Key, Seconds]) -> dict[str, Any]:
     timings = timings_of(seconds)
     rates = integer_rates(encoder_macs(model.architecture) / 1e9, timings["model"])
-    return result | {"timings": timings, "ratios": _ratios(seconds), "integer_products": rates}
+    return {"timings": timings, "ratios": _ratios(seconds), "integer_products": rates}
 
 
 def _loaded(
@@ -201,15 +208,6 @@ def median_ratio(reference: list[float], model: list[float]) -> float:
     """The median of `reference` over `model`, run by run."""
     # A clock that ticks coarsely can give 0 for a short task.
     return round(statistics.median(r / max(m, 1e-6) for r, m in zip(reference, model, strict=True)), 2)
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cpu": machine.cpu_name(),
-        "instruction_set": machine.instruction_set(),
-        "physical_cores": machine.physical_cores(),
-        "load": machine.load_average(),
-    }
 
 
 def _memory() -> dict[str, int | None]:

@@ -41,7 +41,9 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--window", default="auto", help="auto (default), a preset (liver, lung, ...) or WIDTH,LEVEL")
     parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine (default: by the cores)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler, such as tcp://head:8786")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of the model a worker (default 1)")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="slices that a worker encodes at once (default: by the cores)"
+    )
     add_report_options(parser)
     declare_files(parser, reads=("table", "model"), writes=("report",))
     parser.set_defaults(run=run)

@@ -13,6 +13,7 @@ from .files import declare_files
 from .tables import print_table
 
 WHOSE = ("model", "reference")
+_MAX_REPORT_BYTES = 2**20
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -34,8 +35,11 @@ def add_parser(verbs: Subparsers) -> None:
         action="store_true",
         help="time the encoder on onnxruntime and on OpenVINO; this machine then runs MODEL on the faster one",
     )
+    parser.add_argument(
+        "--compare", type=Path, metavar="OLD.json", help="an earlier --report of this machine; prints now over before"
+    )
     add_report_options(parser)
-    declare_files(parser, reads=("model", "reference"), writes=("report",))
+    declare_files(parser, reads=("model", "reference", "compare"), writes=("report",))
     parser.set_defaults(run=run)
 
 
@@ -46,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     check_report(args)
     if args.choose_engine:
         return _choose_engine(args)
+    earlier = _earlier(args)
     with progress_callback(args) as progress:
         results = [
             run_benchmark(args.model, args.reference, threads, args.runs, progress, starts=threads == args.threads[0])
@@ -55,7 +60,24 @@ def run(args: argparse.Namespace) -> int:
     for result in results:
         say(f"{result['machine']['cpu']}, {result['threads']} threads, {result['runs']} runs")
         print_table(("", "model", "CPU", "reference", "CPU", "ratio", "CPU"), _rows(result))
+        if result["threads"] in earlier:
+            print_table(("", "before", "now", "ratio"), _changed(earlier[result["threads"]], result))
     return DONE
+
+
+def _earlier(args: argparse.Namespace) -> dict[int, dict[str, Any]]:
+    """Reports by threads; refused before anything is measured."""
+    from ..bench.compare import earlier_reports
+    from ..volume.files.strict_json import read_json
+
+    return earlier_reports(read_json(args.compare, _MAX_REPORT_BYTES)) if args.compare else {}
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    from ..bench.compare import changes
+
+    for change in changes(before, now):
+        yield change.name, f"{change.before:.6g}", f"{change.now:.6g}", _text(change.ratio, 2)
 
 
 def _choose_engine(args: argparse.Namespace) -> int:
@@ -63,6 +85,8 @@ def _choose_engine(args: argparse.Namespace) -> int:
 
     if args.reference:
         raise ConfigError("An engine is chosen for MODEL alone. Leave --reference out.")
+    if args.compare:
+        raise ConfigError("Engines are compared with each other. Leave --compare out.")
     with progress_callback(args) as progress:
         choices = [choose_engine(args.model, threads, args.runs, progress) for threads in args.threads]
     write_report(args, {"choices": choices})
@@ -87,6 +111,9 @@ def _rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         yield f"ready to click, {name} start, s", _text(start["ready_seconds"], 2), "", "", "", "", ""
         peak = start["peak_bytes"]
         yield f"peak memory, {name} start, MB", _text(peak / 1e6 if peak else None, 0), "", "", "", "", ""
+    counts = result["counts"]
+    yield "operators of the encoder", str(counts["operators"]), "", "", "", "", ""
+    yield "moved by them a slice, MB", _text(counts["moved_bytes"] / 1e6, 1), "", "", "", "", ""
     rates = result["integer_products"]
     yield "integer product, GOP/s", _text(rates["product_giga_operations_per_second"], 0), "", "", "", "", ""
     yield "encoder's share of it", f"{rates['encoder_share']:.0%}", "", "", "", "", ""

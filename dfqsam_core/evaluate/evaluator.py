@@ -93,7 +93,7 @@ class Evaluator:
     def _predictor(self, path: str | os.PathLike) -> Predictor:
         from ..runtime import SamPredictor, load_model
 
-        return SamPredictor(load_model(path, threads=self.threads))
+        return SamPredictor(load_model(path, threads=self.threads, side_by_side=True))
 
     def _answers(self, predictor: Predictor, stage: str, progress: ProgressCallback | None) -> Any:
         draws, seed = self.protocol.draws, self.protocol.sampling.seed

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..progress import ProgressCallback, report
-from ..runtime.predictor import Predictor
+from ..runtime.ahead import Ahead
+from ..runtime.predictor import Predictor, SamPredictor
 from .dataset import LabelledSlice
 from .label_prompts import PROMPT_KINDS, RANDOM_KINDS
 
@@ -57,10 +58,22 @@ def run_trials(
     stage: str,
     progress: ProgressCallback | None = None,
 ) -> Iterator[tuple[Trial, np.ndarray]]:
-    """Ask `predictor` everything about all slices, one after the other; yields each trial with its answer."""
-    for done, slice_ in enumerate(slices):
-        report(progress, stage, done, len(slices), slice_.case)
-        predictor.set_image(slice_.image)
-        for trial in trials_of(slice_, kinds, draws):
-            yield trial, trial.run(predictor, seed)
+    """Ask `predictor` everything about all slices; yields each trial with its answer, slice after slice.
+
+    A SamPredictor's model is asked about as many slices at once as it is worth while.
+    """
+
+    def answers(number: int, asked: Predictor = predictor) -> list[tuple[Trial, np.ndarray]]:
+        asked.set_image(slices[number].image)
+        return [(trial, trial.run(asked, seed)) for trial in trials_of(slices[number], kinds, draws)]
+
+    def answers_beside(number: int) -> list[tuple[Trial, np.ndarray]]:
+        assert isinstance(predictor, SamPredictor), "others have no threads"
+        return answers(number, SamPredictor(predictor.model.side_by_side()))
+
+    at_once = predictor.model.encoders if isinstance(predictor, SamPredictor) else 1
+    with Ahead(answers_beside, range(len(slices)), at_once if at_once > 1 else 0) as ahead:
+        for done, slice_ in enumerate(slices):
+            report(progress, stage, done, len(slices), slice_.case)
+            yield from ahead.take(done, answers)
     report(progress, stage, len(slices), len(slices))

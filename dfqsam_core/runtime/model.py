@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +20,11 @@ from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
 from ..store.model_file import StoredModel, is_packed_model
 from .engines.choice import resolve_engine
-from .engines.parts import Engine, Sessions, start_in_memory
+from .engines.parts import Encoder, Engine, Sessions, start_encoder, start_in_memory
 from .engines.start import start_packed
 from .engines.unpacked_cache import UnpackedCache
 
-# Smaller models are unpacked faster than they are found.
+# Smaller models are unpacked faster than they are found, and may be in memory twice.
 _LEAST_CACHED_BYTES = 32 * 2**20
 
 
@@ -33,6 +35,7 @@ class Model:
     card: the model card of a packed model; None for a float checkpoint.
     digest: SHA-256 of the model file, for the keys of caches.
     threads: threads that one call uses.
+    encoders: as many calls of `encode` at once are worth while, each on one thread; see `side_by_side`.
     engine: what runs the encoder; prompts always run on onnxruntime.
     notes: what was changed to make the network run here, and what that means for its masks.
     """
@@ -47,14 +50,23 @@ class Model:
         sessions: Sessions,
         no_mask: np.ndarray,
         notes: tuple[str, ...] = (),
+        *,
+        encoders: int = 1,
+        again: Callable[[int], Encoder] | None = None,
     ) -> None:
+        """again: makes one more encoder, with another number of threads, where that hardly takes memory."""
         self.architecture = architecture
         self.card = card
         self.digest = digest
         self.threads = threads
         self.engine: Engine = engine
         self.notes = notes
+        # Calls that share all threads get into each other's way.
+        self.encoders = encoders if threads == 1 or again is not None else 1
         self._sessions = sessions
+        self._again = again
+        self._beside: Model | None = None
+        self._lock = threading.Lock()
         # Replaces the mask encoder's result where there is no mask.
         self._no_mask = no_mask
 
@@ -79,6 +91,28 @@ class Model:
         Raises ModelFileError where a value is not finite, and so does `decode`.
         """
         return _finite(self._sessions.encoder(pixels[None]), "embedding")
+
+    def side_by_side(self) -> Model:
+        """What `encoders` threads may call at once: this network with one thread a call, else this very model.
+
+        It embeds the same, bit for bit, and is made at the first call, which reads the weights' file again without
+        taking its memory again.
+        """
+        with self._lock:
+            if self._beside is None:
+                self._beside = self._on_one_thread()
+            return self._beside
+
+    def _on_one_thread(self) -> Model:
+        if self.threads == 1 or self._again is None:
+            return self
+        try:
+            sessions = self._sessions._replace(encoder=self._again(1))
+        except OSError:
+            # Another program took the file away, as it may at any time.
+            return self
+        about = self.architecture, self.card, self.digest, 1, self.engine, sessions, self._no_mask, self.notes
+        return Model(*about, encoders=self.encoders)
 
     def decode(
         self,
@@ -118,6 +152,9 @@ def load_model(
     cache: UnpackedCache | Literal["user"] | None = "user",
     engine: Engine | Literal["chosen"] = "chosen",
     progress: ProgressCallback | None = None,
+    *,
+    encoders: int | None = None,
+    side_by_side: bool = False,
 ) -> Model:
     """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
 
@@ -127,6 +164,8 @@ def load_model(
     engine: what runs the encoder; "chosen" for onnxruntime, unless `dfqsam bench --choose-engine` found OpenVINO to be
     faster for this file, thread count, processor and these versions.
     progress: called before each part of the network is started, in several threads; may raise Cancelled.
+    encoders: calls of `encode` at once, at most; None for `threads`. side_by_side: for callers that embed many images:
+    one thread a call from the beginning, where the first call of `Model.side_by_side` makes that otherwise.
     Raises ModelFileError or CheckpointError when the file cannot be used, ConfigError for a thread count below 1 and an
     engine that is not installed.
     """
@@ -134,9 +173,10 @@ def load_model(
         raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
     threads = threads or physical_cores()
     if is_packed_model(path):
-        model = _load_packed(Path(path), threads, cache, engine, progress)
+        model = _load_packed(Path(path), threads, cache, engine, progress, side_by_side)
     else:
-        model = _load_checkpoint(path, threads, engine, progress)
+        model = _load_checkpoint(path, threads, engine, progress, side_by_side)
+    model.encoders = min(model.encoders, encoders or model.encoders)
     release_memory()
     return model
 
@@ -148,29 +188,50 @@ def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray])
 
 def _load_packed(
     path: Path,
-    threads: int,
+    cores: int,
     cache: UnpackedCache | Literal["user"] | None,
     asked: Engine | Literal["chosen"],
     progress: ProgressCallback | None,
+    side_by_side: bool,
 ) -> Model:
     if cache == "user":
-        cache = UnpackedCache(user_cache_folder()) if path.stat().st_size >= _LEAST_CACHED_BYTES else None
+        cache = None if _is_small(path) else UnpackedCache(user_cache_folder())
     digest = FileSource.of(path).sha256
-    engine = resolve_engine(asked, digest, threads)
-    network, sessions = start_packed(path, digest, threads, cache, engine, progress)
-    card, no_mask = network.card, _no_mask(network)
-    return Model(network.architecture, card, digest, threads, engine, sessions, no_mask, _card_notes(card))
+    engine = resolve_engine(asked, digest, cores)
+    threads, encoders = _shared_out(cores, engine, side_by_side)
+    network, sessions, again = start_packed(path, digest, threads, cache, engine, progress)
+    if again is None and _is_small(path):
+        again = partial(start_encoder, network)
+    about = network.architecture, network.card, digest, threads, engine, sessions, _no_mask(network)
+    return Model(*about, _card_notes(network.card), encoders=encoders, again=again)
 
 
 def _load_checkpoint(
-    path: str | os.PathLike, threads: int, asked: Engine | Literal["chosen"], progress: ProgressCallback | None
+    path: str | os.PathLike,
+    cores: int,
+    asked: Engine | Literal["chosen"],
+    progress: ProgressCallback | None,
+    side_by_side: bool,
 ) -> Model:
     checkpoint = read_checkpoint(path)
     network, digest = float_network(checkpoint.architecture, checkpoint.tensors), checkpoint.source.sha256
-    engine = resolve_engine(asked, digest, threads)
+    engine = resolve_engine(asked, digest, cores)
+    threads, encoders = _shared_out(cores, engine, side_by_side)
     sessions = start_in_memory(network, threads, engine, progress)
     notes = checkpoint.notes + checkpoint.cautions
-    return Model(network.architecture, None, digest, threads, engine, sessions, _no_mask(network), notes)
+    about = network.architecture, None, digest, threads, engine, sessions, _no_mask(network)
+    return Model(*about, notes, encoders=encoders)
+
+
+def _shared_out(cores: int, engine: Engine, side_by_side: bool) -> tuple[int, int]:
+    """Threads of one call, and calls at once: those of OpenVINO take turns."""
+    if engine == "openvino":
+        return cores, 1
+    return 1 if side_by_side else cores, cores
+
+
+def _is_small(path: Path) -> bool:
+    return path.stat().st_size < _LEAST_CACHED_BYTES
 
 
 def _card_notes(card: Mapping[str, Any]) -> tuple[str, ...]:

@@ -52,9 +52,16 @@ class SamPredictor:
         image: uint8 (H, W), or (H, W, 3) in the order that `image_format` names, "RGB" or "BGR".
         Raises VolumeError for another type or shape; then the image set before stays.
         """
+        self._embedding = self.embed(image, image_format)
+        self.original_size = image.shape[0], image.shape[1]
+
+    def embed(self, image: np.ndarray, image_format: str = "RGB") -> np.ndarray:
+        """What `get_image_embedding` gives for `image`, while the image that is set stays; several threads may ask.
+
+        Raises VolumeError as `set_image` does.
+        """
         check_image(image, image_format)
-        pixels = network_pixels(image, self.model.image_size, image_format)
-        self._embedding, self.original_size = self.model.encode(pixels), (image.shape[0], image.shape[1])
+        return self.model.encode(network_pixels(image, self.model.image_size, image_format))
 
     def get_image_embedding(self) -> np.ndarray:
         """The embedding of the image that is set, float32 (1, C, grid, grid)."""

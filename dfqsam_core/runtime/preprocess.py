@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from ..base.interpolation import linear_resize_matrix, resize_nearest
+from ..base.products import row_product
 
 # Multiplications; OpenBLAS's own bound.
 _LARGEST_PRODUCT_OF_ONE_THREAD = 2**18
@@ -48,7 +49,7 @@ def full_size_logits(low_res_masks: np.ndarray, image_shape: tuple[int, int], si
 
 @functools.lru_cache(maxsize=8)
 def _two_steps(source: int, middle: int, target: int) -> np.ndarray:
-    return linear_resize_matrix(middle, target) @ linear_resize_matrix(source, middle)
+    return row_product(linear_resize_matrix(middle, target), linear_resize_matrix(source, middle))
 
 
 def _along_last_axis(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:

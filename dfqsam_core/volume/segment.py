@@ -16,6 +16,7 @@ from ..runtime.embedding_cache import EmbeddingCache
 from .prompts import SegmentPrompts
 from .session.label_layers import Segment
 from .session.propagation import PropagationConfig, Stop, propagate
+from .session.propagation_order import propagation_order
 from .session.session import Place, VolumeSession
 from .session.slice_predictor import Predictor
 from .slices import SliceFrame, SliceKey
@@ -61,11 +62,12 @@ def segment_volume(
     for segment in prompts:
         session.add_segment(segment.label, segment.name, segment.overwrite)
     seconds: dict[Place, float] = {}
-    for done, (segment, key, given) in enumerate(tasks):
-        report(progress, "segment", done, len(tasks), f"{segment.name}: slice {key.axis} {key.index}")
-        slice_started = time.perf_counter()
-        session.set_prompts(segment.label, key, given)
-        seconds[segment.label, key] = time.perf_counter() - slice_started
+    with session.slices.ahead([key for _, key, _ in tasks]):
+        for done, (segment, key, given) in enumerate(tasks):
+            report(progress, "segment", done, len(tasks), f"{segment.name}: slice {key.axis} {key.index}")
+            slice_started = time.perf_counter()
+            session.set_prompts(segment.label, key, given)
+            seconds[segment.label, key] = time.perf_counter() - slice_started
     report(progress, "segment", len(tasks), len(tasks))
     stops = {segment.label: _propagate(session, segment, propagation, progress) for segment in prompts}
     notes = [note for segment in prompts for note in _correct(session, segment)]
@@ -82,7 +84,9 @@ def _propagate(
     if segment.propagation is None:
         return ()
     asked = segment.propagation
-    return propagate(session, segment.label, asked.axis, asked.first, asked.last, config, progress).stops
+    where = segment.label, asked.axis, asked.first, asked.last
+    with session.slices.ahead(propagation_order(session, *where)):
+        return propagate(session, *where, config, progress).stops
 
 
 def _correct(session: VolumeSession, segment: SegmentPrompts) -> list[str]:

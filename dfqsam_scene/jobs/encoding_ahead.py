@@ -44,12 +44,14 @@ class EncodingAhead:
         self._worker.cancel(self)
         if self._enabled and self._key is not None:
             size = self._slices.volume.geometry.size_along(self._key.axis)
-            keys = [self._key, *outwards(self._key, size, _REACH, self._before)]
-            works = [partial(self._encode, key) for key in keys]
+            others, step = outwards(self._key, size, _REACH, self._before), self._slices.at_once
+            # No job is longer than one slice on one core: a click waits for that at most.
+            groups = [others[start : start + step] for start in range(0, len(others), step)]
+            works = [partial(self._encode, group) for group in ([self._key], *groups)]
             self._worker.submit(*[Job(work, failed=self._failed, topic=self, is_ahead=True) for work in works])
 
-    def _encode(self, key: SliceKey, _: ProgressCallback) -> None:
-        self._slices.embed(key)
+    def _encode(self, keys: list[SliceKey], _: ProgressCallback) -> None:
+        self._slices.embed_all(keys)
 
     def _failed(self, error: BaseException) -> None:
         # A click on that slice meets the same error, and tells it.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dfqsam_core.errors import PromptError
+from dfqsam_core.progress import ProgressCallback
 from dfqsam_core.volume import PropagationConfig, PropagationPlan, SliceKey, Stop, WindowLevel, plan_propagation
+from dfqsam_core.volume.session.propagation_order import propagation_order
 
 from ..jobs.encoding_ahead import EncodingAhead
 from ..jobs.worker import Worker
@@ -89,8 +91,14 @@ class Controller(PromptQueue):
 
         def begin() -> None:
             self._require_idle()
-            session, label = self.session, self.writer.label(segment_id)
-            self._start(lambda report: plan_propagation(session, label, axis, first, last, config, report), done)
+            session, where = self.session, (self.writer.label(segment_id), axis, first, last)
+            order = propagation_order(session, *where)
+
+            def plan(report: ProgressCallback) -> PropagationPlan:
+                with session.slices.ahead(order):
+                    return plan_propagation(session, *where, config, report)
+
+            self._start(plan, done)
 
         def done(plan: PropagationPlan) -> None:
             self._writing.start(self.writer.accept_plan(segment_id, plan), lambda: self._tell_stops(axis, plan.stops))

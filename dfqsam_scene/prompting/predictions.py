@@ -44,11 +44,12 @@ def predict_slices(
     """The answer to each task; the first one is reported as a preview."""
     found: dict[Place, Answer] = {}
     first = None
-    for task in tasks:
-        key = task.place[1]
-        report(progress, "predict", len(found), len(tasks), f"slice {key.axis} {key.index}", first)
-        found[task.place] = answer(slices, key, task.prompts, task.present, task.refine)
-        first = first or Preview(*task.place, found[task.place])
+    with slices.ahead([task.place[1] for task in tasks]):
+        for task in tasks:
+            key = task.place[1]
+            report(progress, "predict", len(found), len(tasks), f"slice {key.axis} {key.index}", first)
+            found[task.place] = answer(slices, key, task.prompts, task.present, task.refine)
+            first = first or Preview(*task.place, found[task.place])
     return found
 
 

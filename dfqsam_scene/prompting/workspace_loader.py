@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dfqsam_core.base.machine import physical_cores
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled, ProgressCallback
 from dfqsam_core.resources import DEMO_MODEL, resource_path
@@ -135,7 +136,7 @@ class WorkspaceLoader:
         path = choice.model_path or resource_path(DEMO_MODEL)
         loaded, stamp = self._loaded, _stamp(path)
         if loaded is None or loaded.path != path or stamp not in (loaded.stamp, _GONE):
-            loaded = _Loaded(path, stamp, load_model(path, progress=report))
+            loaded = _Loaded(path, stamp, load_model(path, progress=report, encoders=_encoders()))
         # A session is known by it: computed here, it is there when the main thread loads or stores one.
         _ = volume.digest
         return loaded
@@ -181,6 +182,11 @@ class WorkspaceLoader:
         else:
             self.message = sentence(error)
         self._changed()
+
+
+def _encoders() -> int:
+    """One core is left to the program that people look at."""
+    return max(1, physical_cores() - 1)
 
 
 def _import_ahead() -> None:

@@ -135,6 +135,42 @@ def test_bench_prints_every_task_and_the_ratios(
     assert "encoder, ms" in capsys.readouterr().out
 
 
+def test_bench_compares_with_an_earlier_report_of_this_machine(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, line = tmp_path / "old.json", ["bench", str(folder / "m.safetensors"), "--runs", "1", "--progress", "none"]
+    assert main([*line, "--threads", "1", "2", "--report", str(old)]) == 0
+    assert "before" not in capsys.readouterr().out
+    assert main([*line, "--threads", "2", "--compare", str(old)]) == 0
+    rows = [row.split() for row in capsys.readouterr().out.splitlines() if row.strip().startswith("counts, operators")]
+    counted = str(json.loads(old.read_text())["counts"]["operators"])
+    assert rows == [["counts,", "operators", counted, counted, "1.00"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[1]", "no report of `dfqsam bench`"),
+        ('{"threads": 1}', "no report of `dfqsam bench`"),
+        ("{", "not valid JSON"),
+        (
+            '{"threads": 1, "more_threads": [], '
+            '"machine": {"cpu": "Z80", "instruction_set": "Z80", "physical_cores": 1}}',
+            "another machine (Z80 instead of",
+        ),
+    ],
+)
+def test_bench_refuses_other_reports_before_it_measures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, problem: str
+) -> None:
+    (tmp_path / "old.json").write_text(text, encoding="utf-8")
+    line = ["bench", str(folder / "m.safetensors"), "--compare", str(tmp_path / "old.json"), "--progress", "none"]
+    assert main(line) == 2
+    printed = capsys.readouterr()
+    assert problem in printed.err
+    assert "encoder" not in printed.out
+
+
 def test_bench_chooses_an_engine(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel
@@ -276,3 +277,33 @@ def test_a_table_names_files_where_the_system_speaks_ascii(table):
     done = subprocess.run([*command, "--workers", "1"], env=os.environ | ascii_only, capture_output=True)
     assert (done.returncode, done.stdout) == (0, b"1 done, 0 finished before, 0 failed.\n")
     assert (folder / "\u809d.mha").is_file()
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "expected"),
+    [
+        (40, {}, (8, 1)),
+        (3, {}, (3, 2)),
+        (1, {}, (1, 8)),
+        (40, {"threads": 4}, (2, 4)),
+        (40, {"workers": 2}, (2, 4)),
+        (2, {"workers": 4, "threads": 1}, (2, 1)),
+        (40, {"scheduler": "tcp://head:8786"}, (8, 1)),
+    ],
+)
+def test_no_core_is_left_without_a_slice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, asked: dict, expected: tuple[int, int]
+) -> None:
+    found = []
+
+    def run(rows: list[BatchRow], work: BatchWork, workers: int, scheduler: str | None) -> Iterator[RowResult]:
+        found.append((workers, work.threads))
+        yield from [RowResult(row.line, str(row.output), "done") for row in rows]
+
+    monkeypatch.setattr(batch, "physical_cores", lambda: 8)
+    monkeypatch.setattr(batch, "_run_all", run)
+    model = tmp_path / "m.safetensors"
+    model.write_bytes(b"a model")
+    rows = [BatchRow(line, tmp_path / "v", tmp_path / "p", tmp_path / f"{line}.nii") for line in range(count)]
+    assert len(run_batch(rows, model, **asked)) == count
+    assert found == [expected]

@@ -7,6 +7,8 @@ weight's column is multiplied by it. Here the factor belongs to the channel's qu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..plan import IntegerPlan
-from .quantizers import uniform_codes
-from .ranges import Ranges, draw_rows, search_by_output
+from .quantizers import uniform_codes, uniform_parameters
+from .ranges import Ranges, draw_rows
 from .reparameterize import fold_input_scales
 from .weight_ranges import search_weight_range, weight_codes
 
@@ -26,46 +28,77 @@ STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _THINNING = 8
 _LEAST_SHARE = 1e-3
 
+# Scale and zero point, both (in,).
+_Quantizer = tuple[Tensor, Tensor]
+
 
 @dataclass(frozen=True)
 class SearchedMigration:
-    """Chooses scales (in,) with one zero point by the error that input and weight make together.
+    """Chooses a scale for each channel by the error that input and weight make together.
 
-    inputs: ranges that evened inputs are tried with. weights: those of a weight row. threads: ranges tried side by
-    side; the result does not depend on them.
+    inputs: ranges that inputs are tried with. weights: those of a weight row. threads: candidates tried side by side;
+    the result does not depend on them.
     """
 
     inputs: Ranges
     weights: Ranges
     threads: int = 1
 
-    def parameters(self, x: Tensor, weight: Tensor, plan: IntegerPlan) -> tuple[Tensor, Tensor]:
-        """Scale and zero point (in,) of inputs x (N, in) of a linear layer with `weight` (out, in)."""
+    def parameters(self, x: Tensor, weight: Tensor, plan: IntegerPlan) -> _Quantizer:
+        """Scale and zero point (in,) of inputs x (N, in) of a linear layer with `weight` (out, in).
+
+        The zero point is one for all channels unless plan.own_zero_points.
+        """
+        candidates = self.own if plan.own_zero_points else self.shared
         few = draw_rows(x, max(1, len(x) // _THINNING))
-        spreads = [channel_spread(x, strength) for strength in STRENGTHS]
-        errors = [self._error(few, weight, plan, self._evened(few, weight, plan, spread)) for spread in spreads]
-        return self._evened(x, weight, plan, spreads[int(np.argmin(errors))])
+        bits = plan.input_bits
+        found = [self._best(few, weight, bits, candidates(x, strength, bits)) for strength in STRENGTHS]
+        errors = [joint_error(few, weight, plan, quantizer, self.weights) for quantizer in found]
+        strength = STRENGTHS[int(np.argmin(errors))]
+        return self._best(x, weight, bits, candidates(x, strength, bits))
 
-    def _evened(self, x: Tensor, weight: Tensor, plan: IntegerPlan, spread: Tensor) -> tuple[Tensor, Tensor]:
-        """The quantizer of x whose scales stand to each other as `spread` (in,) does."""
-        even = weight * spread
-        bounds = self.inputs.bounds(x / spread, (0, 1))
-        found = search_by_output(x / spread, plan.input_bits, bounds, lambda v: F.linear(v, even), self.threads)
-        scale, zero_point = (value.flatten() for value in found)
-        return scale * spread, zero_point.expand_as(spread).contiguous()
+    def shared(self, x: Tensor, strength: float, bits: int) -> Iterable[_Quantizer]:
+        """Quantizers with one zero point: channels of x (N, C) are evened out, then share a range."""
+        spread = channel_spread(x, strength)
+        for low, high in self.inputs.bounds(x / spread, (0, 1)):
+            scale, zero_point = uniform_parameters(low.flatten(), high.flatten(), bits)
+            yield scale * spread, zero_point.expand_as(spread).contiguous()
 
-    def _error(self, x: Tensor, weight: Tensor, plan: IntegerPlan, quantizer: tuple[Tensor, Tensor]) -> float:
-        """Mean squared error of the layer's output with codes of both; without its mean where the bias mends that."""
-        scale, zero_point = quantizer
-        codes = uniform_codes(x, scale, zero_point, plan.input_bits) - zero_point
-        folded = fold_input_scales(weight, scale)
-        power = codes.square().mean(0)
-        width, zero = search_weight_range(folded, plan.weight_bits, power + 1e-4 * power.mean() + 1e-12, self.weights)
-        restored = (weight_codes(folded, width, zero, plan.weight_bits) - zero) * width
-        error = F.linear(codes, restored) - F.linear(x, weight)
-        if plan.correct_bias:
-            error = error - error.mean(0)
-        return float(error.square().mean())
+    def own(self, x: Tensor, strength: float, bits: int) -> Iterable[_Quantizer]:
+        """Quantizers with a zero point for each channel of x (N, C); at strength 1 each has just its own range."""
+        for low, high in self.inputs.bounds(x, (0,)):
+            scale, _ = uniform_parameters(low.flatten(), high.flatten(), bits)
+            scale = scale**strength * scale.amax() ** (1 - strength)
+            yield scale, torch.round(-low.flatten().clamp(max=0) / scale).clamp(0, 2**bits - 1)
+
+    def _best(self, x: Tensor, weight: Tensor, bits: int, candidates: Iterable[_Quantizer]) -> _Quantizer:
+        """The candidate with the least squared error of the product of x and `weight`; of equals the first."""
+        tried, exact = list(candidates), F.linear(x, weight)
+
+        def error(quantizer: _Quantizer) -> float:
+            scale, zero_point = quantizer
+            restored = (uniform_codes(x, scale, zero_point, bits) - zero_point) * scale
+            return float((F.linear(restored, weight) - exact).square().mean())
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            return tried[int(np.argmin(list(pool.map(error, tried))))]
+
+
+def joint_error(x: Tensor, weight: Tensor, plan: IntegerPlan, quantizer: _Quantizer, ranges: Ranges) -> float:
+    """Mean squared error of the output of x (N, in) and `weight` (out, in) with both in codes.
+
+    ranges: that a weight row is tried with. Without the error's mean where the bias mends that.
+    """
+    scale, zero_point = quantizer
+    codes = uniform_codes(x, scale, zero_point, plan.input_bits) - zero_point
+    folded, power = fold_input_scales(weight, scale), codes.square().mean(0)
+    importance = power + 1e-4 * power.mean() + 1e-12
+    width, zero = search_weight_range(folded, plan.weight_bits, importance, ranges)
+    restored = (weight_codes(folded, width, zero, plan.weight_bits) - zero) * width
+    error = F.linear(codes, restored) - F.linear(x, weight)
+    if plan.correct_bias:
+        error = error - error.mean(0)
+    return float(error.square().mean())
 
 
 def channel_spread(x: Tensor, strength: float) -> Tensor:

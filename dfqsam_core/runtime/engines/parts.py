@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ...base.machine import release_memory
+from ...base.machine import physical_cores, release_memory
 from ...base.memory import require_memory
 from ...errors import ModelFileError
 from ...network.memory import running_bytes
@@ -33,8 +33,9 @@ STAGE = "load"
 _ENDING = ".onnx"
 # Runs at each click, and is small enough to take its memory in one piece.
 _DECODER = "decoder"
-# A part is in memory twice for a moment, so more would not fit beside the rest.
-_PARTS_AT_ONCE = 2
+_ENCODER = "encoder"
+# A part is in memory three times for a moment; four of ViT-B's take less than the whole network does afterwards.
+_PARTS_AT_ONCE = max(2, min(4, physical_cores()))
 # Fewer would need fewer threads and calls, more would need less memory while the model loads.
 _BLOCKS_PER_PART = 1
 # Each part of OpenVINO keeps the memory of its inner values.
@@ -84,11 +85,22 @@ def open_parts(folder: Path, threads: int, progress: ProgressCallback | None = N
 
     def opened_part(path: Path) -> Any:
         report(progress, STAGE, 0, 0, f"Opening {path.stem}")
-        return open_session(path, threads, plans_memory=path.stem == _DECODER)
+        return open_session(path, _threads_of(path.stem, threads), plans_memory=path.stem == _DECODER)
 
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
         opened = pool.map(opened_part, files)
         return _sessions({path.stem: session for path, session in zip(files, opened, strict=True)})
+
+
+def start_encoder(network: StoredModel, threads: int) -> Encoder:
+    """One more encoder, whose weights belong to this process alone."""
+    return _encoder(_started(_encoder_builders(network, _BLOCKS_PER_PART), threads, None))
+
+
+def open_encoder(folder: Path, network: StoredModel, threads: int) -> Encoder:
+    """One more encoder of what `save_parts` wrote, over the same pages of memory. Raises OSError where that is gone."""
+    names = _encoder_builders(network, _BLOCKS_PER_PART)
+    return _encoder({name: open_session(folder / f"{name}{_ENDING}", threads) for name in names})
 
 
 def _require_memory(network: StoredModel) -> None:
@@ -104,14 +116,22 @@ def _reported(builders: _Builders, progress: ProgressCallback | None) -> Iterato
 def _started(builders: _Builders, threads: int, progress: ProgressCallback | None) -> dict[str, Any]:
     parts = {}
     for name, build in _reported(builders, progress):
-        parts[name] = create_session(build(), threads, plans_memory=name == _DECODER)
+        parts[name] = create_session(build(), _threads_of(name, threads), plans_memory=name == _DECODER)
         release_memory()
     return parts
 
 
+def _threads_of(part: str, threads: int) -> int:
+    """Threads of one part: what prompts need is too small for more than one, which answers sooner and costs less."""
+    return threads if part.startswith(_ENCODER) else 1
+
+
 def _sessions(parts: Mapping[str, Any]) -> Sessions:
-    encoder = [session for name, session in sorted(parts.items()) if name.startswith("encoder")]
-    return Sessions(partial(_encode, encoder), parts["mask_encoder"], parts[_DECODER])
+    return Sessions(_encoder(parts), parts["mask_encoder"], parts[_DECODER])
+
+
+def _encoder(parts: Mapping[str, Any]) -> Encoder:
+    return partial(_encode, [session for name, session in sorted(parts.items()) if name.startswith(_ENCODER)])
 
 
 def _builders(network: StoredModel) -> _Builders:
@@ -130,7 +150,7 @@ def _encoder_builders(network: StoredModel, blocks: int) -> _Builders:
 
     depth = network.architecture.depth
     return {
-        f"encoder_{first:03d}": partial(build_encoder_part, network, first, min(first + blocks, depth))
+        f"{_ENCODER}_{first:03d}": partial(build_encoder_part, network, first, min(first + blocks, depth))
         for first in range(0, depth, blocks)
     }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,12 +17,24 @@ from ...progress import ProgressCallback
 from ...store.model_file import StoredModel, parse_card, read_model
 from ...store.safetensors_file import open_safetensors
 from .onnxruntime import engine_version
-from .parts import Engine, Sessions, open_parts, save_parts, start_in_memory
+from .parts import Encoder, Engine, Sessions, open_encoder, open_parts, save_parts, start_in_memory
 from .unpacked_cache import UnpackedCache
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 # Where a packed file becomes graphs and weights, and all that this stands on.
 _ROOMS = ("base", "network", "store", "runtime")
+
+
+class Started(NamedTuple):
+    """A packed model that runs.
+
+    again: makes one more encoder, with another number of threads, over the same pages of memory; raises OSError where
+    the files of the cache are gone. None where the weights are this process's own.
+    """
+
+    network: StoredModel
+    sessions: Sessions
+    again: Callable[[int], Encoder] | None
 
 
 def start_packed(
@@ -30,8 +44,8 @@ def start_packed(
     cache: UnpackedCache | None,
     engine: Engine,
     progress: ProgressCallback | None = None,
-) -> tuple[StoredModel, Sessions]:
-    """The packed model `path`, whose SHA-256 is `digest`, and its sessions; `engine` runs the encoder.
+) -> Started:
+    """Start the packed model `path`, whose SHA-256 is `digest`; `engine` runs the encoder.
 
     What the cache holds was made for onnxruntime, from a file of this digest that had passed every check.
     Raises ModelFileError when the file cannot be used.
@@ -41,9 +55,10 @@ def start_packed(
         with contextlib.suppress(OSError):
             entry = cache.find(key) or cache.fill(key, lambda folder: save_parts(_checked(path), folder, progress))
             if entry is not None:
-                return _unchecked(path), open_parts(entry, threads, progress)
+                network = _unchecked(path)
+                return Started(network, open_parts(entry, threads, progress), partial(open_encoder, entry, network))
     network = _checked(path)
-    return network, start_in_memory(network, threads, engine, progress)
+    return Started(network, start_in_memory(network, threads, engine, progress), None)
 
 
 def cache_key(digest: str, package: Path = _PACKAGE) -> str:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from onnx import TensorProto
 
+from ...base.products import row_product
 from ...network.layers import DECODER_DEPTH, DECODER_HEADS, MASK_TOKENS
 from ...store.model_file import StoredModel
 from .layer_writer import LayerWriter
@@ -93,7 +94,7 @@ class _DecoderWriter:
         """The same features of the centres of the g x g tokens, (g * g, C)."""
         centres = (np.arange(self.grid, dtype=np.float32) + np.float32(0.5)) / np.float32(self.grid)
         y, x = np.meshgrid(centres, centres, indexing="ij")
-        angles = np.float32(2 * math.pi) * ((2 * np.stack([x, y], -1) - 1) @ self._frequencies())
+        angles = np.float32(2 * math.pi) * row_product(2 * np.stack([x, y], -1) - 1, self._frequencies())
         return np.concatenate([np.sin(angles), np.cos(angles)], -1).reshape(-1, self.width)
 
     def _frequencies(self) -> np.ndarray:
@@ -163,7 +164,8 @@ class _DecoderWriter:
         matrix = self._matrix(layer)
         # What all keys share changes no softmax, so k needs no bias.
         bias = self.layers.bias(layer) if projection == "q_proj" else 0
-        scaled = (self._scale(name) * self._by_head(x) for x in (matrix, self._image_position() @ matrix + bias))
+        position = row_product(self._image_position(), matrix)
+        scaled = (self._scale(name) * self._by_head(x) for x in (matrix, position + bias))
         channels, places = (graph.op("MatMul", heads, graph.weight(x.swapaxes(1, 2))) for x in scaled)
         found = graph.op("MatMul", graph.reshape(channels, 0, -1, self.width), graph.transpose(image, 0, 2, 1))
         return graph.op("Add", found, graph.reshape(places, 0, -1, self.grid**2))
@@ -181,7 +183,7 @@ class _DecoderWriter:
 
     def _out_bias(self, name: str) -> np.ndarray:
         """Bias behind the last layer; that of v is in it, since the weights of a softmax sum to 1."""
-        passed = self.layers.bias(f"{name}.v_proj") @ self._matrix(f"{name}.out_proj")
+        passed = row_product(self.layers.bias(f"{name}.v_proj"), self._matrix(f"{name}.out_proj"))
         return self.layers.bias(f"{name}.out_proj") + passed
 
     def _matrix(self, layer: str) -> np.ndarray:

@@ -120,7 +120,8 @@ class LayerWriter:
 
     def product_in_parts(self, layer: str, x: str, units: list[OutputUnit]) -> list[str]:
         """A linear layer whose output channels are cut into equal parts, each in a unit of its own."""
-        columns = np.split(np.arange(self.model.layers[layer].out_channels), len(units))
+        count = self.model.layers[layer].out_channels // len(units)
+        columns = [slice(start, start + count) for start in range(0, count * len(units), count)]
         weight, bias = self._weight(layer), self.bias(layer)
         values = []
         for part, unit in zip(columns, units, strict=True):
@@ -190,7 +191,8 @@ class LayerWriter:
         quantizer = self._quantizer(layer)
         input_scale, zero_point = np.array(1, np.float32), np.array(0, np.uint8)
         if quantizer.is_per_channel:
-            offset = quantizer.zero_point.astype(np.int32) @ weight.sum(axis=1, dtype=np.int32)
+            # Not @, which has no quick way for integers.
+            offset = np.einsum("i,ito->o", quantizer.zero_point.astype(np.int32), weight, dtype=np.int32)
             bias = (bias - weight_scale.astype(np.float64) * offset).astype(np.float32)
         else:
             input_scale, zero_point = quantizer.scale[0], quantizer.zero_point[0]

@@ -8,7 +8,7 @@ from ...store.model_file import StoredModel
 from ...store.packing import unpack_codes
 
 # Rows of bytes that a core's first cache holds while they are turned.
-_ROWS_AT_ONCE = 64
+_ROWS_AT_ONCE = 32
 
 
 def code_weight(model: StoredModel, layer: str) -> np.ndarray:

@@ -24,7 +24,8 @@ class BatchWork:
     """What all rows of a batch share.
 
     model: absolute path of a packed model or float checkpoint; model_sha256: its digest when the batch began.
-    window: as `segment_file` takes it. threads: of the model in one worker. force: replace outputs of other inputs.
+    window: as `segment_file` takes it. threads: slices that a worker
+    encodes at once. force: replace outputs of other inputs.
     """
 
     model: str
@@ -95,7 +96,7 @@ def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _model(path: str, sha256: str, threads: int | None) -> Model:
     """The model, loaded once per worker; raises ModelFileError when its file has changed since the batch began."""
-    model = load_model(path, threads=threads)
+    model = load_model(path, threads=threads, side_by_side=True)
     if model.digest != sha256:
         raise ModelFileError(f"The model {path} is another file than when the batch began. Start the batch again.")
     return model

@@ -32,15 +32,15 @@ def run_batch(
     window: WindowLevel | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
-    threads: int | None = 1,
+    threads: int | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
 ) -> list[RowResult]:
     """Segment every row and return how each ended, in the order of `rows`; a row that fails does not stop the others.
 
     window: as `segment_file` takes it. workers: processes on this machine, default one per `threads` cores. scheduler:
-    address of a dask scheduler instead; its workers need this package and the same paths. threads: of the model in one
-    worker.
+    address of a dask scheduler instead; its workers need this package and the same paths. threads: slices that one
+    worker encodes at once; None for as many as the cores of this machine allow, and one on a cluster.
     Rows whose output and record are there and match are skipped, so an interrupted batch is simply started again.
     A row whose worker is killed is done again: by dask on another worker, on this machine alone in a new process.
     The processes import the script that calls this: it does so under `if __name__ == "__main__":`.
@@ -50,11 +50,12 @@ def run_batch(
         raise ConfigError(f"workers is {workers}; it must be 1 or more, and a scheduler has its own workers.")
     model_path = Path(os.path.abspath(model))
     refuse_missing(model_path, ConfigError)
+    workers = min(workers or max(1, physical_cores() // (threads or 1)), max(1, len(rows)))
+    threads = threads or (1 if scheduler else max(1, physical_cores() // workers))
     work = BatchWork(str(model_path), FileSource.of(model_path).sha256, window, threads, force)
-    workers = workers or max(1, physical_cores() // (threads or physical_cores()))
     results: dict[int, RowResult] = {}
     # Closed at once when `progress` cancels, so that no row is begun after it.
-    with contextlib.closing(_run_all(rows, work, min(workers, len(rows)), scheduler)) as finished:
+    with contextlib.closing(_run_all(rows, work, workers, scheduler)) as finished:
         for result in finished:
             results[result.line] = result
             report(progress, "batch", len(results), len(rows), f"{Path(result.output).name}: {result.status}")

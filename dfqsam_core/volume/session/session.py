@@ -19,7 +19,7 @@ from ..window import WindowLevel, choose_window
 from .corrections import SlicePresent, answer
 from .history import History
 from .label_layers import Segment, repaint, segment_region
-from .slice_predictor import Predictor, SlicePrediction, SlicePredictor, predictor_for
+from .slice_predictor import Predictor, SlicePrediction, slices_seen_by
 from .slice_state import SliceState as SliceState
 
 Place = tuple[int, SliceKey]
@@ -78,14 +78,7 @@ class VolumeSession:
             window = choose_window(window, volume.voxels_kji, volume.modality)
         self.volume = volume
         self.model_digest: str = model.digest
-        self.slices = SlicePredictor(
-            volume,
-            predictor or predictor_for(model),
-            f"{model.digest} {model.engine}",
-            window,
-            EmbeddingCache() if cache is None else cache,
-            getattr(model, "mask_size", 64),
-        )
+        self.slices = slices_seen_by(model, volume, window, cache, predictor)
         self._segments: dict[int, Segment] = {}
         self._states: dict[Place, SliceState] = {}
         self._history: History[SliceEdit] = History()

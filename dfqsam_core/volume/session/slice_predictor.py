@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from ..strokes import LassoPrompt, ScribblePrompt
 from ..volume import Volume
 from ..window import WindowLevel
 from .mask_input import draw_strokes, has_strokes, lasso_pixels, seed_prompts, within_lasso
+from .slice_embeddings import Encode, SliceEmbeddings
 
 
 class Predictor(ImagePredictor, Protocol):
@@ -106,8 +107,8 @@ class SlicePrediction:
 class SlicePredictor:
     """Shows the slices of a volume to a model through one window; encodes each slice once.
 
-    encoder: what makes an embedding of an image: the model's digest and its engine.
-    encodings: how often it ran, for reports and tests. mask_side: rows and columns of the mask prompt.
+    encoder: what makes an embedding of an image: the model's digest and its engine. mask_side: rows and columns of the
+    mask prompt. beside, at_once: as SliceEmbeddings has them.
     """
 
     def __init__(
@@ -118,14 +119,15 @@ class SlicePredictor:
         window: WindowLevel,
         cache: EmbeddingCache,
         mask_side: int = 64,
+        beside: Callable[[], Encode] | None = None,
+        at_once: int = 1,
     ) -> None:
         self.volume = volume
         self.window = window
         self.mask_side = mask_side
-        self.encodings = 0
         self._predictor = predictor
-        self._encoder = encoder
         self._cache = cache
+        self._embeddings = SliceEmbeddings(self.image, encoder, self._encode, cache, beside, at_once)
         self._frames = {axis: SliceFrame.of(volume.geometry, axis) for axis in AXES}
 
     def image(self, key: SliceKey) -> np.ndarray:
@@ -172,21 +174,35 @@ class SlicePredictor:
 
     def embed(self, key: SliceKey) -> np.ndarray:
         """Embedding of a slice: from the cache, or made now and put there."""
-        image = self.image(key)
-        content = self.embedding_key(image)
-        embedding = self._cache.get(content)
-        if embedding is None:
-            self._predictor.set_image(image)
-            self.encodings += 1
-            # Rounded as the cache rounds: a result must not depend on whether the cache still held the slice.
-            embedding = self._predictor.get_image_embedding().astype(np.float16).astype(np.float32)
-            self._cache.put(content, embedding)
-        return embedding
+        return self._embeddings.embed(key)
+
+    @property
+    def at_once(self) -> int:
+        """How many slices `embed_all` and `ahead` encode side by side."""
+        return self._embeddings.at_once
+
+    def embed_all(self, keys: Sequence[SliceKey]) -> None:
+        """Put the embeddings of these slices into the cache."""
+        with self.ahead(keys):
+            for key in keys:
+                self.embed(key)
+
+    def ahead(self, keys: Sequence[SliceKey]) -> contextlib.AbstractContextManager[None]:
+        """While this context is entered, these slices are encoded side by side, in the order that they are given in."""
+        return self._embeddings.ahead(keys)
+
+    @property
+    def encodings(self) -> int:
+        """How often the encoder ran, for reports and tests."""
+        return self._embeddings.encodings
 
     def embedding_key(self, image: np.ndarray) -> tuple[str, str]:
-        """Digest of a slice image (its pixels hold voxels and window), and the encoder; never a place or file name."""
-        pixels = hashlib.sha256(f"{image.shape}".encode() + image.tobytes())
-        return pixels.hexdigest(), self._encoder
+        """What the cache knows the embedding of a slice image by."""
+        return self._embeddings.key_of(image)
+
+    def _encode(self, image: np.ndarray) -> np.ndarray:
+        self._predictor.set_image(image)
+        return self._predictor.get_image_embedding()
 
 
 def pixel_prompts(
@@ -230,3 +246,21 @@ def predictor_for(model: Any) -> Predictor:
     from ...runtime import SamPredictor
 
     return SamPredictor(model)
+
+
+def slices_seen_by(
+    model: Any, volume: Volume, window: WindowLevel, cache: EmbeddingCache | None, predictor: Predictor | None
+) -> SlicePredictor:
+    """The slices of `volume` for a loaded model; arguments as VolumeSession has them."""
+
+    def beside() -> Encode:
+        from ...runtime import SamPredictor
+
+        return SamPredictor(model.side_by_side()).embed
+
+    encoder = f"{model.digest} {model.engine}"
+    # Another predictor may have no place for a second image.
+    at_once = 1 if predictor is not None else getattr(model, "encoders", 1)
+    cache = EmbeddingCache() if cache is None else cache
+    side = getattr(model, "mask_size", 64)
+    return SlicePredictor(volume, predictor or predictor_for(model), encoder, window, cache, side, beside, at_once)

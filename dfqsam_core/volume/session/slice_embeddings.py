@@ -1,0 +1,98 @@
+"""Embeddings of a volume's slices: each is made once, whoever asks, and side by side where many will be needed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from ...runtime.ahead import Ahead
+from ...runtime.embedding_cache import EmbeddingCache
+from ..slices import SliceKey
+
+Encode = Callable[[np.ndarray], np.ndarray]
+
+
+class SliceEmbeddings:
+    """What a model's encoder makes of slices, from the cache where that has it.
+
+    image: gives the uint8 image of a slice. encoder: its name, for the cache's keys. encode: embeds an image with all
+    cores. beside: gives what embeds one on a single core and may be called in several threads, None where nothing may.
+    at_once: how many of those calls. encodings: how often the encoder ran.
+    """
+
+    def __init__(
+        self,
+        image: Callable[[SliceKey], np.ndarray],
+        encoder: str,
+        encode: Encode,
+        cache: EmbeddingCache,
+        beside: Callable[[], Encode] | None = None,
+        at_once: int = 1,
+    ) -> None:
+        self.encodings = 0
+        self._image, self._encoder, self._encode, self._cache = image, encoder, encode, cache
+        self._beside, self.at_once = beside, at_once
+        self._changed = threading.Condition()
+        self._in_work: set[tuple[str, str]] = set()
+        self._ahead: Ahead[SliceKey, np.ndarray] | None = None
+
+    def embed(self, key: SliceKey) -> np.ndarray:
+        """Embedding of a slice, float32 (1, C, grid, grid): remembered, encoded ahead, or made now."""
+        if self._ahead is not None:
+            return self._ahead.take(key, self._embed)
+        return self._embed(key)
+
+    @contextlib.contextmanager
+    def ahead(self, keys: Sequence[SliceKey]) -> Iterator[None]:
+        """Meanwhile, encode these slices side by side, a few beyond the one that `embed` was asked for last.
+
+        keys: in the order in which they will be asked for. At the end, the encoder's runs in work are waited for.
+        """
+        if self.at_once < 2 or self._beside is None or len(keys) < 2:
+            yield
+            return
+        outer = self._ahead
+        with Ahead(self._embed_beside, keys, self.at_once) as self._ahead:
+            try:
+                yield
+            finally:
+                self._ahead = outer
+
+    def key_of(self, image: np.ndarray) -> tuple[str, str]:
+        """Digest of a slice image (its pixels hold voxels and window), and the encoder; never a place or file name."""
+        pixels = hashlib.sha256(f"{image.shape}".encode() + image.tobytes())
+        return pixels.hexdigest(), self._encoder
+
+    def _embed_beside(self, key: SliceKey) -> np.ndarray:
+        assert self._beside is not None, "`ahead` asked"
+        return self._embed(key, self._beside())
+
+    def _embed(self, key: SliceKey, encode: Encode | None = None) -> np.ndarray:
+        image = self._image(key)
+        content = self.key_of(image)
+        with self._alone_on(content):
+            embedding = self._cache.get(content)
+            if embedding is None:
+                # Rounded as the cache rounds: a result must not depend on whether the cache still held the slice.
+                embedding = (encode or self._encode)(image).astype(np.float16).astype(np.float32)
+                self._cache.put(content, embedding)
+                with self._changed:
+                    self.encodings += 1
+        return embedding
+
+    @contextlib.contextmanager
+    def _alone_on(self, content: tuple[str, str]) -> Iterator[None]:
+        """Wait while another thread encodes the same image: the cache has it then."""
+        with self._changed:
+            self._changed.wait_for(lambda: content not in self._in_work)
+            self._in_work.add(content)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._in_work.discard(content)
+                self._changed.notify_all()
