@@ -5,29 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from dfqsam_core.errors import PromptError, short
+from dfqsam_core.errors import PromptError
+from dfqsam_scene.nodes.segment_statistics import segment_sizes
 
 from .logic import ViewerLogic
-from .world import SURFACE
 
 Action = Callable[..., None]
 
 
 def segment_actions(logic: ViewerLogic) -> dict[str, Action]:
-    """Segments of the list, beside the room's own verbs: name, colour, visibility, surface."""
-
-    def rename(segment_id: str, name: str) -> None:
-        text = short(str(name), 80)
-        if text:
-            logic.room.segment(segment_id).SetName(text)
-
-    def recolor(segment_id: str, color: str) -> None:
-        digits = str(color).lstrip("#")
-        try:
-            red, green, blue = bytes.fromhex(digits)
-        except ValueError:
-            raise PromptError(f"{color!r} is not a colour such as #ff8800.") from None
-        logic.room.segment(segment_id).SetColor(red / 255, green / 255, blue / 255)
+    """Segments of the list, beside the room's own verbs: visibility, surface."""
 
     def toggle_one(segment_id: str) -> None:
         logic.room.segment(segment_id)
@@ -35,10 +22,11 @@ def segment_actions(logic: ViewerLogic) -> dict[str, Action]:
         display.SetSegmentVisibility(segment_id, not display.GetSegmentVisibility(segment_id))
 
     return {
-        "rename segment": rename,
-        "recolor segment": recolor,
         "toggle segment": toggle_one,
         "surface": partial(_show_surface, logic),
+        "statistics": partial(_measure, logic),
+        "opacity": partial(_set_opacity, logic),
+        "outline only": partial(_set_outline_only, logic),
     }
 
 
@@ -52,8 +40,8 @@ def view_actions(logic: ViewerLogic) -> dict[str, Action]:
 
     def fit() -> None:
         if logic.volume_node is not None:
-            for view in logic.world.views.values():
-                view.reset_view()
+            logic.world.fit()
+            logic.world.fit_surface()
 
     return {
         "go": go,
@@ -64,11 +52,25 @@ def view_actions(logic: ViewerLogic) -> dict[str, Action]:
     }
 
 
+def _measure(logic: ViewerLogic) -> None:
+    volume = logic.require_volume()
+    logic.sizes = segment_sizes(logic.segmentation_node, volume.geometry.acquisition_axis)
+
+
+def _set_opacity(logic: ViewerLogic, percent: float) -> None:
+    logic.require_volume()
+    logic.segmentation_node.GetDisplayNode().SetOpacity2DFill(min(max(float(percent), 0.0), 100.0) / 100)
+
+
+def _set_outline_only(logic: ViewerLogic, is_on: bool) -> None:
+    logic.require_volume()
+    logic.segmentation_node.GetDisplayNode().SetVisibility2DFill(not is_on)
+
+
 def _show_surface(logic: ViewerLogic) -> None:
     logic.require_volume()
     logic.surface.show(logic.segmentation_node)
     if not logic.surface.is_shown:
-        raise PromptError("All segments are empty, so there is no surface. Segment something first.")
-    logic.world.views[SURFACE].reset_view()
-    logic.world.views[SURFACE].reset_focal_point()
-    logic.say("The surface shows the segments as they are now. Press it again after changes.")
+        raise PromptError("All segments are empty, so there is no 3D model. Segment something first.")
+    logic.world.fit_surface()
+    logic.say("The 3D model shows the segments as they are now. Press it again after changes.")

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import slicer
+import vtk
 
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.errors import DFQSAMError, OutputError, VolumeError
+from dfqsam_core.volume import Volume, read_volume
+from dfqsam_core.volume.files.dicom_seg_reader import is_dicom_seg, read_dicom_seg
+from dfqsam_core.volume.files.links import refuse_outside
+from dfqsam_scene.nodes.segment_numbers import write_numbers
+from dfqsam_scene.nodes.segment_statistics import segment_sizes, sizes_csv
 from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
 from .scene_files import check_archive, check_image
+from .surface import closed_surfaces
 from .world import World
 
 SEGMENTATION, SCENE = ".seg.nrrd", ".mrb"
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".dcm")
-LABEL_MAPS = (".nii.gz", ".nii", ".nrrd", ".mha")
+LABEL_MAPS = (".nii.gz", ".nii", ".nrrd", ".mha", ".dcm")
 OPENED = (*VOLUMES, SCENE)
-SAVED = (SEGMENTATION, *LABEL_MAPS, SCENE)
+TABLE = ".csv"
+# Of 3D models, with what writes each.
+MODELS = {".stl": vtk.vtkSTLWriter, ".obj": vtk.vtkOBJWriter}
+SAVED = (SEGMENTATION, *LABEL_MAPS, SCENE, *MODELS, TABLE)
 
 
 def kind_of(path: Path) -> str:
@@ -44,6 +55,17 @@ def read_segmentation(path: Path, volume_node: Any) -> Any:
     return node
 
 
+def read_labels(path: Path, volume: Volume, within: Sequence[Path]) -> tuple[Volume, str, dict[int, str]]:
+    """A label map of `volume`, its name, and label to segment name; touches no node.
+
+    path: a DICOM SEG, or any file of LABEL_MAPS. within: folders that no link may lead out of. Raises VolumeError for
+    what cannot be read.
+    """
+    refuse_outside(path, within)
+    labels, names = read_dicom_seg(path, volume) if is_dicom_seg(path) else (read_volume(path, within=within), {})
+    return labels, path.name, names
+
+
 def read_scene(world: World, scene_file: Path) -> tuple[Any, Any]:
     """Replace the scene by that of a checked .mrml file; returns its first volume and the segmentation on it, if any.
 
@@ -64,6 +86,7 @@ def read_scene(world: World, scene_file: Path) -> tuple[Any, Any]:
 
 def write_segmentation(path: Path, segmentation_node: Any, force: bool) -> None:
     """Write a .seg.nrrd with names and colours, as Slicer does it; raises OutputError as `atomic_output`."""
+    write_numbers(segmentation_node.GetSegmentation())
     with atomic_output(path, force) as temporary:
         storage = slicer.vtkMRMLSegmentationStorageNode()
         storage.SetFileName(str(temporary))
@@ -76,8 +99,41 @@ def write_segmentation(path: Path, segmentation_node: Any, force: bool) -> None:
             raise OutputError(f"Writing {path} failed: {error}") from error
 
 
+def write_model(path: Path, segmentation_node: Any, force: bool) -> None:
+    """Write the surfaces of all segments as one 3D model in LPS, mm, as Slicer does; path: ends in one of MODELS.
+
+    Raises OutputError as `atomic_output`, and where all segments are empty.
+    """
+    meshes = [mesh for _, mesh in closed_surfaces(segmentation_node)]
+    if not meshes:
+        raise OutputError("All segments are empty, so there is no 3D model to write. Segment something first.")
+    together, to_lps = vtk.vtkAppendPolyData(), vtk.vtkTransformPolyDataFilter()
+    for mesh in meshes:
+        together.AddInputData(mesh)
+    ras_to_lps = vtk.vtkTransform()
+    ras_to_lps.Scale(-1, -1, 1)
+    to_lps.SetTransform(ras_to_lps)
+    to_lps.SetInputConnection(together.GetOutputPort())
+    with atomic_output(path, force) as temporary:
+        writer = MODELS[path.suffix.lower()]()
+        if path.suffix.lower() == ".stl":
+            writer.SetFileTypeToBinary()
+        writer.SetInputConnection(to_lps.GetOutputPort())
+        writer.SetFileName(str(temporary))
+        if not writer.Write() or not temporary.stat().st_size:
+            raise OutputError(f"Writing {path} failed. Free some space, or choose another folder.")
+
+
+def write_sizes(path: Path, segmentation_node: Any, axis: str, force: bool) -> None:
+    """Write how large the segments are as .csv; axis: as `segment_sizes`. Raises OutputError as `atomic_output`."""
+    with atomic_output(path, force) as temporary:
+        temporary.write_text(sizes_csv(segment_sizes(segmentation_node, axis)), encoding="utf-8")
+
+
 def write_scene(path: Path, world: World, force: bool) -> None:
     """Write a .mrb with volume, segments, prompts and the session; raises OutputError as `atomic_output`."""
+    for node in [n for n in _nodes(world.scene, "vtkMRMLSegmentationNode") if n.GetSaveWithScene()]:
+        write_numbers(node.GetSegmentation())
     with atomic_output(path, force) as temporary:
         # Slicer's writer wants to make the file itself.
         temporary.unlink()

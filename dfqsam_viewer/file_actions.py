@@ -18,12 +18,15 @@ from dfqsam_scene.jobs.worker import Job
 from dfqsam_scene.nodes.segments import SegmentScene
 
 from . import documents
+from .captions import patient_and_series
 from .file_dialog import FileDialog
 from .logic import ViewerLogic
 from .scene_files import unpacked_scene
 from .volumes import add_label_map, add_volume, label_map
 
 Action = Callable[..., None]
+# A label map, its name, and label to segment name.
+_Labels = tuple[Volume, str, dict[int, str]]
 # No system takes longer ones.
 _LONGEST_NAME = 255
 
@@ -40,6 +43,7 @@ class Files:
             "open": partial(self.dialog.show, "open"),
             "open labels": self._show_labels,
             "save": self._show_save,
+            "save csv": self._show_save_csv,
             "browse": lambda folder: self._within_dialog(lambda: self.dialog.go(folder)),
             "close dialog": self.dialog.close,
             "open path": self._open_chosen,
@@ -56,31 +60,31 @@ class Files:
         elif kind == "segmentation":
             self.logic.require_volume()
             self._use(documents.read_segmentation(path, self.logic.volume_node), path)
+        elif self.logic.volume is not None and documents.is_dicom_seg(path):
+            self._open_labels(path)
         else:
             self.open_volume(path)
 
     def open_volume(self, path: Path, name: str = "", labels: Path | None = None) -> None:
         """Read a file or a DICOM folder in the background, then work on it; labels: a label map or .seg.nrrd of it."""
 
-        is_segmentation = labels is not None and documents.kind_of(labels) == "segmentation"
-
-        def read() -> tuple[Volume, Volume | None]:
+        def read() -> tuple[Volume, str, _Labels | None]:
             volume = self._read(path)
-            return volume, None if labels is None or is_segmentation else self._read(labels)
+            found = None if labels is None else self._read_labels(labels, volume)
+            return volume, patient_and_series(volume), found
 
-        def done(found: tuple[Volume, Volume | None]) -> None:
-            volume, label_volume = found
+        def done(found: tuple[Volume, str, _Labels | None]) -> None:
+            volume, caption, read_labels = found
             kept = self.keep_unsaved()
             self.logic.forget()
             self.logic.world.clear()
             self.logic.listen()
             node = add_volume(self.logic.world.scene, volume, name or path.name)
             self.logic.use_volume(volume, node)
+            self.logic.caption = caption
             self.logic.say(" ".join(filter(None, (kept, *volume.notes))))
-            if label_volume is not None:
-                self.logic.use_segmentation(add_label_map(node, volume, label_volume, "labels", {}))
-            elif labels is not None:
-                self.logic.use_segmentation(documents.read_segmentation(labels, node))
+            if labels is not None:
+                self.logic.use_segmentation(self._add_labels(labels, volume, read_labels))
 
         self._in_background(f"Reading {path.name}…", read, done)
 
@@ -89,14 +93,24 @@ class Files:
         return read_volume(path, within=[*self.dialog.roots.folders, path if path.is_dir() else path.parent])
 
     def _open_labels(self, path: Path) -> None:
-        self.logic.require_volume()
+        read_for = self.logic.require_volume()
 
-        def done(labels: Volume) -> None:
+        def done(labels: _Labels | None) -> None:
             # Another volume may have been opened meanwhile.
             volume = self.logic.require_volume()
-            self._use(add_label_map(self.logic.volume_node, volume, labels, path.name, {}), path)
+            self._use(self._add_labels(path, volume, labels), path)
 
-        self._in_background(f"Reading {path.name}…", lambda: self._read(path), done)
+        self._in_background(f"Reading {path.name}…", lambda: self._read_labels(path, read_for), done)
+
+    def _read_labels(self, path: Path, volume: Volume) -> _Labels | None:
+        """Label map and names in it; None for a file that only Slicer's own storage reads, which needs the scene."""
+        if documents.kind_of(path) == "segmentation":
+            return None
+        return documents.read_labels(path, volume, [*self.dialog.roots.folders, path.parent])
+
+    def _add_labels(self, path: Path, volume: Volume, labels: _Labels | None) -> Any:
+        node = self.logic.volume_node
+        return documents.read_segmentation(path, node) if labels is None else add_label_map(node, volume, *labels)
 
     def _open_scene(self, path: Path) -> None:
         def unpack() -> tuple[contextlib.ExitStack, Path]:
@@ -160,14 +174,19 @@ class Files:
         if self.logic.room.workspace is not None:
             # A propagation writes slice by slice, with pauses: no half of it is saved.
             self.logic.room.workspace.controller.finish_writing()
-        if suffix == documents.SCENE:
+        if suffix == documents.TABLE:
+            documents.write_sizes(path, self.logic.segmentation_node, volume.geometry.acquisition_axis, force)
+        elif suffix in documents.MODELS:
+            documents.write_model(path, self.logic.segmentation_node, force)
+        elif suffix == documents.SCENE:
             documents.write_scene(path, self.logic.world, force)
         elif suffix == documents.SEGMENTATION:
             documents.write_segmentation(path, self.logic.segmentation_node, force)
         else:
             labels, names = label_map(SegmentScene(self.logic.volume_node, self.logic.segmentation_node))
             write_label_map(path, labels, volume, names, force)
-        self.logic.mark_saved()
+        if suffix != documents.TABLE and suffix not in documents.MODELS:
+            self.logic.mark_saved()
         self.logic.say(f"Saved: {path}")
 
     def keep_unsaved(self) -> str:
@@ -196,6 +215,11 @@ class Files:
     def _show_save(self) -> None:
         self.logic.require_volume()
         self.dialog.show("save", f"{self._stem()}-segments{documents.SEGMENTATION}")
+
+    def _show_save_csv(self) -> None:
+        self.logic.require_volume()
+        self.logic.sizes = None
+        self.dialog.show("save", f"{self._stem()}-segments{documents.TABLE}")
 
     def _stem(self) -> str:
         """The volume's name, without a file's ending, as the begin of a file's name."""

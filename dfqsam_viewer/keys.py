@@ -11,7 +11,7 @@ _OWN = {
     "next slice": ("ArrowUp", "next slice in the view under the mouse (also the wheel)"),
     "previous slice": ("ArrowDown", "slice before"),
     "propagate": ("G", "propagate to the slices of the range"),
-    "surface": ("V", "surface of the segments in the fourth view"),
+    "surface": ("V", "3D model of the segments in the fourth view"),
     "enlarge": ("F", "one view as large as all four, and back"),
     "fit": ("R", "fit the volume into the views again"),
     "add segment": ("Insert", "new segment"),

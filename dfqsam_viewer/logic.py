@@ -10,8 +10,11 @@ from typing import Any
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.volume import SliceKey, Volume, WindowLevel
+from dfqsam_core.volume.window import presets_of
 from dfqsam_scene.jobs.failure import sentence
 from dfqsam_scene.jobs.journals import Journals
+from dfqsam_scene.nodes.segment_numbers import keep_numbers
+from dfqsam_scene.nodes.segment_statistics import SegmentSize
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.slice_views import show_slice, shown_slice
 from dfqsam_scene.nodes.volume_node import read_volume_node
@@ -46,6 +49,12 @@ class ViewerLogic:
         self.verbs = Verbs(self.room)
         self.surface = Surface(world.scene)
         self.volume: Volume | None = None
+        # Of the last table that was asked for, None while none is shown.
+        self.sizes: tuple[SegmentSize, ...] | None = None
+        # Patient and series, as the files have them.
+        self.caption = ""
+        # Of windows, those of the volume's modality.
+        self.presets: tuple[str, ...] = ()
         self._changed = changed
         # The views follow the model's window when that was chosen, and not when they were changed with the mouse.
         self._shows_window = False
@@ -75,6 +84,8 @@ class ViewerLogic:
 
     def tick(self) -> None:
         """Take over what the worker finished, follow what was chosen; cheap when nothing happened."""
+        if self.world.follow_sizes():
+            self.refresh()
         if self.room.tick():
             window = self.room.loader.window
             if self._shows_window and window is not None:
@@ -88,6 +99,7 @@ class ViewerLogic:
         Raises SceneError or VolumeError for one that cannot be segmented, before anything is changed.
         """
         self.volume = volume or read_volume_node(volume_node)
+        self.presets = presets_of(self.volume.voxels_kji, self.volume.modality)
         self.room.choose(volume_node=volume_node, window=AUTO)
         self._shows_window = True
         self.world.show_volume(volume_node)
@@ -105,7 +117,8 @@ class ViewerLogic:
         ids = segmentation_node.GetSegmentation().GetSegmentIDs()
         self.room.choose(segmentation_node=segmentation_node, segment_id=next(iter(ids), ""))
         if not ids:
-            self.verbs.add_segment()
+            self.verbs.add_first_segment()
+        keep_numbers(segmentation_node.GetSegmentation())
         self.mark_saved()
         self.refresh()
 
@@ -114,7 +127,7 @@ class ViewerLogic:
         self.room.forget_work(keep=self.has_unsaved_work)
         self.room.end()
         self.surface.hide()
-        self.volume = None
+        self.volume, self.sizes, self.caption = None, None, ""
         self.room.choose(volume_node=None, segmentation_node=None, segment_id="")
 
     def listen(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.progress import Cancelled
+from dfqsam_scene.jobs.card_terms import card_terms
 from dfqsam_scene.jobs.library import LibraryModel, ModelLibrary, card_text, describe, embedded_checkpoint
 from dfqsam_scene.jobs.quantization import QuantizationSettings
 from dfqsam_scene.jobs.quantizing import Quantizing, recipes
@@ -27,7 +28,7 @@ class ModelPage:
 
     def __init__(self, logic: ViewerLogic, dialog: FileDialog, library: ModelLibrary) -> None:
         self.logic, self.dialog, self.library = logic, dialog, library
-        self.card: dict[str, str] = {}
+        self.card: dict[str, Any] = {}
         self.checkpoint = embedded_checkpoint()
         self.quantizing = Quantizing(library, lambda path, _: self._describe(str(path), self._list))
         # Beside the room's own: a file that takes long to read keeps no click waiting.
@@ -116,7 +117,8 @@ class ModelPage:
 
     def _listed(self, path: str) -> str:
         """A path of the list; raises DFQSAMError for any other, so that a page cannot ask for any file."""
-        if path not in [model["path"] for model in self._models()]:
+        # One that was just quantized is listed when its card was read, which takes a moment.
+        if path not in [model["path"] for model in self._models()] + [self.quantizing.state().output]:
             raise DFQSAMError(f"{Path(path).name!r} is not in the list of models. Add it first.")
         return path
 
@@ -131,7 +133,12 @@ class ModelPage:
         )
 
     def _show_card(self, model: LibraryModel, description: dict[str, Any]) -> None:
-        self.card = {"name": model.title, "path": model.path, "text": card_text(description)}
+        self.card = {
+            "name": model.title,
+            "path": model.path,
+            "terms": card_terms(description, Path(model.path)),
+            "text": card_text(description),
+        }
         self.logic.refresh()
 
     def _list(self, model: LibraryModel, _: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dfqsam_core.errors import short
-from dfqsam_core.volume import WINDOW_PRESETS
+from dfqsam_scene.nodes.organ_names import ORGANS
 from dfqsam_scene.nodes.volume_node import matrix_array
 from dfqsam_scene.prompting.view_state import PromptRow, StopRow, ViewState
 
@@ -29,7 +29,7 @@ EMPTY: dict[str, Any] = {
     "volume": None,
     "unsaved": False,
     "window_state": {"text": "auto", "model": "", "display": ""},
-    "windows": sorted(WINDOW_PRESETS),
+    "windows": [],
     "segments": [],
     "all_visible": True,
     "prompts": [],
@@ -55,6 +55,11 @@ EMPTY: dict[str, Any] = {
     "card": {},
     "quantization": {"state": "", "recipes": [], "unfinished": [], "message": "", "checkpoint": "", "estimate": ""},
     "dialog": None,
+    "sizes": None,
+    "organs": list(ORGANS),
+    "opacity": 50,
+    "outline_only": False,
+    "under_mouse": "",
 }
 # What only the page itself changes.
 PAGE: dict[str, Any] = {
@@ -83,7 +88,17 @@ def page_state(logic: ViewerLogic) -> dict[str, Any]:
         "all_visible": _all_visible(logic.segmentation_node),
         "views": {view: _view(logic, view) for view in SLICES},
         "surface_shown": logic.surface.is_shown,
+        "windows": list(logic.presets),
+        "sizes": None if logic.sizes is None else [asdict(size) | {"ml": f"{size.ml:.1f}"} for size in logic.sizes],
+        **_look(logic.segmentation_node),
     }
+
+
+def _look(segmentation_node: Any) -> dict[str, Any]:
+    if segmentation_node is None:
+        return {}
+    display = segmentation_node.GetDisplayNode()
+    return {"opacity": round(100 * display.GetOpacity2DFill()), "outline_only": not display.GetVisibility2DFill()}
 
 
 def _all_visible(segmentation_node: Any) -> bool:
@@ -115,7 +130,11 @@ def _volume(logic: ViewerLogic, state: ViewState) -> dict[str, Any]:
     display = logic.volume_node.GetDisplayNode()
     shown_window = f"{display.GetWindow():.0f} / {display.GetLevel():.0f}"
     return {
-        "volume": {"name": short(logic.volume_node.GetName()), "size": f"{size} voxels of {spacing} mm"},
+        "volume": {
+            "name": short(logic.volume_node.GetName()),
+            "caption": short(logic.caption),
+            "size": f"{size} voxels of {spacing} mm",
+        },
         "unsaved": logic.has_unsaved_work,
         "window_state": {"text": window.text, "model": model, "display": shown_window},
     }

@@ -59,6 +59,8 @@ def index_page() -> str:
     text = (Path(client.www) / "index.html").read_text(encoding="utf-8")
     text = re.sub(r"<title>.*?</title>", "<title>DFQSAM viewer</title>", text)
     text = re.sub(r'<meta\s+name="(description|keywords)"[^>]*>', "", text)
+    # Who needs larger letters may zoom.
+    text = re.sub(r",?\s*(maximum-scale|user-scalable)=[^,\"]*", "", text)
     # A blank page until the viewer is drawn, without the logo and the words of the library.
     text = re.sub(r'fetch\("\./loading\.tpl"\)[^;]*;', "", text)
     blank = "<style>html,body{background:#14171a;margin:0;color-scheme:dark}</style>"

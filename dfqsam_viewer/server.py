@@ -26,6 +26,8 @@ from .roots import Roots
 _STATIC = Path(__file__).resolve().parent / "static"
 _TICK_SECONDS = 0.02
 _POLL_TICKS = 25
+# An eye reads no faster, and each word drawn keeps a click waiting.
+_VALUE_TICKS = 5
 # A page may choose among the listed models ("use model"), and cannot ask for any file.
 _NOT_FOR_THE_PAGE = ("model",)
 
@@ -91,6 +93,8 @@ class Viewer:
 
         self._told.clear()
         action = self._actions.get(name)
+        if name == "propagate" and not arguments:
+            arguments = self._range()
         if name == "cancel" and self._close_what_is_open():
             pass
         elif action is None:
@@ -124,6 +128,8 @@ class Viewer:
             try:
                 self._raise_if_stopped()
                 self.logic.tick()
+                if ticks % _VALUE_TICKS == 0:
+                    self._show_value()
                 if ticks % _POLL_TICKS == 0 and self.models.poll():
                     self.logic.refresh()
             except Cancelled:
@@ -145,11 +151,17 @@ class Viewer:
 
     def _close_what_is_open(self) -> bool:
         """Close a dialog or the list of keys; whether there was one."""
-        is_open = bool(self._dialog.kind or self.server.state.keys_shown)
+        is_open = bool(self._dialog.kind or self.server.state.keys_shown or self.logic.sizes is not None)
         self._dialog.close()
+        self.logic.sizes = None
         with self.server.state as state:
             state.keys_shown = False
         return is_open
+
+    def _range(self) -> tuple[int | None, int | None]:
+        """First and last slice of the range that the page shows, from 0; None for the end of the volume."""
+        first, last = self.server.state.first_slice, self.server.state.last_slice
+        return first - 1 if first else None, last - 1 if last else None
 
     def _do_on_page(self, name: str) -> None:
         """What concerns the page alone."""
@@ -175,6 +187,17 @@ class Viewer:
             if state.dialog is None:
                 # What was typed and ticked in a dialog holds for that one: nothing else is replaced.
                 state.update({"save_name": "", "save_replace": False})
+
+    def _show_value(self) -> None:
+        """Follow the mouse; the rest of the page waits for changes of its own."""
+        from .under_mouse import value_under_mouse
+
+        logic, text = self.logic, ""
+        if logic.volume is not None and logic.volume_node is not None:
+            text = value_under_mouse(logic.volume_node, logic.volume, "HU" if logic.presets else "")
+        if text != self.server.state.under_mouse:
+            with self.server.state as state:
+                state.under_mouse = text
 
     def _draw_page(self) -> None:
         from .keys import key_list, tool_list

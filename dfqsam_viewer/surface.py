@@ -9,6 +9,19 @@ import vtk
 _NAME = "DFQSAMSlicer surface"
 
 
+def closed_surfaces(segmentation_node: Any) -> list[tuple[Any, Any]]:
+    """vtkSegment and vtkPolyData (RAS, mm) of each segment that is not empty."""
+    segmentation, found = segmentation_node.GetSegmentation(), []
+    segmentation_node.CreateClosedSurfaceRepresentation()
+    for segment_id in segmentation.GetSegmentIDs():
+        mesh = vtk.vtkPolyData()
+        segmentation_node.GetClosedSurfaceRepresentation(segment_id, mesh)
+        if mesh.GetNumberOfPoints():
+            found.append((segmentation.GetSegment(segment_id), mesh))
+    segmentation_node.RemoveClosedSurfaceRepresentation()
+    return found
+
+
 class Surface:
     """Models beside the segmentation.
 
@@ -28,14 +41,8 @@ class Surface:
     def show(self, segmentation_node: Any) -> None:
         """Show the segments as they are now."""
         self.hide()
-        segmentation = segmentation_node.GetSegmentation()
-        segmentation_node.CreateClosedSurfaceRepresentation()
-        for segment_id in segmentation.GetSegmentIDs():
-            mesh = vtk.vtkPolyData()
-            segmentation_node.GetClosedSurfaceRepresentation(segment_id, mesh)
-            if mesh.GetNumberOfPoints():
-                self._models.append(self._add(mesh, segmentation.GetSegment(segment_id), segmentation_node))
-        segmentation_node.RemoveClosedSurfaceRepresentation()
+        for segment, mesh in closed_surfaces(segmentation_node):
+            self._models.append(self._add(mesh, segment, segmentation_node))
 
     def hide(self) -> None:
         """Take the surface away."""

@@ -12,7 +12,7 @@ from vtkmodules.util.numpy_support import numpy_to_vtk
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import SliceKey, Volume
-from dfqsam_scene.nodes.segment_rows import LABEL_TAG
+from dfqsam_scene.nodes.segment_numbers import LABEL_TAG, label_numbers
 from dfqsam_scene.nodes.segments import SegmentScene, new_segmentation
 
 _SAME_PLACE_MM = 0.1
@@ -41,6 +41,10 @@ def add_label_map(volume_node: Any, volume: Volume, labels: Volume, name: str, n
         segment.SetTag(LABEL_TAG, str(value))
         segment.AddRepresentation(representation, _oriented_image(low_kji, voxels, volume))
         segmentation.GetSegmentation().AddSegment(segment)
+    found = label_numbers(segmentation.GetSegmentation()).values()
+    for value in sorted(set(names) - set(found)):
+        segment_id = segmentation.GetSegmentation().AddEmptySegment("", names[value])
+        segmentation.GetSegmentation().GetSegment(segment_id).SetTag(LABEL_TAG, str(value))
     return segmentation
 
 
@@ -70,28 +74,15 @@ def _oriented_image(low_kji: np.ndarray, voxels_kji: np.ndarray, volume: Volume)
 def label_map(segments: SegmentScene) -> tuple[np.ndarray, dict[int, str]]:
     """(K, J, I) uint16 of all segments on the volume's grid, and label to name.
 
-    A segment keeps the number of the label map it came from; others get the lowest free one. Where segments overlap,
-    the first in the list keeps the voxel, as in `dfqsam segment`.
+    Where segments overlap, the first in the list keeps the voxel, as in `dfqsam segment`.
     """
-    numbers = _numbers(segments)
+    numbers = label_numbers(segments.node.GetSegmentation())
     labels = np.zeros(segments.grid.shape_ijk[::-1], np.uint16)
     for index in range(labels.shape[0]):
         plane = labels[index]
         for segment_id, number in numbers.items():
             plane[segments.read(segment_id, SliceKey("K", index)) & (plane == 0)] = number
     return labels, {number: segments.segment_name(segment_id) for segment_id, number in numbers.items()}
-
-
-def _numbers(segments: SegmentScene) -> dict[str, int]:
-    known: dict[str, int] = {}
-    for segment_id in segments.segment_ids:
-        tag = vtk.reference("")
-        if segments.node.GetSegmentation().GetSegment(segment_id).GetTag(LABEL_TAG, tag):
-            number = int(tag.get()) if tag.get().isdecimal() else 0
-            if 0 < number <= 65535 and number not in known.values():
-                known[segment_id] = number
-    free = (number for number in range(1, 65536) if number not in known.values())
-    return {segment_id: known.get(segment_id) or next(free) for segment_id in segments.segment_ids}
 
 
 def _fill(node: Any, voxels_kji: np.ndarray, volume: Volume) -> None:

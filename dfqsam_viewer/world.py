@@ -18,6 +18,7 @@ SLICES = (AXIAL, CORONAL, SAGITTAL)
 _MOVING_QUALITY = 80
 _FRAMES_PER_SECOND = 30.0
 _BACKGROUND = "#14171a"
+_MARGIN = 1.08
 
 
 class World:
@@ -44,18 +45,60 @@ class World:
         self.views = {name: self.app.view_manager.create_view(view) for name, view in _definitions().items()}
         vtk.vtkObject.GlobalWarningDisplayOn()
         self.app.view_manager.set_current_view_ids(list(self.views))
+        # Size and zoom of the views as they were fitted, of those that nobody has zoomed since.
+        self._fitted: dict[str, tuple[tuple[int, ...], tuple[float, ...]]] = {}
         self._furnish()
 
     def clear(self) -> None:
         """Empty the scene; the views stay, as they were at first."""
         self.scene.Clear(0)
+        self._fitted.clear()
         self._furnish()
 
     def show_volume(self, volume_node: Any) -> None:
         """Show a volume in the slice views, as large as fits; None for nothing."""
         self.app.display_manager.show_volume_in_slice_background(volume_node)
+        self.fit()
+
+    def fit(self) -> None:
+        """Let the volume fill the slice views; they follow their size on the page until somebody zooms or moves."""
         for name in SLICES:
-            self.views[name].reset_view()
+            self._fit_one(name)
+
+    def fit_surface(self) -> None:
+        """Let the 3D model fill its view; the crosshair, which reaches further, does not count."""
+        crosshair = self.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+        mode = crosshair.GetCrosshairMode()
+        crosshair.SetCrosshairMode(crosshair.NoCrosshair)
+        self.views[SURFACE].reset_view()
+        self.views[SURFACE].reset_focal_point()
+        crosshair.SetCrosshairMode(mode)
+
+    def follow_sizes(self) -> bool:
+        """Fit the views anew whose size has changed and whose zoom has not; cheap. Whether there was one."""
+        changed = [name for name, fitted in self._fitted.items() if fitted[0] != self._dimensions(name)]
+        for name in changed:
+            if self._zoom(name) == self._fitted[name][1]:
+                self._fit_one(name)
+            else:
+                del self._fitted[name]
+        return bool(changed)
+
+    def _fit_one(self, name: str) -> None:
+        self.views[name].reset_view()
+        node = self.slice_node(name)
+        # Beside the picture there is room for the letters at its edges.
+        width, height, depth = node.GetFieldOfView()
+        node.SetFieldOfView(_MARGIN * width, _MARGIN * height, depth)
+        self._fitted[name] = self._dimensions(name), self._zoom(name)
+
+    def _dimensions(self, name: str) -> tuple[int, ...]:
+        return tuple(self.slice_node(name).GetDimensions()[:2])
+
+    def _zoom(self, name: str) -> tuple[float, ...]:
+        """The shorter side, mm, which Slicer keeps when a view changes its size, and the shift from the middle."""
+        node = self.slice_node(name)
+        return tuple(round(number, 2) for number in (min(node.GetFieldOfView()[:2]), *node.GetXYZOrigin()[:2]))
 
     def slice_node(self, name: str) -> Any:
         """The vtkMRMLSliceNode of a slice view."""
@@ -66,7 +109,12 @@ class World:
         return [(self.slice_node(name), self.views[name].interactor()) for name in SLICES]
 
     def _furnish(self) -> None:
-        """Scale bars and the patient's axes; emptying a scene resets its view nodes."""
+        """Scale bars, the patient's axes and a crosshair that follows the mouse with Shift, as in Slicer.
+
+        Emptying a scene resets its view nodes.
+        """
+        crosshair = self.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+        crosshair.SetCrosshairMode(crosshair.ShowBasic)
         node = slicer.vtkMRMLAbstractViewNode
         for name in SLICES:
             self.views[name].set_ruler(node.RulerTypeThin)

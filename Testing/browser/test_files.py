@@ -35,7 +35,7 @@ def write_dicom(folder: Path, voxels_kji: np.ndarray) -> None:
     image.SetSpacing((1.5, 1.25, 3.0))
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
-    series = pydicom.uid.generate_uid()
+    series, frame_of_reference = pydicom.uid.generate_uid(), pydicom.uid.generate_uid()
     for k in range(voxels_kji.shape[0]):
         plane = image[:, :, k]
         tags = {
@@ -46,6 +46,7 @@ def write_dicom(folder: Path, voxels_kji: np.ndarray) -> None:
             "0020|0032": f"0\\0\\{3.0 * k}",
             "0020|0037": "1\\0\\0\\0\\1\\0",
             "0018|0050": "3",
+            "0020|0052": frame_of_reference,
             "0020|0013": str(k),
             "0028|1052": "0",
             "0028|1053": "1",

@@ -88,6 +88,26 @@ def test_a_quantization_is_watched_cancelled_and_continued(
     assert len(person.state("prompts")) == 1, "segmenting goes on meanwhile"
 
 
+def test_a_model_that_was_just_quantized_is_used_at_once(
+    start: Callable[..., ViewerProcess], open_page: OpenPage, quantizing_path: str, tmp_path: Path
+) -> None:
+    """It was refused once: not in the list until its card was read."""
+    (tmp_path / "checkpoint.safetensors").symlink_to(resource_path(DEMO_CHECKPOINT))
+    roots = "--root", tmp_path, "--root", resource_path(DEMO_MODEL).parent
+    person = open_page(start(resource_path(DEMO_VOLUME), *roots, path=quantizing_path).address)
+    person.wait_until_idle()
+    person.page.click("text=Quantize")
+    choose(person, "#choose-checkpoint", "checkpoint.safetensors")
+    person.page.select_option("#recipe", "fast")
+    person.page.fill("#images", "2")
+    person.page.press("#images", "Tab")
+    person.page.click("#quantize")
+    person.page.wait_for_selector("text=Written")
+    person.page.click("text=Segment with it")
+    person.wait_until(lambda: person.state("message").startswith("Segmenting with") or person.state("is_error"))
+    assert not person.state("is_error")
+
+
 def test_without_torch_the_page_says_what_to_install(person: Person, tmp_path: Path) -> None:
     try:
         import torch  # noqa: F401
@@ -100,7 +120,7 @@ def test_without_torch_the_page_says_what_to_install(person: Person, tmp_path: P
     choose(person, "#choose-checkpoint", "checkpoint.safetensors")
     person.page.click("#quantize")
     person.wait_until(lambda: _job(person)["state"] == "failed")
-    assert "dfqsam[quantize]" in person.page.inner_text("#quantization-state")
+    assert f"pip install '{ROOT}[quantize]'" in person.page.inner_text("#quantization-state")
 
 
 def _job(person: Person) -> dict[str, Any]:

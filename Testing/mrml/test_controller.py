@@ -248,7 +248,7 @@ def test_propagation_is_one_undo_step_and_says_where_it_stopped(controller, work
     np.testing.assert_array_equal(whole(segments, liver), headless.labels_kji == 1)
     assert whole(segments, liver)[2:7].any(axis=(1, 2)).all()
     assert controller.stops == stops
-    assert controller.message == "Slice K 2: end of the range; Slice K 6: end of the range"
+    assert controller.message == "Axial slice 3: end of the range; axial slice 7: end of the range"
     act(controller, worker, controller.undo)
     assert covered_slices(segments, liver) == [4]
     act(controller, worker, lambda: controller.propagate(liver, "K", 7, 8))

@@ -130,7 +130,7 @@ def test_a_session_of_another_model_is_told_and_what_it_drew_stays(workspace, wo
     assert "another model" in again.notice
     assert again.prompts_on(K4) == (PointPrompt((7, 5, 4)),)
     assert points(again, "positive") == 1
-    click(again, worker, "box", (0, 0, 4), (1, 1, 4))
+    click(again, worker, "box", (0, 0, 4), (2, 2, 4))
     assert not again.controller.is_error
     assert again.segments.read(again.segment_id, K4)[before].all()
 

@@ -17,5 +17,10 @@ def random_prompt(rng: np.random.Generator, shape_ijk: tuple[int, int, int]) -> 
     a, b = rng.integers(0, shape_ijk, (2, 3)).tolist()
     b["IJK".index(axis)] = a["IJK".index(axis)]
     if rng.random() < 0.4:
+        # A hand draws none that is narrower than 3 voxels.
+        b = [
+            m if n == "IJK".index(axis) or abs(m - k) > 1 else (k + 2 if k + 2 < size else k - 2)
+            for n, (k, m, size) in enumerate(zip(a, b, shape_ijk, strict=True))
+        ]
         return BoxPrompt.from_corners(tuple(a), tuple(b), axis)
     return PointPrompt(tuple(a), bool(rng.random() < 0.7), axis)

@@ -52,6 +52,8 @@ class ViewerProcess:
             "XDG_DATA_HOME": str(data),
             "PATH": os.pathsep.join(filter(None, [path, os.environ["PATH"]])),
             "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow",
+            # As a shell in that folder has it.
+            "PWD": str(folder or data),
             # Two processes that draw and predict on two cores: more threads would only fight.
             "LP_NUM_THREADS": "1",
         }

@@ -34,8 +34,9 @@ def test_clicking_and_turning_a_3d_view_with_a_tool_places_nothing(world, worksp
     assert tool.wanted == role
     viewport = world.views["Red"]
     viewport.go_to(world_of(phantom[1], CENTRE))
-    for _ in range(2 if role == "box" else 1):
-        viewport.click(viewport.pixel(world_of(phantom[1], CENTRE)))
+    # A box of fewer than 3 voxels a side would be refused.
+    for place in (CENTRE, np.add(CENTRE, 3)) if role == "box" else (CENTRE,):
+        viewport.click(viewport.pixel(world_of(phantom[1], place)))
     assert workspace.finish()
     assert len(workspace.controller.all_prompts()) == 1, "in a slice view the tool still places"
 

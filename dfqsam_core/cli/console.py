@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..base.installation import install_command
 from ..base.outputs import refuse_overwrite, write_json
 from ..errors import CheckFailed, DFQSAMError, readable
 from ..progress import Cancelled, Progress, ProgressCallback
@@ -76,7 +77,7 @@ def _environment_sentence(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name in _EXTRA_OF_MODULE:
         return (
             f"This command needs {error.name}, which is not installed here. "
-            f"Install the extra: pip install 'dfqsam[{_EXTRA_OF_MODULE[error.name]}]'."
+            f"Install the extra: {install_command(_EXTRA_OF_MODULE[error.name])}."
         )
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

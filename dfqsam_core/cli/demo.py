@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..base.installation import extra_of
 from ..base.outputs import write_json, write_text
 from ..resources import DEMO_VOLUME, resource_path
 from .console import DONE, Subparsers, add_progress_option, progress_callback, say
@@ -65,7 +66,7 @@ def view_command(output: Path) -> str:
     volume, labels, model = resource_path(DEMO_VOLUME), output / SEGMENTS, output / MODEL
     command = shlex.join([*program, "view", str(volume), "--labels", str(labels), "--model", str(model)])
     if importlib.util.find_spec("trame_slicer") is None:
-        command += f"\n  (after: {shlex.join([*python, 'pip', 'install', 'dfqsam[browser]'])})"
+        command += f"\n  (after: {shlex.join([*python, 'pip', 'install', extra_of('browser')])})"
     return command
 
 

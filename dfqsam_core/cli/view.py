@@ -13,6 +13,7 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
+from ..base.installation import install_command
 from ..progress import Cancelled
 from .console import DONE, Subparsers, say
 from .files import declare_files
@@ -26,7 +27,8 @@ def add_parser(verbs: Subparsers) -> None:
         "view",
         help="segment in a browser, on this computer alone",
         description="Open a page with slice views on which points and boxes become segments. It answers only to this "
-        "computer, and only at an address that holds a secret. Needs the extra: pip install 'dfqsam[browser]'.",
+        "computer, and only at an address that holds a secret. Needs the extra: "
+        f"{install_command('browser')}.",
     )
     parser.add_argument("volume", metavar="VOLUME", nargs="?", type=Path, help="volume, DICOM folder, or scene (.mrb)")
     add_model_option(parser)

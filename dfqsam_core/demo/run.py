@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from ..volume import (
     write_label_map,
 )
 from ..volume.batch.segment_file import SegmentFiles, segment_file
+from ..volume.prompts import Propagation
+from ..volume.segment import segment_volume
 from .answer import Answer
 
 MODEL, LABELS, FLOAT_LABELS = Path(DEMO_MODEL).name, "labels.nii.gz", "labels_float.nii.gz"
@@ -36,8 +39,8 @@ def run_demo(
 ) -> dict[str, Any]:
     """Quantize the embedded model with the recipe "fast"; segment the embedded CT slab with it and its float original.
 
-    output: folder, made where it is missing; gets the packed model, both label maps (the packed
-    one's also with names, as .seg.nrrd), overlay.png and report.json.
+    output: folder, made where it is missing; gets the packed model, both label maps of the prompted slices, the packed
+    one's whole organs with names (.seg.nrrd), overlay.png and report.json.
     Returns the report. Raises OutputError when a file exists (unless `force`), DFQSAMError when an embedded file is
     missing, ModuleNotFoundError without the extra "quantize".
     """
@@ -59,11 +62,18 @@ def run_demo(
         result = segment_file(files, partial(load_model, model, threads), force=force, progress=progress)
         labels_kji[name], seconds[f"segment_{name}"] = result.labels_kji, result.report["seconds"]
     names = {segment.label: segment.name for segment in prompts}
-    write_label_map(output / SEGMENTS, labels_kji["packed"], volume, names, force)
+    organs = segment_volume(volume, [_through(segment, volume) for segment in prompts], load_model(packed, threads))
+    write_label_map(output / SEGMENTS, organs.labels_kji, volume, names, force)
     answers = list(_answers(volume, prompts, labels_kji["float"], labels_kji["packed"]))
     with atomic_output(output / OVERLAY, force) as temporary:
         draw_overlay(answers, temporary)
     return _report(checkpoint, packed, seconds, answers)
+
+
+def _through(segment: SegmentPrompts, volume: Volume) -> SegmentPrompts:
+    """The same prompts, carried through the volume: an organ, where they alone give one slice of it."""
+    axis = segment.prompts[0].slice.axis
+    return replace(segment, propagation=Propagation(0, volume.geometry.size_along(axis) - 1, axis))
 
 
 def _answers(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from ..base.installation import install_command
 from ..errors import ConfigError
 
 _PRIVATE_NAME = f"{__package__}._segment_anything_modeling"
@@ -23,7 +24,7 @@ def sam_modeling() -> ModuleType:
     package = importlib.util.find_spec("segment_anything")
     if package is None or not package.submodule_search_locations:
         raise ConfigError(
-            "The package segment-anything is not installed. Install it with: pip install 'dfqsam[quantize]'"
+            f"The package segment-anything is not installed. Install it with: {install_command('quantize')}"
         )
     folder = Path(package.submodule_search_locations[0]) / "modeling"
     spec = importlib.util.spec_from_file_location(

@@ -116,11 +116,21 @@ def auto_window(voxels: np.ndarray, modality: str | None = None) -> WindowLevel:
     sample = _sample(voxels)
     if sample.size == 0:
         return WindowLevel.from_bounds(0, 0, "auto: no finite voxel")
-    if modality == "CT" or (modality is None and _is_hounsfield(sample)):
+    if _is_ct(sample, modality):
         name = _ct_content(sample)
         return WindowLevel(*_PRESETS[name], f"auto: CT, {name}")
     low, high = np.percentile(_foreground(sample), _ROBUST_PERCENTILES)
     return WindowLevel.from_bounds(float(low), float(high), "auto: percentiles 0.5 and 99.5 of the foreground")
+
+
+def presets_of(voxels: np.ndarray, modality: str | None = None) -> tuple[str, ...]:
+    """Names of the presets that make sense on a volume, sorted: all are in HU, so that other modalities have none."""
+    sample = _sample(voxels)
+    return tuple(sorted(WINDOW_PRESETS)) if sample.size and _is_ct(sample, modality) else ()
+
+
+def _is_ct(sample: np.ndarray, modality: str | None) -> bool:
+    return modality == "CT" or (modality is None and _is_hounsfield(sample))
 
 
 def _sample(voxels: np.ndarray) -> np.ndarray:

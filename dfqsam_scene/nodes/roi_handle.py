@@ -15,6 +15,7 @@ from dfqsam_core.volume import BoxPrompt, VolumeGeometry, roi_boxes
 from dfqsam_core.volume.geometry import axis_index
 from dfqsam_core.volume.prompts import Prompt
 
+from .box_drawing import refuse_small
 from .outlines import placing_goes_on
 from .roi_pose import RoiPose, highest_stack, pose_around
 from .roles import role_color
@@ -49,7 +50,7 @@ class RoiHandle:
         return self.boxes()
 
     def boxes(self) -> tuple[BoxPrompt, ...]:
-        """The boxes that it covers now, one a slice; where it covers no voxel, it goes back and raises PromptError."""
+        """The boxes that it covers now, one a slice; where it is too small for any it goes back: raises PromptError."""
         assert self.pose is not None
         to_node = np.reshape(self._node.GetObjectToNodeMatrix().GetData(), (4, 4))
         size_mm = np.array(self._node.GetSize())
@@ -57,6 +58,7 @@ class RoiHandle:
         half_axes = to_node[:3, :3] * (size_mm / 2)
         try:
             found = roi_boxes(self._geometry, to_node[:3, 3], half_axes, "RAS", pose.axis)
+            refuse_small(max(found, key=_smaller_side))
         except PromptError:
             self._put(self.pose)
             raise
@@ -131,3 +133,7 @@ class RoiHandle:
         to_node.DeepCopy(pose.to_node.ravel().tolist())
         self._node.SetAndObserveObjectToNodeMatrix(to_node)
         self._node.SetSize(*pose.size_mm.tolist())
+
+
+def _smaller_side(box: BoxPrompt) -> int:
+    return min(np.delete(np.array(box.high_ijk) - box.low_ijk + 1, axis_index(box.axis)).tolist())

@@ -54,6 +54,7 @@ def node_of_role(scene: Any, role: str) -> Any:
     for n in range(scene.GetNumberOfNodesByClass(kind.class_name)):
         node = scene.GetNthNodeByClass(n, kind.class_name)
         if role_of(node) == role:
+            _color(node, kind)
             return node
     node = scene.CreateNodeByClass(kind.class_name)
     node.UnRegister(None)
@@ -66,7 +67,14 @@ def node_of_role(scene: Any, role: str) -> Any:
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetSaveWithScene(kind.holds_prompts)
-    display.SetSelectedColor(*kind.color)
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(False)
+    _color(node, kind)
     return node
+
+
+def _color(node: Any, kind: Role) -> None:
+    """Slicer shows in a colour of its own, green, what is under the mouse; a scene of earlier days has that, too."""
+    if node.GetDisplayNode() is not None:
+        node.GetDisplayNode().SetSelectedColor(*kind.color)
+        node.GetDisplayNode().SetActiveColor(*kind.color)

@@ -7,8 +7,8 @@ from typing import Any
 
 import vtk
 
-# The number that a segment had in the label map it came from, and gets again when it is saved as one.
-LABEL_TAG = "DFQSAMSlicer.label"
+from .segment_numbers import LABEL_TAG
+
 _TAGS = (LABEL_TAG, "TerminologyEntry", "Segmentation.Status")
 _LONGEST = 4096
 

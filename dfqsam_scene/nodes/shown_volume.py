@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import slicer
 
 from dfqsam_core.errors import PromptError
+from dfqsam_core.volume import SliceKey
 
-from .slice_views import slice_nodes
+from .slice_views import show_slice, shown_slice, slice_nodes
 
 
 def show_volume(volume_node: Any) -> None:
@@ -36,6 +38,16 @@ def show_where_hidden(volume_node: Any) -> None:
     """Show a volume in all slice views where none of them shows it: nobody can prompt on what is not to be seen."""
     if not any(is_shown(volume_node, node) for node in slice_nodes(volume_node.GetScene())):
         show_volume(volume_node)
+
+
+def show_one_of(volume_node: Any, keys: Collection[SliceKey]) -> None:
+    """Move the views along an axis to the first of these slices, unless one of them is on the screen already.
+
+    Views of other volumes count as none; a volume that no view shows is a script's, which looks at nothing.
+    """
+    views = [node for node in slice_nodes(volume_node.GetScene()) if is_shown(volume_node, node)]
+    if keys and views and not any(shown_slice(volume_node, node) in keys for node in views):
+        show_slice(volume_node, next(iter(keys)))
 
 
 def refuse_where_hidden(volume_node: Any, slice_node: Any) -> None:

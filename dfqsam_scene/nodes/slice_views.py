@@ -21,6 +21,11 @@ def plane_name(geometry: VolumeGeometry, axis: str) -> str:
     return _PLANES[geometry.anatomical_axes[axis_index(axis)]]
 
 
+def slice_words(geometry: VolumeGeometry, key: SliceKey) -> str:
+    """A slice as people count it, from 1: "axial slice 12"."""
+    return f"{plane_name(geometry, key.axis)} slice {key.index + 1}"
+
+
 def shown_slice(volume_node: Any, slice_node: Any) -> SliceKey | None:
     """The slice of the volume that a vtkMRMLSliceNode cuts in the volume's middle; None beside the volume."""
     shape = np.array(volume_node.GetImageData().GetDimensions())

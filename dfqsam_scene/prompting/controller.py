@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.progress import ProgressCallback
+from dfqsam_core.progress import Progress, ProgressCallback
 from dfqsam_core.volume import PropagationConfig, PropagationPlan, SliceKey, Stop, WindowLevel, plan_propagation
 from dfqsam_core.volume.session.propagation_order import propagation_order
 
 from ..jobs.encoding_ahead import EncodingAhead
+from ..jobs.time_left import TimeLeft
 from ..jobs.worker import Worker
 from ..nodes.preview import PreviewLayer
+from ..nodes.slice_views import slice_words
+from .history import AnyStep, Step
 from .prompt_queue import PromptQueue
 from .segment_writer import SegmentWriter
 
@@ -25,7 +29,7 @@ class Controller(PromptQueue):
     is_error: whether that was a refusal or failure. progress: the latest report of what runs now, None where there is
     none. seconds: how long the last prediction took, encoding included; encoding_seconds, decoding_seconds: the last
     ones on a new slice and on one that was encoded before, None until measured. stops: where the last propagation
-    ended.
+    ended; stops_of: the segment that it carried. time_left: of the work that reports its progress now.
     """
 
     def __init__(
@@ -37,6 +41,8 @@ class Controller(PromptQueue):
     ) -> None:
         super().__init__(writer, worker, changed, preview_layer)
         self.stops: tuple[Stop, ...] = ()
+        self.stops_of = ""
+        self.time_left = TimeLeft()
         self._ahead = EncodingAhead(worker, self.session.slices)
 
     @property
@@ -78,10 +84,12 @@ class Controller(PromptQueue):
         elif self.preview is not None:
             self.discard_preview()
         else:
+            self._show_slices_of(self.writer.to_undo)
             self._do(lambda: self._move(self.writer.undo(), "There is nothing to undo."))
 
     def redo(self) -> None:
         """Repeat the action undone last."""
+        self._show_slices_of(self.writer.to_redo)
         self._do(lambda: self._move(self.writer.redo(), "There is nothing to redo."))
 
     def propagate(
@@ -101,7 +109,9 @@ class Controller(PromptQueue):
             self._start(plan, done)
 
         def done(plan: PropagationPlan) -> None:
-            self._writing.start(self.writer.accept_plan(segment_id, plan), lambda: self._tell_stops(axis, plan.stops))
+            self._writing.start(
+                self.writer.accept_plan(segment_id, plan), lambda: self._tell_stops(segment_id, axis, plan.stops)
+            )
 
         self.accept_preview()
         self._do(begin)
@@ -116,6 +126,14 @@ class Controller(PromptQueue):
             self._writing.start(self.writer.clear(segment_id))
 
         self._do(begin)
+
+    def let_go_of(self, segment_id: str) -> None:
+        """Cancel what is worked on, and forget the preview of a segment, before that is removed."""
+        self.finish_writing()
+        if self.is_busy:
+            self.cancel()
+        if self.preview is not None and self.preview.segment_id == segment_id:
+            self.discard_preview()
 
     def change_window(self, window: WindowLevel) -> None:
         """Let the model see the volume through another window from now on; what was predicted before stays."""
@@ -147,9 +165,19 @@ class Controller(PromptQueue):
         self._drop_work()
         self.preview = None
 
-    def _tell_stops(self, axis: str, stops: tuple[Stop, ...]) -> None:
-        self.stops = stops
-        self._say("; ".join(f"Slice {axis} {stop.last_index}: {stop.reason}" for stop in stops))
+    def _tell_stops(self, segment_id: str, axis: str, stops: tuple[Stop, ...]) -> None:
+        self.stops, self.stops_of = stops, segment_id
+        geometry = self.session.volume.geometry
+        places = [slice_words(geometry, SliceKey(axis, stop.last_index)) for stop in stops]
+        text = "; ".join(f"{place}: {stop.reason}" for place, stop in zip(places, stops, strict=True))
+        self._say(text[:1].upper() + text[1:])
+
+    def _progressed(self, progress: Progress) -> None:
+        if self.progress is None:
+            # Another job has another pace.
+            self.time_left = TimeLeft()
+        self.time_left.note(progress, time.monotonic())
+        super()._progressed(progress)
 
     def _change_window(self, window: WindowLevel) -> None:
         self._require_idle()
@@ -170,6 +198,9 @@ class Controller(PromptQueue):
             self._say(otherwise)
         else:
             self._writing.start(steps)
+
+    def _show_slices_of(self, action: Sequence[AnyStep]) -> None:
+        self.bring_to_view([step.slice for step in action if isinstance(step, Step)])
 
     def _require_idle(self) -> None:
         self._writing.require_ended()

@@ -1,15 +1,17 @@
-"""What an action did, slice by slice: to the session and to the segments of the scene, so that both move together."""
+"""What an action did, so that it can be taken back: slice by slice to session and scene, or to the list of segments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.session.session import SliceState
+
+from ..nodes.segment_records import SegmentRecord, describe_as
 
 
 class Change(Protocol):
@@ -43,6 +45,10 @@ class SliceStates:
     state: SliceState
     refused: bytes | None
 
+    def without_prediction(self) -> SliceStates:
+        """The same for a session of another model, which knows the prompts and finds the mask drawn."""
+        return SliceStates(replace(self.state, prediction=None), None)
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -62,3 +68,56 @@ class Step:
         """Segment, what is drawn of it and what shall be, for each change; backwards the last change comes first."""
         for change in self.changes if forwards else self.changes[::-1]:
             yield change.segment_id, *((change.before, change.after) if forwards else (change.after, change.before))
+
+    def of_another_model(self) -> Step:
+        """The same for a session whose model did not make these predictions."""
+        return replace(self, old=self.old.without_prediction(), new=self.new.without_prediction())
+
+
+class SegmentStep:
+    """A segment was added, removed, or got another name or colour. segment_id: of the scene.
+
+    Whatever it covers when it goes comes back with it, drawn by whom it may be.
+    """
+
+    def __init__(self, segment_id: str, old: SegmentRecord | None, new: SegmentRecord | None) -> None:
+        self.segment_id = segment_id
+        self._old, self._new = old, new
+
+    @classmethod
+    def done(cls, segmentation_node: Any, segment_id: str, change: Callable[[], None]) -> SegmentStep:
+        """Make a change of the name or colour of a segment, and return the step that takes it back."""
+        old = SegmentRecord.of(segmentation_node, segment_id)
+        change()
+        return cls(segment_id, old, SegmentRecord.of(segmentation_node, segment_id))
+
+    @classmethod
+    def added(cls, segmentation_node: Any, segment_id: str) -> SegmentStep:
+        """The step of a segment that was just added."""
+        return cls(segment_id, None, SegmentRecord.of(segmentation_node, segment_id))
+
+    @classmethod
+    def remove(cls, segmentation_node: Any, segment_id: str) -> SegmentStep:
+        """Remove a segment, and return the step that brings it back."""
+        step = cls(segment_id, SegmentRecord.of(segmentation_node, segment_id), None)
+        step.put(segmentation_node, forwards=True)
+        return step
+
+    def put(self, segmentation_node: Any, forwards: bool) -> None:
+        """Make the segment what it was after the change, or backwards before it; raises SceneError."""
+        wanted = self._new if forwards else self._old
+        present = SegmentRecord.of(segmentation_node, self.segment_id, with_voxels=wanted is None)
+        if wanted is None:
+            segmentation_node.GetSegmentation().RemoveSegment(self.segment_id)
+            self._old, self._new = (present, None) if forwards else (None, present)
+        elif present is None and (self._old is None or self._new is None):
+            wanted.put_back(segmentation_node)
+        else:
+            describe_as(segmentation_node, self.segment_id, wanted.facts)
+
+    def of_another_model(self) -> SegmentStep:
+        """Itself: no model took part."""
+        return self
+
+
+AnyStep = Step | SegmentStep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Collection, Iterator, Set
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -35,17 +35,16 @@ class PromptQueue:
         self, writer: SegmentWriter, worker: Worker, changed: Callable[[], None], preview_layer: PreviewLayer | None
     ) -> None:
         self.writer, self.session, self.segments = writer, writer.session, writer.segments
-        self.auto_accept = True
-        self.refine = False
+        self.auto_accept, self.refine = True, False
         self.message, self.is_error = "", False
         self.seconds: float | None = None
         self.encoding_seconds: float | None = None
         self.decoding_seconds: float | None = None
         self.preview: Preview | None = None
         self.progress: Progress | None = None
-        self._worker = worker
-        self._changed = changed
-        self._preview_layer = preview_layer
+        self._worker, self._changed, self._preview_layer = worker, changed, preview_layer
+        # Told which slices an action is about, before anything there changes.
+        self.bring_to_view: Callable[[Collection[SliceKey]], None] = lambda keys: None
         self._requests: deque[Request] = deque()
         # Prompts that are worked on, of the request in hand.
         self._coming: dict[Place, Prompts] = {}
@@ -129,6 +128,7 @@ class PromptQueue:
 
     def ask(self, request: Request) -> None:
         """Change prompts and predict their slices anew, after what was asked before."""
+        self.bring_to_view([key for _, key in request.changes])
         if request.topic is not None:
             self._requests = deque(other for other in self._requests if other.topic != request.topic)
             if self._in_hand is not None and self._in_hand.topic == request.topic:

@@ -21,6 +21,7 @@ from .place_tool import PlaceTool, Views
 from .seen import view_state
 from .status import CHOOSE_VOLUME, sentence
 from .view_state import ViewState
+from .waiting import WaitingPrompts
 from .workspace import Workspace
 from .workspace_loader import WorkspaceLoader
 
@@ -194,7 +195,8 @@ class Prompting:
         if workspace is None and self.loader.workspace is not None:
             self.place_tool.let_go()
         else:
-            self.place_tool.follow(None if workspace is None else workspace.markups, self.choice.segment_id)
+            listening = workspace or self._waiting()
+            self.place_tool.follow(None if listening is None else listening.markups, self.choice.segment_id)
 
     def say(self, text: str, is_error: bool = False) -> None:
         """Show a sentence about something outside the workspace."""
@@ -225,6 +227,18 @@ class Prompting:
         if found is None:
             raise PromptError("This segment is gone. Choose another one.")
         return found
+
+    def _waiting(self) -> WaitingPrompts | None:
+        """Who takes prompts while the model loads."""
+        loader, choice = self.loader, self.choice
+        if loader.waiting is None and loader.is_loading and choice.is_complete:
+            nodes = choice.volume_node, choice.segmentation_node
+            loader.waiting = WaitingPrompts(
+                *nodes, self.note_change, lambda error: self.say(str(error), is_error=True), self.worker.later
+            )
+        if loader.waiting is not None:
+            loader.waiting.segment_id = choice.segment_id or None
+        return loader.waiting
 
     def _work_begins(self) -> None:
         self._front.begun()

@@ -8,10 +8,11 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from dfqsam_core.errors import short
-from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.volume import SliceKey
 
 from ..jobs.card_text import card_summary, kind_words
+from ..jobs.time_left import in_words
+from ..nodes.segment_numbers import label_numbers
 from ..nodes.slice_views import plane_name
 from .choice import Choice
 from .controller import Controller
@@ -62,30 +63,29 @@ def view_state(room: Room) -> ViewState:
     choice, workspace, key = room.choice, room.workspace, room.key
     controller = None if workspace is None else workspace.controller
     message, is_error = room.sentence
-    progress = None if controller is None else controller.progress
-    prompts = () if workspace is None else _prompts(workspace)
+    prompts = _prompts(room)
     segment_id = "" if workspace is None else workspace.segment_id or ""
     return ViewState(
         message=message,
         is_error=is_error,
         busy=room.loader.is_loading or (controller is not None and controller.is_busy),
         is_working=controller is not None and controller.is_busy,
-        progress=None if progress is None else Work(progress.done, progress.total, progress.message),
+        progress=None if controller is None else _work(controller),
         tool=room.tool,
         can_place=choice.volume_node is not None,
         segments=segment_rows(choice.segmentation_node, segment_id or choice.segment_id),
         prompts=prompts,
         candidates=_candidates(workspace, key),
         place=_place(workspace, key, segment_id, prompts),
-        stops=_stops(controller),
+        stops=_stops(controller, segment_id),
         window=_window(choice, workspace),
         model=_model(room),
         seconds=seconds_text(
             None if controller is None else controller.encoding_seconds,
             None if controller is None else controller.decoding_seconds,
         ),
-        can_undo=controller is not None and controller.can_undo,
-        can_redo=controller is not None and controller.can_redo,
+        can_undo=_can_undo(room),
+        can_redo=room.loader.history_of(choice).can_redo if controller is None else controller.can_redo,
         has_preview=controller is not None and controller.preview is not None,
         can_propagate=any(row.segment == segment_id for row in prompts),
         can_clear=key is not None
@@ -104,17 +104,26 @@ def segment_rows(segmentation_node: Any, chosen: str) -> tuple[SegmentRow, ...]:
         return ()
     segmentation, display = segmentation_node.GetSegmentation(), segmentation_node.GetDisplayNode()
     rows = []
-    for segment_id in segmentation.GetSegmentIDs():
+    for segment_id, label in label_numbers(segmentation).items():
         segment = segmentation.GetSegment(segment_id)
         visible = display is None or bool(display.GetSegmentVisibility(segment_id))
         color = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
-        rows.append(SegmentRow(segment_id, short(segment.GetName()), color, visible, segment_id == chosen))
+        rows.append(SegmentRow(segment_id, label, short(segment.GetName()), color, visible, segment_id == chosen))
     return tuple(rows)
 
 
-def _prompts(workspace: Workspace) -> tuple[PromptRow, ...]:
-    geometry = workspace.session.volume.geometry
-    segmentation = workspace.segments.node.GetSegmentation()
+def _can_undo(room: Room) -> bool:
+    if room.workspace is not None:
+        return room.workspace.controller.can_undo
+    waiting = room.loader.waiting
+    return bool(waiting is not None and waiting.requests) or room.loader.history_of(room.choice).can_undo
+
+
+def _prompts(room: Room) -> tuple[PromptRow, ...]:
+    listening = room.workspace or room.loader.waiting
+    if listening is None:
+        return ()
+    geometry, segmentation = listening.geometry, room.choice.segmentation_node.GetSegmentation()
     return tuple(
         PromptRow(
             segment_id,
@@ -125,7 +134,7 @@ def _prompts(workspace: Workspace) -> tuple[PromptRow, ...]:
             describe(prompt),
             prompt,
         )
-        for (segment_id, key), prompts in workspace.prompts().items()
+        for (segment_id, key), prompts in listening.prompts().items()
         for prompt in prompts
     )
 
@@ -156,8 +165,21 @@ def _place(
     return Place(key.axis, key.index, last, plane_name(geometry, key.axis), tuple(sorted(prompted)))
 
 
-def _stops(controller: Controller | None) -> tuple[StopRow, ...]:
-    stops = () if controller is None else controller.stops
+def _work(controller: Controller) -> Work | None:
+    progress, seconds = controller.progress, controller.time_left.seconds
+    if progress is None:
+        return None
+    parts = [progress.message]
+    if progress.total:
+        share = _("{percent} %, {done} of {total} slices")
+        parts = [share.format(percent=100 * progress.done // progress.total, done=progress.done, total=progress.total)]
+    if seconds is not None:
+        parts.append(_("{time} left").format(time=in_words(seconds)))
+    return Work(progress.done, progress.total, ", ".join(parts))
+
+
+def _stops(controller: Controller | None, segment_id: str) -> tuple[StopRow, ...]:
+    stops = () if controller is None or controller.stops_of != segment_id else controller.stops
     return tuple(StopRow(stop.direction, stop.last_index, stop.reason) for stop in stops)
 
 
@@ -172,5 +194,6 @@ def _model(room: Room) -> ModelWords:
     model = room.loader.model
     if model is None:
         return ModelWords("", "", "")
-    path = room.choice.model_path or resource_path(DEMO_MODEL)
-    return ModelWords(path.stem, kind_words(model.card), "\n".join(card_summary(model.card, model.digest)))
+    path = room.loader.model_path
+    name, summary = "" if path is None else path.stem, "\n".join(card_summary(model.card, model.digest))
+    return ModelWords(name, kind_words(model.card), summary)

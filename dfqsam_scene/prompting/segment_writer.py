@@ -6,7 +6,7 @@ import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from dfqsam_core.volume.session.history import History
 from dfqsam_core.volume.session.session import SliceState
 from dfqsam_core.volume.session.slice_predictor import SlicePrediction
 
-from .history import Change, SliceStates, Step
+from .history import AnyStep, Change, SegmentStep, SliceStates, Step
 
 
 class Segments(Protocol):
     """The part of `nodes.segments.SegmentScene` that is needed here."""
+
+    node: Any
 
     def check(self) -> None:
         """Raise when the nodes are gone or have moved."""
@@ -56,11 +58,12 @@ class Segments(Protocol):
 class SegmentWriter:
     """One session and the segments that it is drawn into, with one history for both.
 
+    history: of the actions before this session, of other sessions on the same segments; None for a new one.
     segment_ids: by the session's label. protect_others: whether writing a segment leaves all others as they are.
     about_to_change: called once before each action that changes segments, for an undo of somebody else's.
     """
 
-    def __init__(self, session: VolumeSession, segments: Segments) -> None:
+    def __init__(self, session: VolumeSession, segments: Segments, history: History[AnyStep] | None = None) -> None:
         self.session = session
         self.segments = segments
         self.protect_others = True
@@ -70,7 +73,7 @@ class SegmentWriter:
         self._labels = {segment_id: label for label, segment_id in self.segment_ids.items()}
         # What the settings or other segments did not grant is no removal by hand.
         self._refused: dict[tuple[str, SliceKey], bytes] = {}
-        self._history: History[Step] = History()
+        self._history: History[AnyStep] = History() if history is None else history
 
     @property
     def can_undo(self) -> bool:
@@ -81,6 +84,16 @@ class SegmentWriter:
     def can_redo(self) -> bool:
         """Whether there is an undone action to repeat."""
         return self._history.can_redo
+
+    @property
+    def to_undo(self) -> Sequence[AnyStep]:
+        """Steps of the action that `undo` would take back."""
+        return self._history.to_undo
+
+    @property
+    def to_redo(self) -> Sequence[AnyStep]:
+        """Steps of the action that `redo` would repeat."""
+        return self._history.to_redo
 
     def label(self, segment_id: str) -> int:
         """The session's label of a segment, which is added there when it is new; raises when the segment is gone."""
@@ -219,23 +232,27 @@ class SegmentWriter:
         if steps:
             self._history.add(steps)
 
-    def _move(self, action: Sequence[Step], steps: Iterator[Step], forwards: bool) -> Iterator[None]:
+    def _move(self, action: Sequence[AnyStep], steps: Iterator[AnyStep], forwards: bool) -> Iterator[None]:
         """Move an action in session and segments; where that fails, the steps that are left stay where they are."""
         self.segments.check()
-        for segment_id in {change.segment_id for step in action for change in step.changes}:
+        changes = [change for step in action if isinstance(step, Step) for change in step.changes]
+        for segment_id in {change.segment_id for change in changes}:
             self.segments.segment_name(segment_id)
         self.about_to_change()
         for n, step in enumerate(steps):
             if n:
                 yield
-            self._put(step, forwards)
+            if isinstance(step, SegmentStep):
+                step.put(self.segments.node, forwards)
+            else:
+                self._put(step, forwards)
 
     def _put(self, step: Step, forwards: bool) -> None:
         for segment_id, old, new in step.planes(forwards):
             present = self.segments.read(segment_id, step.slice)
             self.segments.restore(segment_id, step.slice, with_hand_edits(new, old, present))
         known = step.new if forwards else step.old
-        self.session.restore_state(self._labels[step.segment_id], step.slice, known.state)
+        self.session.restore_state(self.label(step.segment_id), step.slice, known.state)
         self._refuse((step.segment_id, step.slice), known.refused)
 
     def _not_granted(self, place: tuple[str, SliceKey], like: np.ndarray) -> np.ndarray:

@@ -29,6 +29,8 @@ def sentence(
         return workspace.controller.message, True
     if volume_node is None:
         return without_volume, False
+    if loader.waiting is not None and loader.waiting.requests:
+        return _("Loading the model; what you placed is answered when it is there."), False
     if loader.is_loading:
         return _("Loading the model; everything else can be used meanwhile."), False
     if workspace is None:
@@ -39,7 +41,7 @@ def sentence(
     if controller.message or workspace.notice:
         return controller.message or workspace.notice, False
     if controller.is_busy:
-        return controller.progress.message if controller.progress else _("Working on it…"), False
+        return _("Working on it…"), False
     if controller.preview is not None:
         return _("The mask shown in yellow is not written yet: accept or discard it, or add prompts."), False
     return _advice(tool), False

@@ -11,17 +11,15 @@ from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.prompts import Prompt
 
 from ..nodes.roles import ROLES
-from ..nodes.segments import new_segmentation
 from ..nodes.shown_volume import show_where_hidden
 from ..nodes.slice_views import show_slice
+from .history import SegmentStep
 from .prompting import Prompting
+from .segment_verbs import SegmentVerbs
 from .window_texts import DISPLAYED, check_window, displayed_window
 from .workspace import Workspace
 
 Verb = Callable[..., None]
-# Okabe and Ito's colours, which colour-blind people tell apart, without those near the green, red and yellow that
-# points and previews have.
-_COLORS = ((86, 180, 233), (230, 159, 0), (204, 121, 167), (0, 158, 115), (213, 94, 0), (150, 130, 255))
 _CANDIDATES = 3
 _SWITCHES = {
     "auto accept": "auto_accept",
@@ -31,14 +29,14 @@ _SWITCHES = {
 }
 
 
-class Verbs:
+class Verbs(SegmentVerbs):
     """The verbs of a room; what one refuses becomes the room's notice.
 
     The methods raise DFQSAMError (or a child) with a sentence for people; those of `by_name` do not.
     """
 
     def __init__(self, room: Prompting) -> None:
-        self._room = room
+        super().__init__(room)
 
     def by_name(self) -> dict[str, Verb]:
         """All verbs; `keys.KEYS` names some of them."""
@@ -47,8 +45,6 @@ class Verbs:
         history = {
             "accept": "accept_preview",
             "discard": "discard_preview",
-            "undo": "undo",
-            "redo": "redo",
         }
         verbs: dict[str, Verb] = {
             **tools,
@@ -59,9 +55,13 @@ class Verbs:
             "clear slice": self.clear_slice,
             "cancel": self.cancel,
             "propagate": self.propagate,
+            "undo": partial(self.move_history, forwards=False),
+            "redo": partial(self.move_history, forwards=True),
             "add segment": self.add_segment,
             "choose segment": self.choose_segment,
             "next segment": self.next_segment,
+            "rename segment": self.rename_segment,
+            "recolor segment": self.recolor_segment,
             "clear segment": self.clear_segment,
             "toggle segments": self.toggle_segments,
             "remove segment": self.remove_segment,
@@ -83,59 +83,38 @@ class Verbs:
             show_where_hidden(self._room.require_volume_node())
             node = self._room.choice.segmentation_node
             if node is None or not node.GetSegmentation().GetNumberOfSegments():
-                self.add_segment()
+                self.add_first_segment()
             self._room.follow(again=True)
         if self._room.place_tool is not None:
             self._room.place_tool.choose(role)
 
-    def add_segment(self) -> None:
-        """Add an empty segment and choose it; a segmentation is made where there is none."""
-        volume_node, node = self._room.require_volume_node(), self._room.choice.segmentation_node
-        if node is None:
-            node = new_segmentation(volume_node, f"{volume_node.GetName()} segmentation")
-        segmentation = node.GetSegmentation()
-        color = _COLORS[segmentation.GetNumberOfSegments() % len(_COLORS)]
-        segment_id = segmentation.AddEmptySegment("", "", [part / 255 for part in color])
-        self._room.choose(segmentation_node=node, segment_id=segment_id)
+    def move_history(self, forwards: bool) -> None:
+        """Take the last action back, or forwards repeat the one undone last; a segment that returns is chosen."""
+        room, before = self._room, self._ids()
+        if room.workspace is not None:
+            controller = room.workspace.controller
+            (controller.redo if forwards else controller.undo)()
+        elif room.loader.waiting is not None and not forwards and room.loader.waiting.requests:
+            room.loader.waiting.take_back()
+        else:
+            self._move_segment(forwards)
+        back = [segment_id for segment_id in self._ids() if segment_id not in before]
+        if len(back) == 1:
+            room.choose(segment_id=back[0])
 
-    def choose_segment(self, segment_id: str) -> None:
-        """Give new prompts to this segment."""
-        self._room.segment(segment_id)
-        self._room.choose(segment_id=segment_id)
+    def _move_segment(self, forwards: bool) -> None:
+        """Without a workspace only what was done to the list of segments can be moved."""
+        history = self._room.loader.history_of(self._room.choice)
+        action = history.to_redo if forwards else history.to_undo
+        if not action or not all(isinstance(step, SegmentStep) for step in action):
+            self._room.require_workspace()
+        for step in history.redo() if forwards else history.undo():
+            if isinstance(step, SegmentStep):
+                step.put(self._room.choice.segmentation_node, forwards)
 
-    def next_segment(self) -> None:
-        """Give new prompts to the segment after the chosen one, after the last one to the first."""
+    def _ids(self) -> list[str]:
         node = self._room.choice.segmentation_node
-        ids = [] if node is None else list(node.GetSegmentation().GetSegmentIDs())
-        if not ids:
-            raise PromptError("There is no segment yet. Add one, or choose a tool.")
-        chosen = self._room.choice.segment_id
-        self.choose_segment(ids[(ids.index(chosen) + 1) % len(ids)] if chosen in ids else ids[0])
-
-    def clear_segment(self) -> None:
-        """Take back the prompts of the chosen segment on all slices, and what they drew."""
-        workspace, _, segment_id = self._here()
-        if not segment_id:
-            raise PromptError("No segment is chosen. Choose the one to reset.")
-        workspace.controller.clear_segment(segment_id)
-
-    def toggle_segments(self) -> None:
-        """Hide all segments, or show them again."""
-        node = self._room.choice.segmentation_node
-        display = None if node is None else node.GetDisplayNode()
-        if display is not None:
-            display.SetVisibility(not display.GetVisibility())
-
-    def remove_segment(self, segment_id: str) -> None:
-        """Remove a segment with its prompts; what is worked on is cancelled."""
-        self._room.segment(segment_id)
-        workspace = self._room.workspace
-        if workspace is not None and workspace.controller.is_busy:
-            workspace.controller.cancel()
-        segmentation = self._room.choice.segmentation_node.GetSegmentation()
-        segmentation.RemoveSegment(segment_id)
-        if segment_id == self._room.choice.segment_id:
-            self._room.choose(segment_id=next(iter(segmentation.GetSegmentIDs()), ""))
+        return [] if node is None else list(node.GetSegmentation().GetSegmentIDs())
 
     def choose_candidate(self, candidate: int) -> None:
         """Use candidate 0, 1 or 2 of the present slice."""

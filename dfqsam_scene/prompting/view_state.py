@@ -9,9 +9,10 @@ from dfqsam_core.volume.prompts import Prompt
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One segment. id: of the scene. color: "#rrggbb"."""
+    """One segment. id: of the scene. label: its number in label maps. color: "#rrggbb"."""
 
     id: str
+    label: int
     name: str
     color: str
     visible: bool
@@ -55,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Work:
-    """How far the work in hand is. total: 0 where that is not known."""
+    """How far the work in hand is. total: 0 where that is not known. text: share, slices and time left, in words."""
 
     done: int
     total: int

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import slicer
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.volume import PointPrompt, SliceKey, Volume, VolumeSession, WindowLevel
+from dfqsam_core.volume import PointPrompt, SliceKey, Volume, VolumeGeometry, VolumeSession, WindowLevel
 from dfqsam_core.volume.prompts import Prompt
+from dfqsam_core.volume.session.history import History
 from dfqsam_core.volume.session.slice_predictor import Predictor
 
 from ..jobs.worker import Worker
@@ -20,8 +22,10 @@ from ..nodes.preview_layer import SegmentationPreview
 from ..nodes.prompt_events import PromptEvents
 from ..nodes.saved_session import load_session, store_session
 from ..nodes.segments import SegmentScene
+from ..nodes.shown_volume import show_one_of
 from ..nodes.volume_node import read_volume_node
 from .controller import Controller
+from .history import AnyStep
 from .segment_writer import SegmentWriter
 
 # The markups of a scene give their clicks to one workspace; a scene is known by its address.
@@ -35,8 +39,8 @@ class Workspace:
     after each change of the controller. segment_id: the segment that prompts go to.
     notice: why a saved session could not be continued, or who prompts now, else empty; what an earlier session drew
     counts as drawn by hand where it cannot be continued. prompts: to begin with, instead of a saved session.
-    predictor: replaces the runtime's own. One workspace of a scene listens at a time: a new one stores and closes the
-    one before.
+    predictor: replaces the runtime's own. history: as SegmentWriter has it.
+    One workspace of a scene listens at a time: a new one stores and closes the one before.
     Raises SceneError or VolumeError for nodes that cannot be segmented.
     """
 
@@ -50,6 +54,7 @@ class Workspace:
         changed: Callable[[], None] = lambda: None,
         predictor: Predictor | None = None,
         prompts: Mapping[tuple[str, SliceKey], tuple[Prompt, ...]] | None = None,
+        history: History[AnyStep] | None = None,
     ) -> None:
         volume = read_volume_node(volume_node)
         self.segments = SegmentScene(volume_node, segmentation_node)
@@ -65,7 +70,8 @@ class Workspace:
         session = saved or VolumeSession(volume, model, window, predictor=predictor)
         self._preview = SegmentationPreview(volume_node)
         self._outlines = PromptOutlines(volume_node, worker.later)
-        self.controller = Controller(SegmentWriter(session, self.segments), worker, self._refresh, self._preview)
+        writer = SegmentWriter(session, self.segments, history)
+        self.controller = Controller(writer, worker, self._refresh, self._preview)
         add, remove, refuse = self.controller.add_prompt, self.controller.remove_prompt, self.controller.refuse
         events = PromptEvents(self._chosen, add, remove, refuse, self.controller.prompt_boxes)
         self.markups = PromptMarkups(volume_node, events)
@@ -88,6 +94,11 @@ class Workspace:
         return self.controller.session
 
     @property
+    def geometry(self) -> VolumeGeometry:
+        """The grid that is prompted on."""
+        return self.session.volume.geometry
+
+    @property
     def window(self) -> WindowLevel:
         """The window that the model sees the volume through now."""
         return self.session.window
@@ -97,8 +108,12 @@ class Workspace:
         self.controller.change_window(window)
 
     def look_at(self, key: SliceKey) -> None:
-        """Tell which slice is looked at: it and its neighbours are encoded while nothing else runs."""
+        """Tell which slice is looked at: it and its neighbours are encoded while nothing else runs.
+
+        From then on a prompt brings its slice to view where no view shows it: a script looks at nothing.
+        """
         if self.is_open:
+            self.controller.bring_to_view = partial(show_one_of, self.segments.volume_node)
             self.controller.look_at(key)
 
     def encode_ahead(self, enabled: bool) -> None:

@@ -16,11 +16,15 @@ from dfqsam_core.progress import Cancelled, ProgressCallback
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.runtime.engines.onnxruntime import import_engine
 from dfqsam_core.volume import Volume, WindowLevel
+from dfqsam_core.volume.session.history import History
 
 from ..jobs.failure import sentence
 from ..jobs.worker import Job, Worker
 from ..nodes.volume_node import read_volume_node
 from .choice import Choice
+from .history import AnyStep
+from .prompt_requests import Request
+from .waiting import WaitingPrompts
 from .window_texts import window_of
 from .workspace import Workspace
 
@@ -39,8 +43,8 @@ class WorkspaceLoader:
 
     Making one imports what the first prompt needs: a front end is opened then, which takes its time anyway.
     workspace: the open one, else None. window: what the chosen text means on the chosen volume, None until that is
-    found. message: why there is no workspace, else empty. is_loading: whether one is on its way. changed: called after
-    each change of these and of the workspace.
+    found. message: why there is no workspace, else empty. is_loading: whether one is on its way. waiting: what is
+    asked for until the first one is open. changed: called after each change of these and of the workspace.
     """
 
     def __init__(self, worker: Worker, changed: Callable[[], None]) -> None:
@@ -54,12 +58,26 @@ class WorkspaceLoader:
         self._found: tuple[Volume, str] | None = None
         self._loaded: _Loaded | None = None
         self._job: Job | None = None
+        self.waiting: WaitingPrompts | None = None
+        self._history: tuple[Any, Any, History[AnyStep]] | None = None
         _import_ahead()
 
     @property
     def model(self) -> Any:
         """The model that was loaded last, None before the first."""
         return None if self._loaded is None else self._loaded.model
+
+    @property
+    def model_path(self) -> Path | None:
+        """The file of `model`: another one than is chosen while that loads."""
+        return None if self._loaded is None else self._loaded.path
+
+    def history_of(self, choice: Choice) -> History[AnyStep]:
+        """What was done to the chosen segments; it outlives the workspace where only the model changes."""
+        nodes = choice.volume_node, choice.segmentation_node
+        if self._history is None or any(one is not other for one, other in zip(self._history, nodes, strict=False)):
+            self._history = (*nodes, History())
+        return self._history[2]
 
     def choose(self, choice: Choice | None, again: bool = False) -> None:
         """Work on this from now on, None for nothing.
@@ -74,10 +92,12 @@ class WorkspaceLoader:
         is_same = choice.opens_as(self._choice)
         if is_same and self.workspace is not None and not is_taken:
             return
-        if not again and (is_taken or is_same):
+        if (is_taken or is_same) and (not again or self.is_loading):
             return
+        if self.waiting is not None and not self.waiting.is_on(choice.volume_node, choice.segmentation_node):
+            self._end_waiting()
         if not self._has_nodes_of(choice):
-            self.close()
+            self._leave("")
         self._choice, self.message = choice, ""
         try:
             volume = read_volume_node(choice.volume_node)
@@ -90,6 +110,10 @@ class WorkspaceLoader:
 
     def close(self, reason: str = "") -> None:
         """Leave the workspace; its session stays in the scene. reason: becomes the message."""
+        self._end_waiting()
+        self._leave(reason)
+
+    def _leave(self, reason: str) -> None:
         if self._job is not None:
             self._job.cancelled.set()
         if self.workspace is not None:
@@ -97,6 +121,10 @@ class WorkspaceLoader:
         self.workspace = self._choice = self._job = self._found = self.window = None
         self.message, self.is_loading = reason, False
         self._changed()
+
+    def _end_waiting(self) -> tuple[Request, ...]:
+        waiting, self.waiting = self.waiting, None
+        return () if waiting is None else waiting.close()
 
     def _has_nodes_of(self, choice: Choice) -> bool:
         if self.workspace is None or not self.workspace.is_open:
@@ -149,17 +177,25 @@ class WorkspaceLoader:
         if before is not None and before.is_open and not is_new_model:
             before.change_window(window)
             return
+        if before is not None and not before.is_open:
+            # What another panel did meanwhile is in no history of ours.
+            self._history = None
+        elif is_new_model:
+            self.history_of(choice).replace(lambda step: step.of_another_model())
         is_continued = before is not None and before.is_open
-        waiting = before.controller.take_requests() if before is not None and is_continued else ()
+        waiting = before.controller.take_requests() if before is not None and is_continued else self._end_waiting()
         prompts = before.controller.all_prompts() if before is not None and is_continued else None
         segment_id = None if before is None else before.segment_id
         nodes = choice.volume_node, choice.segmentation_node
         try:
-            self.workspace = Workspace(*nodes, loaded.model, self._worker, window, self._changed, prompts=prompts)
+            history = self.history_of(choice)
+            self.workspace = Workspace(
+                *nodes, loaded.model, self._worker, window, self._changed, prompts=prompts, history=history
+            )
         except DFQSAMError as error:
             self.refuse(error)
             return
-        self.workspace.segment_id = segment_id
+        self.workspace.segment_id = segment_id or choice.segment_id or None
         if self.workspace.window.bounds != window.bounds:
             # A session from the scene brought its own; the one that is chosen now counts.
             self.workspace.change_window(window)
@@ -174,6 +210,7 @@ class WorkspaceLoader:
         """Make an error the message: why nothing can be prompted on."""
         if isinstance(error, Cancelled):
             return
+        self._end_waiting()
         self.is_loading, self._job = False, None
         if isinstance(error, (DFQSAMError, OSError)):
             self.message = str(error)

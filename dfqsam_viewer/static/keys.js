@@ -27,6 +27,18 @@
     },
     true,
   );
+  // What the library draws has no words of its own: a view is named beside its picture. A dialog takes the focus.
+  const complete = () => {
+    for (const image of document.querySelectorAll(".view img:not([alt])")) image.alt = "";
+    for (const area of document.querySelectorAll(".view [tabindex]:not([aria-label]):not(button):not(input)")) {
+      area.setAttribute("role", "group");
+      area.setAttribute("aria-label", `${area.closest(".view").id.slice(5)} view`);
+    }
+    const dialog = document.querySelector(".dialog");
+    if (dialog && !dialog.contains(document.activeElement))
+      (dialog.querySelector("input, .files button, button:enabled") ?? dialog).focus();
+  };
+  new MutationObserver(complete).observe(document.documentElement, { childList: true, subtree: true });
   for (const kind of ["keypress", "keyup"])
     window.addEventListener(
       kind,

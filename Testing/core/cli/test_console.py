@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dfqsam_core.base.installation import install_command
 from dfqsam_core.base.outputs import write_json
 from dfqsam_core.cli import console
 from dfqsam_core.cli.console import guarded, progress_callback, say
@@ -40,8 +41,8 @@ def failing_with(error: BaseException) -> int:
         (RuntimeError("[enforce fail] can't allocate memory: you tried 9 bytes"), 2, "ran out of memory"),
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 2, "/x/y: No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "a.nii"), 2, "a.nii: Permission denied"),
-        (ModuleNotFoundError("No module named 'torch'", name="torch"), 2, "pip install 'dfqsam[quantize]'"),
-        (ModuleNotFoundError("No module named 'jinja2'", name="jinja2"), 2, "pip install 'dfqsam[evaluate]'"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), 2, install_command("quantize")),
+        (ModuleNotFoundError("No module named 'jinja2'", name="jinja2"), 2, install_command("evaluate")),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dfqsam_core.base.installation import install_command
 from dfqsam_core.cli.main import main
 from dfqsam_core.runtime import load_model
 from dfqsam_core.runtime.engines import choice as engine_choice
@@ -101,7 +102,7 @@ def test_verify_says_what_was_changed_to_make_a_network_run(
     [
         ("q.json", [], "q.json"),
         ("float.safetensors", ["--layers"], "Leave out --layers"),
-        ("m.safetensors", ["--html", "page.html"], "pip install 'dfqsam[evaluate]'"),
+        ("m.safetensors", ["--html", "page.html"], install_command("evaluate")),
     ],
 )
 def test_verify_says_before_the_measuring_what_would_stop_it_afterwards(
@@ -175,7 +176,7 @@ def test_bench_chooses_an_engine(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if openvino_version() is None:
-        pytest.skip("needs OpenVINO: pip install 'dfqsam[openvino]'")
+        pytest.skip("needs OpenVINO: pip install '.[openvino]'")
     monkeypatch.setattr(engine_choice, "user_cache_folder", lambda: tmp_path / "cache")
     line = ["bench", str(folder / "m.safetensors"), "--choose-engine", "--runs", "1", "--threads", "1", "2"]
     assert main([*line, "--report", str(tmp_path / "c.json"), "--progress", "none"]) == 0
@@ -207,4 +208,4 @@ def test_an_engine_cannot_be_chosen_without_its_package(
 ) -> None:
     monkeypatch.setattr(engine_choice, "openvino_version", lambda: None)
     assert main(["bench", str(folder / "m.safetensors"), "--choose-engine"]) == 2
-    assert "pip install 'dfqsam[openvino]'" in capsys.readouterr().err
+    assert install_command("openvino") in capsys.readouterr().err

@@ -19,7 +19,7 @@ from Testing.support.packed_toy import float_toy
 
 Encode = Callable[..., dict[str, np.ndarray]]
 
-WITHOUT_OPENVINO = "needs OpenVINO: pip install 'dfqsam[openvino]'"
+WITHOUT_OPENVINO = "needs OpenVINO: pip install '.[openvino]'"
 
 
 @pytest.fixture(scope="session", params=["onnxruntime", "openvino"])

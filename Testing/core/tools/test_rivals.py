@@ -55,7 +55,7 @@ def test_every_rival_is_timed_beside_the_reference(files: tuple[Path, Path], tmp
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_the_padded_graph_equals_the_plain_definition(engine: str, architecture: Architecture) -> None:
     if engine == "openvino" and openvino_version() is None:
-        pytest.skip("needs OpenVINO: pip install 'dfqsam[openvino]'")
+        pytest.skip("needs OpenVINO: pip install '.[openvino]'")
     model = float_toy(1, architecture)
     pixels, graph = random_pixels(architecture, 2), padded_encoder(model)
     if engine == "onnxruntime":

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from ...base.installation import install_command
 from ...base.outputs import atomic_output
 from ...base.system.folders import user_cache_folder
 from ...errors import ConfigError, OutputError
@@ -26,7 +27,7 @@ def resolve_engine(asked: Engine | Literal["chosen"], digest: str, threads: int)
     if asked not in ENGINES:
         raise ConfigError(f"There is no engine {asked!r}. Choose one of: chosen, {', '.join(ENGINES)}.")
     if asked == "openvino" and openvino_version() is None:
-        raise ConfigError("The engine openvino is not installed. Install it with: pip install 'dfqsam[openvino]'")
+        raise ConfigError(f"The engine openvino is not installed. Install it with: {install_command('openvino')}")
     return asked
 
 

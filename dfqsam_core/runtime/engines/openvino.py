@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base.installation import install_command
 from ...base.machine import release_memory
 from ...errors import ConfigError
 
@@ -81,7 +82,7 @@ def _openvino() -> Any:
             import openvino
     except ImportError as error:
         raise ConfigError(
-            f"The engine openvino cannot be loaded: {error}. Install it with: pip install 'dfqsam[openvino]'"
+            f"The engine openvino cannot be loaded: {error}. Install it with: {install_command('openvino')}"
         ) from error
     return openvino
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ...base.installation import install_command
 from ...errors import OutputError
 from ..volume import Volume
 from .dicom_frames import parse_file
@@ -56,7 +57,7 @@ def check_dicom_seg(path: Path, volume: Volume) -> None:
             "refer to them. Write .seg.nrrd instead."
         )
     if importlib.util.find_spec("highdicom") is None:
-        raise OutputError("DICOM SEG needs highdicom. Install the extra: pip install 'dfqsam[dicomseg]'.")
+        raise OutputError(f"DICOM SEG needs highdicom. Install the extra: {install_command('dicomseg')}.")
 
 
 def write_dicom_seg(path: Path, labels_kji: np.ndarray, volume: Volume, names: Mapping[int, str]) -> None:

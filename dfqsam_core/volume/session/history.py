@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 Step = TypeVar("Step")
@@ -49,6 +49,11 @@ class History(Generic[Step]):
         self._undone.clear()
         while len(self._done) > 1 and sum(map(len, self._done)) > _MOST_STEPS:
             del self._done[0]
+
+    def replace(self, change: Callable[[Step], Step]) -> None:
+        """Keep another step instead of each one."""
+        for actions in (self._done, self._undone):
+            actions[:] = [[change(step) for step in steps] for steps in actions]
 
     def undo(self) -> Iterator[Step]:
         """Steps of the last action, the last one first, to be taken back one after the other; nothing without one."""
