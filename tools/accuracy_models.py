@@ -5,10 +5,9 @@ Run: python tools/accuracy_models.py --case "(a) compact=CHECKPOINT" [--case NAM
 
 Each case is one float checkpoint. "default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them; W8A8
 and W6A6 are the default recipe with more bits, "seed 1" and "seed 2" with other random numbers; "nearest" is plain
-round-to-nearest on the default recipe's images, "whole reparameterization" gives each channel of qkv and lin1 its own
-range. Two bounds show what these images are worth: "noise" calibrates the default recipe on Gaussian noise, "real" on
-labelled slices of DIR, which the product itself never does. What is there already is not made again: the same command
-goes on.
+round-to-nearest on the default recipe's images. Two bounds show what these images are worth: "noise" calibrates the
+default recipe on Gaussian noise, "real" on labelled slices of DIR, which the product itself never does. What is there
+already is not made again: the same command goes on.
 """
 
 from __future__ import annotations
@@ -41,7 +40,6 @@ CONFIGS = {
     "W4A4 paper": QuantConfig.from_recipe("paper"),
     "W4A4 default, noise": changed(DEFAULT, {"recipe": "noise", "synthesis.source": "noise"}),
     "W4A4 default, real slices": replace(DEFAULT, recipe="real"),
-    "W4A4 default, whole reparameterization": changed(DEFAULT, {"recipe": "whole", "calibration.migration": "whole"}),
     "W6A6 default": QuantConfig.from_recipe("default", bits=6),
     "W8A8 default": QuantConfig.from_recipe("default", bits=8),
     "W4A4 fast": QuantConfig.from_recipe("fast"),

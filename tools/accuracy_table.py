@@ -33,8 +33,7 @@ run in integers by the engine, whose quantizers are counted first; nothing is si
 
 "default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them, "seed 1" and "seed 2" the default with
 other random numbers, "nearest" is plain round-to-nearest. "noise" and "real slices" are bounds: the default recipe
-calibrated on Gaussian noise, and on labelled slices of another subject, which the product never does. "whole
-reparameterization" is the default recipe with each channel's own range at qkv and lin1, as published.
+calibrated on Gaussian noise, and on labelled slices of another subject, which the product never does.
 
 Case (a) is the small demonstration model, which is easy to quantize: no evidence for SAM-Med2D ViT-B. Cases (b) are
 its synthetic outlier twins (`tools/outlier_twin.py`): the same float function, whose channels at LayerNorm 1, k, v and

@@ -25,7 +25,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "four images": {"synthesis.images": 4},
     "no equalization": {"calibration.equalization": False},
     "no reparameterization": {"calibration.reparameterize": False},
-    "whole reparameterization": {"calibration.migration": "whole"},
     "ranges per tensor": {"per_head": False},
     "quantile ranges": {"calibration.range_search": "quantile", "calibration.weight_search": "quantile"},
     "full ranges": {"calibration.range_search": "full", "calibration.weight_search": "full"},

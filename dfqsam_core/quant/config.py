@@ -73,9 +73,7 @@ class CalibrationConfig:
     """How the float network is prepared, and how ranges and weight codes are found.
 
     equalization: first rescale channels that share a quantizer to like ranges, where that is exact.
-    reparameterize: a scale per channel for the input of a linear layer, folded into its weight, not one for all.
-    migration: "searched" finds how far ranges of channels are evened out, at qkv, proj, lin1 and lin2 (SmoothQuant);
-    "whole" gives each channel of qkv and lin1 its own range (RepQ-ViT).
+    reparameterize: one range per channel for the inputs of qkv and lin1 (RepQ-ViT), not one for all channels.
     range_search: "output_error" tries `candidates` shrunken ranges and keeps the one with the least error at the
     layer's output; "quantile" keeps the best of three quantiles by tensor error (RepQ-ViT); "full" takes all.
     two_sided: shrink the two ends of an activation's range by different shares.
@@ -88,7 +86,6 @@ class CalibrationConfig:
 
     equalization: bool = True
     reparameterize: bool = True
-    migration: Literal["searched", "whole"] = "searched"
     range_search: Literal["output_error", "quantile", "full"] = "output_error"
     two_sided: bool = True
     softmax_step: Literal["searched", "half_octave"] = "searched"
@@ -224,7 +221,6 @@ RECIPES: dict[str, QuantConfig] = {
         ),
         calibration=CalibrationConfig(
             equalization=False,
-            migration="whole",
             range_search="quantile",
             weight_search="quantile",
             rounding="nearest",
@@ -238,7 +234,6 @@ RECIPES: dict[str, QuantConfig] = {
         calibration=CalibrationConfig(
             equalization=False,
             reparameterize=False,
-            migration="whole",
             range_search="full",
             weight_search="full",
             rounding="nearest",

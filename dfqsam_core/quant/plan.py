@@ -21,9 +21,7 @@ from .config import QuantConfig
 # The bias of qkv is also what padding tokens carry, which no quantization error reaches.
 _EXACT_BIAS = "attn.qkv"
 # These follow a LayerNorm, whose channels differ most.
-_NORMED = ("attn.qkv", "mlp.lin1")
-# Whose inputs may have a scale for each channel.
-_PER_CHANNEL = {"searched": (*_NORMED, "attn.proj", "mlp.lin2"), "whole": _NORMED}
+_REPARAMETERIZED = ("attn.qkv", "mlp.lin1")
 _PIXELS = "image_encoder.patch_embed.proj"
 
 
@@ -31,14 +29,13 @@ _PIXELS = "image_encoder.patch_embed.proj"
 class IntegerPlan:
     """A layer whose weights and inputs become codes of so many bits.
 
-    per_channel: one scale for each input channel, folded into the weight. own_zero_points: these may differ, too, which
-    costs nothing behind a LayerNorm. correct_bias: move the mean output error into the bias.
+    per_channel: one scale for each input channel, folded into the weight. correct_bias: move the mean output error into
+    the bias.
     """
 
     weight_bits: int
     input_bits: int
     per_channel: bool = False
-    own_zero_points: bool = False
     correct_bias: bool = False
 
 
@@ -133,8 +130,7 @@ def _layer_plan(spec: LayerSpec, config: QuantConfig) -> LayerPlan:
     return IntegerPlan(
         config.weight_bits,
         _input_bits(spec.name, config),
-        per_channel=settings.reparameterize and spec.name.endswith(_PER_CHANNEL[settings.migration]),
-        own_zero_points=settings.reparameterize and spec.name.endswith(_NORMED),
+        per_channel=settings.reparameterize and spec.name.endswith(_REPARAMETERIZED),
         correct_bias=settings.bias_correction and not spec.name.endswith(_EXACT_BIAS),
     )
 

@@ -111,9 +111,9 @@ def test_a_plan_by_hand() -> None:
     layers = NetworkPlan.of(Architecture(32, 1, 2, 64, 8, 0, (0,), 64), config).layers
     block = "image_encoder.blocks.0"
     assert layers["image_encoder.patch_embed.proj"] == IntegerPlan(4, 5, per_channel=True)
-    assert layers[f"{block}.attn.qkv"] == IntegerPlan(4, 4, True, own_zero_points=True, correct_bias=False)
-    assert layers[f"{block}.mlp.lin1"] == IntegerPlan(4, 4, True, own_zero_points=True, correct_bias=True)
-    assert layers[f"{block}.mlp.lin2"] == IntegerPlan(4, 4, per_channel=True, correct_bias=True)
+    assert layers[f"{block}.attn.qkv"] == IntegerPlan(4, 4, per_channel=True, correct_bias=False)
+    assert layers[f"{block}.mlp.lin1"] == IntegerPlan(4, 4, per_channel=True, correct_bias=True)
+    assert layers[f"{block}.mlp.lin2"] == IntegerPlan(4, 4, correct_bias=True)
     assert layers[f"{block}.Adapter.channel.0"] == IntegerPlan(4, 7, correct_bias=True)
     assert layers["image_encoder.neck.2"] == IntegerPlan(4, 6, correct_bias=True)
     assert isinstance(layers["prompt_encoder.mask_downscaling.0"], FloatPlan)

@@ -1,4 +1,4 @@
-"""What the recipes cost when a model runs: rounding and ranges nothing, evened channels a division at proj and lin2."""
+"""What the recipes cost when a model runs: a slice takes as long with the default's rounding as with plain rounding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from dfqsam_core.quant import quantize
 from dfqsam_core.runtime.graph.encoder import build_encoder
 from dfqsam_core.store.model_file import read_model
 from Testing.support.quantized import toy_checkpoint_file, toy_config
-from Testing.support.toy import toy_architecture
 
 
 def operators(model: Path) -> Counter[str]:
@@ -23,11 +22,8 @@ def operators(model: Path) -> Counter[str]:
 
 
 @pytest.mark.parametrize("recipe", ["default", "fast"])
-def test_a_recipe_runs_the_operators_of_plain_rounding_and_a_division_where_channels_are_evened(
-    tmp_path: Path, recipe: str
-) -> None:
+def test_a_recipe_runs_the_operators_of_plain_rounding(tmp_path: Path, recipe: str) -> None:
     checkpoint = toy_checkpoint_file(tmp_path)
     for name in (recipe, "nearest"):
         quantize(checkpoint, tmp_path / f"{name}.safetensors", toy_config(images=1, recipe=name))
-    evened = Counter(Div=2 * toy_architecture().depth)
-    assert operators(tmp_path / f"{recipe}.safetensors") == operators(tmp_path / "nearest.safetensors") + evened
+    assert operators(tmp_path / f"{recipe}.safetensors") == operators(tmp_path / "nearest.safetensors")

@@ -37,18 +37,12 @@ class PendingLayer(nn.Module):
         return draw_rows(x, max(1, self.strategies.rows // positions))
 
     def _calibrate(self, x: Tensor) -> QuantizedLayer:
-        scale, zero_point = self._input_parameters(self._sample(x))
-        quantizer = UniformQuantizer(scale.flatten(), zero_point.flatten(), self.plan.input_bits)
-        return fit_weight(self.layer, self.plan, quantizer, x, self.exact, self.strategies)
-
-    def _input_parameters(self, x: Tensor) -> tuple[Tensor, Tensor]:
         layer, plan, weight = self.layer, self.plan, self.layer.weight.detach()
-        migration = self.strategies.migration
-        if plan.per_channel and migration is not None:
-            return migration.parameters(x, weight, plan)
-        return self.strategies.inputs.parameters(
-            x, plan.input_bits, plan.per_channel, lambda v: apply_product(layer, v, weight)
+        scale, zero_point = self.strategies.inputs.parameters(
+            self._sample(x), plan.input_bits, plan.per_channel, lambda v: apply_product(layer, v, weight)
         )
+        quantizer = UniformQuantizer(scale.flatten(), zero_point.flatten(), plan.input_bits)
+        return fit_weight(layer, plan, quantizer, x, self.exact, self.strategies)
 
 
 class PendingRange(nn.Module):

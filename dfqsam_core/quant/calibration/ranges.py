@@ -106,7 +106,16 @@ class ByOutputError:
     ) -> tuple[Tensor, Tensor]:
         """As in `InputSearch`; of equals the first."""
         bounds = self.ranges.bounds(x, (0,) if per_channel else range(x.dim()))
-        return search_by_output(x, bits, bounds, product, self.threads)
+        parameters = [uniform_parameters(low, high, bits) for low, high in bounds]
+        exact = product(x)
+
+        def error(candidate: tuple[Tensor, Tensor]) -> float:
+            scale, zero_point = candidate
+            restored = (uniform_codes(x, scale, zero_point, bits) - zero_point) * scale
+            return float((product(restored) - exact).square().mean())
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            return parameters[int(np.argmin(list(pool.map(error, parameters))))]
 
 
 @dataclass(frozen=True)
@@ -120,25 +129,6 @@ class ByOwnError:
     ) -> tuple[Tensor, Tensor]:
         """As in `InputSearch`; the product is not asked."""
         return search_tensor_range(x, bits, (0,) if per_channel else range(x.dim()), self.ranges)
-
-
-def search_by_output(
-    x: Tensor, bits: int, bounds: Sequence[Bounds], product: Callable[[Tensor], Tensor], threads: int
-) -> tuple[Tensor, Tensor]:
-    """Scale and zero point of x, of those over `bounds`, of least squared error of `product`; of equals the first.
-
-    threads: bounds tried side by side.
-    """
-    parameters = [uniform_parameters(low, high, bits) for low, high in bounds]
-    exact = product(x)
-
-    def error(candidate: tuple[Tensor, Tensor]) -> float:
-        scale, zero_point = candidate
-        restored = (uniform_codes(x, scale, zero_point, bits) - zero_point) * scale
-        return float((product(restored) - exact).square().mean())
-
-    with ThreadPoolExecutor(threads) as pool:
-        return parameters[int(np.argmin(list(pool.map(error, parameters))))]
 
 
 def search_tensor_range(x: Tensor, bits: int, dims: Sequence[int], ranges: Ranges) -> tuple[Tensor, Tensor]:

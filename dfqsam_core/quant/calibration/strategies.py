@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..config import CalibrationConfig
-from .migration import SearchedMigration
 from .ranges import (
     ByOutputError,
     ByOwnError,
@@ -31,15 +30,13 @@ from .softmax_search import (
 class Strategies:
     """How a calibration chooses; see `CalibrationConfig`.
 
-    ranges: tried for queries, keys and values. inputs: search for a layer's input. migration: for one whose channels
-    have scales of their own, None where these are found as the others are. softmax: search for a softmax.
+    ranges: tried for queries, keys and values. inputs: search for a layer's input. softmax: search for a softmax.
     weight_ranges: tried for weights. weighs_inputs: weight errors count by the mean square of their inputs.
     rounding: of weights. rows: inputs drawn per layer for a search.
     """
 
     ranges: Ranges
     inputs: InputSearch
-    migration: SearchedMigration | None
     softmax: SoftmaxSearch
     weight_ranges: Ranges
     weighs_inputs: bool
@@ -59,7 +56,6 @@ class Strategies:
         steps: dict[str, SoftmaxSteps] = {"searched": SearchedSteps(), "half_octave": HalfOctaveStep()}
         chosen = ranges[settings.range_search]
         by_output = settings.range_search == "output_error"
-        searched = settings.migration == "searched"
         roundings: dict[str, Rounding] = {
             "feedback": FeedbackRounding(settings.damping, threads),
             "nearest": NearestRounding(),
@@ -67,7 +63,6 @@ class Strategies:
         return cls(
             ranges=chosen,
             inputs=ByOutputError(chosen, threads) if by_output else ByOwnError(chosen),
-            migration=SearchedMigration(chosen, weight_ranges[settings.weight_search], threads) if searched else None,
             softmax=SoftmaxByRowError(steps[settings.softmax_step]) if by_output else SoftmaxByOwnError(chosen),
             weight_ranges=weight_ranges[settings.weight_search],
             weighs_inputs=settings.weight_search == "output_error",

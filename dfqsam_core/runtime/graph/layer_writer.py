@@ -73,13 +73,9 @@ class LayerWriter:
             scale, zero_point = scale.reshape(()), zero_point.reshape(())
         elif axis == -1:
             # The engine's own quantizer is slow where neighbouring values have different scales.
-            x, scale = self.graph.op("Div", x, self.graph.constant(scale)), np.array(1, np.float32)
-            if (zero_point == zero_point[0]).all():
-                zero_point = zero_point[0]
-            else:
-                steps = self.graph.op("Round", x)
-                x = self.graph.op("Add", steps, self.graph.constant(zero_point.astype(np.float32)))
-                zero_point = np.array(0, np.uint8)
+            steps = self.graph.op("Round", self.graph.op("Div", x, self.graph.constant(scale)))
+            x = self.graph.op("Add", steps, self.graph.constant(zero_point.astype(np.float32)))
+            scale, zero_point = np.array(1, np.float32), np.array(0, np.uint8)
         codes = self.graph.op("QuantizeLinear", x, *map(self.graph.constant, (scale, zero_point)), axis=axis)
         return self.graph.tap(f"{name}.codes", self.clamp(codes, bits))
 
