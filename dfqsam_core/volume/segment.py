@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,8 @@ def segment_volume(
     tasks = [(segment, key, given) for segment in prompts for key, given in segment.by_slice().items()]
     for segment in prompts:
         session.add_segment(segment.label, segment.name, segment.overwrite)
+        if segment.extent is not None:
+            session.extents.put(segment.label, segment.extent)
     seconds: dict[Place, float] = {}
     for done, (segment, key, given) in enumerate(tasks):
         report(progress, "segment", done, len(tasks), f"{segment.name}: slice {key.axis} {key.index}")
@@ -79,7 +81,8 @@ def _propagate(
 ) -> tuple[Stop, ...]:
     if segment.propagation is None:
         return ()
-    asked = segment.propagation
+    asked, config = segment.propagation, config or PropagationConfig()
+    config = replace(config, thorough=config.thorough or asked.thorough)
     return propagate(session, segment.label, asked.axis, asked.first, asked.last, config, progress).stops
 
 

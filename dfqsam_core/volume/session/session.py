@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
+from ..extent import Extents
 from ..geometry import AXES, axis_index
 from ..prompts import MAX_LABEL, PointPrompt, Prompt, can_predict, check_name, with_prompt, without_prompt
 from ..slices import SliceKey, plane_shape
@@ -71,6 +72,7 @@ class VolumeSession:
 
     volume: read, never written. model: from `runtime.load_model`. window: "auto", a preset's name, "WIDTH,LEVEL", or a
     WindowLevel. cache: keeps embeddings; a new one where none is shared. predictor: replaces the runtime's own.
+    extents: where segments start and end, as far as somebody said.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class VolumeSession:
             window,
             EmbeddingCache() if cache is None else cache,
         )
+        self.extents = Extents(volume.geometry)
         self._segments: dict[int, Segment] = {}
         self._states: dict[Place, SliceState] = {}
         self._history: History[SliceEdit] = History()
