@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..mask_prompts import signed_distance
+from ..mask_prompts import box_slices, signed_distance
 
 # Not all of a mask's box is in the mask's answer: what is answered is narrower than its box (docs/propagation.md).
 _BESIDE_MASK = 0.025
@@ -47,13 +47,14 @@ def clipped_box(box: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def scaled_mask(mask: np.ndarray, share: float) -> np.ndarray:
-    """A mask (H, W) bool, not empty, scaled by `share` (0..1) about its centroid; never empty."""
+    """A mask (H, W) bool, not empty, scaled by `share` (0..1) about its centroid; a new array, never empty."""
     from scipy.ndimage import map_coordinates
 
-    if share == 1:
-        return mask.copy()
-    centre = np.argwhere(mask).mean(axis=0)
-    places = np.mgrid[: mask.shape[0], : mask.shape[1]] - centre[:, None, None]
-    distance = map_coordinates(signed_distance(mask), places / share + centre[:, None, None], order=1, mode="nearest")
-    scaled: np.ndarray = distance > 0
-    return scaled if scaled.any() else distance == distance.max()
+    part = box_slices(mask, 1)
+    distance = signed_distance(mask[part])
+    centre = np.argwhere(mask[part]).mean(axis=0)[:, None, None]
+    places = (np.mgrid[: distance.shape[0], : distance.shape[1]] - centre) / share + centre
+    distance = map_coordinates(distance, places, order=1, mode="nearest")
+    scaled = np.zeros_like(mask)
+    scaled[part] = distance > min(0, float(distance.max()) - 1e-9)
+    return scaled

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..mask_prompts import box_slices
+
 _BINS = 32
 # Added to the share of every bin: what was hardly seen decides nothing.
 _FLOOR, _MOST = 0.078, 3.0
 # Log-likelihood ratio by which segment and surroundings must differ for the test to say anything.
 _LEAST_DIFFERENCE = 0.3
 _CORE_PIXELS = 20
+# Of the smoothing, and how far it reaches, in pixels.
+_SIGMA, _SIGMA_REACH = 0.7, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,8 @@ class GreyValues:
         from scipy.ndimage import binary_dilation, binary_erosion
 
         width = max(2, round(0.25 * np.sqrt(np.count_nonzero(mask))))
+        part = box_slices(mask, width + _SIGMA_REACH)
+        mask, image = mask[part], image[part]
         ring = binary_dilation(mask, iterations=width) & ~mask
         eroded = binary_erosion(mask)
         core = eroded if np.count_nonzero(eroded) > _CORE_PIXELS else mask
@@ -46,7 +52,8 @@ class GreyValues:
         difference = self.inside - self.outside
         if difference <= _LEAST_DIFFERENCE:
             return 1.0
-        return (float(_likeness(self.ratio, image)[mask].mean()) - self.outside) / difference
+        part = box_slices(mask, _SIGMA_REACH)
+        return (float(_likeness(self.ratio, image[part])[mask[part]].mean()) - self.outside) / difference
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
@@ -61,5 +68,5 @@ def _shares(values: np.ndarray) -> np.ndarray:
 def _likeness(ratio: np.ndarray, image: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
-    likeness: np.ndarray = gaussian_filter(ratio[image // (256 // _BINS)], 0.7)
+    likeness: np.ndarray = gaussian_filter(ratio[image // (256 // _BINS)], _SIGMA)
     return likeness

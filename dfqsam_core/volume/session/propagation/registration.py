@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..mask_prompts import signed_distance
+from ..mask_prompts import box_slices, signed_distance
 
 # Pixels around a mask that are looked at, and the longest side that the registration works on.
 _MARGIN_PX, _MARGIN_SHARE, _LONGEST_SIDE = 12, 0.3, 96
@@ -23,9 +23,12 @@ def moved_mask(mask: np.ndarray, image: np.ndarray, neighbour: np.ndarray) -> np
     """
     from scipy.ndimage import map_coordinates
 
-    part = _surroundings(mask)
+    part = box_slices(mask, _MARGIN_PX, _MARGIN_SHARE)
     size = np.array(mask[part].shape)
     step = int(np.ceil(size.max() / _LONGEST_SIDE))
+    if size.min() <= step:
+        # A line of pixels has no gradient across.
+        return mask.copy()
     field = _demons(_prepared(image[part], step), _prepared(neighbour[part], step))
     thin = np.mgrid[: field.shape[1], : field.shape[2]] + field
     distance = map_coordinates(signed_distance(mask[part])[::step, ::step], thin, order=1, mode="nearest")
@@ -35,16 +38,6 @@ def moved_mask(mask: np.ndarray, image: np.ndarray, neighbour: np.ndarray) -> np
     moved = np.zeros_like(mask)
     moved[part] = distance > 0
     return moved if moved.any() else mask.copy()
-
-
-def _surroundings(mask: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of a mask's box with its margin, within the image."""
-    found = []
-    for line in (mask.any(axis=1), mask.any(axis=0)):
-        index = np.flatnonzero(line)
-        margin = max(_MARGIN_PX, round(_MARGIN_SHARE * len(index)))
-        found.append(slice(max(int(index[0]) - margin, 0), int(index[-1]) + margin + 1))
-    return found[0], found[1]
 
 
 def _prepared(image: np.ndarray, step: int) -> np.ndarray:
