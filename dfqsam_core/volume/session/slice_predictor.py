@@ -147,13 +147,17 @@ class SlicePredictor:
         return _stored(frame, *self._decode(frame, prompts, low_res_mask))
 
     def predict_box(
-        self, key: SliceKey, box_xyxy: np.ndarray, low_res_mask: np.ndarray | None = None
+        self,
+        key: SliceKey,
+        box_xyxy: np.ndarray,
+        low_res_mask: np.ndarray | None = None,
+        image: np.ndarray | None = None,
     ) -> SlicePrediction:
         """Predict the masks of a box (4,) in pixels of the canonical slice, x1 and y1 exclusive, fractions allowed.
 
-        What of the box lies outside of the slice is cut off. low_res_mask: as in `predict`.
+        What of the box lies outside of the slice is cut off. low_res_mask, image: as in `predict`.
         """
-        frame = self._show(key, None)
+        frame = self._show(key, image)
         box = np.clip(box_xyxy, 0, [frame.width, frame.height] * 2).astype(np.float32)
         mask_input = None if low_res_mask is None else low_res_mask[None]
         return _stored(frame, *self._predictor.predict(box=box, mask_input=mask_input, multimask_output=True))

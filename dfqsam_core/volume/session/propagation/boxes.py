@@ -34,27 +34,33 @@ def taper(distance: int, length: int) -> float:
     return max(float(np.sqrt(1 - (distance / (length + _BEYOND_END)) ** 2)), _LEAST_SHARE)
 
 
-def scaled_box(box: np.ndarray, share: float) -> np.ndarray:
-    """A box scaled about its centre."""
+def scaled_box(box: np.ndarray, share: float, shift_yx: np.ndarray | None = None) -> np.ndarray:
+    """A box scaled about its centre, and moved by rows and columns."""
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+    centre = centre if shift_yx is None else centre + shift_yx[::-1]
     return np.concatenate([centre - share * half, centre + share * half])
 
 
-def clipped_box(box: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A box within an image of `shape` (H, W), float32 as the model takes it."""
-    limits = np.array([shape[1], shape[0], shape[1], shape[0]])
-    return np.clip(box, 0, limits).astype(np.float32)
+def scaled_mask(mask: np.ndarray, share: float, shift_yx: np.ndarray) -> np.ndarray:
+    """A mask (H, W) bool, not empty, scaled by `share` (0..1) about its centroid and moved by `shift_yx` pixels.
 
-
-def scaled_mask(mask: np.ndarray, share: float) -> np.ndarray:
-    """A mask (H, W) bool, not empty, scaled by `share` (0..1) about its centroid; a new array, never empty."""
+    A new array; empty where nothing is left, or all is moved out of the image.
+    """
     from scipy.ndimage import map_coordinates
 
     part = box_slices(mask, 1)
+    centre = centroid(mask[part])[:, None, None]
     distance = signed_distance(mask[part])
-    centre = np.argwhere(mask[part]).mean(axis=0)[:, None, None]
     places = (np.mgrid[: distance.shape[0], : distance.shape[1]] - centre) / share + centre
-    distance = map_coordinates(distance, places, order=1, mode="nearest")
+    inside = np.argwhere(map_coordinates(distance, places, order=1, mode="nearest") > 0)
+    inside += np.round(shift_yx).astype(int) + [side.start for side in part]
+    inside = inside[((inside >= 0) & (inside < mask.shape)).all(axis=1)]
     scaled = np.zeros_like(mask)
-    scaled[part] = distance > min(0, float(distance.max()) - 1e-9)
+    scaled[tuple(inside.T)] = True
     return scaled
+
+
+def centroid(mask: np.ndarray) -> np.ndarray:
+    """(2,) row and column of the middle of a mask (H, W) bool, not empty."""
+    middle: np.ndarray = np.argwhere(mask).mean(axis=0)
+    return middle

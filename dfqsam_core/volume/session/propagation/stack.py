@@ -15,7 +15,8 @@ from .config import PropagationConfig
 class Stack:
     """The slices of one axis with what one segment has on them.
 
-    frame: the slices in canonical orientation, as all arrays here are. found: predictions by slice index. total: how
+    frame: the slices in canonical orientation, as all arrays here are. size: how many there are in the
+    volume. found: predictions by slice index. total: how
     many slices there are to predict.
     """
 
@@ -30,9 +31,10 @@ class Stack:
     ) -> None:
         self.session, self.label, self.axis, self.config = session, label, axis, config
         self.frame = SliceFrame.of(session.volume.geometry, axis)
+        self.size = session.volume.geometry.size_along(axis)
         self.found: dict[int, SlicePrediction] = {}
         self.total = total
-        self._progress = progress
+        self.progress = progress
 
     def image(self, index: int) -> np.ndarray:
         """(H, W) uint8 as the model sees the slice."""
@@ -64,18 +66,20 @@ class Stack:
         prompts = mask_prompts(mask, self.frame, index, config.box_margin, config.points, config.negative_points)
         return self.session.slices.predict(SliceKey(self.axis, index), prompts, self._logits(before), image)
 
-    def ask_for_box(self, index: int, box: np.ndarray, before: SlicePrediction) -> SlicePrediction:
-        """Predict a slice from a box (4,) xyxy of fractions of pixels; before: as in `ask_for_mask`."""
+    def ask_for_box(
+        self, index: int, box: np.ndarray, before: SlicePrediction | None, image: np.ndarray | None = None
+    ) -> SlicePrediction:
+        """Predict a slice from a box (4,) xyxy of fractions of pixels; before, image: as in `ask_for_mask`."""
         self._report(index)
-        return self.session.slices.predict_box(SliceKey(self.axis, index), box, self._logits(before))
+        return self.session.slices.predict_box(SliceKey(self.axis, index), box, self._logits(before), image)
 
     def shape_alone(self, shape: np.ndarray, nearest: SlicePrediction) -> SlicePrediction:
         """A shape (H, W) bool as a prediction of its own; the model has no estimate for it."""
         no_logits = np.zeros_like(nearest.low_res_masks[:1])
         return SlicePrediction.of(self.frame.to_storage(shape)[None], np.array([np.nan], np.float32), no_logits)
 
-    def _logits(self, before: SlicePrediction) -> np.ndarray | None:
-        return before.low_res_masks[before.chosen] if self.config.feed_mask else None
+    def _logits(self, before: SlicePrediction | None) -> np.ndarray | None:
+        return before.low_res_masks[before.chosen] if before is not None and self.config.feed_mask else None
 
     def _report(self, index: int) -> None:
-        report(self._progress, "propagate", len(self.found), self.total, f"slice {self.axis} {index}")
+        report(self.progress, "propagate", len(self.found), self.total, f"slice {self.axis} {index}")

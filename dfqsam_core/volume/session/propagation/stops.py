@@ -11,7 +11,7 @@ from .config import PropagationConfig
 
 # Logits by which the stability of a mask is judged, as in SAM's automatic mask generator.
 _STABILITY_OFFSET = 1.0
-END_OF_RANGE, NO_SEED = "end of the range", "the prompted slices have no mask"
+END_OF_RANGE, END_OF_OBJECT, NO_SEED = "end of the range", "end of the object", "the prompted slices have no mask"
 
 
 @dataclass(frozen=True)
