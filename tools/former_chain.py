@@ -21,8 +21,8 @@ FORMER = PropagationConfig(min_predicted_iou=0.6, min_overlap=0.6, min_stability
 
 def propagate_formerly(session: VolumeSession, label: int, axis: str, first: int, last: int) -> None:
     """Carry a segment from its prompted slices to `first` to `last` as that version did."""
-    stack = Stack(session, label, axis, FORMER, last - first + 1, None)
     seeds = [k for k in session.prompted_slices(label, axis) if session.mask(label, SliceKey(axis, k)).any()]
+    stack = Stack(session, label, axis, FORMER, seeds, last - first + 1, None)
     if seeds:
         _outwards(stack, seeds[0], range(seeds[0] - 1, first - 1, -1))
         _outwards(stack, seeds[-1], range(seeds[-1] + 1, last + 1))

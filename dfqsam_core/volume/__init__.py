@@ -18,6 +18,7 @@ from .session.propagation import (
     PropagationPlan,
     PropagationResult,
     Stop,
+    ThoroughCost,
     plan_propagation,
     propagate,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "SliceFrame",
     "SliceKey",
     "Stop",
+    "ThoroughCost",
     "Volume",
     "VolumeGeometry",
     "VolumeSession",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from ..errors import PromptError
 from .geometry import VolumeGeometry
@@ -37,6 +38,15 @@ class Extent:
     def holds(self, index: int) -> bool:
         """Whether a slice may hold the object."""
         return (self.first is None or self.first <= index) and (self.last is None or index <= self.last)
+
+    def marked(self, end: Literal["first", "last"], index: int) -> Extent:
+        """With this end on a slice, or without it where it was there already; ends in the wrong order change places."""
+        ends = {"first": self.first, "last": self.last}
+        ends[end] = None if ends[end] == index else index
+        first, last = ends["first"], ends["last"]
+        if first is not None and last is not None and first > last:
+            first, last = last, first
+        return Extent(self.axis, first, last)
 
     def within(self, first: int, last: int) -> tuple[int, int]:
         """A range of slices, both included, without what lies beyond the ends; last < first where nothing is left."""

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Literal
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.volume import PropagationConfig, PropagationPlan, SliceKey, Stop, WindowLevel, plan_propagation
+from dfqsam_core.volume import (
+    Extent,
+    PropagationConfig,
+    PropagationPlan,
+    SliceKey,
+    Stop,
+    WindowLevel,
+    plan_propagation,
+)
 
 from ..jobs.encoding_ahead import EncodingAhead
 from ..jobs.worker import Worker
 from ..nodes.preview import PreviewLayer
 from .prompt_queue import PromptQueue
+from .prompt_words import extent_sentence
 from .segment_writer import SegmentWriter
 
 
@@ -24,7 +34,7 @@ class Controller(PromptQueue):
     is_error: whether that was a refusal or failure. progress: the latest report of what runs now, None where there is
     none. seconds: how long the last prediction took, encoding included; encoding_seconds, decoding_seconds: the last
     ones on a new slice and on one that was encoded before, None until measured. stops: where the last propagation
-    ended.
+    ended. next_prompt: segment and slice on which a prompt would help most then, None where that is not known.
     """
 
     def __init__(
@@ -36,6 +46,7 @@ class Controller(PromptQueue):
     ) -> None:
         super().__init__(writer, worker, changed, preview_layer)
         self.stops: tuple[Stop, ...] = ()
+        self.next_prompt: tuple[str, SliceKey] | None = None
         self._ahead = EncodingAhead(worker, self.session.slices)
 
     @property
@@ -94,10 +105,26 @@ class Controller(PromptQueue):
             self._start(lambda report: plan_propagation(session, label, axis, first, last, config, report), done)
 
         def done(plan: PropagationPlan) -> None:
-            self._writing.start(self.writer.accept_plan(segment_id, plan), lambda: self._tell_stops(axis, plan.stops))
+            self._writing.start(self.writer.accept_plan(segment_id, plan), lambda: self._tell_end(segment_id, plan))
 
         self.accept_preview()
         self._do(begin)
+
+    def mark_end(self, segment_id: str, key: SliceKey, end: Literal["first", "last"]) -> None:
+        """Know that a segment starts ("first") or ends ("last") on a slice; the same mark again takes it back."""
+
+        def mark() -> None:
+            label = self.writer.label(segment_id)
+            extent = self.session.extents.of(label, key.axis).marked(end, key.index)
+            self.session.extents.put(label, extent)
+            self._say(extent_sentence(extent))
+
+        self._do(mark)
+
+    def extent(self, segment_id: str, axis: str) -> Extent:
+        """Where a segment starts and ends along an axis, as far as somebody said."""
+        label = self.writer.known_label(segment_id)
+        return Extent(axis) if label is None else self.session.extents.of(label, axis)
 
     def clear_segment(self, segment_id: str) -> None:
         """Take back a segment's prompts on all slices and what they drew; hand-drawn voxels stay; one undo step."""
@@ -140,9 +167,10 @@ class Controller(PromptQueue):
         self._drop_work()
         self.preview = None
 
-    def _tell_stops(self, axis: str, stops: tuple[Stop, ...]) -> None:
-        self.stops = stops
-        self._say("; ".join(f"Slice {axis} {stop.last_index}: {stop.reason}" for stop in stops))
+    def _tell_end(self, segment_id: str, plan: PropagationPlan) -> None:
+        self.stops = plan.stops
+        self.next_prompt = None if plan.next_prompt is None else (segment_id, SliceKey(plan.axis, plan.next_prompt))
+        self._say("; ".join(f"Slice {plan.axis} {stop.last_index}: {stop.reason}" for stop in plan.stops))
 
     def _change_window(self, window: WindowLevel) -> None:
         self._require_idle()

@@ -19,7 +19,7 @@ from ..nodes.saved_session import store_text
 from ..nodes.segment_rows import SegmentFacts
 from ..nodes.segment_voxels import fill_segment
 from ..nodes.segments import SegmentScene, new_segmentation
-from .work_journal import PLANE, SEGMENTS, SESSION, STATE
+from .work_journal import EXTENTS, PLANE, SEGMENTS, SESSION, STATE
 
 _DAMAGED = "The kept work is damaged and cannot be continued"
 
@@ -90,6 +90,7 @@ def _session_text(entries: Entries, facts: list[SegmentFacts], model: Any) -> st
             slices[key[1]].append({n: part for n, part in value.items() if not is_other or n != "prediction"})
     segments = [
         {"label": n, "name": fact.id, "overwrite": False, "slices": slices[fact.id]}
+        | dict(entries.get((EXTENTS,), {})).get(fact.id, {})
         for n, fact in enumerate(facts, start=1)
     ]
     return json.dumps(head | {"segments": segments}, allow_nan=False)

@@ -88,8 +88,12 @@ class SegmentWriter:
 
     def prediction(self, segment_id: str, key: SliceKey) -> SlicePrediction | None:
         """The candidates of a segment on a slice, None where it has none."""
-        label = self._labels.get(segment_id)
+        label = self.known_label(segment_id)
         return None if label is None else self.session.prediction(label, key)
+
+    def known_label(self, segment_id: str) -> int | None:
+        """The session's label of a segment, None where the session has nothing of it yet."""
+        return self._labels.get(segment_id)
 
     def remember(self, segment_id: str, prompt: Prompt) -> None:
         """Give a segment a prompt without a prediction, which follows with the next prompt on that slice; no undo."""

@@ -13,17 +13,22 @@ from .stops import Stop
 
 @dataclass(frozen=True, eq=False)
 class PropagationResult:
-    """edits: every slice that changed, in one undo step. stops: one downwards (-1), one upwards (+1)."""
+    """edits: every slice that changed, in one undo step. stops: one downwards (-1), one upwards (+1).
+
+    next_prompt: index of the slice on which one more prompt would help most, None where nothing was found.
+    """
 
     edits: tuple[SliceEdit, ...]
     stops: tuple[Stop, ...]
+    next_prompt: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class PropagationPlan:
     """What a propagation found, before the session has it.
 
-    label, axis, first, last: as given to `plan_propagation`. found: predictions by slice index. stops: the result's.
+    label, axis, first, last: as given to `plan_propagation`. found: predictions by slice index. stops, next_prompt: the
+    result's.
     """
 
     label: int
@@ -32,6 +37,7 @@ class PropagationPlan:
     last: int
     found: dict[int, SlicePrediction]
     stops: tuple[Stop, ...]
+    next_prompt: int | None = None
 
     def states(self, session: VolumeSession) -> Iterator[tuple[SliceKey, SliceState]]:
         """What slices get, in order: what was found, nothing where only an earlier propagation found something.
@@ -46,4 +52,4 @@ class PropagationPlan:
 
     def apply(self, session: VolumeSession) -> PropagationResult:
         """Put the predictions into the session, in one undo step."""
-        return PropagationResult(session.apply(self.label, dict(self.states(session))), self.stops)
+        return PropagationResult(session.apply(self.label, dict(self.states(session))), self.stops, self.next_prompt)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from ....progress import report
@@ -18,13 +16,13 @@ from .stops import overlap
 _LEAST_PIXELS, _LEAST_SIDE, _LEAST_OVERLAP = 6, 3, 0.4
 
 
-def vote(stack: Stack, seeds: Iterable[int]) -> None:
-    """Let all three axes vote on every voxel of what `stack` has found; seeds: prompted slices, which stay.
+def vote(stack: Stack) -> None:
+    """Let all three axes vote on every voxel of what `stack` has found; prompted slices stay.
 
     The two other axes answer the tight box of what is there on each of their slices. One slice of theirs is one
     encoding and one answer of the model. Slices on which nothing would be left keep what they have.
     """
-    masks = {index: stack.seed(index).mask for index in seeds}
+    masks = {index: stack.seed(index).mask for index in stack.seeds}
     masks |= {index: prediction.mask for index, prediction in stack.found.items()}
     object_kji = np.zeros(stack.session.volume.voxels_kji.shape, bool)
     for index, mask in masks.items():
@@ -38,6 +36,7 @@ def vote(stack: Stack, seeds: Iterable[int]) -> None:
     for index, before in stack.found.items():
         mask = stored_plane(votes, SliceKey(stack.axis, index)) >= 2
         if mask.any():
+            stack.agreement_of_planes[index] = overlap(mask, before.mask)
             stack.found[index] = _with_mask(before, mask)
 
 

@@ -6,11 +6,12 @@ import itertools
 
 from ....errors import PromptError
 from ....progress import ProgressCallback, report
+from ...extent import Extent
 from ...slices import SliceKey
 from ..session import VolumeSession
 from .chain import between, outwards
 from .config import PropagationConfig
-from .ends import to_the_end
+from .doubt import next_prompt
 from .plan import PropagationPlan, PropagationResult
 from .planes import vote
 from .stack import Stack
@@ -28,11 +29,12 @@ def propagate(
 ) -> PropagationResult:
     """Carry a segment from its prompted slices to the slices `first` to `last` (both included) along `axis`.
 
-    Outwards, the mask of each slice prompts the next, moved as the images are, until it makes no sense; where it is
-    known on which slice the segment ends (`session.extents`), boxes that taper towards that do, and beyond there is
-    nothing. Between two prompted slices, the boxes between theirs do, and the shape between their masks stands in where
-    the model disagrees with it. Prompted slices keep their masks; earlier propagated ones in the range are replaced.
-    One undo step; Cancelled raised by `progress` leaves the session as it was.
+    Outwards, the mask of each slice prompts the next, moved as the images are, until it makes no sense. Where it is
+    known on which slice the segment ends (`session.extents`), there is no stop before it and nothing beyond; the moved
+    mask, smaller towards the end, stands in where the model disagrees with it. Between two prompted slices, the boxes
+    between theirs are asked for, and the shape between their masks stands in likewise. Prompted slices keep their
+    masks; earlier propagated ones in the range are replaced. One undo step; Cancelled raised by `progress` leaves the
+    session as it was.
     Raises PromptError where the range is not in the volume or holds no prompted slice.
     """
     return plan_propagation(session, label, axis, first, last, config, progress).apply(session)
@@ -55,22 +57,22 @@ def plan_propagation(
     prompted = [index for index in session.prompted_slices(label, axis) if low <= index <= high]
     if not prompted:
         raise PromptError(f"Segment {label} has no prompts on the slices {low} to {high} along {axis}. Add one there.")
-    stack = Stack(session, label, axis, config or PropagationConfig(), high - low + 1 - len(prompted), progress)
     seeds = [index for index in prompted if session.mask(label, SliceKey(axis, index)).any()]
-    if seeds:
-        stops = _reach(stack, seeds[0], low, extent.first, -1), _reach(stack, seeds[-1], high, extent.last, 1)
-    else:
-        stops = Stop(-1, prompted[0], NO_SEED), Stop(1, prompted[-1], NO_SEED)
+    config, total = config or PropagationConfig(), high - low + 1 - len(prompted)
+    stack = Stack(session, label, axis, config, seeds, total, progress)
+    stops = (
+        _carry(stack, low, high, extent) if seeds else (Stop(-1, prompted[0], NO_SEED), Stop(1, prompted[-1], NO_SEED))
+    )
+    report(progress, "propagate", total, total)
+    if seeds and config.thorough:
+        vote(stack)
+    return PropagationPlan(label, axis, first, last, stack.found, stops, next_prompt(stack))
+
+
+def _carry(stack: Stack, low: int, high: int, extent: Extent) -> tuple[Stop, Stop]:
+    """Predict all slices from `low` to `high` that are to be predicted."""
+    seeds = stack.seeds
+    stops = outwards(stack, seeds[0], low, -1, extent.first), outwards(stack, seeds[-1], high, 1, extent.last)
     for a, b in itertools.pairwise(seeds):
         between(stack, a, b)
-    report(progress, "propagate", stack.total, stack.total)
-    if stack.config.thorough and seeds:
-        vote(stack, seeds)
-    return PropagationPlan(label, axis, first, last, stack.found, stops)
-
-
-def _reach(stack: Stack, seed: int, reach: int, end: int | None, direction: int) -> Stop:
-    """Predict the slices from `seed` to `reach`; end: of the object, None where that is not known."""
-    if end is None:
-        return outwards(stack, seed, reach, direction)
-    return to_the_end(stack, seed, reach, end, direction)
+    return stops

@@ -15,9 +15,9 @@ from .config import PropagationConfig
 class Stack:
     """The slices of one axis with what one segment has on them.
 
-    frame: the slices in canonical orientation, as all arrays here are. size: how many there are in the
-    volume. found: predictions by slice index. total: how
-    many slices there are to predict.
+    frame: the slices in canonical orientation, as all arrays here are. size: how many there are in the volume. seeds:
+    the prompted ones that have masks, ascending. found: predictions by slice index. total: how many slices there are to
+    predict. agreement_of_planes: IoU of what was found and what the vote made of it, by slice index.
     """
 
     def __init__(
@@ -26,14 +26,16 @@ class Stack:
         label: int,
         axis: str,
         config: PropagationConfig,
+        seeds: list[int],
         total: int,
         progress: ProgressCallback | None,
     ) -> None:
         self.session, self.label, self.axis, self.config = session, label, axis, config
         self.frame = SliceFrame.of(session.volume.geometry, axis)
         self.size = session.volume.geometry.size_along(axis)
+        self.seeds, self.total = seeds, total
         self.found: dict[int, SlicePrediction] = {}
-        self.total = total
+        self.agreement_of_planes: dict[int, float] = {}
         self.progress = progress
 
     def image(self, index: int) -> np.ndarray:
@@ -53,6 +55,12 @@ class Stack:
     def mask(self, prediction: SlicePrediction) -> np.ndarray:
         """(H, W) bool, a view."""
         return self.frame.to_canonical(prediction.mask)
+
+    def mask_at(self, index: int) -> np.ndarray | None:
+        """(H, W) bool of a slice that is a seed or was found, None of any other."""
+        if index in self.seeds:
+            return self.mask(self.seed(index))
+        return self.mask(self.found[index]) if index in self.found else None
 
     def ask_for_mask(
         self, index: int, mask: np.ndarray, before: SlicePrediction, image: np.ndarray | None = None

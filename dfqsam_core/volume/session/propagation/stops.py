@@ -14,6 +14,9 @@ _STABILITY_OFFSET = 1.0
 END_OF_RANGE, END_OF_OBJECT, NO_SEED = "end of the range", "end of the object", "the prompted slices have no mask"
 
 
+_GO_ON = "if it goes on, prompt the next slice"
+
+
 @dataclass(frozen=True)
 class Stop:
     """Where propagation in one direction ended: the last slice that got a mask, and why no further."""
@@ -36,18 +39,17 @@ def refusal(
     likeness: of the grey values in it to those in the prompted mask, see `GreyValues.share`.
     """
     if not mask.any():
-        return "the mask is empty"
-    common, stability = overlap(mask, expected), _stability(prediction)
-    ratio = np.count_nonzero(mask) / np.count_nonzero(expected)
-    checks = {
-        f"predicted IoU {prediction.chosen_iou:.2f} below {config.min_predicted_iou}": prediction.chosen_iou
-        < config.min_predicted_iou,
-        f"overlap {common:.2f} below {config.min_overlap}": common < config.min_overlap,
-        f"area changes {ratio:.2f} times": not 1 / config.max_area_ratio <= ratio <= config.max_area_ratio,
-        f"stability {stability:.2f} below {config.min_stability}": stability < config.min_stability,
-        f"likeness {likeness:.2f} below {config.min_likeness}": likeness < config.min_likeness,
-    }
-    return next((reason for reason, refused in checks.items() if refused), None)
+        return f"the mask is empty; {_GO_ON}"
+    common, stability, estimate = overlap(mask, expected), _stability(prediction), prediction.chosen_iou
+    ratio, most = np.count_nonzero(mask) / np.count_nonzero(expected), config.max_area_ratio
+    checks = (
+        (estimate < config.min_predicted_iou, f"predicted IoU {estimate:.2f} below {config.min_predicted_iou}: unsure"),
+        (common < config.min_overlap, f"overlap {common:.2f} below {config.min_overlap}: the shape changes too fast"),
+        (not 1 / most <= ratio <= most, f"area changes {ratio:.2f} times: the mask leaks, or the object ends"),
+        (stability < config.min_stability, f"stability {stability:.2f} below {config.min_stability}: no clear border"),
+        (likeness < config.min_likeness, f"likeness {likeness:.2f} below {config.min_likeness}: other grey values"),
+    )
+    return next((f"{reason}; {_GO_ON}" for is_refused, reason in checks if is_refused), None)
 
 
 def _stability(prediction: SlicePrediction) -> float:
