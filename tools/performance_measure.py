@@ -46,7 +46,9 @@ from tools.bench.pose import POSES, is_posing, run_posing
 
 _RUNS = 5
 # Never refuses a mask: how far a random model carries one says nothing, how fast it does says all.
-_WITHOUT_STOPS = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1e6, min_stability=0)
+_WITHOUT_STOPS = PropagationConfig(
+    min_predicted_iou=0, min_overlap=0, max_area_ratio=1e6, min_stability=0, min_likeness=0
+)
 _COMPACT = NAMED_ARCHITECTURES["compact"]
 
 

@@ -61,6 +61,8 @@ def measure_propagation(model: Any, targets: Sequence[Target]) -> Scores:
             scores[KNOWN][name].append(score(to_known_ends, ends))
             scores[WHOLE + FORMERLY][name].append(score(formerly, stack))
             scores[WHOLE][name].append(score(onwards, stack))
+        offered = with_offered_slice(model, cache, target, prompts["1 prompted"])
+        scores[KNOWN]["2, the second as offered"].append(carried(model, cache, target, offered, to_known_ends, ends))
         if max(target.mask.shape[1:]) <= THOROUGH_SIDE:
             for name in ("1 prompted", "3 prompted"):
                 scores[SMALL][name].append(carried(model, cache, target, prompts[name], to_known_ends, ends))
@@ -76,6 +78,17 @@ def carried(
     if session.labels_kji.any():
         carry(session, *ends)
     return dice(session.labels_kji, target.mask)
+
+
+def with_offered_slice(model: Any, cache: EmbeddingCache, target: Target, slices: list[int]) -> list[int]:
+    """Prompted slices and the one that is offered after them."""
+    session = object_session(model, cache, target, slices)
+    if not session.labels_kji.any():
+        return slices
+    session.extents.put(1, Extent("K", int(target.extent[0]), int(target.extent[-1])))
+    offered = propagate(session, 1, "K", int(target.extent[0]), int(target.extent[-1])).next_prompt
+    # Labels may have a gap, where there is nothing to put a box around.
+    return sorted({*slices, offered}) if offered is not None and target.mask[offered].any() else slices
 
 
 def formerly(session: VolumeSession, first: int, last: int) -> None:

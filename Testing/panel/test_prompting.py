@@ -446,3 +446,53 @@ def test_the_panel_says_what_kind_of_model_answers(person):
     person.press("positiveButton")
     assert person.ui.modelSection.text == f"Model: {person.panel.room.state().model.kind}"
     assert "bits/weight" in person.ui.modelSection.text
+
+
+def test_marked_ends_are_kept_to_and_said_on_their_buttons(person, monkeypatch):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    controller = person.workspace.controller
+    monkeypatch.setattr(controller, "propagate", partial(controller.propagate, config=ANYWHERE))
+    person.look(SliceKey("K", 3))
+    person.press("startsButton")
+    assert (person.ui.startsButton.text, person.ui.startsButton.isChecked()) == ("Starts: 3", True)
+    person.look(SliceKey("K", 6))
+    assert not person.ui.startsButton.isChecked()
+    person.press("endsButton")
+    assert "from slice K 3 to 6" in person.ui.messageLabel.text
+    person.ui.firstSliceBox.setValue(0)
+    person.ui.lastSliceBox.setValue(8)
+    person.press("propagateButton")
+    assert np.flatnonzero(drawn_slices(person).any(axis=(1, 2))).tolist() == [3, 4, 5, 6]
+    assert "Upwards to slice 6: end of the object." in person.ui.stopsLabel.text
+    person.press("endsButton")
+    assert person.ui.endsButton.text == "Ends here"
+
+
+def test_the_slice_to_prompt_next_is_one_key_away(person, monkeypatch):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    assert not person.ui.nextPromptButton.isEnabled()
+    controller = person.workspace.controller
+    monkeypatch.setattr(controller, "propagate", partial(controller.propagate, config=ANYWHERE))
+    person.press("propagateButton")
+    segment_id, key = controller.next_prompt
+    assert key.index != 4
+    person.press("nextPromptButton")
+    assert (person.panel.room.choice.segment_id, person.panel.room.key) == (segment_id, key)
+
+
+def test_thorough_says_what_it_costs_before_it_is_begun(person):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    assert person.ui.thoroughLabel.isHidden()
+    person.ui.thoroughBox.setChecked(True)
+    person.wait()
+    assert person.workspace.controller.thorough
+    assert person.ui.thoroughLabel.text.startswith("Thorough looks at about 15 more slices, across the others: about ")
+    person.ui.thoroughBox.setChecked(False)
+    person.wait()
+    assert person.ui.thoroughLabel.isHidden()

@@ -35,6 +35,7 @@ class Controller(PromptQueue):
     none. seconds: how long the last prediction took, encoding included; encoding_seconds, decoding_seconds: the last
     ones on a new slice and on one that was encoded before, None until measured. stops: where the last propagation
     ended. next_prompt: segment and slice on which a prompt would help most then, None where that is not known.
+    thorough: let the slices of the two other axes have a say in what is propagated.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Controller(PromptQueue):
         super().__init__(writer, worker, changed, preview_layer)
         self.stops: tuple[Stop, ...] = ()
         self.next_prompt: tuple[str, SliceKey] | None = None
+        self.thorough = False
         self._ahead = EncodingAhead(worker, self.session.slices)
 
     @property
@@ -102,7 +104,8 @@ class Controller(PromptQueue):
         def begin() -> None:
             self._require_idle()
             session, label = self.session, self.writer.label(segment_id)
-            self._start(lambda report: plan_propagation(session, label, axis, first, last, config, report), done)
+            settings = config or PropagationConfig(thorough=self.thorough)
+            self._start(lambda report: plan_propagation(session, label, axis, first, last, settings, report), done)
 
         def done(plan: PropagationPlan) -> None:
             self._writing.start(self.writer.accept_plan(segment_id, plan), lambda: self._tell_end(segment_id, plan))

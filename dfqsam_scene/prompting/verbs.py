@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 from dfqsam_core.errors import DFQSAMError, PromptError
-from dfqsam_core.volume import PropagationConfig, SliceKey
+from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.prompts import Prompt
 
 from ..nodes.roles import ROLES
@@ -170,8 +170,7 @@ class Verbs:
             raise PromptError("Look at a slice with prompts of the chosen segment first.")
         end = workspace.session.volume.geometry.size_along(key.axis) - 1
         low, high = sorted((0 if first is None else int(first), end if last is None else int(last)))
-        config = PropagationConfig(thorough=self._room.choice.thorough)
-        workspace.controller.propagate(segment_id, key.axis, max(low, 0), min(high, end), config)
+        workspace.controller.propagate(segment_id, key.axis, max(low, 0), min(high, end))
 
     def mark_end(self, end: Literal["first", "last"]) -> None:
         """Say that the chosen segment starts ("first") or ends ("last") on the present slice, or take that back."""

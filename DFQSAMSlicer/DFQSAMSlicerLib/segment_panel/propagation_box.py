@@ -42,7 +42,8 @@ class PropagationBox:
         ui, progress = self._ui, state.progress
         ui.propagateButton.setEnabled(state.can_propagate and not state.is_working)
         ui.cancelButton.setEnabled(state.is_working)
-        ui.progressBar.setVisible(state.is_working)
+        for widget in (ui.workRow, ui.progressBar):
+            widget.setVisible(state.is_working)
         # Without a number to show Qt moves the bar by itself.
         ui.progressBar.setRange(0, progress.total if progress else 0)
         ui.progressBar.setValue(progress.done if progress else 0)

@@ -18,12 +18,14 @@ def next_prompt(stack: Stack) -> int | None:
 
 
 def _doubt(stack: Stack, index: int) -> float:
+    """How many pixels may be wrong on a slice, more of them the farther the next prompt is."""
     prediction = stack.found[index]
     mask = stack.mask(prediction)
     estimate = 0.0 if math.isnan(prediction.chosen_iou) else prediction.chosen_iou
     agreement = estimate * _likeness_to_neighbours(stack, index, mask) * stack.agreement_of_planes.get(index, 1.0)
     distance = min(abs(index - seed) for seed in stack.seeds)
-    return distance * (1 - agreement) * math.sqrt(np.count_nonzero(mask))
+    # A small slice, or one beside a prompted one, has little to gain; of several rules the best, docs/propagation.md.
+    return (1 - agreement) * np.count_nonzero(mask) * math.sqrt(distance)
 
 
 def _likeness_to_neighbours(stack: Stack, index: int, mask: np.ndarray) -> float:

@@ -53,7 +53,8 @@ class GreyValues:
         if difference <= _LEAST_DIFFERENCE:
             return 1.0
         part = box_slices(mask, _SIGMA_REACH)
-        return (float(_likeness(self.ratio, image[part])[mask[part]].mean()) - self.outside) / difference
+        likeness = float(_likeness(self.ratio, image[part])[mask[part]].mean())
+        return min(max((likeness - self.outside) / difference, 0.0), 1.0)
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
