@@ -448,16 +448,20 @@ def test_the_panel_says_what_kind_of_model_answers(person):
     assert "bits/weight" in person.ui.modelSection.text
 
 
-def test_marked_ends_are_kept_to_and_said_on_their_buttons(person, monkeypatch):
+def test_marked_ends_are_kept_to_and_said_on_their_buttons(person, a_volume_node, monkeypatch):
+    from dfqsam_scene.nodes.slice_views import show_slice
+
     person.ui.autoAcceptBox.setChecked(True)
     person.press("boxButton")
     person.click((2, 2, 4), (9, 8, 4))
     controller = person.workspace.controller
     monkeypatch.setattr(controller, "propagate", partial(controller.propagate, config=ANYWHERE))
-    person.look(SliceKey("K", 3))
+    show_slice(a_volume_node, SliceKey("K", 3))
+    person.wait()
     person.press("startsButton")
     assert (person.ui.startsButton.text, person.ui.startsButton.isChecked()) == ("Starts: 3", True)
-    person.look(SliceKey("K", 6))
+    show_slice(a_volume_node, SliceKey("K", 6))
+    person.wait()
     assert not person.ui.startsButton.isChecked()
     person.press("endsButton")
     assert "from slice K 3 to 6" in person.ui.messageLabel.text
@@ -492,7 +496,9 @@ def test_thorough_says_what_it_costs_before_it_is_begun(person):
     person.ui.thoroughBox.setChecked(True)
     person.wait()
     assert person.workspace.controller.thorough
-    assert person.ui.thoroughLabel.text.startswith("Thorough looks at about 15 more slices, across the others: about ")
+    # The phantom's slices are thick.
+    assert person.ui.thoroughLabel.text.startswith("Thorough looks at about 26 more slices, across the others")
+    assert "does not pay here: slices are 2.5 mm apart" in person.ui.thoroughLabel.text
     person.ui.thoroughBox.setChecked(False)
     person.wait()
     assert person.ui.thoroughLabel.isHidden()
