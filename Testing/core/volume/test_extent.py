@@ -114,6 +114,17 @@ def test_the_prompts_file_says_where_an_object_ends(tmp_path, asked, extent, pro
     assert (segment.extent, segment.propagation) == (extent, propagation)
 
 
+def test_a_roi_around_the_whole_object_says_its_ends_and_prompts_its_middle(tmp_path):
+    roi = {"type": "roi", "corners": [[6, 6, 2], [13, 13, 8]], "axis": "K"}
+    (segment,) = read(tmp_path, prompts=[roi], extent="roi")
+    assert segment.prompts == (BoxPrompt((6, 6, 5), (13, 13, 5)),)
+    assert (segment.extent, segment.propagation) == (Extent("K", 2, 8), Propagation(0, 11, "K"))
+    (ends,) = read(tmp_path, extent={"first": 2, "last": 8})
+    assert segment == ends
+    with pytest.raises(PromptError, match="one prompt, which is a roi"):
+        read(tmp_path, extent="roi")
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

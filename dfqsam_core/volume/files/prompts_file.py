@@ -42,13 +42,18 @@ def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overw
         for n, entry in enumerate(entries)
         for prompt in _parse_entry(entry, f"{where}.prompts[{n}]", system, geometry)
     )
+    extent = None
+    if keys.get("extent") == "roi":
+        prompts, extent = _whole_roi(entries, prompts, where)
+    elif "extent" in keys:
+        extent = parse_extent(keys["extent"], f"{where}.extent", prompts[0].axis, geometry)
     return SegmentPrompts(
         name=json_text(keys["name"], f"{where}.name"),
         label=json_typed(keys["label"], int, f"{where}.label"),
         prompts=prompts,
         propagation=_propagation(keys, where, prompts[0].axis, geometry),
         overwrite=json_typed(keys.get("overwrite", overwrite), bool, f"{where}.overwrite"),
-        extent=parse_extent(keys["extent"], f"{where}.extent", prompts[0].axis, geometry) if "extent" in keys else None,
+        extent=extent,
     )
 
 
@@ -105,6 +110,17 @@ def parse_extent(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> 
             f"volume has 0 to {geometry.size_along(axis) - 1}."
         )
     return Extent(axis, **found)
+
+
+def _whole_roi(entries: list[Any], prompts: tuple[Prompt, ...], where: str) -> tuple[tuple[Prompt, ...], Extent]:
+    """A region of interest around the whole object: the box of its middle slice alone, and its slices as the extent."""
+    if len(entries) != 1 or entries[0].get("type") != "roi":
+        raise PromptError(
+            f'{where}.extent is "roi", so the segment needs one prompt, which is a roi. Give its ends else.'
+        )
+    keys = sorted(prompt.slice for prompt in prompts)
+    middle = keys[len(keys) // 2]
+    return tuple(p for p in prompts if p.slice == middle), Extent(middle.axis, keys[0].index, keys[-1].index)
 
 
 def extent_json(extent: Extent) -> dict[str, int]:
