@@ -10,7 +10,7 @@ from ...geometry import axis_index
 from ...slices import SliceKey
 from ..session import VolumeSession
 
-# Slices farther apart than so many pixels: what the other axes show is too coarse to be of use (docs/propagation.md).
+# Slices farther apart than so many pixels: what the other axes show is too coarse to be of use.
 _THICK = 3.0
 
 
