@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+# A stage that is nothing but its message, which a terminal keeps.
+NOTE = "note"
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -162,7 +162,9 @@ def main() -> None:
     report("undo", undone)
     report("write of one slice alone", person.held["write of one slice alone"])
     report("Slicer draws the three views anew (by the processor here)", drawn)
-    anywhere = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
+    anywhere = PropagationConfig(
+        min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0, min_likeness=0
+    )
     person.click("first click on a slice", 256, 256, 130)
     name = f"propagation through {PROPAGATED} slices"
     ends = 130 - PROPAGATED // 2, 130 + PROPAGATED // 2 - 1

@@ -131,7 +131,9 @@ class World:
         volume = read_volume_node(self.volume_node)
         self.window = choose_window("auto", volume.voxels_kji)
         # Every slice of the range is worked on, so that both loops have the same work.
-        self.everywhere = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
+        self.everywhere = PropagationConfig(
+            min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0, min_likeness=0
+        )
 
 
 def print_table(held: Person, releasing: Person) -> None:

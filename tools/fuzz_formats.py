@@ -143,7 +143,7 @@ def _prompts() -> list[Sample]:
     contents = []
     for prompts in ([point, box], [point, scribble, lasso, roi]):
         segment = {"name": "liver", "label": 1, "prompts": prompts, "propagate": {"first": 1, "last": 4}}
-        segment["corrections"] = prompts[:1]
+        segment |= {"extent": {"first": 0}, "corrections": prompts[:1]}
         contents.append({"coordinate_system": "RAS", "segments": [segment], "overwrite": False})
     return [Sample("a.json", json.dumps(content).encode()) for content in contents]
 

@@ -2,7 +2,7 @@
 
 Run: python tools/stroke_table.py --model NAME=FILE [--model NAME=FILE] --data DIR [--data DIR] [--every N]
 
-Objects as tools/volume_tables.py picks them, every N-th slice across K, there the largest component of at least 60
+Objects as tools/volume_targets.py picks them, every N-th slice across K, there the largest component of at least 60
 pixels. Strokes are simulated from the label (tools/simulated_strokes.py). Every model sees the same first prompts; a
 second one goes into what its own first answer got wrong, so it differs from model to model.
 """
@@ -29,7 +29,7 @@ from dfqsam_core.volume import BoxPrompt, LassoPrompt, PointPrompt, ScribbleProm
 from dfqsam_core.volume.polygons import filled_polygon
 from dfqsam_core.volume.prompts import Prompt
 from tools.simulated_strokes import Voxels, lasso_around, scribble_through
-from tools.volume_tables import MIN_PIXELS, Target, targets_of
+from tools.volume_targets import MIN_PIXELS, Target, targets_of
 
 SEED = 0
 TEXT = """# Strokes and 3D boxes, as measured

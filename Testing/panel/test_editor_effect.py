@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,7 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed: make test-panel
 
 from dfqsam_scene.jobs.worker import Job
 from Testing.support import finished
+from Testing.support.prompts import ANYWHERE
 
 
 @pytest.fixture
@@ -74,6 +76,32 @@ def test_a_box_by_the_effects_button_segments_and_its_undo_button_takes_it_back(
     effect.tools["box"].click()
     assert not effect.tools["box"].isChecked()
     assert effect.prompting.tool == ""
+
+
+def test_it_carries_a_segment_to_its_marked_ends(effect, views, a_volume_node, monkeypatch):
+    from dfqsam_core.volume import BoxPrompt, SliceKey
+    from dfqsam_scene.nodes.slice_views import show_slice
+
+    show_slice(a_volume_node, SliceKey("K", 4))
+    effect.tools["box"].click()
+    settle(effect)
+    controller = effect.prompting.workspace.controller
+    controller.add_prompt("liver", BoxPrompt((2, 2, 4), (12, 10, 4)))
+    settle(effect)
+    monkeypatch.setattr(controller, "propagate", partial(controller.propagate, config=ANYWHERE))
+    for index, button in ((3, effect.starts), (6, effect.ends)):
+        show_slice(a_volume_node, SliceKey("K", index))
+        effect.onTick()
+        button.click()
+    assert (effect.starts.text, effect.ends.text) == ("Starts: 3", "Ends: 6")
+    assert not effect.nextPrompt.isEnabled()
+    effect.propagate.click()
+    settle(effect)
+    segments = effect.prompting.workspace.segments
+    assert [k for k in range(9) if segments.read("liver", SliceKey("K", k)).any()] == [3, 4, 5, 6]
+    effect.nextPrompt.click()
+    effect.onTick()
+    assert effect.prompting.key == controller.next_prompt[1]
 
 
 def test_a_click_brings_the_effects_next_tick_at_once(effect):

@@ -459,3 +459,59 @@ def test_a_click_that_takes_away_all_of_a_loaded_slice_says_so_and_undo_brings_i
     assert person.message.startswith("The prompt on slice K 4 took away all that the segment had there")
     person.press("undoButton")
     np.testing.assert_array_equal(drawn(person), loaded)
+
+
+def test_marked_ends_are_kept_to_and_said_on_their_buttons(person, a_volume_node, monkeypatch):
+    from dfqsam_scene.nodes.slice_views import show_slice
+
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    controller = person.workspace.controller
+    monkeypatch.setattr(controller, "propagate", partial(controller.propagate, config=ANYWHERE))
+    show_slice(a_volume_node, SliceKey("K", 3))
+    person.wait()
+    person.press("startsButton")
+    assert (person.ui.startsButton.text, person.ui.startsButton.isChecked()) == ("Starts: 3", True)
+    show_slice(a_volume_node, SliceKey("K", 6))
+    person.wait()
+    assert not person.ui.startsButton.isChecked()
+    person.press("endsButton")
+    assert "from slice K 3 to 6" in person.ui.messageLabel.text
+    person.ui.firstSliceBox.setValue(0)
+    person.ui.lastSliceBox.setValue(8)
+    person.press("propagateButton")
+    assert np.flatnonzero(drawn_slices(person).any(axis=(1, 2))).tolist() == [3, 4, 5, 6]
+    assert "Upwards to slice 6: end of the object." in person.ui.stopsLabel.text
+    person.press("endsButton")
+    assert person.ui.endsButton.text == "Ends here"
+
+
+def test_the_slice_to_prompt_next_is_one_key_away(person, monkeypatch):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    assert not person.ui.nextPromptButton.isEnabled()
+    controller = person.workspace.controller
+    monkeypatch.setattr(controller, "propagate", partial(controller.propagate, config=ANYWHERE))
+    person.press("propagateButton")
+    segment_id, key = controller.next_prompt
+    assert key.index != 4
+    person.press("nextPromptButton")
+    assert (person.panel.room.choice.segment_id, person.panel.room.key) == (segment_id, key)
+
+
+def test_thorough_says_what_it_costs_before_it_is_begun(person):
+    person.ui.autoAcceptBox.setChecked(True)
+    person.press("boxButton")
+    person.click((2, 2, 4), (9, 8, 4))
+    assert person.ui.thoroughLabel.isHidden()
+    person.ui.thoroughBox.setChecked(True)
+    person.wait()
+    assert person.workspace.controller.thorough
+    # The phantom's slices are thick.
+    assert person.ui.thoroughLabel.text.startswith("Thorough looks at about 26 more slices, across the others")
+    assert "does not pay here: slices are 2.5 mm apart" in person.ui.thoroughLabel.text
+    person.ui.thoroughBox.setChecked(False)
+    person.wait()
+    assert person.ui.thoroughLabel.isHidden()

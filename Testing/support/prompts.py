@@ -8,7 +8,7 @@ from dfqsam_core.volume import BoxPrompt, PointPrompt, PropagationConfig
 from dfqsam_core.volume.prompts import Prompt
 
 # Stops at the end of its range only.
-ANYWHERE = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0)
+ANYWHERE = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1000, min_stability=0, min_likeness=0)
 
 
 def random_prompt(rng: np.random.Generator, shape_ijk: tuple[int, int, int]) -> Prompt:

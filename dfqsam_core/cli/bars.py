@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 
 from ..errors import readable
-from ..progress import Progress, ProgressCallback
+from ..progress import NOTE, Progress, ProgressCallback
 
 
 @contextlib.contextmanager
@@ -28,6 +28,9 @@ def progress_bars() -> Iterator[ProgressCallback]:
     with RichProgress(*columns, console=Console(stderr=True)) as bars:
 
         def show(progress: Progress) -> None:
+            if progress.stage == NOTE:
+                bars.console.print(readable(progress.message), markup=False, highlight=False)
+                return
             if progress.stage not in tasks:
                 for task in bars.tasks:
                     # A stage that gives way to the next one is over, also where it could not count its steps.

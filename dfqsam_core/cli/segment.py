@@ -73,5 +73,8 @@ def _print_result(report: dict[str, Any]) -> None:
         where = f"{row['segment']} (label {row['label']}), slice {row['axis']} {row['slice']}"
         say(f"{where}: {row['area_mm2']:.1f} mm2, {estimate}")
     for segment in report["segments"]:
-        for stop in segment.get("propagation", {}).get("stops", ()):
+        carried = segment.get("propagation", {})
+        for stop in carried.get("stops", ()):
             say(f"{segment['name']} stopped at slice {stop['last_index']}: {stop['reason']}")
+        if carried.get("next_prompt") is not None:
+            say(f"{segment['name']}: one more prompt would help most on slice {carried['next_prompt']}")

@@ -5,6 +5,7 @@ Importing it is light: readers of file formats and the model's engine load when 
 
 from .batch.run import run_batch
 from .batch.table import BatchRow, read_table
+from .extent import Extent
 from .files.label_maps import write_label_map
 from .files.prompt_reader import read_prompts
 from .files.reading import read_volume
@@ -17,6 +18,7 @@ from .session.propagation import (
     PropagationPlan,
     PropagationResult,
     Stop,
+    ThoroughCost,
     plan_propagation,
     propagate,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "WINDOW_PRESETS",
     "BatchRow",
     "BoxPrompt",
+    "Extent",
     "LassoPrompt",
     "PointPrompt",
     "PropagationConfig",
@@ -43,6 +46,7 @@ __all__ = [
     "SliceFrame",
     "SliceKey",
     "Stop",
+    "ThoroughCost",
     "Volume",
     "VolumeGeometry",
     "VolumeSession",

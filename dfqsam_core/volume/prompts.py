@@ -11,6 +11,7 @@ from functools import cached_property
 from numpy.typing import ArrayLike
 
 from ..errors import PromptError
+from .extent import Extent
 from .geometry import VolumeGeometry, axis_index
 from .positions import Voxel, check_axis, voxel_at, voxels_at
 from .slices import SliceKey
@@ -115,11 +116,15 @@ Prompt = PointPrompt | BoxPrompt | ScribblePrompt | LassoPrompt
 
 @dataclass(frozen=True)
 class Propagation:
-    """Slices `first` to `last` (both included) along `axis` that a segment shall be carried to."""
+    """Slices `first` to `last` (both included) along `axis` that a segment shall be carried to.
+
+    thorough: whether the slices of the two other axes have a say, too.
+    """
 
     first: int
     last: int
     axis: str
+    thorough: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,9 +132,11 @@ class SegmentPrompts:
     """All prompts of one segment.
 
     label: 1..65535, its value in the label map. overwrite: whether it may take voxels of segments before it.
-    corrections: given after the propagation, one after the other, as a person would.
+    corrections: given after the propagation, one after the other, as a person would. extent: where it starts and ends,
+    as far as that is known.
     Raises PromptError for a label out of range, a name that is too long or cannot be written, no prompts, a slice with
-    two outlines (boxes, positive lassos), with negative prompts only or with more than 1000 points for the model.
+    two outlines (boxes, positive lassos), with negative prompts only or with more than 1000 points for the model, and
+    for a prompt beyond the ends.
     """
 
     name: str
@@ -138,6 +145,7 @@ class SegmentPrompts:
     propagation: Propagation | None = None
     overwrite: bool = False
     corrections: tuple[Prompt, ...] = ()
+    extent: Extent | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -152,6 +160,8 @@ class SegmentPrompts:
             _check_points(self.name, key, [prompt for prompt in self.corrections if prompt.slice == key])
         if self.propagation and any(prompt.axis != self.propagation.axis for prompt in self.prompts):
             raise PromptError(f"Segment {self.name!r} is propagated, so its prompts need one axis. Split the segment.")
+        if self.extent is not None:
+            _check_extent(self.name, self.extent, self.prompts)
         asked = self.propagation
         if asked and not any(asked.first <= key.index <= asked.last for key in self.by_slice()):
             raise PromptError(
@@ -213,6 +223,15 @@ def can_predict(prompts: tuple[Prompt, ...], has_mask: bool = False) -> bool:
 def _place(prompt: Prompt) -> object:
     """What only one prompt of a slice can have: being its outline, or being this very prompt."""
     return "outline" if is_outline(prompt) else prompt
+
+
+def _check_extent(name: str, extent: Extent, prompts: tuple[Prompt, ...]) -> None:
+    for prompt in prompts:
+        if prompt.axis != extent.axis or not extent.holds(prompt.slice.index):
+            raise PromptError(
+                f"Segment {name!r} has a prompt on slice {prompt.slice.axis} = {prompt.slice.index}, outside of its "
+                f"extent, which is {extent.first} to {extent.last} along {extent.axis}. Correct one of them."
+            )
 
 
 def _check_points(name: str, key: SliceKey, prompts: Sequence[Prompt]) -> None:

@@ -6,17 +6,16 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..progress import ProgressCallback, report
+from ..progress import NOTE, ProgressCallback, report
 from ..runtime.embedding_cache import EmbeddingCache
 from .prompts import SegmentPrompts
 from .session.label_layers import Segment
-from .session.propagation import PropagationConfig, Stop, propagate
-from .session.propagation_order import propagation_order
+from .session.propagation import PropagationConfig, ThoroughCost, propagate
 from .session.session import Place, VolumeSession
 from .session.slice_predictor import Predictor
 from .slices import SliceFrame, SliceKey
@@ -61,6 +60,8 @@ def segment_volume(
     tasks = [(segment, key, given) for segment in prompts for key, given in segment.by_slice().items()]
     for segment in prompts:
         session.add_segment(segment.label, segment.name, segment.overwrite)
+        if segment.extent is not None:
+            session.extents.put(segment.label, segment.extent)
     seconds: dict[Place, float] = {}
     with session.slices.ahead([key for _, key, _ in tasks]):
         for done, (segment, key, given) in enumerate(tasks):
@@ -69,9 +70,10 @@ def segment_volume(
             session.set_prompts(segment.label, key, given)
             seconds[segment.label, key] = time.perf_counter() - slice_started
     report(progress, "segment", len(tasks), len(tasks))
-    stops = {segment.label: _propagate(session, segment, propagation, progress) for segment in prompts}
+    per_slice = math.fsum(seconds.values()) / max(len(seconds), 1)
+    carried = {segment.label: _propagate(session, segment, propagation, per_slice, progress) for segment in prompts}
     notes = [note for segment in prompts for note in _correct(session, segment)]
-    result = _report(session, model, seconds, stops) | {"correction_notes": notes}
+    result = _report(session, model, seconds, carried) | {"correction_notes": notes}
     return SegmentationResult(session.labels_kji, result | {"seconds": round(time.perf_counter() - started, 4)})
 
 
@@ -79,14 +81,21 @@ def _propagate(
     session: VolumeSession,
     segment: SegmentPrompts,
     config: PropagationConfig | None,
+    seconds_a_slice: float,
     progress: ProgressCallback | None,
-) -> tuple[Stop, ...]:
+) -> dict[str, Any] | None:
+    """Carry a segment where it asks for that; what the report says of it."""
     if segment.propagation is None:
-        return ()
-    asked = segment.propagation
-    where = segment.label, asked.axis, asked.first, asked.last
-    with session.slices.ahead(propagation_order(session, *where)):
-        return propagate(session, *where, config, progress).stops
+        return None
+    asked, config = segment.propagation, config or PropagationConfig()
+    config = replace(config, thorough=config.thorough or asked.thorough)
+    cost = {}
+    if config.thorough:
+        found = ThoroughCost.of(session, segment.label, asked.axis)
+        cost = {"thorough": found.sentence(seconds_a_slice)}
+        report(progress, NOTE, 0, 0, cost["thorough"])
+    result = propagate(session, segment.label, asked.axis, asked.first, asked.last, config, progress)
+    return {"stops": [asdict(stop) for stop in result.stops], "next_prompt": result.next_prompt} | cost
 
 
 def _correct(session: VolumeSession, segment: SegmentPrompts) -> list[str]:
@@ -122,7 +131,10 @@ def _voxel_counts(labels_kji: np.ndarray) -> Counter[int]:
 
 
 def _report(
-    session: VolumeSession, model: Any, seconds: dict[Place, float], stops: dict[int, tuple[Stop, ...]]
+    session: VolumeSession,
+    model: Any,
+    seconds: dict[Place, float],
+    carried: dict[int, dict[str, Any] | None],
 ) -> dict[str, Any]:
     geometry, window = session.volume.geometry, session.window
     voxels = _voxel_counts(session.labels_kji)
@@ -147,7 +159,7 @@ def _report(
         "model_notes": list(getattr(model, "notes", ())),
         "segments": [
             {"name": segment.name, "label": segment.label, "voxels": voxels[segment.label]}
-            | ({"propagation": {"stops": [asdict(stop) for stop in found]}} if (found := stops[segment.label]) else {})
+            | ({"propagation": found} if (found := carried[segment.label]) else {})
             for segment in session.segments
         ],
         "slices": slices,

@@ -16,7 +16,7 @@ class Choice:
     model_path: None for the embedded demonstration model. window: "auto", a preset's name, or "WIDTH,LEVEL".
     auto_accept: write each prediction at once, without a preview. refine: start from the slice's present mask.
     protect_others: leave all other segments as they are. encode_ahead: encode the slices around the present one while
-    nothing else runs.
+    nothing else runs. thorough: let the slices of the two other axes vote on what is propagated.
     """
 
     volume_node: Any = None
@@ -28,6 +28,7 @@ class Choice:
     refine: bool = False
     protect_others: bool = True
     encode_ahead: bool = True
+    thorough: bool = False
 
     @property
     def is_complete(self) -> bool:

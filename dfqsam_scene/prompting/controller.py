@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.progress import Progress, ProgressCallback
-from dfqsam_core.volume import PropagationConfig, PropagationPlan, SliceKey, Stop, WindowLevel, plan_propagation
-from dfqsam_core.volume.session.propagation_order import propagation_order
+from dfqsam_core.progress import Progress
+from dfqsam_core.volume import (
+    Extent,
+    PropagationConfig,
+    PropagationPlan,
+    SliceKey,
+    Stop,
+    WindowLevel,
+    plan_propagation,
+)
 
 from ..jobs.encoding_ahead import EncodingAhead
 from ..jobs.time_left import TimeLeft
@@ -17,6 +25,7 @@ from ..nodes.preview import PreviewLayer
 from ..nodes.slice_views import slice_words
 from .history import AnyStep, Step
 from .prompt_queue import PromptQueue
+from .prompt_words import extent_sentence
 from .segment_writer import SegmentWriter
 
 
@@ -29,7 +38,9 @@ class Controller(PromptQueue):
     is_error: whether that was a refusal or failure. progress: the latest report of what runs now, None where there is
     none. seconds: how long the last prediction took, encoding included; encoding_seconds, decoding_seconds: the last
     ones on a new slice and on one that was encoded before, None until measured. stops: where the last propagation
-    ended; stops_of: the segment that it carried. time_left: of the work that reports its progress now.
+    ended; stops_of: the segment that it carried. next_prompt: segment and slice on which a prompt would help most then,
+    None where that is not known. thorough: let the slices of the two other axes have a say in what is propagated.
+    time_left: of the work that reports its progress now.
     """
 
     def __init__(
@@ -42,6 +53,8 @@ class Controller(PromptQueue):
         super().__init__(writer, worker, changed, preview_layer)
         self.stops: tuple[Stop, ...] = ()
         self.stops_of = ""
+        self.next_prompt: tuple[str, SliceKey] | None = None
+        self.thorough = False
         self.time_left = TimeLeft()
         self._ahead = EncodingAhead(worker, self.session.slices)
 
@@ -99,22 +112,31 @@ class Controller(PromptQueue):
 
         def begin() -> None:
             self._require_idle()
-            session, where = self.session, (self.writer.label(segment_id), axis, first, last)
-            order = propagation_order(session, *where)
-
-            def plan(report: ProgressCallback) -> PropagationPlan:
-                with session.slices.ahead(order):
-                    return plan_propagation(session, *where, config, report)
-
-            self._start(plan, done)
+            session, label = self.session, self.writer.label(segment_id)
+            settings = config or PropagationConfig(thorough=self.thorough)
+            self._start(lambda report: plan_propagation(session, label, axis, first, last, settings, report), done)
 
         def done(plan: PropagationPlan) -> None:
-            self._writing.start(
-                self.writer.accept_plan(segment_id, plan), lambda: self._tell_stops(segment_id, axis, plan.stops)
-            )
+            self._writing.start(self.writer.accept_plan(segment_id, plan), lambda: self._tell_end(segment_id, plan))
 
         self.accept_preview()
         self._do(begin)
+
+    def mark_end(self, segment_id: str, key: SliceKey, end: Literal["first", "last"]) -> None:
+        """Know that a segment starts ("first") or ends ("last") on a slice; the same mark again takes it back."""
+
+        def mark() -> None:
+            label = self.writer.label(segment_id)
+            extent = self.session.extents.of(label, key.axis).marked(end, key.index)
+            self.session.extents.put(label, extent)
+            self._say(extent_sentence(extent))
+
+        self._do(mark)
+
+    def extent(self, segment_id: str, axis: str) -> Extent:
+        """Where a segment starts and ends along an axis, as far as somebody said."""
+        label = self.writer.known_label(segment_id)
+        return Extent(axis) if label is None else self.session.extents.of(label, axis)
 
     def clear_segment(self, segment_id: str) -> None:
         """Take back a segment's prompts on all slices and what they drew; hand-drawn voxels stay; one undo step."""
@@ -165,11 +187,12 @@ class Controller(PromptQueue):
         self._drop_work()
         self.preview = None
 
-    def _tell_stops(self, segment_id: str, axis: str, stops: tuple[Stop, ...]) -> None:
-        self.stops, self.stops_of = stops, segment_id
+    def _tell_end(self, segment_id: str, plan: PropagationPlan) -> None:
+        self.stops, self.stops_of = plan.stops, segment_id
+        self.next_prompt = None if plan.next_prompt is None else (segment_id, SliceKey(plan.axis, plan.next_prompt))
         geometry = self.session.volume.geometry
-        places = [slice_words(geometry, SliceKey(axis, stop.last_index)) for stop in stops]
-        text = "; ".join(f"{place}: {stop.reason}" for place, stop in zip(places, stops, strict=True))
+        places = [slice_words(geometry, SliceKey(plan.axis, stop.last_index)) for stop in plan.stops]
+        text = "; ".join(f"{place}: {stop.reason}" for place, stop in zip(places, plan.stops, strict=True))
         self._say(text[:1].upper() + text[1:])
 
     def _progressed(self, progress: Progress) -> None:

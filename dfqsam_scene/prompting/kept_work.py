@@ -19,7 +19,7 @@ from ..nodes.saved_session import store_text
 from ..nodes.segment_rows import SegmentFacts
 from ..nodes.segment_voxels import fill_segment
 from ..nodes.segments import SegmentScene, new_segmentation
-from .work_journal import PLANE, SEGMENTS, SESSION, STATE
+from .work_journal import EXTENTS, PLANE, SEGMENTS, SESSION, STATE
 
 _DAMAGED = "The kept work is damaged and cannot be continued"
 
@@ -89,6 +89,7 @@ def _session_text(entries: Entries, facts: list[SegmentFacts], model: Any) -> st
             slices[key[1]].append(_without_predictions(value) if is_other else value)
     segments = [
         {"label": n, "name": fact.id, "overwrite": False, "slices": slices[fact.id]}
+        | dict(entries.get((EXTENTS,), {})).get(fact.id, {})
         for n, fact in enumerate(facts, start=1)
     ]
     return json.dumps(head | {"segments": segments}, allow_nan=False)

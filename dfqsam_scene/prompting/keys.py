@@ -21,6 +21,9 @@ KEYS = {
     "undo": ("Ctrl+Z", "take the last action back"),
     "redo": ("Ctrl+Y", "repeat it"),
     "remove prompt": ("Del", "remove the chosen prompt, else the newest one of the slice"),
+    "starts here": ("Home", "the segment starts on this slice; again: take that back"),
+    "ends here": ("End", "the segment ends on this slice; again: take that back"),
+    "next prompt": ("W", "go to where one more prompt would help most, after a propagation"),
     "next segment": ("E", "next segment"),
     "clear segment": ("Ctrl+Del", "reset the segment: take back its prompts on all slices"),
     "toggle segments": ("S", "hide or show all segments"),
@@ -40,6 +43,6 @@ TOOL_NAMES = {
 
 
 def tool_tip(role: str) -> str:
-    """What a tool is for, in a sentence."""
+    """What a tool or another verb with a key is for, in a sentence."""
     words = KEYS[role][1]
     return f"{words[0].upper()}{words[1:]}."

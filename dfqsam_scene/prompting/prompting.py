@@ -261,7 +261,7 @@ class Prompting:
         workspace.segment_id = choice.segment_id or None
         is_new = choice.auto_accept and not controller.auto_accept
         controller.auto_accept, controller.refine = choice.auto_accept, choice.refine
-        controller.protect_others = choice.protect_others
+        controller.protect_others, controller.thorough = choice.protect_others, choice.thorough
         workspace.encode_ahead(choice.encode_ahead)
         if is_new:
             # Who wants masks written at once wants that of the one that waits.

@@ -8,7 +8,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from dfqsam_core.errors import short
-from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume import SliceKey, ThoroughCost
 
 from ..jobs.card_text import card_summary, kind_words
 from ..jobs.time_left import in_words
@@ -21,7 +21,9 @@ from .prompt_words import describe
 from .status import seconds_text
 from .view_state import (
     CandidateMask,
+    Ends,
     ModelWords,
+    NextPrompt,
     Place,
     PromptRow,
     SegmentRow,
@@ -77,7 +79,9 @@ def view_state(room: Room) -> ViewState:
         prompts=prompts,
         candidates=_candidates(workspace, key),
         place=_place(workspace, key, segment_id, prompts),
+        ends=_ends(controller, key, segment_id),
         stops=_stops(controller, segment_id),
+        next_prompt=_next_prompt(workspace),
         window=_window(choice, workspace),
         model=_model(room),
         seconds=seconds_text(
@@ -94,6 +98,8 @@ def view_state(room: Room) -> ViewState:
         refine=choice.refine,
         protect_others=choice.protect_others,
         encode_ahead=choice.encode_ahead,
+        thorough=choice.thorough,
+        thorough_cost=_thorough_cost(controller, key, segment_id) if choice.thorough else "",
         offer="" if room.keeping is None else room.keeping.offer,
     )
 
@@ -176,6 +182,28 @@ def _work(controller: Controller) -> Work | None:
     if seconds is not None:
         parts.append(_("{time} left").format(time=in_words(seconds)))
     return Work(progress.done, progress.total, ", ".join(parts))
+
+
+def _ends(controller: Controller | None, key: SliceKey | None, segment_id: str) -> Ends:
+    if controller is None or key is None:
+        return Ends(None, None)
+    extent = controller.extent(segment_id, key.axis)
+    return Ends(extent.first, extent.last)
+
+
+def _thorough_cost(controller: Controller | None, key: SliceKey | None, segment_id: str) -> str:
+    label = None if controller is None else controller.writer.known_label(segment_id)
+    if controller is None or key is None or label is None:
+        return ""
+    return ThoroughCost.of(controller.session, label, key.axis).sentence(controller.encoding_seconds)
+
+
+def _next_prompt(workspace: Workspace | None) -> NextPrompt | None:
+    place = None if workspace is None else workspace.controller.next_prompt
+    if workspace is None or place is None or place[0] not in workspace.segments.segment_ids:
+        return None
+    segment_id, key = place
+    return NextPrompt(segment_id, key.axis, key.index, plane_name(workspace.session.volume.geometry, key.axis))
 
 
 def _stops(controller: Controller | None, segment_id: str) -> tuple[StopRow, ...]:

@@ -112,8 +112,12 @@ class SegmentWriter:
 
     def prediction(self, segment_id: str, key: SliceKey) -> SlicePrediction | None:
         """The candidates of a segment on a slice, None where it has none."""
-        label = self._labels.get(segment_id)
+        label = self.known_label(segment_id)
         return None if label is None else self.session.prediction(label, key)
+
+    def known_label(self, segment_id: str) -> int | None:
+        """The session's label of a segment, None where the session has nothing of it yet."""
+        return self._labels.get(segment_id)
 
     def present(self, segment_id: str, key: SliceKey, is_outlined: bool = False) -> SlicePresent:
         """What a segment has on a slice for a prompt to correct: what is drawn and loaded counts, and what settings or

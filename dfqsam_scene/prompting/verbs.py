@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.volume import SliceKey
@@ -26,6 +26,7 @@ _SWITCHES = {
     "refine": "refine",
     "protect others": "protect_others",
     "encode ahead": "encode_ahead",
+    "thorough": "thorough",
 }
 
 
@@ -57,6 +58,9 @@ class Verbs(SegmentVerbs):
             "propagate": self.propagate,
             "undo": partial(self.move_history, forwards=False),
             "redo": partial(self.move_history, forwards=True),
+            "starts here": partial(self.mark_end, "first"),
+            "ends here": partial(self.mark_end, "last"),
+            "next prompt": self.go_to_next_prompt,
             "add segment": self.add_segment,
             "choose segment": self.choose_segment,
             "next segment": self.next_segment,
@@ -146,6 +150,21 @@ class Verbs(SegmentVerbs):
         end = workspace.session.volume.geometry.size_along(key.axis) - 1
         low, high = sorted((0 if first is None else int(first), end if last is None else int(last)))
         workspace.controller.propagate(segment_id, key.axis, max(low, 0), min(high, end))
+
+    def mark_end(self, end: Literal["first", "last"]) -> None:
+        """Say that the chosen segment starts ("first") or ends ("last") on the present slice, or take that back."""
+        workspace, key, segment_id = self._here()
+        if key is None or not segment_id:
+            raise PromptError("Look at the slice on which the chosen segment starts or ends first.")
+        workspace.controller.mark_end(segment_id, key, end)
+
+    def go_to_next_prompt(self) -> None:
+        """Show the slice on which a prompt would help most, by the last propagation."""
+        place = self._room.require_workspace().controller.next_prompt
+        if place is None:
+            raise PromptError("Propagate first: then the slice is known on which a prompt would help most.")
+        segment_id, key = place
+        self.go_to_prompt(key.axis, key.index, segment_id)
 
     def cancel(self) -> None:
         """Stop what is worked on; when nothing is, put the tool down. A stroke that is being drawn is given up."""

@@ -55,6 +55,24 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Ends:
+    """Where the chosen segment starts and ends along the present axis: from 0, None where nobody said."""
+
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True)
+class NextPrompt:
+    """The slice on which a prompt of a segment would help most. index: from 0."""
+
+    segment: str
+    axis: str
+    index: int
+    plane: str
+
+
+@dataclass(frozen=True)
 class Work:
     """How far the work in hand is. total: 0 where that is not known. text: share, slices and time left, in words."""
 
@@ -96,8 +114,9 @@ class ViewState:
 
     message: one sentence; is_error: whether it is a refusal. busy: loading or working. is_working: on a prompt or a
     propagation. tool: "" for none. can_place: whether tools can be chosen. prompts: of all segments. candidates: of
-    the present slice. place: None beside the volume. seconds: of a click on this computer, in words. offer: what an
-    earlier run left of this volume, "" for nothing.
+    the present slice. place: None beside the volume. next_prompt: the slice on which a prompt would help most, None
+    where that is not known. thorough_cost: of thorough propagation, in words, "" while that is off. seconds: of a click
+    on this computer, in words. offer: what an earlier run left of this volume, "" for nothing.
     """
 
     message: str
@@ -111,7 +130,9 @@ class ViewState:
     prompts: tuple[PromptRow, ...]
     candidates: tuple[CandidateMask, ...]
     place: Place | None
+    ends: Ends
     stops: tuple[StopRow, ...]
+    next_prompt: NextPrompt | None
     window: WindowWords
     model: ModelWords
     seconds: str
@@ -124,4 +145,6 @@ class ViewState:
     refine: bool
     protect_others: bool
     encode_ahead: bool
+    thorough: bool
+    thorough_cost: str
     offer: str

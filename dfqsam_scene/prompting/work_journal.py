@@ -17,7 +17,7 @@ from dfqsam_core.errors import DFQSAMError, OutputError
 from dfqsam_core.progress import ProgressCallback
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.session.session import SliceState
-from dfqsam_core.volume.session.session_file import session_head, slice_json
+from dfqsam_core.volume.session.session_file import extents_json, session_head, slice_json
 
 from ..jobs.journal_file import JournalFile, Key
 from ..jobs.journals import WHOLE, Journals
@@ -27,7 +27,7 @@ from ..nodes.segment_rows import SegmentFacts, segment_facts
 from .workspace import Workspace
 
 # Keys of a journal; a state and a plane go on with segment ID, axis and index.
-SESSION, SEGMENTS, STATE, PLANE = "session", "segments", "state", "plane"
+SESSION, SEGMENTS, EXTENTS, STATE, PLANE = "session", "segments", "extents", "state", "plane"
 Noted = tuple[Key, Callable[[], Any]]
 # The share of a tick that reading again what others may have changed may take.
 _SCAN_SECONDS = 0.003
@@ -61,6 +61,7 @@ class WorkJournal:
         self._digest = ""
         self._head: Any = None
         self._facts: tuple[SegmentFacts, ...] = ()
+        self._extents: dict[str, Any] = {}
         self._states: dict[_Place, SliceState] = {}
         self._planes: dict[tuple[str, SliceKey], int] = {}
 
@@ -73,6 +74,7 @@ class WorkJournal:
             self._workspace, self._changes = workspace, SegmentChanges(workspace.segments)
             if is_first and self._file is None:
                 self._facts, self._states = segment_facts(workspace.segments.node), _states(workspace)
+                self._extents = _extents(workspace)
                 return
             self._scan = self._all_planes(workspace)
         assert self._changes is not None
@@ -109,6 +111,7 @@ class WorkJournal:
     def _batch(self, workspace: Workspace, written: list[SliceKey], others: bool, hold_seconds: float) -> list[Noted]:
         facts, states = segment_facts(workspace.segments.node), _states(workspace)
         is_changed = bool(written) or others or facts != self._facts or not _are_same(states, self._states)
+        is_changed = is_changed or _extents(workspace) != self._extents
         if self._file is None and is_changed:
             self._begin(workspace)
         if self._file is None:
@@ -123,7 +126,7 @@ class WorkJournal:
     def _begin(self, workspace: Workspace) -> None:
         """Make the file; all that is there is noted in it."""
         self._digest = workspace.session.volume.digest
-        self._facts, self._states, self._planes = (), {}, {}
+        self._facts, self._extents, self._states, self._planes = (), {}, {}, {}
         try:
             self._file = self._journals.create(self._digest)
         except OutputError as error:
@@ -150,6 +153,10 @@ class WorkJournal:
         if facts != self._facts:
             self._facts = facts
             yield (SEGMENTS,), lambda: [fact.as_json() for fact in facts]
+        extents = _extents(workspace)
+        if extents != self._extents:
+            self._extents = extents
+            yield (EXTENTS,), lambda: extents
 
     def _changed_states(self, states: dict[_Place, SliceState]) -> Iterator[Noted]:
         before, self._states = self._states, states
@@ -226,6 +233,12 @@ def _states(workspace: Workspace) -> dict[_Place, SliceState]:
         drawn = found.get(place, SliceState()).prediction
         found[place] = SliceState(preview.prompts, drawn, preview.answer.state.corrected)
     return {place: state for place, state in found.items() if place[0] in present}
+
+
+def _extents(workspace: Workspace) -> dict[str, Any]:
+    """Where the segments start and end, by ID, as a session file says it."""
+    names = workspace.controller.writer.segment_ids
+    return {names[label]: found for label in names if (found := extents_json(workspace.session, label))}
 
 
 def _are_same(one: dict[_Place, SliceState], other: dict[_Place, SliceState]) -> bool:

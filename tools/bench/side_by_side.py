@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 
 from dfqsam_core.base import machine
-from dfqsam_core.runtime import EmbeddingCache, Model, load_model
+from dfqsam_core.runtime import EmbeddingCache, Model, SamPredictor, load_model
 from dfqsam_core.volume.geometry import VolumeGeometry
 from dfqsam_core.volume.prompts import BoxPrompt
 from dfqsam_core.volume.session.propagation import PropagationConfig, propagate
-from dfqsam_core.volume.session.propagation_order import propagation_order
 from dfqsam_core.volume.session.session import VolumeSession
 from dfqsam_core.volume.slices import SliceKey
 from dfqsam_core.volume.volume import Volume
 
 # Never refuses a mask: how far a random model carries one says nothing, how fast it does says all.
-WITHOUT_STOPS = PropagationConfig(min_predicted_iou=0, min_overlap=0, max_area_ratio=1e6, min_stability=0)
+WITHOUT_STOPS = PropagationConfig(
+    min_predicted_iou=0, min_overlap=0, max_area_ratio=1e6, min_stability=0, min_likeness=0
+)
 _EMBED = """
 import json, sys
 import numpy as np
@@ -89,12 +90,13 @@ def ball_volume(slices: int) -> Volume:
 def _propagation(model: Model, volume: Volume, is_pooled: bool) -> tuple[float, float, np.ndarray]:
     """Seconds by the wall and of CPU time of one box carried through the volume, and the label map."""
     depth, middle = volume.voxels_kji.shape[0], volume.voxels_kji.shape[0] // 2
-    session = VolumeSession(volume, model, cache=EmbeddingCache())
+    # A predictor of its own may have no place for a second slice, so none is encoded ahead.
+    predictor = None if is_pooled else SamPredictor(model)
+    session = VolumeSession(volume, model, cache=EmbeddingCache(), predictor=predictor)
     session.add_segment(1, "ball")
     wall, cpu = time.perf_counter(), time.process_time()
     session.add_prompt(1, BoxPrompt((180, 200, middle), (300, 310, middle)))
-    with session.slices.ahead(propagation_order(session, 1, "K", 0, depth - 1) if is_pooled else []):
-        stops = propagate(session, 1, "K", 0, depth - 1, WITHOUT_STOPS).stops
+    stops = propagate(session, 1, "K", 0, depth - 1, WITHOUT_STOPS).stops
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if [stop.last_index for stop in stops] != [0, depth - 1]:
         raise ValueError(f"The propagation ended early, so its slices were not many: {stops}.")

@@ -24,6 +24,9 @@ WIDGETS = {
     "clear segment": "clearSegmentButton",
     "toggle segments": "toggleSegmentsButton",
     "cancel": "cancelButton",
+    "starts here": "startsButton",
+    "ends here": "endsButton",
+    "next prompt": "nextPromptButton",
 }
 
 

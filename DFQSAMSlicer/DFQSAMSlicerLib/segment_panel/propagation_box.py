@@ -20,7 +20,7 @@ Position = Callable[[int], float | None]
 
 
 class PropagationBox:
-    """Range, direction, progress and stops."""
+    """Ends, range, direction, cost, progress, stops, and the slice to prompt next."""
 
     def __init__(self, ui: Any, verbs: dict[str, Verb]) -> None:
         self._ui = ui
@@ -29,6 +29,7 @@ class PropagationBox:
         self._position: Position = lambda index: None
         ui.directionBox.addItems([_("Both ways"), _("Higher slices only"), _("Lower slices only")])
         ui.propagateButton.connect("clicked()", self._clicked)
+        ui.thoroughBox.connect("toggled(bool)", verbs["thorough"])
         for box in (ui.firstSliceBox, ui.lastSliceBox):
             box.connect("valueChanged(int)", lambda _index: self._show_positions())
 
@@ -41,12 +42,30 @@ class PropagationBox:
         ui, progress = self._ui, state.progress
         ui.propagateButton.setEnabled(state.can_propagate and not state.is_working)
         ui.cancelButton.setEnabled(state.is_working)
-        ui.progressBar.setVisible(state.is_working)
+        for widget in (ui.workRow, ui.progressBar):
+            widget.setVisible(state.is_working)
         # Without a number to show Qt moves the bar by itself.
         ui.progressBar.setRange(0, progress.total if progress else 0)
         ui.progressBar.setValue(progress.done if progress else 0)
+        self._show_ends(state)
+        ui.thoroughBox.setChecked(state.thorough)
+        ui.thoroughLabel.setVisible(bool(state.thorough_cost))
+        ui.thoroughLabel.setText(state.thorough_cost)
+        ui.nextPromptButton.setEnabled(state.next_prompt is not None)
         ui.stopsLabel.setVisible(bool(state.stops))
         ui.stopsLabel.setText("\n".join(_stop_text(stop) for stop in state.stops))
+
+    def _show_ends(self, state: ViewState) -> None:
+        """Where the segment starts and ends, on the buttons that say so."""
+        ui, ends, place = self._ui, state.ends, state.place
+        words = {
+            ui.startsButton: (ends.first, _("Starts here"), _("Starts: {index}")),
+            ui.endsButton: (ends.last, _("Ends here"), _("Ends: {index}")),
+        }
+        for button, (index, unknown, known) in words.items():
+            button.setEnabled(place is not None and any(row.chosen for row in state.segments))
+            button.setChecked(place is not None and index == place.index)
+            button.setText(unknown if index is None else known.format(index=index))
 
     def _offer(self, place: Place) -> None:
         """Follow the slice that is looked at: along another axis a range around the prompts is offered anew."""

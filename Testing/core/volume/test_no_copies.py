@@ -68,8 +68,8 @@ def test_every_slice_is_a_view_of_the_callers_array(axis: str, monkeypatch: pyte
     session = a_session(voxels)
     assert np.shares_memory(session.volume.voxels_kji, voxels)
     work(session, axis)
-    # Two prompts, four slices ahead and four propagated ones.
-    assert len(planes) == 2 + 4 + 4
+    # Two prompts, four slices ahead, four propagated ones, and both ways the slice that they are moved from.
+    assert len(planes) == 2 + 4 + 4 + 2
     assert all(np.shares_memory(plane, voxels) for plane in planes)
 
 

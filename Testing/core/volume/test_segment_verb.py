@@ -90,6 +90,24 @@ def test_a_propagated_segment_is_reported_with_its_stops(files, capsys):
     assert "stopped" in capsys.readouterr().out
 
 
+def test_a_thorough_propagation_to_known_ends_says_its_cost_beforehand_and_where_to_prompt_next(files, capsys):
+    prompts = json.loads(json.dumps(PROMPTS))
+    prompts["segments"][0] |= {
+        "propagate": {"first": 0, "last": 6, "thorough": True},
+        "extent": {"first": 2, "last": 5},
+    }
+    (files / "prompts.json").write_text(json.dumps(prompts))
+    assert segment(files, "--report", str(files / "report.json"), "--progress", "bars") == 0
+    told = capsys.readouterr()
+    found = json.loads((files / "report.json").read_text())["segments"][0]["propagation"]
+    assert found["thorough"].startswith("Thorough looks at about ")
+    assert found["thorough"] in " ".join(told.err.split())
+    assert [stop["last_index"] for stop in found["stops"]] == [2, 5]
+    assert f"one more prompt would help most on slice {found['next_prompt']}" in told.out
+    labels = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(files / "labels.nii.gz")))
+    assert np.flatnonzero((labels == 7).any(axis=(1, 2))).tolist() == [2, 3, 4, 5]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

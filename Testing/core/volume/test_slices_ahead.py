@@ -29,7 +29,7 @@ from dfqsam_core.volume import (
 )
 from dfqsam_core.volume.prompts import Propagation
 from dfqsam_core.volume.session.propagation import PropagationConfig
-from dfqsam_core.volume.session.propagation_order import propagation_order
+from dfqsam_core.volume.session.propagation.order import propagation_order
 from dfqsam_core.volume.session.slice_embeddings import SliceEmbeddings
 from Testing.support.packed import packed_toy
 from Testing.support.packed_toy import calibrated_toy, float_toy
@@ -93,8 +93,7 @@ def test_the_order_is_that_in_which_a_propagation_asks(volume: Volume, model_fil
 
 def test_every_slice_is_encoded_once_on_one_thread_each(volume: Volume, model_file: Path) -> None:
     session = a_session(volume, load_model(model_file, 2))
-    with session.slices.ahead(propagation_order(session, 1, "K", 0, SLICES - 1)):
-        propagate(session, 1, "K", 0, SLICES - 1, ANYTHING)
+    propagate(session, 1, "K", 0, SLICES - 1, ANYTHING)
     assert session.slices.encodings == SLICES
 
 
@@ -105,10 +104,7 @@ def test_a_cancelled_propagation_leaves_no_thread(volume: Volume, model_file: Pa
         if progress.done > 1:
             raise Cancelled
 
-    with (
-        pytest.raises(Cancelled),
-        session.slices.ahead(propagation_order(session, 1, "K", 0, SLICES - 1)),
-    ):
+    with pytest.raises(Cancelled):
         propagate(session, 1, "K", 0, SLICES - 1, ANYTHING, cancel)
     assert "dfqsam-ahead" not in [thread.name for thread in threading.enumerate()]
     assert session.slices.encodings < SLICES

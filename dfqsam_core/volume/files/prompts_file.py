@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import PromptError
+from ..extent import Extent
 from ..geometry import AXES, COORDINATE_SYSTEMS, VolumeGeometry
 from ..prompts import BoxPrompt, PointPrompt, Prompt, Propagation, SegmentPrompts
 from ..roi import roi_boxes
@@ -34,19 +35,24 @@ def parse_prompts(content: Any, geometry: VolumeGeometry) -> tuple[SegmentPrompt
 
 
 def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overwrite: bool) -> SegmentPrompts:
-    keys = json_object(item, where, {"name", "label", "prompts"}, {"propagate", "overwrite", "corrections"})
+    optional = {"propagate", "extent", "overwrite", "corrections"}
+    keys = json_object(item, where, {"name", "label", "prompts"}, optional)
     prompts = _parse_entries(keys["prompts"], f"{where}.prompts", system, geometry)
+    extent = None
+    if keys.get("extent") == "roi":
+        prompts, extent = _whole_roi(json_list(keys["prompts"], f"{where}.prompts"), prompts, where)
+    elif "extent" in keys:
+        extent = parse_extent(keys["extent"], f"{where}.extent", prompts[0].axis, geometry)
     return SegmentPrompts(
         name=json_text(keys["name"], f"{where}.name"),
         label=json_typed(keys["label"], int, f"{where}.label"),
         prompts=prompts,
-        propagation=_propagation(keys["propagate"], f"{where}.propagate", prompts[0].axis, geometry)
-        if "propagate" in keys
-        else None,
+        propagation=_propagation(keys, where, prompts[0].axis, geometry),
         overwrite=json_typed(keys.get("overwrite", overwrite), bool, f"{where}.overwrite"),
         corrections=_parse_entries(keys["corrections"], f"{where}.corrections", system, geometry)
         if "corrections" in keys
         else (),
+        extent=extent,
     )
 
 
@@ -98,15 +104,49 @@ def prompt_json(prompt: Prompt) -> dict[str, Any]:
     return {"type": "point", "position": list(prompt.ijk)} | sign
 
 
-def _propagation(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> Propagation:
-    keys = json_object(item, where, {"first", "last"}, set())
-    first, last = (json_typed(keys[key], int, f"{where}.{key}") for key in ("first", "last"))
-    if not 0 <= first <= last < geometry.size_along(axis):
+def parse_extent(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> Extent:
+    """Where an object starts and ends along `axis`: "first", "last" or both of the file; raises PromptError."""
+    keys = json_object(item, where, set(), {"first", "last"})
+    found = {key: json_typed(value, int, f"{where}.{key}") for key, value in keys.items()}
+    if not found or not all(0 <= index < geometry.size_along(axis) for index in found.values()):
         raise PromptError(
-            f"{where} asks for the slices {first} to {last} along {axis}; the volume has 0 to "
-            f"{geometry.size_along(axis) - 1}, and first must not be above last."
+            f"{where} must say with first, last or both on which slices along {axis} the object starts and ends; the "
+            f"volume has 0 to {geometry.size_along(axis) - 1}."
         )
-    return Propagation(first, last, axis)
+    return Extent(axis, **found)
+
+
+def _whole_roi(entries: list[Any], prompts: tuple[Prompt, ...], where: str) -> tuple[tuple[Prompt, ...], Extent]:
+    """A region of interest around the whole object: the box of its middle slice alone, and its slices as the extent."""
+    if len(entries) != 1 or entries[0].get("type") != "roi":
+        raise PromptError(
+            f'{where}.extent is "roi", so the segment needs one prompt, which is a roi. Give its ends else.'
+        )
+    keys = sorted(prompt.slice for prompt in prompts)
+    middle = keys[len(keys) // 2]
+    return tuple(p for p in prompts if p.slice == middle), Extent(middle.axis, keys[0].index, keys[-1].index)
+
+
+def extent_json(extent: Extent) -> dict[str, int]:
+    """An extent as the file writes it beside its axis: `parse_extent` restores it exactly."""
+    ends = {"first": extent.first, "last": extent.last}
+    return {key: index for key, index in ends.items() if index is not None}
+
+
+def _propagation(keys: dict[str, Any], where: str, axis: str, geometry: VolumeGeometry) -> Propagation | None:
+    """What is asked for; a segment whose ends alone are told is carried on as far as they and the volume reach."""
+    end = geometry.size_along(axis) - 1
+    if "propagate" not in keys:
+        return Propagation(0, end, axis) if "extent" in keys else None
+    where = f"{where}.propagate"
+    asked = json_object(keys["propagate"], where, {"first", "last"}, {"thorough"})
+    first, last = (json_typed(asked[key], int, f"{where}.{key}") for key in ("first", "last"))
+    if not 0 <= first <= last <= end:
+        raise PromptError(
+            f"{where} asks for the slices {first} to {last} along {axis}; the volume has 0 to {end}, and first must "
+            "not be above last."
+        )
+    return Propagation(first, last, axis, json_typed(asked.get("thorough", False), bool, f"{where}.thorough"))
 
 
 def _positive(keys: dict[str, Any], where: str) -> bool:

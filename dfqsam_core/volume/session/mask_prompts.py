@@ -54,6 +54,19 @@ def deep_points(mask: np.ndarray, count: int) -> np.ndarray:
     return np.array(chosen, np.float64).reshape(-1, 2)
 
 
+def box_slices(mask: np.ndarray, margin_px: int, margin_share: float = 0.0) -> tuple[slice, slice]:
+    """Rows and columns of the box of a mask (H, W) bool, not empty, and of a margin around it within the image.
+
+    margin_px: at least so many pixels on each side. margin_share: at least that share of the box's size.
+    """
+    found = []
+    for line in (mask.any(axis=1), mask.any(axis=0)):
+        index = np.flatnonzero(line)
+        margin = max(margin_px, round(margin_share * len(index)))
+        found.append(slice(max(int(index[0]) - margin, 0), int(index[-1]) + margin + 1))
+    return found[0], found[1]
+
+
 def shape_between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     """Mask (H, W) bool at `share` (0..1) of the way from `first` to `second`, by interpolated signed distances.
 

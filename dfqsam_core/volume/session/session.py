@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import PromptError
 from ...runtime.embedding_cache import EmbeddingCache
+from ..extent import Extents
 from ..geometry import AXES, axis_index
 from ..prompts import MAX_LABEL, PointPrompt, Prompt, check_name, with_prompt, without_prompt
 from ..slices import SliceKey, plane_shape
@@ -63,6 +64,7 @@ class VolumeSession:
 
     volume: read, never written. model: from `runtime.load_model`. window: "auto", a preset's name, "WIDTH,LEVEL", or a
     WindowLevel. cache: keeps embeddings; a new one where none is shared. predictor: replaces the runtime's own.
+    extents: where segments start and end, as far as somebody said.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class VolumeSession:
         self.volume = volume
         self.model_digest: str = model.digest
         self.slices = slices_seen_by(model, volume, window, cache, predictor)
+        self.extents = Extents(volume.geometry)
         self._segments: dict[int, Segment] = {}
         self._states: dict[Place, SliceState] = {}
         self._history: History[SliceEdit] = History()

@@ -14,7 +14,8 @@ import numpy as np
 
 from ...base.outputs import atomic_output
 from ...errors import PromptError, VolumeError
-from ..files.prompts_file import parse_prompt, prompt_json
+from ..extent import Extent
+from ..files.prompts_file import extent_json, parse_extent, parse_prompt, prompt_json
 from ..files.strict_json import json_numbers, json_object, json_text, json_typed, read_json, shown
 from ..slices import SliceKey, stored_plane
 from ..volume import Volume
@@ -35,6 +36,7 @@ def save_session(path: str | os.PathLike, session: VolumeSession, force: bool = 
     """Write the state of `session` (not its undo history) as JSON; raises OutputError as `atomic_output` does."""
     segments = [
         {"label": segment.label, "name": segment.name, "overwrite": segment.overwrite}
+        | extents_json(session, segment.label)
         | {"slices": [slice_json(key, session.state(segment.label, key)) for key in session.slices_of(segment.label)]}
         for segment in session.segments
     ]
@@ -55,6 +57,12 @@ def session_head(session: VolumeSession, source: str = "") -> dict[str, Any]:
         "model_digest": session.model_digest,
         "window": {"width": session.window.width, "level": session.window.level, "source": session.window.source},
     }
+
+
+def extents_json(session: VolumeSession, label: int) -> dict[str, Any]:
+    """What a session file says of where a segment starts and ends: nothing where nobody said."""
+    extents = [{"axis": extent.axis} | extent_json(extent) for extent in session.extents.of_label(label)]
+    return {"extents": extents} if extents else {}
 
 
 def slice_json(key: SliceKey, state: SliceState) -> dict[str, Any]:
@@ -114,13 +122,23 @@ def _optional(name: str, prediction: SlicePrediction | None) -> dict[str, Any]:
 
 
 def _restore_segment(session: VolumeSession, item: Any, where: str) -> None:
-    keys = json_object(item, where, {"label", "name", "overwrite", "slices"}, set())
+    keys = json_object(item, where, {"label", "name", "overwrite", "slices"}, {"extents"})
     label = json_typed(keys["label"], int, f"{where}.label")
     overwrite = json_typed(keys["overwrite"], bool, f"{where}.overwrite")
     session.add_segment(label, json_text(keys["name"], f"{where}.name"), overwrite)
+    for n, entry in enumerate(_list(keys.get("extents", []), f"{where}.extents")):
+        session.extents.put(label, _extent(entry, f"{where}.extents[{n}]", session))
     for n, entry in enumerate(_list(keys["slices"], f"{where}.slices")):
         key, state = _slice_state(session, entry, f"{where}.slices[{n}]")
         session.restore_state(label, key, state)
+
+
+def _extent(item: Any, where: str, session: VolumeSession) -> Extent:
+    keys = dict(json_object(item, where, {"axis"}, {"first", "last"}))
+    axis = keys.pop("axis")
+    if axis not in ("I", "J", "K"):
+        raise PromptError(f"{where}.axis must be I, J or K, found {shown(axis)}.")
+    return parse_extent(keys, where, axis, session.volume.geometry)
 
 
 def _slice_state(session: VolumeSession, item: Any, where: str) -> tuple[SliceKey, SliceState]:

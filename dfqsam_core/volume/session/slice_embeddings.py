@@ -40,11 +40,14 @@ class SliceEmbeddings:
         self._in_work: set[tuple[str, str]] = set()
         self._ahead: Ahead[SliceKey, np.ndarray] | None = None
 
-    def embed(self, key: SliceKey) -> np.ndarray:
-        """Embedding of a slice, float32 (1, C, grid, grid): remembered, encoded ahead, or made now."""
+    def embed(self, key: SliceKey, image: np.ndarray | None = None) -> np.ndarray:
+        """Embedding of a slice, float32 (1, C, grid, grid): remembered, encoded ahead, or made now.
+
+        image: of the slice, where it is at hand.
+        """
         if self._ahead is not None:
             return self._ahead.take(key, self._embed)
-        return self._embed(key)
+        return self._embed(key, image=image)
 
     @contextlib.contextmanager
     def ahead(self, keys: Sequence[SliceKey]) -> Iterator[None]:
@@ -71,8 +74,8 @@ class SliceEmbeddings:
         assert self._beside is not None, "`ahead` asked"
         return self._embed(key, self._beside())
 
-    def _embed(self, key: SliceKey, encode: Encode | None = None) -> np.ndarray:
-        image = self._image(key)
+    def _embed(self, key: SliceKey, encode: Encode | None = None, image: np.ndarray | None = None) -> np.ndarray:
+        image = self._image(key) if image is None else image
         content = self.key_of(image)
         with self._alone_on(content):
             embedding = self._cache.get(content)

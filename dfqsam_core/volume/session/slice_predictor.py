@@ -136,24 +136,47 @@ class SlicePredictor:
         return np.ascontiguousarray(self.window.apply(plane))
 
     def predict(
-        self, key: SliceKey, prompts: tuple[Prompt, ...], low_res_mask: np.ndarray | None = None
+        self,
+        key: SliceKey,
+        prompts: tuple[Prompt, ...],
+        low_res_mask: np.ndarray | None = None,
+        image: np.ndarray | None = None,
     ) -> SlicePrediction:
         """Predict the masks of `prompts`, all on the slice `key`; low_res_mask: (64, 64) logits to refine, if any.
 
-        Scribbles and lassos are drawn into those logits, or else into those of what says first where the segment is.
+        image: what `image` gives, where it is at hand. Scribbles and lassos are drawn into those logits, or else into
+        those of what says first where the segment is.
         """
-        frame = self._frames[key.axis]
-        self._predictor.set_image_embedding(self.embed(key), (frame.height, frame.width))
+        frame = self._show(key, image)
         drawn = [prompt for prompt in prompts if isinstance(prompt, ScribblePrompt | LassoPrompt)]
         if drawn and has_strokes(drawn):
             if low_res_mask is None:
                 _, estimates, logits = self._decode(frame, seed_prompts(prompts), None)
                 low_res_mask = logits[int(np.argmax(estimates))]
             low_res_mask = draw_strokes(low_res_mask, frame, prompts)
-        masks, predicted_iou, low_res = self._decode(frame, prompts, low_res_mask)
-        return SlicePrediction.of(
-            frame.to_storage(masks), np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16)
-        )
+        return _stored(frame, *self._decode(frame, prompts, low_res_mask))
+
+    def predict_box(
+        self,
+        key: SliceKey,
+        box_xyxy: np.ndarray,
+        low_res_mask: np.ndarray | None = None,
+        image: np.ndarray | None = None,
+    ) -> SlicePrediction:
+        """Predict the masks of a box (4,) in pixels of the canonical slice, x1 and y1 exclusive, fractions allowed.
+
+        What of the box lies outside of the slice is cut off. low_res_mask, image: as in `predict`.
+        """
+        frame = self._show(key, image)
+        box = np.clip(box_xyxy, 0, [frame.width, frame.height] * 2).astype(np.float32)
+        mask_input = None if low_res_mask is None else low_res_mask[None]
+        return _stored(frame, *self._predictor.predict(box=box, mask_input=mask_input, multimask_output=True))
+
+    def _show(self, key: SliceKey, image: np.ndarray | None) -> SliceFrame:
+        """Let the predictor answer for a slice."""
+        frame = self._frames[key.axis]
+        self._predictor.set_image_embedding(self.embed(key, image), (frame.height, frame.width))
+        return frame
 
     def _decode(
         self, frame: SliceFrame, prompts: tuple[Prompt, ...], low_res_mask: np.ndarray | None
@@ -172,9 +195,9 @@ class SlicePredictor:
             masks = within_lasso(masks, frame, lassos, coords[labels == 1])
         return masks, predicted_iou, low_res
 
-    def embed(self, key: SliceKey) -> np.ndarray:
-        """Embedding of a slice: from the cache, or made now and put there."""
-        return self._embeddings.embed(key)
+    def embed(self, key: SliceKey, image: np.ndarray | None = None) -> np.ndarray:
+        """Embedding of a slice: from the cache, or made now and put there; image: as in `predict`."""
+        return self._embeddings.embed(key, image)
 
     @property
     def at_once(self) -> int:
@@ -203,6 +226,12 @@ class SlicePredictor:
     def _encode(self, image: np.ndarray) -> np.ndarray:
         self._predictor.set_image(image)
         return self._predictor.get_image_embedding()
+
+
+def _stored(frame: SliceFrame, masks: np.ndarray, predicted_iou: np.ndarray, low_res: np.ndarray) -> SlicePrediction:
+    """What a predictor gives, as a prediction in storage order."""
+    estimates, logits = np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16)
+    return SlicePrediction.of(frame.to_storage(masks), estimates, logits)
 
 
 def pixel_prompts(

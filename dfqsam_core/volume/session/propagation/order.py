@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import itertools
 
-from ..slices import SliceKey
-from .session import VolumeSession
+from ...slices import SliceKey
+from ..session import VolumeSession
 
 
 def propagation_order(session: VolumeSession, label: int, axis: str, first: int, last: int) -> list[SliceKey]:
-    """The slices `first` to `last` that `propagate` predicts for a segment: down and up from its masks, then between.
-
-    with session.slices.ahead(propagation_order(session, label, axis, first, last)):
-        propagate(session, label, axis, first, last)
-    """
+    """The slices `first` to `last` that `propagate` predicts: down and up from the segment's masks, then between."""
     given = [index for index in session.prompted_slices(label, axis) if first <= index <= last]
     seeds = [index for index in given if session.prediction(label, SliceKey(axis, index))]
     if not seeds:

@@ -1,0 +1,80 @@
+"""From prompted slices along the stack: between them, and beyond them as far as the object goes."""
+
+from __future__ import annotations
+
+import itertools
+
+from ....errors import PromptError
+from ....progress import ProgressCallback, report
+from ...extent import Extent
+from ...slices import SliceKey
+from ..session import VolumeSession
+from .chain import between, outwards
+from .config import PropagationConfig
+from .doubt import next_prompt
+from .order import propagation_order
+from .plan import PropagationPlan, PropagationResult
+from .planes import vote
+from .stack import Stack
+from .stops import NO_SEED, Stop
+
+
+def propagate(
+    session: VolumeSession,
+    label: int,
+    axis: str,
+    first: int,
+    last: int,
+    config: PropagationConfig | None = None,
+    progress: ProgressCallback | None = None,
+) -> PropagationResult:
+    """Carry a segment from its prompted slices to the slices `first` to `last` (both included) along `axis`.
+
+    Outwards, the mask of each slice prompts the next, moved as the images are, until it makes no sense. Where it is
+    known on which slice the segment ends (`session.extents`), there is no stop before it and nothing beyond; the moved
+    mask, smaller towards the end, stands in where the model disagrees with it. Between two prompted slices, the boxes
+    between theirs are asked for, and the shape between their masks stands in likewise. Prompted slices keep their
+    masks; earlier propagated ones in the range are replaced. One undo step; Cancelled raised by `progress` leaves the
+    session as it was.
+    Raises PromptError where the range is not in the volume or holds no prompted slice.
+    """
+    return plan_propagation(session, label, axis, first, last, config, progress).apply(session)
+
+
+def plan_propagation(
+    session: VolumeSession,
+    label: int,
+    axis: str,
+    first: int,
+    last: int,
+    config: PropagationConfig | None = None,
+    progress: ProgressCallback | None = None,
+) -> PropagationPlan:
+    """What `propagate` would do, without a change to the session: it may run in a thread while others read that."""
+    if not 0 <= first <= last < session.volume.geometry.size_along(axis):
+        raise PromptError(f"The volume has no slices {first} to {last} along {axis}.")
+    extent = session.extents.of(label, axis)
+    low, high = extent.within(first, last)
+    prompted = [index for index in session.prompted_slices(label, axis) if low <= index <= high]
+    if not prompted:
+        raise PromptError(f"Segment {label} has no prompts on the slices {low} to {high} along {axis}. Add one there.")
+    seeds = [index for index in prompted if session.mask(label, SliceKey(axis, index)).any()]
+    config, total = config or PropagationConfig(), high - low + 1 - len(prompted)
+    stack = Stack(session, label, axis, config, seeds, total, progress)
+    stops = Stop(-1, prompted[0], NO_SEED), Stop(1, prompted[-1], NO_SEED)
+    if seeds:
+        with session.slices.ahead(propagation_order(session, label, axis, low, high)):
+            stops = _carry(stack, low, high, extent)
+    report(progress, "propagate", total, total)
+    if seeds and config.thorough:
+        vote(stack)
+    return PropagationPlan(label, axis, first, last, stack.found, stops, next_prompt(stack))
+
+
+def _carry(stack: Stack, low: int, high: int, extent: Extent) -> tuple[Stop, Stop]:
+    """Predict all slices from `low` to `high` that are to be predicted."""
+    seeds = stack.seeds
+    stops = outwards(stack, seeds[0], low, -1, extent.first), outwards(stack, seeds[-1], high, 1, extent.last)
+    for a, b in itertools.pairwise(seeds):
+        between(stack, a, b)
+    return stops
