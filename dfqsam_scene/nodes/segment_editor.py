@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import slicer
+import vtk
+from vtkmodules.util.numpy_support import numpy_to_vtk
+
+from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume.geometry import axis_index
 
 from .volume_node import SceneError
 
@@ -22,7 +28,9 @@ class SegmentEditor:
     settings_node: the vtkMRMLSegmentEditorNode to copy from; None for that of Slicer's Segment Editor module.
     """
 
-    def __init__(self, volume_node: Any, segmentation_node: Any) -> None:
+    def __init__(self, volume_node: Any, segmentation_node: Any, ijk_to_ras: np.ndarray) -> None:
+        """ijk_to_ras: (4, 4), of the volume's voxels in the segmentation's space."""
+        self._ijk_to_ras = ijk_to_ras
         self.settings_node: Any = None
         self._volume_node = volume_node
         self._segmentation_node = segmentation_node
@@ -75,17 +83,40 @@ class SegmentEditor:
                 "off there (Masking), or choose the volume that the segmentation was made on as its source volume."
             )
 
-    def add(self, segment_id: str, image: Any) -> None:
-        """Add the voxels of a vtkOrientedImageData to a segment."""
-        self._modify(segment_id, image, self._logic.ModificationModeAdd)
+    def replace(self, segment_id: str, key: SliceKey, present: np.ndarray, wanted: np.ndarray) -> bool:
+        """Remove and add what differs on a slice, as far as the settings allow; False where nothing does.
 
-    def remove(self, segment_id: str, image: Any) -> None:
-        """Take the voxels of a vtkOrientedImageData from a segment."""
-        self._modify(segment_id, image, self._logic.ModificationModeRemove)
+        present, wanted: (rows, columns) bool in storage order. Raises as `require_masks` does.
+        """
+        # Often one of the two is nothing, and the work on the rest is smaller.
+        steps = (
+            (self._logic.ModificationModeRemove, present & ~wanted),
+            (self._logic.ModificationModeAdd, wanted & ~present),
+        )
+        edits = [(mode, self._oriented_image(key, voxels)) for mode, voxels in steps if voxels.any()]
+        if edits:
+            # Before the first of them: a write happens whole or not at all.
+            self.require_masks([image for _, image in edits])
+        for mode, image in edits:
+            extent = image.GetExtent()
+            self._logic.ModifySegmentByLabelmap(self._segmentation_node, segment_id, image, mode, extent, False, False)
+        return bool(edits)
 
-    def _modify(self, segment_id: str, image: Any, mode: int) -> None:
-        extent = image.GetExtent()
-        self._logic.ModifySegmentByLabelmap(self._segmentation_node, segment_id, image, mode, extent, False, False)
+    def _oriented_image(self, key: SliceKey, voxels: np.ndarray) -> Any:
+        """vtkOrientedImageData (uint8) of a plane's bounding box; voxels: (rows, columns) bool, not empty."""
+        spans = [np.flatnonzero(voxels.any(axis=axis))[[0, -1]] for axis in (0, 1)]
+        normal = axis_index(key.axis)
+        extent = [extreme for span in spans for extreme in span.tolist()]
+        extent[2 * normal : 2 * normal] = [key.index, key.index]
+        (column_0, column_1), (row_0, row_1) = spans
+        cropped = np.ascontiguousarray(voxels[row_0 : row_1 + 1, column_0 : column_1 + 1], np.uint8)
+        image = slicer.vtkOrientedImageData()
+        image.SetExtent(extent)
+        image.GetPointData().SetScalars(numpy_to_vtk(cropped.ravel(), deep=True))
+        matrix = vtk.vtkMatrix4x4()
+        matrix.DeepCopy(self._ijk_to_ras.ravel().tolist())
+        image.SetGeometryFromImageToWorldMatrix(matrix)
+        return image
 
     def _is_aligned(self, image: Any) -> bool:
         """Whether the source volume, resampled by Slicer's logic, has an intensity for every voxel of the image."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
-from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from dfqsam_core.errors import VolumeError
 from dfqsam_core.volume import SliceKey, VolumeGeometry
@@ -100,7 +100,7 @@ class SegmentScene:
         if all(self._labelmap(segment_id)[0] is None for segment_id in self.segment_ids):
             # Masks and saved files of a segmentation without a voxel take this grid.
             self.node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
-        self._editor = SegmentEditor(volume_node, segmentation_node)
+        self._editor = SegmentEditor(volume_node, segmentation_node, self.grid.ijk_to_ras)
         # Slices that were written here, for whoever keeps a copy of the voxels and empties the list.
         self.written: list[SliceKey] = []
 
@@ -182,7 +182,8 @@ class SegmentScene:
         if protect_others:
             for other in self._editor.protect([other for other in before if other != segment_id]):
                 wanted &= ~before[other]
-        self._replace(segment_id, key, before[segment_id], wanted)
+        if self._editor.replace(segment_id, key, before[segment_id], wanted):
+            self.written.append(key)
         after = {other: self._plane(other, key) for other in before}
         return tuple([SegmentChange.of(n, key, before[n], after[n]) for n in before if (before[n] != after[n]).any()])
 
@@ -190,36 +191,8 @@ class SegmentScene:
         """Make a segment cover exactly `mask` on one slice, whatever the settings; no other segment changes."""
         present = self.read(segment_id, key)
         self._editor.use_no_settings(segment_id)
-        self._replace(segment_id, key, present, mask.astype(bool))
-
-    def _replace(self, segment_id: str, key: SliceKey, present: np.ndarray, wanted: np.ndarray) -> None:
-        """Remove and add only what differs: often one of the two is nothing, and the work on the rest is smaller."""
-        removed, added = present & ~wanted, wanted & ~present
-        steps = [(self._editor.remove, removed), (self._editor.add, added)]
-        edits = [(modify, self._oriented_image(key, voxels)) for modify, voxels in steps if voxels.any()]
-        if edits:
-            # Before the first of them: a write happens whole or not at all.
-            self._editor.require_masks([image for _, image in edits])
-        for modify, image in edits:
-            modify(segment_id, image)
-        if edits:
+        if self._editor.replace(segment_id, key, present, mask.astype(bool)):
             self.written.append(key)
-
-    def _oriented_image(self, key: SliceKey, voxels: np.ndarray) -> Any:
-        """vtkOrientedImageData (uint8) of a plane's bounding box; voxels: (rows, columns) bool, not empty."""
-        spans = [np.flatnonzero(voxels.any(axis=axis))[[0, -1]] for axis in (0, 1)]
-        normal = axis_index(key.axis)
-        extent = [extreme for span in spans for extreme in span.tolist()]
-        extent[2 * normal : 2 * normal] = [key.index, key.index]
-        (column_0, column_1), (row_0, row_1) = spans
-        cropped = np.ascontiguousarray(voxels[row_0 : row_1 + 1, column_0 : column_1 + 1], np.uint8)
-        image = slicer.vtkOrientedImageData()
-        image.SetExtent(extent)
-        image.GetPointData().SetScalars(numpy_to_vtk(cropped.ravel(), deep=True))
-        matrix = vtk.vtkMatrix4x4()
-        matrix.DeepCopy(self.grid.ijk_to_ras.ravel().tolist())
-        image.SetGeometryFromImageToWorldMatrix(matrix)
-        return image
 
     def check(self) -> None:
         """Raise SceneError when a node is gone, has another image, or moved against the other since this was made."""

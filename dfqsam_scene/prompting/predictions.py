@@ -80,6 +80,6 @@ def answering(
 
 def timed_prediction(slices: SlicePredictor, task: SliceTask, _: ProgressCallback) -> tuple[Answer, float, bool]:
     """An answer, how many seconds it took, and whether the slice was encoded for it."""
-    started, encodings = time.perf_counter(), slices.encodings
+    started, encodings = time.perf_counter(), slices.embeddings.encodings
     found = ask_model(slices, task.place[1], task.prompts, task.present, task.refine)
-    return found, time.perf_counter() - started, slices.encodings > encodings
+    return found, time.perf_counter() - started, slices.embeddings.encodings > encodings

@@ -53,6 +53,19 @@ def volume() -> Volume:
     return Volume(voxels, VolumeGeometry(np.eye(4), voxels.shape[::-1]))
 
 
+class Shown:
+    """A predictor that embeds by a function."""
+
+    def __init__(self, encode):
+        self.encode = encode
+
+    def set_image(self, image: np.ndarray) -> None:
+        self.image = image
+
+    def get_image_embedding(self) -> np.ndarray:
+        return self.encode(self.image)
+
+
 def a_session(volume: Volume, model: Model) -> VolumeSession:
     session = VolumeSession(volume, model, "700,300", cache=EmbeddingCache())
     session.add_segment(1, "block")
@@ -118,7 +131,7 @@ def test_two_who_want_the_same_image_at_once_get_it_encoded_once() -> None:
         both.wait(60)
         return np.zeros((4, 4), np.uint8)
 
-    slices = SliceEmbeddings(image, "an encoder", lambda image: image[None] + np.float32(0.3), EmbeddingCache())
+    slices = SliceEmbeddings(image, "an encoder", Shown(lambda image: image[None] + np.float32(0.3)), EmbeddingCache())
     threads = [
         threading.Thread(target=lambda index=index: embeddings.append(slices.embed(SliceKey("K", index))))
         for index in range(2)
@@ -135,7 +148,7 @@ def test_an_encoder_that_fails_leaves_the_slice_to_others() -> None:
     def encode(image: np.ndarray) -> np.ndarray:
         raise RuntimeError("out of memory")
 
-    slices = SliceEmbeddings(lambda key: np.zeros((4, 4), np.uint8), "an encoder", encode, EmbeddingCache())
+    slices = SliceEmbeddings(lambda key: np.zeros((4, 4), np.uint8), "an encoder", Shown(encode), EmbeddingCache())
     for _ in range(2):
         with pytest.raises(RuntimeError, match="out of memory"):
             slices.embed(SliceKey("K", 0))

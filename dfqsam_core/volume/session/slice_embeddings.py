@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -16,11 +17,22 @@ from ..slices import SliceKey
 Encode = Callable[[np.ndarray], np.ndarray]
 
 
+class Encoder(Protocol):
+    """What embeds an image, which is then set."""
+
+    def set_image(self, image: np.ndarray) -> None:
+        """Embed a uint8 image (H, W)."""
+
+    def get_image_embedding(self) -> np.ndarray:
+        """Its embedding, float32 (1, C, grid, grid)."""
+        ...
+
+
 class SliceEmbeddings:
     """What a model's encoder makes of slices, from the cache where that has it.
 
-    image: gives the uint8 image of a slice. encoder: its name, for the cache's keys. encode: embeds an image with all
-    cores. beside: gives what embeds one on a single core and may be called in several threads, None where nothing may.
+    image: gives the uint8 image of a slice. encoder: its name, for the cache's keys. predictor: embeds an image with
+    all cores. beside: gives what embeds one on a single core, callable in several threads, None where nothing is.
     at_once: how many of those calls. encodings: how often the encoder ran.
     """
 
@@ -28,13 +40,13 @@ class SliceEmbeddings:
         self,
         image: Callable[[SliceKey], np.ndarray],
         encoder: str,
-        encode: Encode,
+        predictor: Encoder,
         cache: EmbeddingCache,
         beside: Callable[[], Encode] | None = None,
         at_once: int = 1,
     ) -> None:
         self.encodings = 0
-        self._image, self._encoder, self._encode, self._cache = image, encoder, encode, cache
+        self._image, self._encoder, self._predictor, self._cache = image, encoder, predictor, cache
         self._beside, self.at_once = beside, at_once
         self._changed = threading.Condition()
         self._in_work: set[tuple[str, str]] = set()
@@ -77,24 +89,23 @@ class SliceEmbeddings:
     def _embed(self, key: SliceKey, encode: Encode | None = None, image: np.ndarray | None = None) -> np.ndarray:
         image = self._image(key) if image is None else image
         content = self.key_of(image)
-        with self._alone_on(content):
+        with self._changed:
+            # While another thread encodes the same image: the cache has it then.
+            while content in self._in_work:
+                self._changed.wait()
+            self._in_work.add(content)
+        try:
             embedding = self._cache.get(content)
             if embedding is None:
+                if encode is None:
+                    self._predictor.set_image(image)
+                made = self._predictor.get_image_embedding() if encode is None else encode(image)
                 # Rounded as the cache rounds: a result must not depend on whether the cache still held the slice.
-                embedding = (encode or self._encode)(image).astype(np.float16).astype(np.float32)
+                embedding = made.astype(np.float16).astype(np.float32)
                 self._cache.put(content, embedding)
                 with self._changed:
                     self.encodings += 1
-        return embedding
-
-    @contextlib.contextmanager
-    def _alone_on(self, content: tuple[str, str]) -> Iterator[None]:
-        """Wait while another thread encodes the same image: the cache has it then."""
-        with self._changed:
-            self._changed.wait_for(lambda: content not in self._in_work)
-            self._in_work.add(content)
-        try:
-            yield
+            return embedding
         finally:
             with self._changed:
                 self._in_work.discard(content)

@@ -127,7 +127,7 @@ class SlicePredictor:
         self.mask_side = mask_side
         self._predictor = predictor
         self._cache = cache
-        self._embeddings = SliceEmbeddings(self.image, encoder, self._encode, cache, beside, at_once)
+        self.embeddings = SliceEmbeddings(self.image, encoder, predictor, cache, beside, at_once)
         self._frames = {axis: SliceFrame.of(volume.geometry, axis) for axis in AXES}
 
     def image(self, key: SliceKey) -> np.ndarray:
@@ -175,7 +175,8 @@ class SlicePredictor:
     def _show(self, key: SliceKey, image: np.ndarray | None) -> SliceFrame:
         """Let the predictor answer for a slice."""
         frame = self._frames[key.axis]
-        self._predictor.set_image_embedding(self.embed(key, image), (frame.height, frame.width))
+        image = self.image(key) if image is None else image
+        self._predictor.set_image_embedding(self.embeddings.embed(key, image), (frame.height, frame.width))
         return frame
 
     def _decode(
@@ -197,12 +198,12 @@ class SlicePredictor:
 
     def embed(self, key: SliceKey, image: np.ndarray | None = None) -> np.ndarray:
         """Embedding of a slice: from the cache, or made now and put there; image: as in `predict`."""
-        return self._embeddings.embed(key, image)
+        return self.embeddings.embed(key, image)
 
     @property
     def at_once(self) -> int:
         """How many slices `embed_all` and `ahead` encode side by side."""
-        return self._embeddings.at_once
+        return self.embeddings.at_once
 
     def embed_all(self, keys: Sequence[SliceKey]) -> None:
         """Put the embeddings of these slices into the cache."""
@@ -212,20 +213,16 @@ class SlicePredictor:
 
     def ahead(self, keys: Sequence[SliceKey]) -> contextlib.AbstractContextManager[None]:
         """While this context is entered, these slices are encoded side by side, in the order that they are given in."""
-        return self._embeddings.ahead(keys)
+        return self.embeddings.ahead(keys)
 
     @property
     def encodings(self) -> int:
         """How often the encoder ran, for reports and tests."""
-        return self._embeddings.encodings
+        return self.embeddings.encodings
 
     def embedding_key(self, image: np.ndarray) -> tuple[str, str]:
         """What the cache knows the embedding of a slice image by."""
-        return self._embeddings.key_of(image)
-
-    def _encode(self, image: np.ndarray) -> np.ndarray:
-        self._predictor.set_image(image)
-        return self._predictor.get_image_embedding()
+        return self.embeddings.key_of(image)
 
 
 def _stored(frame: SliceFrame, masks: np.ndarray, predicted_iou: np.ndarray, low_res: np.ndarray) -> SlicePrediction:
