@@ -207,7 +207,7 @@ def test_slicer_is_told_of_the_effect_once_by_its_file(effect_class, monkeypatch
 
 
 def test_slices_around_the_present_one_are_encoded_ahead(effect, views, a_volume_node):
-    from dfqsam_core.volume import BoxPrompt, SliceKey
+    from dfqsam_core.volume import SliceKey
     from dfqsam_scene.nodes.slice_views import show_slice
 
     show_slice(a_volume_node, SliceKey("K", 4))
