@@ -19,8 +19,9 @@ from tools.volume_targets import Target, table
 TEXT = """# Whole objects from one, two or three prompted slices
 
 **One slice: where the object is largest. Two: each a third of the way in from an end, not near the ends. Say where it
-starts and ends, if you can see it.** A second prompted slice is worth more at the thirds than at the fifths, a third
-one more than any setting; after a propagation the slice that most needs one is offered.
+starts and ends, if you can see it.** Two slices near the ends are worse than a single one where the object is largest;
+two at the thirds are better, three at the quarters better still, and more than any setting gives. After a propagation
+the slice is offered on which one more prompt would help most: it is about as good as the thirds.
 
 Mean Dice of whole objects after `propagate` with its default settings. Prompted slices get a tight box of the label:
 one is the largest slice, two lie at a fifth from both ends, three at the quarters. "Known ends": the extent given is
