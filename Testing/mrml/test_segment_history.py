@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
+
 from dfqsam_core.volume import PointPrompt, SliceKey
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.slice_views import middle_of_slice, show_slice, shown_slice

@@ -1,10 +1,13 @@
-"""What people draw by hand survives prompting; needs no scene."""
+"""What people draw by hand survives prompting."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
+
+pytest.importorskip("slicer", reason="slicer-core is not installed: make test-slicer")
 
 from dfqsam_scene.prompting.segment_writer import with_hand_edits
 

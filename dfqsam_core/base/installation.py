@@ -52,8 +52,8 @@ def _here() -> Path | None:
 
 def _direct_url() -> dict[str, Any] | None:
     try:
-        text = distribution(_NAME).read_text("direct_url.json")
-        found = json.loads(text) if text else None
+        notes = [file for file in distribution(_NAME).files or () if file.name == "direct_url.json"]
+        found = json.loads(notes[0].read_text(encoding="utf-8")) if notes else None
     except (PackageNotFoundError, OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

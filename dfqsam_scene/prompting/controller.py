@@ -23,9 +23,9 @@ from ..jobs.time_left import TimeLeft
 from ..jobs.worker import Worker
 from ..nodes.preview import PreviewLayer
 from ..nodes.slice_views import slice_words
+from .extent_words import extent_sentence
 from .history import AnyStep, Step
 from .prompt_queue import PromptQueue
-from .prompt_words import extent_sentence
 from .segment_writer import SegmentWriter
 
 

@@ -1,10 +1,10 @@
-"""Prompts in a few words, for lists; and the ends of a segment in a sentence."""
+"""Prompts in a few words, for lists."""
 
 from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from dfqsam_core.volume import BoxPrompt, Extent, LassoPrompt, ScribblePrompt
+from dfqsam_core.volume import BoxPrompt, LassoPrompt, ScribblePrompt
 from dfqsam_core.volume.prompts import Prompt
 
 
@@ -16,17 +16,3 @@ def describe(prompt: Prompt) -> str:
     kind = _("Lasso") if isinstance(prompt, LassoPrompt) else kind
     sign = "+" if prompt.positive else "−"
     return _("{kind} {sign} {ijk}").format(kind=kind, sign=sign, ijk=prompt.voxels_ijk[0])
-
-
-def extent_sentence(extent: Extent) -> str:
-    """Where a segment starts and ends, in a sentence; slices are counted from 0, as prompts are."""
-    first, last, axis = extent.first, extent.last, extent.axis
-    if first is not None and last is not None:
-        return _("It goes from slice {axis} {first} to {last}; propagate to fill them.").format(
-            axis=axis, first=first, last=last
-        )
-    if first is not None:
-        return _("It starts on slice {axis} {index}; mark its other end, too.").format(axis=axis, index=first)
-    if last is not None:
-        return _("It ends on slice {axis} {index}; mark its other end, too.").format(axis=axis, index=last)
-    return _("No end is marked along {axis}.").format(axis=axis)
