@@ -62,9 +62,10 @@ test-views: $(VIEWS_STAMP)
 	OMP_NUM_THREADS=1 $(VIEWS_VENV)/bin/python -m pytest Testing/views
 
 # What quantizes in a child process takes the Python of `make env`, where that is there: the viewer itself has no torch.
-# PICTURES=1 renews the screenshots of the pages.
+# Each test starts a viewer and mostly waits for it, so two side by side take half the time. PICTURES=1 renews the
+# screenshots of the pages.
 test-browser: $(BROWSER_STAMP)
-	OMP_NUM_THREADS=1 DFQSAM_TORCH_PYTHON=$(abspath $(BIN))/python $(VIEWS_VENV)/bin/python -m pytest Testing/browser
+	OMP_NUM_THREADS=1 DFQSAM_TORCH_PYTHON=$(abspath $(BIN))/python $(VIEWS_VENV)/bin/python -m pytest -n $(WORKERS) Testing/browser
 
 # Needs a package index: a fresh Python with Slicer's packages is made, and ours are installed into it.
 test-packaging: env
