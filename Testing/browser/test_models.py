@@ -42,7 +42,7 @@ def test_the_card_of_the_model_in_use_is_shown(person: Person, pictures: Path) -
     person.page.click("text=Models")
     person.wait_until(lambda: person.state("models"))
     assert [model["used"] for model in person.state("models")].count(True) == 1
-    person.page.click(".models li:has(.use:disabled) b")
+    person.page.click(".models li:has(.use:disabled) .link")
     person.page.wait_for_selector("#card")
     text = person.page.inner_text("#card")
     assert "architecture" in text
