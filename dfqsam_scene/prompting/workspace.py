@@ -153,6 +153,13 @@ class Workspace:
         present = self.segments.node.GetSegmentation().GetSegmentIDs()
         return {place: found for place, found in self.controller.all_prompts().items() if place[0] in present}
 
+    def know_ends(self, of: Workspace) -> None:
+        """Know where segments start and end as another workspace knew it; not of those that are gone."""
+        for label, segment_id in of.controller.writer.segment_ids.items():
+            if segment_id in self.segments.segment_ids:
+                for extent in of.session.extents.of_label(label):
+                    self.session.extents.put(self.controller.writer.label(segment_id), extent)
+
     def prompts_on(self, key: SliceKey) -> tuple[Prompt, ...]:
         """Prompts of the chosen segment on a slice."""
         return self.controller.all_prompts().get((self.segment_id or "", key), ())
