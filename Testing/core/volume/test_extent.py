@@ -96,15 +96,15 @@ def test_ends_from_numpy_are_saved_and_what_is_no_slice_is_refused(tmp_path):
 
 
 def test_a_range_beyond_the_ends_is_refused_with_both():
-    with pytest.raises(PromptError, match="range 9 to 11 .* beyond the ends .* from 3 to 8"):
+    with pytest.raises(PromptError, match=r"range 9 to 11 .* beyond the ends .* from 3 to 8"):
         propagate(a_session(Extent("K", 3, 8)), 1, "K", 9, 11, CONFIG)
-    with pytest.raises(PromptError, match="beyond the ends .* from 9"):
+    with pytest.raises(PromptError, match=r"beyond the ends .* from 9"):
         propagate(a_session(Extent("K", first=9)), 1, "K", 0, 6, CONFIG)
 
 
 @pytest.mark.parametrize(("axis", "first", "last"), [("Q", 0, 11), ("K", 0.5, 11), ("K", "0", 11), ("K", 0, None)])
 def test_a_range_that_is_none_is_refused(axis, first, last):
-    with pytest.raises(PromptError, match="Unknown axis|whole number"):
+    with pytest.raises(PromptError, match=r"Unknown axis|whole number"):
         propagate(a_session(), 1, axis, first, last, CONFIG)
 
 
