@@ -127,7 +127,7 @@ def test_ends_that_cannot_be_are_refused():
     with pytest.raises(PromptError, match="0 to 11"):
         a_session(Extent("K", 3, 12))
     session = a_session(Extent("K", 7, 9))
-    with pytest.raises(PromptError, match="no prompts on the slices 7 to 9"):
+    with pytest.raises(PromptError, match="The segment has no prompts on the slices 7 to 9 along K, between its ends"):
         propagate(session, 1, "K", 0, 11, CONFIG)
 
 

@@ -62,7 +62,10 @@ def plan_propagation(
     if low > high:
         raise PromptError(f"The range {first} to {last} lies beyond the ends of the segment, {extent}. Change either.")
     if not prompted:
-        raise PromptError(f"Segment {label} has no prompts on the slices {low} to {high} along {axis}. Add one there.")
+        ends = "" if (low, high) == (first, last) else ", between its ends"
+        raise PromptError(
+            f"The segment has no prompts on the slices {low} to {high} along {axis}{ends}. Add one there."
+        )
     seeds = [index for index in prompted if session.mask(label, SliceKey(axis, index)).any()]
     config, total = config or PropagationConfig(), high - low + 1 - len(prompted)
     stack = Stack(session, label, axis, config, seeds, total, progress)
