@@ -107,6 +107,17 @@ def test_ends_outlive_a_crash(world, a_volume_node, model_file, tmp_path, person
     again.room.worker.close()
 
 
+def test_another_model_keeps_the_ends(person, calibrated_file):
+    person.prompt(BOX)
+    mark(person, 3, "starts here")
+    mark(person, 6, "ends here")
+    before = person.room.workspace
+    person.room.choose(model_path=calibrated_file)
+    person.settle()
+    assert person.room.workspace is not before
+    assert extents(person) == [Extent("K", 3, 6)]
+
+
 def test_thorough_is_a_switch_that_the_next_propagation_follows(person):
     person.prompt(BOX)
     show_slice(person.room.choice.volume_node, SliceKey("K", 4))

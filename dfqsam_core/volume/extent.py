@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +16,7 @@ from .positions import check_axis
 class Extent:
     """The first and the last slice along `axis` that hold an object; None where that is not known.
 
-    Raises PromptError where first is above last.
+    Raises PromptError where first is above last, and for what is no whole number.
     """
 
     axis: str
@@ -24,16 +25,25 @@ class Extent:
 
     def __post_init__(self) -> None:
         check_axis(self.axis)
+        for end in ("first", "last"):
+            if (index := getattr(self, end)) is not None:
+                # Of numpy's integers none could be saved.
+                object.__setattr__(self, end, slice_index(index))
         if self.first is not None and self.last is not None and self.first > self.last:
             raise PromptError(
                 f"The object would start on slice {self.axis} = {self.first}, after its end on {self.last}. "
-                "Mark its other end first, or take that mark back."
+                "Give the lower one as first."
             )
 
     @property
     def is_known(self) -> bool:
         """Whether at least one end is known."""
         return self.first is not None or self.last is not None
+
+    def __str__(self) -> str:
+        first = "" if self.first is None else f"from {self.first} "
+        last = "on" if self.last is None else f"to {self.last}"
+        return f"{first}{last} along {self.axis}"
 
     def holds(self, index: int) -> bool:
         """Whether a slice may hold the object."""
@@ -54,6 +64,16 @@ class Extent:
             first if self.first is None else max(first, self.first),
             last if self.last is None else min(last, self.last),
         )
+
+
+def slice_index(number: object) -> int:
+    """The index of a slice as an int, also from numpy's integers; raises PromptError for what is no whole number."""
+    try:
+        if not isinstance(number, bool):
+            return operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    raise PromptError(f"A slice is told by a whole number, found {number!r}. Count slices from 0.")
 
 
 class Extents:

@@ -136,7 +136,7 @@ class SegmentPrompts:
     as far as that is known.
     Raises PromptError for a label out of range, a name that is too long or cannot be written, no prompts, a slice with
     two outlines (boxes, positive lassos), with negative prompts only or with more than 1000 points for the model, and
-    for a prompt beyond the ends.
+    for a prompt or correction beyond the ends.
     """
 
     name: str
@@ -161,7 +161,10 @@ class SegmentPrompts:
         if self.propagation and any(prompt.axis != self.propagation.axis for prompt in self.prompts):
             raise PromptError(f"Segment {self.name!r} is propagated, so its prompts need one axis. Split the segment.")
         if self.extent is not None:
-            _check_extent(self.name, self.extent, self.prompts)
+            _check_extent(self.name, self.extent, self.prompts, "prompt")
+            # Along another axis a slice crosses the object between its ends, too.
+            own = [prompt for prompt in self.corrections if prompt.axis == self.extent.axis]
+            _check_extent(self.name, self.extent, own, "correction")
         asked = self.propagation
         if asked and not any(asked.first <= key.index <= asked.last for key in self.by_slice()):
             raise PromptError(
@@ -225,12 +228,12 @@ def _place(prompt: Prompt) -> object:
     return "outline" if is_outline(prompt) else prompt
 
 
-def _check_extent(name: str, extent: Extent, prompts: tuple[Prompt, ...]) -> None:
+def _check_extent(name: str, extent: Extent, prompts: Sequence[Prompt], what: str) -> None:
     for prompt in prompts:
         if prompt.axis != extent.axis or not extent.holds(prompt.slice.index):
             raise PromptError(
-                f"Segment {name!r} has a prompt on slice {prompt.slice.axis} = {prompt.slice.index}, outside of its "
-                f"extent, which is {extent.first} to {extent.last} along {extent.axis}. Correct one of them."
+                f"Segment {name!r} has a {what} on slice {prompt.slice.axis} = {prompt.slice.index}, outside of its "
+                f"extent, which is {extent}. Correct one of them."
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -152,6 +153,19 @@ class Workspace:
         """All prompts by segment and slice, without those of segments that are gone."""
         present = self.segments.node.GetSegmentation().GetSegmentIDs()
         return {place: found for place, found in self.controller.all_prompts().items() if place[0] in present}
+
+    def go_on_from(self, other: Workspace) -> None:
+        """Know what no model takes part in as another workspace did: ends, and the masks that prompts correct."""
+        names = other.controller.writer.segment_ids
+        labels = {n: self.controller.writer.label(names[n]) for n in names if names[n] in self.segments.segment_ids}
+        for n, label in labels.items():
+            for extent in other.session.extents.of_label(n):
+                self.session.extents.put(label, extent)
+        for (n, key), state in other.session.states().items():
+            prompts = self.session.prompts(labels[n], key) if n in labels else ()
+            if prompts and state.corrected is not None:
+                known = replace(state, prompts=prompts).without_predictions()
+                self.session.restore_state(labels[n], key, known)
 
     def prompts_on(self, key: SliceKey) -> tuple[Prompt, ...]:
         """Prompts of the chosen segment on a slice."""

@@ -203,6 +203,13 @@ def test_a_negative_scribble_and_lasso_take_away_what_they_cover(session):
         assert 0.6 * np.count_nonzero(before) < np.count_nonzero(after & before) < np.count_nonzero(before)
 
 
+def test_a_negative_prompt_where_there_is_nothing_says_so(session):
+    edit = session.add_prompt(1, PointPrompt((60, 60, 5), positive=False))
+    assert not edit.after.any()
+    assert "on slice K 5 selects nothing" in edit.note
+    assert session.remove_prompt(1, PointPrompt((60, 60, 5), positive=False)).note == ""
+
+
 def test_a_far_click_adds_an_island(session, labels):
     before = session.mask(1, K20)
     row, column = middle(labels[20] == SPLEEN)

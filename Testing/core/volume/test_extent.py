@@ -29,6 +29,7 @@ from .conftest import BYTE_WINDOW, MODEL, GreyPredictor
 GEOMETRY = VolumeGeometry(np.eye(4), (20, 20, 12))
 # The predictor below has logits of one value.
 CONFIG = PropagationConfig(min_stability=0)
+POINT = {"type": "point", "position": [9, 9, 9], "axis": "K"}
 BOX = {"type": "box", "corners": [[6, 6, 5], [13, 13, 5]], "axis": "K"}
 
 
@@ -84,6 +85,35 @@ def test_an_end_along_another_axis_says_nothing():
     assert slices_with_a_mask(session.labels_kji) == list(range(12))
 
 
+def test_ends_from_numpy_are_saved_and_what_is_no_slice_is_refused(tmp_path):
+    session = a_session(Extent("K", np.int64(3), np.int32(8)))
+    save_session(tmp_path / "session.json", session)
+    restored = restore_session(tmp_path / "session.json", a_volume(), MODEL, predictor=GreyPredictor())
+    assert restored.extents.of(1, "K") == Extent("K", 3, 8)
+    for end in (2.5, "3", float("nan"), True):
+        with pytest.raises(PromptError, match="whole number"):
+            Extent("K", end, 8)
+
+
+def test_a_range_beyond_the_ends_is_refused_with_both():
+    with pytest.raises(PromptError, match=r"range 9 to 11 .* beyond the ends .* from 3 to 8"):
+        propagate(a_session(Extent("K", 3, 8)), 1, "K", 9, 11, CONFIG)
+    with pytest.raises(PromptError, match=r"beyond the ends .* from 9"):
+        propagate(a_session(Extent("K", first=9)), 1, "K", 0, 6, CONFIG)
+
+
+@pytest.mark.parametrize(("axis", "first", "last"), [("Q", 0, 11), ("K", 0.5, 11), ("K", "0", 11), ("K", 0, None)])
+def test_a_range_that_is_none_is_refused(axis, first, last):
+    with pytest.raises(PromptError, match=r"Unknown axis|whole number"):
+        propagate(a_session(), 1, axis, first, last, CONFIG)
+
+
+def test_a_correction_along_another_axis_is_no_matter_of_the_ends(tmp_path):
+    across = {"type": "point", "position": [9, 9, 5], "axis": "I"}
+    (segment,) = read(tmp_path, extent={"first": 3, "last": 8}, corrections=[across])
+    assert segment.corrections[0].slice.axis == "I"
+
+
 def test_a_mark_is_taken_back():
     session = a_session(Extent("K", 3, 8))
     session.extents.put(1, Extent("K"))
@@ -97,7 +127,7 @@ def test_ends_that_cannot_be_are_refused():
     with pytest.raises(PromptError, match="0 to 11"):
         a_session(Extent("K", 3, 12))
     session = a_session(Extent("K", 7, 9))
-    with pytest.raises(PromptError, match="no prompts on the slices 7 to 9"):
+    with pytest.raises(PromptError, match="The segment has no prompts on the slices 7 to 9 along K, between its ends"):
         propagate(session, 1, "K", 0, 11, CONFIG)
 
 
@@ -128,11 +158,14 @@ def test_a_roi_around_the_whole_object_says_its_ends_and_prompts_its_middle(tmp_
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"extent": {}}, "first, last or both"),
-        ({"extent": {"first": 12}}, "0 to 11"),
+        ({"extent": {}}, r"segments\[0\].extent .* first, last or both .* found {}"),
+        ({"extent": {"first": 12}}, r"segments\[0\].extent .* 0 to 11, found .*12"),
+        ({"extent": "ROI"}, r"segments\[0\].extent must be an object or \"roi\", found 'ROI'"),
+        ({"extent": {"first": 9, "last": 7}}, "after its end"),
+        ({"extent": {"first": 9, "last": 7}}, r"segments\[0\].extent cannot be: .* Give the lower one as first"),
+        ({"extent": {"first": 3, "last": 8}, "corrections": [POINT]}, "a correction on slice K = 9, outside"),
         ({"extent": {"first": 2.5}}, "whole number"),
         ({"extent": {"first": 7, "last": 9}}, "outside of its extent"),
-        ({"extent": {"first": 9, "last": 7}}, "after its end"),
         ({"extent": {"first": 3, "end": 7}}, "unknown key 'end'"),
         ({"propagate": {"first": 0, "last": 3, "thorough": "yes"}}, "thorough"),
     ],

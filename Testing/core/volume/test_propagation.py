@@ -170,7 +170,13 @@ def test_what_cannot_be_propagated_is_refused():
         propagate(session, 1, "K", 9, 12)
     with pytest.raises(PromptError, match="no slices 5 to 15"):
         propagate(session, 1, "K", 5, 15)
-    for wrong in ({"min_overlap": 2}, {"max_area_ratio": 1}, {"points": -1}, {"box_margin": -1}):
+    for wrong in (
+        {"min_overlap": 2},
+        {"max_area_ratio": 1},
+        {"max_area_ratio": float("nan")},
+        {"points": -1},
+        {"box_margin": -1},
+    ):
         with pytest.raises(ConfigError):
             PropagationConfig(**wrong)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,22 @@ def test_a_cancelled_propagation_leaves_no_thread(volume: Volume, model_file: Pa
     assert "dfqsam-ahead" not in [thread.name for thread in threading.enumerate()]
     assert session.slices.encodings < SLICES
     assert session.slices_of(1) == [SliceKey("K", 3), SliceKey("K", 6)]
+
+
+def test_the_other_planes_of_a_thorough_propagation_are_encoded_side_by_side(volume: Volume, model_file: Path) -> None:
+    session, embed, axes = a_session(volume, load_model(model_file, 2)), SliceEmbeddings._embed_beside, []
+
+    def note(embeddings: SliceEmbeddings, key: SliceKey) -> np.ndarray:
+        axes.append(key.axis)
+        return embed(embeddings, key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SliceEmbeddings, "_embed_beside", note)
+        propagate(session, 1, "K", 2, 5, replace(ANYTHING, thorough=True))
+    alone = a_session(volume, load_model(model_file, 1))
+    propagate(alone, 1, "K", 2, 5, replace(ANYTHING, thorough=True))
+    assert {"I", "J"} <= set(axes)
+    np.testing.assert_array_equal(session.labels_kji, alone.labels_kji)
 
 
 def test_two_who_want_the_same_image_at_once_get_it_encoded_once() -> None:

@@ -42,6 +42,8 @@ def _segment(item: Any, where: str, system: str, geometry: VolumeGeometry, overw
     if keys.get("extent") == "roi":
         prompts, extent = _whole_roi(json_list(keys["prompts"], f"{where}.prompts"), prompts, where)
     elif "extent" in keys:
+        if not isinstance(keys["extent"], dict):
+            raise PromptError(f'{where}.extent must be an object or "roi", found {shown(keys["extent"])}.')
         extent = parse_extent(keys["extent"], f"{where}.extent", prompts[0].axis, geometry)
     return SegmentPrompts(
         name=json_text(keys["name"], f"{where}.name"),
@@ -111,16 +113,20 @@ def parse_extent(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> 
     if not found or not all(0 <= index < geometry.size_along(axis) for index in found.values()):
         raise PromptError(
             f"{where} must say with first, last or both on which slices along {axis} the object starts and ends; the "
-            f"volume has 0 to {geometry.size_along(axis) - 1}."
+            f"volume has 0 to {geometry.size_along(axis) - 1}, found {shown(found)}."
         )
-    return Extent(axis, **found)
+    try:
+        return Extent(axis, **found)
+    except PromptError as error:
+        raise PromptError(f"{where} cannot be: {error}") from error
 
 
 def _whole_roi(entries: list[Any], prompts: tuple[Prompt, ...], where: str) -> tuple[tuple[Prompt, ...], Extent]:
     """A region of interest around the whole object: the box of its middle slice alone, and its slices as the extent."""
     if len(entries) != 1 or entries[0].get("type") != "roi":
         raise PromptError(
-            f'{where}.extent is "roi", so the segment needs one prompt, which is a roi. Give its ends else.'
+            f'{where}.extent is "roi", so the segment needs one prompt, which is a roi; found {len(entries)}, the '
+            f"first of the type {shown(entries[0].get('type'))}. Give first and last instead."
         )
     keys = sorted(prompt.slice for prompt in prompts)
     middle = keys[len(keys) // 2]

@@ -12,6 +12,8 @@ from .correction import correct
 from .slice_predictor import SlicePredictor
 from .slice_state import CorrectedMask, SliceState
 
+NOTHING = "The prompt on slice {axis} {index} selects nothing: there is no mask to take from. Add a box or a point."
+
 
 @dataclass(frozen=True, eq=False)
 class SlicePresent:
@@ -75,7 +77,8 @@ def answer(
     if is_asked(prompts, present, refine):
         return ask_model(slices, key, prompts, present, refine)
     begun = None if present.mask is None else present.begun(prompts)
-    return Answer(SliceState(prompts, None if begun is None else begun.prediction))
+    note = NOTHING.format(axis=key.axis, index=key.index) if prompts else ""
+    return Answer(SliceState(prompts, None if begun is None else begun.prediction), note)
 
 
 def ask_model(

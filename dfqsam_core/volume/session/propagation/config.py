@@ -35,5 +35,5 @@ class PropagationConfig:
         shares = (self.min_predicted_iou, self.min_overlap, self.min_stability, self.min_likeness, self.box_margin)
         if not all(0 <= share <= 1 for share in shares):
             raise ConfigError(f"Thresholds and the box margin of a propagation are shares of 0 to 1, found {self}.")
-        if self.max_area_ratio <= 1 or not 0 <= min(self.points, self.negative_points) <= 16:
+        if not self.max_area_ratio > 1 or not 0 <= min(self.points, self.negative_points) <= 16:
             raise ConfigError(f"max_area_ratio must be above 1 and points 0 to 16, found {self}.")

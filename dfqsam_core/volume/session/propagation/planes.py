@@ -29,9 +29,10 @@ def vote(stack: Stack) -> None:
         stored_plane(object_kji, SliceKey(stack.axis, index))[...] = mask
     votes = object_kji.astype(np.uint8)
     keys = [key for axis in AXES if axis != stack.axis for key in _cut_slices(object_kji, axis)]
-    for done, key in enumerate(keys):
-        report(stack.progress, "other planes", done, len(keys), f"slice {key.axis} {key.index}")
-        stored_plane(votes, key)[...] += _answer(stack, key, stored_plane(object_kji, key))
+    with stack.session.slices.ahead([key for key in keys if _is_asked(stored_plane(object_kji, key))]):
+        for done, key in enumerate(keys):
+            report(stack.progress, "other planes", done, len(keys), f"slice {key.axis} {key.index}")
+            stored_plane(votes, key)[...] += _answer(stack, key, stored_plane(object_kji, key))
     report(stack.progress, "other planes", len(keys), len(keys))
     for index, before in stack.found.items():
         mask = stored_plane(votes, SliceKey(stack.axis, index)) >= 2
@@ -48,13 +49,18 @@ def _cut_slices(object_kji: np.ndarray, axis: str) -> list[SliceKey]:
 
 def _answer(stack: Stack, key: SliceKey, cut: np.ndarray) -> np.ndarray:
     """What the model says to the box of a cut (rows, columns) bool, not empty; the cut itself where they disagree."""
+    if not _is_asked(cut):
+        return cut
     frame = SliceFrame.of(stack.session.volume.geometry, key.axis)
     expected = frame.to_canonical(cut)
-    sides = [part.stop - part.start for part in box_slices(expected, 0)]
-    if np.count_nonzero(cut) < _LEAST_PIXELS or min(sides) < _LEAST_SIDE:
-        return cut
     mask = stack.session.slices.predict(key, mask_prompts(expected, frame, key.index, 0, 0)).mask
     return mask if overlap(mask, cut) >= _LEAST_OVERLAP else cut
+
+
+def _is_asked(cut: np.ndarray) -> bool:
+    """Whether a cut (rows, columns) bool, not empty, is large enough for the model."""
+    sides = [part.stop - part.start for part in box_slices(cut, 0)]
+    return int(np.count_nonzero(cut)) >= _LEAST_PIXELS and min(sides) >= _LEAST_SIDE
 
 
 def _with_mask(prediction: SlicePrediction, mask: np.ndarray) -> SlicePrediction:

@@ -6,7 +6,8 @@ import itertools
 
 from ....errors import PromptError
 from ....progress import ProgressCallback, report
-from ...extent import Extent
+from ...extent import Extent, slice_index
+from ...positions import check_axis
 from ...slices import SliceKey
 from ..session import VolumeSession
 from .chain import between, outwards
@@ -36,7 +37,7 @@ def propagate(
     between theirs are asked for, and the shape between their masks stands in likewise. Prompted slices keep their
     masks; earlier propagated ones in the range are replaced. One undo step; Cancelled raised by `progress` leaves the
     session as it was.
-    Raises PromptError where the range is not in the volume or holds no prompted slice.
+    Raises PromptError where the range is not in the volume, lies beyond the ends or holds no prompted slice.
     """
     return plan_propagation(session, label, axis, first, last, config, progress).apply(session)
 
@@ -51,13 +52,20 @@ def plan_propagation(
     progress: ProgressCallback | None = None,
 ) -> PropagationPlan:
     """What `propagate` would do, without a change to the session: it may run in a thread while others read that."""
+    check_axis(axis)
+    first, last = slice_index(first), slice_index(last)
     if not 0 <= first <= last < session.volume.geometry.size_along(axis):
         raise PromptError(f"The volume has no slices {first} to {last} along {axis}.")
     extent = session.extents.of(label, axis)
     low, high = extent.within(first, last)
     prompted = [index for index in session.prompted_slices(label, axis) if low <= index <= high]
+    if low > high:
+        raise PromptError(f"The range {first} to {last} lies beyond the ends of the segment, {extent}. Change either.")
     if not prompted:
-        raise PromptError(f"Segment {label} has no prompts on the slices {low} to {high} along {axis}. Add one there.")
+        ends = "" if (low, high) == (first, last) else ", between its ends"
+        raise PromptError(
+            f"The segment has no prompts on the slices {low} to {high} along {axis}{ends}. Add one there."
+        )
     seeds = [index for index in prompted if session.mask(label, SliceKey(axis, index)).any()]
     config, total = config or PropagationConfig(), high - low + 1 - len(prompted)
     stack = Stack(session, label, axis, config, seeds, total, progress)
