@@ -275,52 +275,6 @@ def test_a_correction_goes_on_after_a_crash(people, is_shown):
     np.testing.assert_array_equal(second.voxels()["liver"][4], loaded)
 
 
-def test_another_model_undoes_corrections_without_a_prediction_of_the_one_before(people, tmp_path):
-    person = people()
-    person.begin("liver")
-    person.prompt(BoxPrompt((2, 2, 3), (11, 9, 3)))
-    segment_id = person.segments.segment_ids[0]
-    person.room.workspace.controller.propagate(segment_id, "K", 3, 4, ANYWHERE)
-    person.settle()
-    propagated = person.voxels()["liver"][4]
-    clicks = [PointPrompt((*np.argwhere(propagated)[n, ::-1].tolist(), 4), positive=False) for n in (-1, 0)]
-    person.prompt(clicks[0])
-    person.prompt(clicks[1])
-    other = tmp_path / "other.safetensors"
-    write_model(other, calibrated_toy(seed=1))
-    person.room.choose(model_path=other)
-    person.settle()
-    person.room.workspace.controller.undo()
-    person.settle()
-    state = person.state()
-    assert state.prompts == (clicks[0],)
-    assert (state.prediction, state.corrected.prediction) == (None, None)
-    person.room.workspace.controller.remove_prompt(segment_id, clicks[0])
-    person.settle()
-    np.testing.assert_array_equal(person.voxels()["liver"][4], propagated)
-
-
-def test_another_model_knows_the_mask_that_was_corrected(people, tmp_path):
-    person = people()
-    person.begin("liver")
-    person.prompt(BoxPrompt((2, 2, 3), (11, 9, 3)))
-    segment_id = person.segments.segment_ids[0]
-    person.room.workspace.controller.propagate(segment_id, "K", 3, 4, ANYWHERE)
-    person.settle()
-    propagated = person.voxels()["liver"][4]
-    click = PointPrompt((*np.argwhere(propagated)[-1, ::-1].tolist(), 4), positive=False)
-    person.prompt(click)
-    corrected = person.voxels()["liver"][4]
-    other = tmp_path / "other.safetensors"
-    write_model(other, calibrated_toy(seed=1))
-    person.room.choose(model_path=other)
-    person.settle()
-    np.testing.assert_array_equal(person.voxels()["liver"][4], corrected)
-    person.room.workspace.controller.remove_prompt(segment_id, click)
-    person.settle()
-    np.testing.assert_array_equal(person.voxels()["liver"][4], propagated)
-
-
 def test_after_a_crash_another_model_goes_on_correcting_the_same_mask(people, tmp_path):
     first = people()
     first.begin("liver")

@@ -47,7 +47,7 @@ class SliceStates:
 
     def without_prediction(self) -> SliceStates:
         """The same for a session of another model, which knows the prompts and finds the mask drawn."""
-        return SliceStates(self.state.without_predictions(), None)
+        return SliceStates(replace(self.state, prediction=None), None)
 
 
 @dataclass(frozen=True, eq=False)

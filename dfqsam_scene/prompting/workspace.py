@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -154,18 +153,12 @@ class Workspace:
         present = self.segments.node.GetSegmentation().GetSegmentIDs()
         return {place: found for place, found in self.controller.all_prompts().items() if place[0] in present}
 
-    def go_on_from(self, other: Workspace) -> None:
-        """Know what no model takes part in as another workspace did: ends, and the masks that prompts correct."""
-        names = other.controller.writer.segment_ids
-        labels = {n: self.controller.writer.label(names[n]) for n in names if names[n] in self.segments.segment_ids}
-        for n, label in labels.items():
-            for extent in other.session.extents.of_label(n):
-                self.session.extents.put(label, extent)
-        for (n, key), state in other.session.states().items():
-            prompts = self.session.prompts(labels[n], key) if n in labels else ()
-            if prompts and state.corrected is not None:
-                known = replace(state, prompts=prompts).without_predictions()
-                self.session.restore_state(labels[n], key, known)
+    def know_ends(self, of: Workspace) -> None:
+        """Know where segments start and end as another workspace knew it; not of those that are gone."""
+        for label, segment_id in of.controller.writer.segment_ids.items():
+            if segment_id in self.segments.segment_ids:
+                for extent in of.session.extents.of_label(label):
+                    self.session.extents.put(self.controller.writer.label(segment_id), extent)
 
     def prompts_on(self, key: SliceKey) -> tuple[Prompt, ...]:
         """Prompts of the chosen segment on a slice."""

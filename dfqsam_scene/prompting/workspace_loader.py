@@ -196,7 +196,7 @@ class WorkspaceLoader:
             self.refuse(error)
             return
         if before is not None and is_continued:
-            self.workspace.go_on_from(before)
+            self.workspace.know_ends(before)
         self.workspace.segment_id = segment_id or choice.segment_id or None
         if self.workspace.window.bounds != window.bounds:
             # A session from the scene brought its own; the one that is chosen now counts.

@@ -12,7 +12,9 @@ from .correction import correct
 from .slice_predictor import SlicePredictor
 from .slice_state import CorrectedMask, SliceState
 
-NOTHING = "The prompt on slice {axis} {index} selects nothing: there is no mask to take from. Add a box or a point."
+NOTHING = (
+    "The prompt on slice {axis} {index} selects nothing: there is no mask to take away from. Add a box or a point."
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,13 +68,6 @@ class SliceState:
         """Whether the prompts correct a mask now: there is one, and no outline says anew what the segment is."""
         return self.corrected is not None and not any(map(is_outline, self.prompts))
 
-    def without_predictions(self) -> SliceState:
-        """The same for another model, which has other candidates: the mask that was corrected counts as drawn."""
-        before = self.corrected
-        if before is not None:
-            before = CorrectedMask.of(before.mask, np.zeros_like(before.mask), None, before.turn)
-        return SliceState(self.prompts, None, before)
-
     def mask(self, shape: tuple[int, int]) -> np.ndarray:
         """(rows, columns) bool in storage order: what the prediction covers; a new array of `shape`."""
         return np.zeros(shape, bool) if self.prediction is None else self.prediction.mask
