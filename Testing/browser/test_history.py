@@ -61,7 +61,7 @@ def test_a_click_while_the_model_loads_is_answered_when_it_is_there(
     viewer = start(resource_path(DEMO_VOLUME), "-m", model_path, "--root", tmp_path)
     person = open_page(viewer.address)
     person.wait_until(lambda: person.state("volume") is not None)
-    person.wait_until(lambda: person.page.evaluate("document.querySelectorAll('.view img').length >= 3"))
+    person.wait_until_drawn()
     person.do("positive")
     person.wait_until(lambda: person.state("tool") == "positive")
     person.click("axial", *LIVER)

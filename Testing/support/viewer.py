@@ -131,6 +131,10 @@ class Person:
     def wait_until_idle(self) -> None:
         """Wait for model, prompts and pictures: a click before a view has its size would land elsewhere."""
         self.wait_until(lambda: self.state("volume") is not None and not self.state("busy"))
+        self.wait_until_drawn()
+
+    def wait_until_drawn(self) -> None:
+        """Wait until each view shows a picture of its own size."""
         self.wait_until(lambda: self.page.evaluate(_VIEWS_ARE_DRAWN))
 
     def do(self, name: str, *arguments: Any) -> None:
