@@ -48,7 +48,8 @@ class PlaceTool:
     def follow(self, markups: PromptMarkups | None, segment_id: str = "") -> None:
         """Place in these markups (None: not there yet) for this segment; forget a corner of another one, or slice."""
         if markups is not self._markups or segment_id != self._segment_id:
-            self._give_up()
+            if not self._goes_on_in(markups, segment_id):
+                self._give_up()
             self._markups, self._segment_id = markups, segment_id
             if markups is not None:
                 markups.draw_with(self._presses)
@@ -58,6 +59,12 @@ class PlaceTool:
             # Not before: Slicer's widget was still placing.
             self.choose(None)
         self._place()
+
+    def _goes_on_in(self, markups: PromptMarkups | None, segment_id: str) -> bool:
+        """Whether a point that is being clicked is one of `markups` as well: the model was loaded meanwhile."""
+        if markups is None or self._markups is None or segment_id != self._segment_id:
+            return False
+        return self.wanted in ("positive", "negative") and markups.nodes == self._markups.nodes
 
     def give_up_drag(self) -> None:
         """What is dragged now places nothing; the tool stays."""
