@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 ROLES = ("positive", "negative", "scribble", "scribble_out", "lasso", "lasso_out", "box", "roi")
+POINTS = ("positive", "negative")
 STROKES = ("scribble", "scribble_out", "lasso", "lasso_out")
 _ATTRIBUTE = "DFQSAMSlicer.role"
 _GREEN, _RED, _BLUE = (0.1, 0.85, 0.2), (0.9, 0.1, 0.1), (0.2, 0.5, 1.0)
-_POINTS, _LINE = "vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsLineNode"
+_FIDUCIALS, _LINE = "vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsLineNode"
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,14 @@ class Role:
 
 
 _BY_NAME = {
-    "positive": Role("SAM points +", _POINTS, _GREEN, holds_prompts=True),
-    "negative": Role("SAM points -", _POINTS, _RED, holds_prompts=True),
+    "positive": Role("SAM points +", _FIDUCIALS, _GREEN, holds_prompts=True),
+    "negative": Role("SAM points -", _FIDUCIALS, _RED, holds_prompts=True),
     "box": Role("SAM box", _LINE, _BLUE, holds_prompts=True),
-    "scribble": Role("SAM scribble +", _POINTS, _GREEN),
-    "scribble_out": Role("SAM scribble -", _POINTS, _RED),
+    "scribble": Role("SAM scribble +", _FIDUCIALS, _GREEN),
+    "scribble_out": Role("SAM scribble -", _FIDUCIALS, _RED),
     "roi": Role("SAM 3D box", _LINE, _BLUE),
-    "lasso": Role("SAM lasso +", _POINTS, _GREEN),
-    "lasso_out": Role("SAM lasso -", _POINTS, _RED),
+    "lasso": Role("SAM lasso +", _FIDUCIALS, _GREEN),
+    "lasso_out": Role("SAM lasso -", _FIDUCIALS, _RED),
 }
 
 
