@@ -33,17 +33,29 @@ class ViewerLogic:
     """The volume on the page with its views and files, around the room of prompting; `tick` does all that is due.
 
     changed: called when something may have to be shown anew. journals: folder where work is kept against a crash.
+    arrived: as Worker has it: the next tick should come at once.
     """
 
     def __init__(
-        self, world: World, changed: Callable[[], None], model_path: Path | None = None, journals: Path | None = None
+        self,
+        world: World,
+        changed: Callable[[], None],
+        model_path: Path | None = None,
+        journals: Path | None = None,
+        arrived: Callable[[], None] = lambda: None,
     ) -> None:
         self.world = world
         advice = "Open a CT or MR volume, or the sample."
         if journals is not None and Journals(journals).are_there():
             advice = "Work that was not saved is kept: open its volume to continue. " + advice
         front = FrontEnd(
-            views=world.slice_views, without_volume=advice, window_by_mouse=True, journals=journals, keeps_lock=False
+            views=world.slice_views,
+            without_volume=advice,
+            window_by_mouse=True,
+            journals=journals,
+            begun=arrived,
+            arrived=arrived,
+            keeps_lock=False,
         )
         self.room = Prompting(front)
         self.verbs = Verbs(self.room)
