@@ -45,8 +45,8 @@ class Job:
 class Worker:
     """Runs jobs one after the other; their callbacks are called by `deliver`, so in the thread that calls that.
 
-    begun: called by `submit` for work that somebody waits for, so that a timer comes soon. arrived: called when there is
-    something to deliver, mostly in the worker's thread: it should only wake the main one.
+    begun: called by `submit` for work that somebody waits for, so that a timer comes soon. arrived: called when there
+    is something to deliver, mostly in the worker's thread: it should only wake the main one.
     """
 
     def __init__(self, begun: Callable[[], None] = lambda: None, arrived: Callable[[], None] = lambda: None) -> None:

@@ -21,6 +21,7 @@ from ..volume import Volume
 from ..window import WindowLevel
 from .mask_input import draw_strokes, has_strokes, lasso_pixels, seed_prompts, within_lasso
 from .slice_embeddings import Encode, SliceEmbeddings
+from .trust import Trust
 
 
 class Predictor(ImagePredictor, Protocol):
@@ -40,7 +41,8 @@ class SlicePrediction:
 
     shape: (rows, columns) in storage order. predicted_iou: (C,) float32, the model's own estimates. chosen: index of
     the candidate in use, at first the best estimate. deflated_masks, deflated_logits: what the properties unfold.
-    low_res_side: rows and columns of the logits.
+    low_res_side: rows and columns of the logits. trust: what speaks for the mask in use where it was propagated, else
+    None.
     """
 
     deflated_masks: bytes
@@ -49,6 +51,7 @@ class SlicePrediction:
     deflated_logits: bytes
     low_res_side: int
     chosen: int
+    trust: Trust | None = None
 
     @classmethod
     def of(cls, masks: np.ndarray, predicted_iou: np.ndarray, low_res_masks: np.ndarray) -> SlicePrediction:
@@ -101,7 +104,7 @@ class SlicePrediction:
             raise PromptError(
                 f"There is no candidate {chosen}: the prediction has {len(self.predicted_iou)}, from 0 on."
             )
-        return replace(self, chosen=chosen)
+        return replace(self, chosen=chosen, trust=self.trust if chosen == self.chosen else None)
 
 
 class SlicePredictor:
