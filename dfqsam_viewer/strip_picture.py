@@ -10,6 +10,8 @@ from dfqsam_scene.prompting.strips import Strip, StripSlice
 # The top row is for the marks of weak slices, so that they are not told by their colour alone.
 HEIGHT, _TOP = 20, 5
 _LEAST = 2
+# Most shares lie above: the bars begin here, so that they differ.
+_FLOOR = 0.4
 
 
 def strip_state(strip: Strip, index: int) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def _bars(slices: Iterable[StripSlice]) -> str:
     """One bar for each slice, as high as its share; of one without a share a low one."""
     path = ""
     for one in slices:
-        height = max(_LEAST, round((HEIGHT - _TOP) * (one.share or 0.0), 1))
+        height = max(_LEAST, round((HEIGHT - _TOP) * ((one.share or 0.0) - _FLOOR) / (1 - _FLOOR), 1))
         path += f"M{one.index} {HEIGHT}v-{height:g}h1v{height:g}z"
     return path
 

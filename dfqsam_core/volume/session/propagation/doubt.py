@@ -30,7 +30,8 @@ def next_prompt(stack: Stack, trust: Mapping[int, Trust]) -> int | None:
 def _trust(stack: Stack, index: int) -> Trust:
     prediction = stack.found[index]
     likeness = _likeness_to_neighbours(stack, index, stack.mask(prediction))
-    return Trust(prediction.chosen_iou, likeness, stack.agreement_of_planes.get(index))
+    planes = stack.agreement_of_planes.get(index)
+    return Trust(prediction.chosen_iou, float(likeness), None if planes is None else float(planes))
 
 
 def _doubt(stack: Stack, index: int, share: float) -> float:
