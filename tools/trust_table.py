@@ -39,7 +39,7 @@ slice is bad where its Dice is below {bad}: {percent} % of them are.
 |---:|---:|---:|---:|---:|---:|
 {table}
 
-A mark says "look here", not "wrong": half of the marked slices or more are not bad.
+A mark says "look here", not "wrong": more than half of the marked slices are not bad.
 
 Share of pairs of a bad and a good slice that a measure orders right: product {product}, model alone {model},
 neighbours alone {neighbours}.
