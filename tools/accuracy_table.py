@@ -1,6 +1,6 @@
-"""Writes docs/accuracy.md: the models of tools/accuracy_models.py beside their float references.
+"""Writes docs/measured/accuracy.md: the models of tools/accuracy_models.py beside their float references.
 
-Run: python tools/accuracy_table.py --models FOLDER --data DIR [--data DIR] --output docs/accuracy.md
+Run: python tools/accuracy_table.py --models FOLDER --data DIR [--data DIR] --output docs/measured/accuracy.md
          [--case NAME ...] [--row "W4A4 default" ...] [--every N] [--jobs N]
 
 FOLDER holds cases.json. All models of a case see the same objects and the same prompts.
@@ -39,10 +39,11 @@ Case (a) is the small demonstration model, which is easy to quantize: no evidenc
 its synthetic outlier twins (`tools/outlier_twin.py`): the same float function, whose channels at LayerNorm 1, k, v and
 inside the adapters were made unequal by exact rescaling, the largest 5, 20 or 50 times the median. Such a rescaling is
 what the default recipe's equalization looks for: the twins show that it finds it, not how unequal trained networks are.
-Case (c) is the laboratory model (laboratory_model.md): a really trained ViT of DINOv2 under adapters trained here.
+Case (c) is the laboratory model (docs/models/laboratory_model.md): a really trained ViT of DINOv2 under adapters
+trained here.
 
 Few subjects: differences of a few tenths of a point mean nothing, and objects of one slice are not independent. Which
-subjects the model was trained on: docs/training.md and its card.
+subjects the model was trained on: docs/models/training.md and its card.
 """
 
 
@@ -65,7 +66,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=2)
     parser.add_argument("--threads", type=int, help="of one process")
     parser.add_argument("--jobs", type=int, default=1, help="rows measured side by side")
-    parser.add_argument("--output", type=Path, default=Path("docs/accuracy.md"))
+    parser.add_argument("--output", type=Path, default=Path("docs/measured/accuracy.md"))
     return parser.parse_args()
 
 

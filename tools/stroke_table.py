@@ -1,4 +1,4 @@
-"""Writes docs/strokes.md: scribbles, lassos and 3D boxes beside clicks and boxes, on slices of labelled volumes.
+"""Writes docs/measured/strokes.md: scribbles, lassos and 3D boxes beside clicks and boxes, on labelled slices.
 
 Run: python tools/stroke_table.py --model NAME=FILE [--model NAME=FILE] --data DIR [--data DIR] [--every N]
 
@@ -94,7 +94,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--every", type=int, default=3, metavar="N", help="every N-th slice of an object")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--output", type=Path, default=Path("docs/strokes.md"))
+    parser.add_argument("--output", type=Path, default=Path("docs/measured/strokes.md"))
     return parser.parse_args()
 
 

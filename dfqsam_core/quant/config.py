@@ -12,7 +12,7 @@ from .departures import PAPER_DEPARTURES
 
 @dataclass(frozen=True)
 class SynthesisConfig:
-    """Synthetic calibration images (DFQ-SAM section 3; method facts in docs/method.md).
+    """Synthetic calibration images (DFQ-SAM section 3; method facts in docs/how/method.md).
 
     images: how many, each with its own start and seed. iterations: Adam steps per image.
     start: "anatomy" (smooth random fields with blobs) or "noise" (Gaussian, as published).

@@ -1,4 +1,4 @@
-"""What `paper` does otherwise than the published script of DFQ-SAM; docs/method.md says it in the same words."""
+"""What `paper` does otherwise than the published script of DFQ-SAM; docs/how/method.md says it in the same words."""
 
 from __future__ import annotations
 

@@ -58,6 +58,6 @@ def test_every_dfqsam_command_in_the_readme_is_understood() -> None:
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "Resources").rglob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "Resources").rglob("*.md")]:
         links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
         assert not [link for link in links if not (document.parent / link).exists()], document

@@ -16,7 +16,7 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PLACES = re.findall(r"`([\w/]+\.py): ([\w.]+)`", TEXT)
 PAGES = [
     *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "DFQSAMSlicer/README.md")),
-    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
 ]
 # The repository's folders, with which a place in it begins on every page.
 FOLDERS = [path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
@@ -61,7 +61,8 @@ def test_the_pages_of_the_house_name_many_places() -> None:
 
 
 def test_the_page_on_the_viewer_tells_every_key() -> None:
-    text = (ROOT / "docs/viewer.md").read_text(encoding="utf-8").replace("↑", "ArrowUp").replace("↓", "ArrowDown")
+    page = (ROOT / "docs/use/viewer.md").read_text(encoding="utf-8")
+    text = page.replace("↑", "ArrowUp").replace("↓", "ArrowDown")
     cells = [cell.strip() for line in text.splitlines() if line.startswith("|") for cell in line.split("|")[1:-1:2]]
     told = {key for cell in cells for key in cell.split(", ")} | set(re.findall(r"`(.)`", text))
     assert {entry["key"] for entry in key_list()} - told == set()

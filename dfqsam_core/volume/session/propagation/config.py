@@ -9,7 +9,7 @@ from ....errors import ConfigError
 
 @dataclass(frozen=True)
 class PropagationConfig:
-    """How a mask is carried on and when it stops; the defaults are measured (docs/propagation.md).
+    """How a mask is carried on and when it stops; the defaults are measured (docs/measured/propagation.md).
 
     box_margin: widening of the box on each side, as a share of its size. points, negative_points: clicks inside the
     mask, and outside it in the box. feed_mask: whether the logits of the slice before are given to the model as well.
