@@ -34,6 +34,8 @@ from tools.volume_targets import Target, table, targets_of
 EVERY = 3
 WINDOWS_TEXT = """# Which window the model should see
 
+**The automatic window is as good as any preset.**
+
 Mean Dice of a tight box on every third slice of an object, per window. The command's default is `auto`: for CT the
 abdomen preset (unless most of the body is lung or bone), otherwise percentiles 0.5 and 99.5 of the foreground.
 "full range" is the smallest to the largest value of the volume. No preset comes out above abdomen by more than these
