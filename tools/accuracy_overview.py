@@ -29,7 +29,8 @@ Rows = Mapping[str, Mapping[str, str]]
 
 def main() -> None:
     """Renew every page's first sentences and the overview's table."""
-    lines = ["| model | objects | prompt | float Dice |" + "".join(f" {name} |" for name in COLUMNS), "|---" * 7 + "|"]
+    head = "| model | objects | prompt | float Dice |" + "".join(f" {name} |" for name in COLUMNS)
+    lines = [head, "|---" * (head.count("|") - 1) + "|"]
     for name, model in PAGES.items():
         text = (FOLDER / name).read_text(encoding="utf-8")
         (FOLDER / name).write_text(with_part(text, says(text)), encoding="utf-8")
@@ -50,10 +51,12 @@ def says(text: str) -> str:
     """One sentence for each table of a page: what 4 bits cost, and what plain rounding costs."""
     sentences = []
     for case, objects, rows in cases(text):
+        if COLUMNS["default"] not in rows:
+            continue
         row = rows[COLUMNS["default"]]
         sentence = (
-            f"Drop in Dice points when packed to 4 bits with the recipe `default`{twin(case)}: {row['box drop']} with a "
-            f"box and {row['1pt drop']} with one click ({objects} objects)"
+            f"Drop in Dice points when packed to 4 bits with the recipe `default`{twin(case)}: {row['box drop']} with "
+            f"a box and {row['1pt drop']} with one click ({objects} objects)"
         )
         if nearest := rows.get(COLUMNS["round to nearest"]):
             sentence += f"; with plain round-to-nearest {nearest['box drop']} and {nearest['1pt drop']}"

@@ -1,7 +1,7 @@
 """Writes a page docs/measured/accuracy_*.md: the models of tools/accuracy_models.py beside their float references.
 
 Run: python tools/accuracy_table.py --models FOLDER --data DIR [--data DIR] --output docs/measured/accuracy_NAME.md
-         [--title "Accuracy of the demonstration model"] [--case NAME ...] [--row "W4A4 default" ...] [--every N] [--jobs N]
+         [--title "Accuracy of the twins"] [--case NAME ...] [--row "W4A4 default" ...] [--every N] [--jobs N]
 Then: python tools/accuracy_overview.py, for the first sentences of the page and the overview docs/measured/accuracy.md
 
 FOLDER holds cases.json. All models of a case see the same objects and the same prompts.
@@ -24,7 +24,7 @@ from dfqsam_core.evaluate.metrics import points
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.accuracy_overview import BEGIN, END, says, with_part  # noqa: E402
+from tools.accuracy_overview import BEGIN, END, says, with_part
 
 PROMPTS = ("box", "1pt", "3pt", "5pt")
 READING = "How to read the tables: [Accuracy](accuracy.md)."

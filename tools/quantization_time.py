@@ -38,7 +38,8 @@ _PROFILED_ITERATIONS, _FUNCTIONS = 20, 14
 _WAITING = ("threading", "_base", "thread", "queue")
 _TEXT = """# How long quantizing takes
 
-**A quantization takes minutes on two cores; synthesis takes most of them, and calibration grows with the width of the network.**
+**A quantization takes minutes on two cores; synthesis takes most of them, and calibration grows with the width of the
+network.**
 
 Measured on: {machine}. Seconds are wall time of `dfqsam quantize`'s own function.
 

@@ -1,7 +1,7 @@
 """MkDocs hook: one set of Markdown serves the repository and the site.
 
-Pages that lie outside docs/ (the README, the cards of the models) become pages of the site, links between all of them lead
-where they should, and `<!-- help: VERB -->` becomes what `dfqsam VERB --help` prints.
+Pages that lie outside docs/ (the README, the cards of the models) become pages of the site, links between all of them
+lead where they should, and `<!-- help: VERB -->` becomes what `dfqsam VERB --help` prints.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ from tools.volume_targets import MIN_PIXELS, Target, targets_of
 SEED = 0
 TEXT = """# Strokes and 3D boxes, as measured
 
-**A scribble says much more than a click, a lasso more than a box drawn as loosely, and a tight box on the slice most of all.**
+**A scribble says much more than a click, a lasso more than a box drawn as loosely, and a tight box on the slice most
+of all.**
 
 Mean Dice over slices; change: Dice points that the first model gains or loses against the prompt in the last column,
 with the 95 % bootstrap interval over objects. Click: a random pixel of the label. Scribble: along the label's medial

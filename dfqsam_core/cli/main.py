@@ -35,8 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         usage="dfqsam VERB ...    (dfqsam VERB --help shows all its options)",
         description="Segment CT and MR volumes from prompts with a packed 4-bit SAM-Med2D model,\n"
         "and make such models from float checkpoints without data.",
-        epilog="Exit codes: 0 done, 2 wrong input, 3 failed check, 130 cancelled.\n"
-        "For research. Not a medical device.",
+        epilog="Exit codes: 0 done, 2 wrong input, 3 failed check, 130 cancelled.\nFor research. Not a medical device.",
         formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dfqsam {__version__}")

@@ -49,12 +49,12 @@ def _of_packed(description: dict[str, Any]) -> list[str]:
     recipe, source, sizes = card["recipe"], card["source"], card["sizes"]
     bits, measured = card["effective_bits_per_weight"]["total"], len(card["measured"])
     return [
-        f"{description['file_name']}: packed model, {card['architecture_name']}; its image encoder computes in integers, "
-        f"mostly {_integers(card)}",
+        f"{description['file_name']}: packed model, {card['architecture_name']}; its image encoder computes in "
+        f"integers, mostly {_integers(card)}",
         f"Size: {description['bytes'] / 1e6:.1f} MB, {bits:.2f} bits a value with all that stays in float; "
         f"{sizes['float32_bytes'] / 1e6:.1f} MB in float32",
-        f"Made from: {source['file_name']} (SHA-256 {source['sha256'][:12]}), recipe {recipe.get('recipe', 'unnamed')}, "
-        f"seed {card['seed']}",
+        f"Made from: {source['file_name']} (SHA-256 {source['sha256'][:12]}), "
+        f"recipe {recipe.get('recipe', 'unnamed')}, seed {card['seed']}",
         f"Tensors: {description['tensors']}; measured results on the card: {measured or 'none, see dfqsam verify'}",
         f"Use: {card['intended_use']} Licence: {card['licence']}",
     ]
