@@ -63,7 +63,7 @@ class SynthesisConfig:
         return self.iterations if self.source == "synthetic" else 0
 
     def evolves_at(self, step: int) -> bool:
-        """Whether labels evolve before this step (0, 1, ...). A start image shows nothing yet that was optimised."""
+        """Return True where labels evolve before this step (0, 1, ...): never at a start image."""
         first, last = self.evolve_start * self.iterations, self.evolve_fraction * self.iterations
         return step > 0 and first <= step <= last and step % self.evolve_every == 0
 

@@ -31,7 +31,7 @@ NOT_RUN = {
     "pip": "needs a package index; its extras are looked up below",
     "dfqsam demo": "Testing/core/test_demo.py runs it",
     "dfqsam view": "serves until Ctrl+C; Testing/browser clicks at it",
-    "dfqsam batch table.csv -m med2d-w4a4.safetensors --scheduler": "needs a cluster; Testing/core/volume/batch has one",
+    "dfqsam batch table.csv -m med2d-w4a4.safetensors --scheduler": "needs a cluster, which Testing/core/volume has",
     "python tools/make_random_checkpoint.py": "1 GB; Testing/core/tools makes a small one",
     "python -m research.training": "needs scans and a GPU; research/tests trains a toy",
     "python tools/embedded_models.py write": "replaces the embedded models; Testing/core/test_embedded_models.py",
