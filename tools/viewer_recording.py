@@ -2,8 +2,8 @@
 
     .venv-views/bin/python tools/viewer_recording.py --output docs/pictures/viewer.webp
 
-In the environment of `make test-browser`, with the system's Chromium. The pictures follow each other as a person needs them
-to; how long the program took is not shown. The animation stays below 2 MB.
+In the environment of `make test-browser`, with the system's Chromium. The pictures follow each other as a person needs
+them to; how long the program took is not shown. The animation stays below 2 MB.
 """
 
 from __future__ import annotations

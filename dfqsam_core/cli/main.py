@@ -16,7 +16,7 @@ EXAMPLES = {
     "quantize": "dfqsam quantize float.pth -o packed.safetensors",
     "segment": "dfqsam segment ct.nii.gz prompts.json -o labels.nii.gz",
     "batch": "dfqsam batch table.csv --workers 4",
-    "verify": "dfqsam verify packed.safetensors --reference float.pth --data scans",
+    "verify": "dfqsam verify packed.safetensors --reference float.pth",
     "ablate": "dfqsam ablate float.pth -o models --data scans",
     "bench": "dfqsam bench packed.safetensors --reference float.pth",
     "report": "dfqsam report float.pth --data scans -o page.html",

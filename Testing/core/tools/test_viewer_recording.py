@@ -7,7 +7,9 @@ import io
 import numpy as np
 import pytest
 
-Image = pytest.importorskip("PIL.Image")
+pytest.importorskip("PIL")
+
+from PIL import Image
 
 from Testing.support.pages import ROOT
 from tools import viewer_recording
