@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RULES = {
     r"\b(\w+)\s+\1\b(?<!that that)(?<!had had)": "the same word twice",
     r"\ballows? to\b": "lets ..., or allows ...ing",
-    r"\b(informations|softwares|datas|trainings datas|advices|feedbacks)\b": "no plural",
+    r"\b(informations|softwares|feedbacks)\b": "no plural",
     r"\b(utili[sz]e[sd]?|leverag(e|es|ed|ing)|in order to|prior to|due to the fact that)\b": "use, to, before, because",
     r"\b(simply|obviously|of course|needless to say|clearly|basically)\b": "nothing: if it were, nobody would read it",
     r"\b(e\.g\.|i\.e\.|etc\.|resp\.|a\.k\.a\.)": "for instance, that is, and the like",
@@ -29,7 +29,6 @@ RULES = {
     r"\b(whitelist|blacklist|sanity check)\b": "allow list, block list, check",
     r"\b(TODO|FIXME|TBD|XXX)\b": "an issue, or nothing",
     r"[\U0001F300-\U0001FAFF]": "words",
-    r"\b(registrated|segmentated)\b": "registered, segmented",
     r"\b(one|some|many) (possibility|possibilities) to\b": "a way to",
     r"\bin dependence of\b|\bdependent of\b": "depending on",
     r"\buntil now\b|\bup to now\b": "so far, not yet",
