@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RULES = {
     r"\b(\w+)\s+\1\b(?<!that that)(?<!had had)": "the same word twice",
     r"\ballows? to\b": "lets ..., or allows ...ing",
-    r"\b(informations|softwares|feedbacks)\b": "no plural",
     r"\b(utili[sz]e[sd]?|leverag(e|es|ed|ing)|in order to|prior to|due to the fact that)\b": "use, to, before, because",
     r"\b(simply|obviously|of course|needless to say|clearly|basically)\b": "nothing: if it were, nobody would read it",
     r"\b(e\.g\.|i\.e\.|etc\.|resp\.|a\.k\.a\.)": "for instance, that is, and the like",
