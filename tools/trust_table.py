@@ -1,6 +1,6 @@
-"""Does the measure under a propagated slice find the bad ones? Writes docs/trust.md.
+"""Does the measure under a propagated slice find the bad ones? Writes docs/measured/trust.md.
 
-python tools/trust_table.py --data ../shared/data/ct --data ../shared/data/mr --output docs/trust.md
+python tools/trust_table.py --data ../shared/data/ct --data ../shared/data/mr --output docs/measured/trust.md
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def slices_of(model: object, cache: EmbeddingCache, target: Target, slices: Iter
 def page(rows: np.ndarray, objects: int, data: Iterable[Path]) -> str:
     """The page in Markdown."""
     scores, shares = rows[:, 0], rows[:, 1]
-    command = f"python tools/trust_table.py {' '.join(f'--data {folder}' for folder in data)} --output docs/trust.md"
+    command = (
+        f"python tools/trust_table.py {' '.join(f'--data {folder}' for folder in data)} --output docs/measured/trust.md"
+    )
     words = {
         "weak": WEAK_SHARE,
         "slices": len(rows),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# Below this share a person should look; what that finds and what it marks in vain: docs/trust.md.
+# Below this share a person should look; what that finds and what it marks in vain: docs/measured/trust.md.
 WEAK_SHARE = 0.65
 
 

@@ -38,7 +38,8 @@ def _doubt(stack: Stack, index: int, share: float) -> float:
     """How many pixels may be wrong on a slice, more of them the farther the next prompt is."""
     pixels = np.count_nonzero(stack.mask(stack.found[index]))
     distance = min(abs(index - seed) for seed in stack.seeds)
-    # A small slice, or one beside a prompted one, has little to gain; of several rules the best, docs/propagation.md.
+    # A small slice, or one beside a prompted one, has little to gain. The best of several rules:
+    # docs/measured/propagation.md.
     return (1 - share) * pixels * math.sqrt(distance)
 
 
