@@ -141,7 +141,7 @@ class PromptQueue:
 
     def _show_soon(self, request: Request) -> None:
         """Have what a waiting request on one slice will give predicted by the work that it waits for."""
-        if self._job is None or len(request.changes) > 1:
+        if self._job is None or len(request.changes) != 1:
             return
         (place,) = request.changes
         with contextlib.suppress(DFQSAMError):
