@@ -19,8 +19,9 @@ from dfqsam_scene.prompting.hand_edits import MaskEdit
 from dfqsam_scene.prompting.window_texts import window_of
 from dfqsam_scene.prompting.workspace import Workspace
 from Testing.support.finished import settle
-from Testing.support.grey_predictor import ANYWHERE, MODEL, GreyPredictor
+from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.phantom import PARENT, world_of
+from Testing.support.prompts import ANYWHERE
 from Testing.support.segmentations import saved
 
 SPACING_KJI = (2.5, 0.7, 0.8)
