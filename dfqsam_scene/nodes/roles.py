@@ -10,6 +10,7 @@ STROKES = ("scribble", "scribble_out", "lasso", "lasso_out")
 # No prompts: what Slicer has in other modules, and the browser viewer beside its prompts.
 BRUSHES = ("brush", "eraser")
 OTHER_ROLES = (*BRUSHES, "ruler", "crosshair")
+_TINY_MM = 0.5
 _ATTRIBUTE = "DFQSAMSlicer.role"
 _GREEN, _RED, _BLUE, _YELLOW = (0.1, 0.85, 0.2), (0.9, 0.1, 0.1), (0.2, 0.5, 1.0), (1.0, 0.85, 0.1)
 _POINTS, _LINE = "vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsLineNode"
@@ -76,6 +77,10 @@ def node_of_role(scene: Any, role: str) -> Any:
     display.SetSaveWithScene(kind.holds_prompts)
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(False)
+    if role in BRUSHES:
+        # A ring shows where they are; a point would hide what is under it.
+        display.SetUseGlyphScale(False)
+        display.SetGlyphSize(_TINY_MM)
     _color(node, kind)
     return node
 

@@ -16,6 +16,7 @@ from .volume_node import world_of_point
 
 _ATTRIBUTE = "DFQSAMSlicer.ruler"
 _CLASS = "vtkMRMLMarkupsLineNode"
+_SMALL = 1.5
 _COLOR = (1.0, 0.85, 0.1)
 
 
@@ -43,6 +44,7 @@ def add_ruler(volume_node: Any, first_world: np.ndarray, last_world: np.ndarray)
     display = node.GetDisplayNode()
     for color in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
         color(*_COLOR)
+    display.SetGlyphScale(_SMALL)
     display.SetPointLabelsVisibility(False)
     display.SetPropertiesLabelVisibility(True)
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
