@@ -47,9 +47,7 @@ def voxels_of(mask):
 
 
 @pytest.mark.parametrize(("view", "axis"), VIEWS)
-def test_the_brush_paints_what_the_mouse_passes_on_the_slice_that_is_shown(
-    world, workspace, tool, phantom, view, axis
-):
+def test_the_brush_paints_what_the_mouse_passes_on_the_slice_that_is_shown(world, workspace, tool, phantom, view, axis):
     image, viewport = phantom[1], world.views[view]
     way = pixels(world, image, view, THROUGH[axis])
     workspace.markups.use_brush(Brush(9.0))

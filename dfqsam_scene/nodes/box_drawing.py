@@ -19,7 +19,6 @@ from .slice_views import plane_of
 from .volume_node import ijk_from_world, view_axis, world_of_point
 
 _SAME_PLANE_MM = 1e-3
-_LEAST_VOXELS = 3
 
 
 class BoxDrawing:
@@ -101,7 +100,7 @@ class BoxDrawing:
             box = BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
         except PromptError as error:
             raise PromptError(OUTSIDE) from error
-        refuse_small(box)
+        box.refuse_small()
         self._drawn(box)
 
     def _outline_ijk(self, first_world: np.ndarray, last_world: np.ndarray) -> np.ndarray:
@@ -126,16 +125,6 @@ class BoxDrawing:
     def _plane_under_mouse(self) -> tuple[Any, np.ndarray] | None:
         view = view_under_mouse(self._volume_node.GetScene())
         return None if view is None else (view, plane_of(view))
-
-
-def refuse_small(box: BoxPrompt) -> None:
-    """Raise PromptError for a box that is too small to be meant: a hand has clicked, or trembled."""
-    width, height = np.delete(np.array(box.high_ijk) - box.low_ijk + 1, axis_index(box.axis)).tolist()
-    if min(width, height) < _LEAST_VOXELS:
-        raise PromptError(
-            f"This box is {width} × {height} voxels; at least {_LEAST_VOXELS} × {_LEAST_VOXELS} are needed. "
-            "Drag a larger one around the structure."
-        )
 
 
 def _is_same(first: tuple[Any, np.ndarray] | None, second: tuple[Any, np.ndarray] | None) -> bool:
