@@ -199,9 +199,9 @@ class Controller(PromptQueue):
         self._drop_work()
         self.preview = None
 
-    def _begin(self, request: Request) -> None:
+    def _begin_many(self, request: Request) -> None:
         if request.edit is None:
-            super()._begin(request)
+            super()._begin_many(request)
             return
         self.accept_preview()
         work = request.edit.begin(self.segments)

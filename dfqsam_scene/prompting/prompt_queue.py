@@ -155,7 +155,7 @@ class PromptQueue:
             self._do(partial(self._begin, self._requests.popleft()))
 
     def _begin(self, request: Request) -> None:
-        if len(request.changes) > 1:
+        if len(request.changes) != 1:
             self._begin_many(request)
             return
         ((place, change),) = request.changes.items()

@@ -6,7 +6,7 @@ import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from dfqsam_core.volume.session.slice_predictor import SlicePrediction
 
 from .history import AnyStep, HandStep, SegmentStep, SliceStates, Step
 from .segments import Segments
+
+Item = TypeVar("Item")
 
 
 class SegmentWriter:
@@ -139,8 +141,7 @@ class SegmentWriter:
 
         edits: slice, and what is added and taken away there, (rows, columns) bool each. No prompt takes it back.
         """
-        actions = ((key, partial(self._edit, segment_id, key, added, removed)) for key, added, removed in edits)
-        return self._act(segment_id, actions)
+        return self._act(segment_id, ((key, (added, removed)) for key, added, removed in edits), self._edit)
 
     def choose_mask(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use another candidate of the last prediction, and write it; one undo step."""
@@ -160,26 +161,26 @@ class SegmentWriter:
 
     def _draw(self, segment_id: str, answers: Iterable[tuple[SliceKey, Answer]]) -> Iterator[None]:
         """Give a segment the states of these answers, one slice after the other, and write each; one undo step."""
-        label = self._labels.get(segment_id) or self.label(segment_id)
-        yield from self._act(
-            segment_id, ((key, partial(self._write, segment_id, label, key, answer)) for key, answer in answers)
-        )
+        return self._act(segment_id, answers, self._write)
 
     def _act(
-        self, segment_id: str, actions: Iterable[tuple[SliceKey, Callable[[dict[str, np.ndarray]], HandStep]]]
+        self,
+        segment_id: str,
+        items: Iterable[tuple[SliceKey, Item]],
+        act: Callable[[str, SliceKey, Item, dict[str, np.ndarray]], HandStep],
     ) -> Iterator[None]:
         """Do something on one slice after the other; what changed, or was prompted, is one undo step."""
         steps: list[HandStep] = []
         is_first = True
         try:
-            for key, act in actions:
+            for key, item in items:
                 if not is_first:
                     yield
                 planes = self.segments.planes(segment_id, key)
                 if is_first:
                     self.about_to_change()
                 is_first = False
-                step = act(planes)
+                step = act(segment_id, key, item, planes)
                 if step.changes or isinstance(step, Step):
                     steps.append(step)
         except Exception:
@@ -189,14 +190,15 @@ class SegmentWriter:
             self._history.add(steps)
 
     def _edit(
-        self, segment_id: str, key: SliceKey, added: np.ndarray, removed: np.ndarray, planes: dict[str, np.ndarray]
+        self, segment_id: str, key: SliceKey, edit: tuple[np.ndarray, np.ndarray], planes: dict[str, np.ndarray]
     ) -> HandStep:
+        added, removed = edit
         wanted = (planes[segment_id] | added) & ~removed
         return HandStep(segment_id, key, self.segments.write(segment_id, key, wanted, self.protect_others, planes))
 
-    def _write(self, segment_id: str, label: int, key: SliceKey, answer: Answer, planes: dict[str, np.ndarray]) -> Step:
+    def _write(self, segment_id: str, key: SliceKey, answer: Answer, planes: dict[str, np.ndarray]) -> Step:
         """Make session and segment have an answer's state on a slice: both, or none where writing is refused."""
-        state = answer.state
+        label, state = self._labels.get(segment_id) or self.label(segment_id), answer.state
         old = SliceStates(self.session.state(label, key), self._refused.get((segment_id, key)))
         before = self.session.region(label, key) if answer.replaced is None else answer.replaced
         granted, present = before, planes[segment_id]
