@@ -30,8 +30,8 @@ class QuantizationSettings:
     """What `dfqsam quantize` is asked for.
 
     checkpoint, output: absolute paths. recipe: one of `quant.config.OFFERED_RECIPES`. bits: 4 to 8. images,
-    iterations: None for the recipe's own. threads: None for all cores. conventions: of a checkpoint whose tensors do not
-    tell them, "" where nobody said.
+    iterations: None for the recipe's own. threads: None for all cores. conventions: of a checkpoint whose tensors do
+    not tell them, "" where nobody said.
     """
 
     checkpoint: str

@@ -19,7 +19,8 @@ class EditorHost:
     """What a Segment Editor offers to its effect.
 
     node: its vtkMRMLSegmentEditorNode. save_state: keeps the segmentation for the editor's own Undo. model_path: the
-    model to use; raises DFQSAMError where there is none; conventions: what was said of it. views, begun: as FrontEnd has them.
+    model to use; raises DFQSAMError where there is none; conventions: what was said of it. views, begun: as FrontEnd
+    has them.
     """
 
     node: Any

@@ -42,15 +42,14 @@ class ModelFit:
         if workspace.model is self._model:
             return
         self._model = workspace.model
+        refuse = workspace.session.slices.conventions.why_refused
         is_put_off = self._put_off_encoding(getattr(workspace.model, "takes_seconds", False))
         tool = self._room.place_tool
-        wanted = None if tool is None else tool.wanted
-        why = workspace.session.slices.conventions.why_refused(NEEDS[wanted]) if wanted else ""
-        if why and tool is not None:
+        if tool is not None and tool.wanted is not None and refuse(NEEDS[tool.wanted]):
             tool.choose(None)
-            self._room.say(why, is_error=True)
-        elif is_put_off:
-            self._room.say(PUT_OFF)
+        words = [refuse({"point", "box", "mask"}), PUT_OFF if is_put_off else ""]
+        if any(words):
+            self._room.say(" ".join(filter(None, words)))
 
     def _put_off_encoding(self, takes_seconds: bool) -> bool:
         """Switch encoding ahead off for a model that takes seconds a slice, and on again for the next that does not."""

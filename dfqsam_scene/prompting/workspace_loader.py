@@ -45,8 +45,8 @@ class WorkspaceLoader:
     Making one imports what the first prompt needs: a front end is opened then, which takes its time anyway.
     workspace: the open one, else None. window: what the chosen text means on the chosen volume, None until that is
     found. message: why there is no workspace, else empty. asks_conventions: whether that is because somebody must say
-    how the model was trained. is_loading: whether one is on its way. waiting: what is asked for until the first is open.
-    changed: called after each change of these and of the workspace.
+    how the model was trained. is_loading: whether one is on its way. waiting: what is asked for until one is
+    open. changed: called after each change of these and of the workspace.
     """
 
     def __init__(self, worker: Worker, changed: Callable[[], None]) -> None:
