@@ -51,9 +51,8 @@ def quantize(
 ) -> dict[str, Any]:
     """Turn a float checkpoint into a packed model file without any data but the checkpoint.
 
-    config alone decides the result; the rest is how to get there. threads: images and range candidates worked on side
-    by side (None: all cores this process may use). work_dir: folder for the state of the synthesis (None: beside the
-    output); resume: go on from it. preview_dir: folder for pictures on the way. conventions: as of `read_checkpoint`.
+    config decides the result. threads: images and range candidates side by side (None: all cores). work_dir: for the
+    synthesis (None: beside the output); resume: go on from it. preview_dir: for pictures. conventions: of the checkpoint.
 
     Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
     card, the seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
