@@ -52,7 +52,7 @@ def quantize(
     """Turn a float checkpoint into a packed model file without any data but the checkpoint.
 
     config decides the result. threads: images and range candidates side by side (None: all cores). work_dir: for the
-    synthesis (None: beside the output); resume: go on from it. preview_dir: for pictures. conventions: of the checkpoint.
+    synthesis (None: beside the output); resume: go on there. preview_dir: for pictures. conventions: of the checkpoint.
 
     Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
     card, the seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
