@@ -44,6 +44,11 @@ class SliceEdit:
     note: str = ""
 
     @property
+    def kept_bytes(self) -> int:
+        """What the history keeps for it."""
+        return self.new.kept_bytes
+
+    @property
     def before(self) -> np.ndarray:
         """(rows, columns) bool in storage order (axes of the (K, J, I) array without the slice's own); a new array."""
         return _mask(self.old.prediction, self.shape)
