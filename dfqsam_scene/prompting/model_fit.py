@@ -45,7 +45,7 @@ class ModelFit:
         refuse = workspace.session.slices.conventions.why_refused
         is_put_off = self._put_off_encoding(getattr(workspace.model, "takes_seconds", False))
         tool = self._room.place_tool
-        if tool is not None and tool.wanted is not None and refuse(NEEDS[tool.wanted]):
+        if tool is not None and tool.wanted in NEEDS and refuse(NEEDS[tool.wanted]):
             tool.choose(None)
         words = [refuse({"point", "box", "mask"}), PUT_OFF if is_put_off else ""]
         if any(words):
