@@ -35,6 +35,7 @@ class ViewerLogic:
     """The volume on the page with its views and files, around the room of prompting; `tick` does all that is due.
 
     changed: called when something may have to be shown anew. journals: folder where work is kept against a crash.
+    arrived: as Worker has it: the next tick should come at once.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class ViewerLogic:
         changed: Callable[[], None],
         model_path: Path | None = None,
         journals: Path | None = None,
+        arrived: Callable[[], None] = lambda: None,
         conventions: str = "",
     ) -> None:
         self.world = world
@@ -57,6 +59,8 @@ class ViewerLogic:
             window_by_mouse=True,
             prepare=self._prepare,
             journals=journals,
+            begun=arrived,
+            arrived=arrived,
             keeps_lock=False,
         )
         self.room = Prompting(front)

@@ -35,8 +35,8 @@ class FrontEnd:
     without_volume: what to say while no volume is chosen. window_by_mouse: as PlaceTool has it. picks_segment: a
     segment that is gone is replaced by the first one, not by none. prepare: called with the open workspace before
     anything is done in it. journals: folder where work is kept until it is saved, None for nowhere. begun: called when
-    work begins that a person waits for: the next tick should come soon. keeps_lock: whether the event loop keeps
-    Python's lock while it idles, so that each tick rests while anything is worked on.
+    work begins that a person waits for: the next tick should come soon. arrived: as Worker has it. keeps_lock: whether
+    the event loop keeps Python's lock while it idles, so that each tick rests while anything is worked on.
     """
 
     keep: Callable[[dict[str, Any]], None] = lambda changes: None
@@ -47,6 +47,7 @@ class FrontEnd:
     prepare: Callable[[Workspace], None] = lambda workspace: None
     journals: Path | None = None
     begun: Callable[[], None] = lambda: None
+    arrived: Callable[[], None] = lambda: None
     keeps_lock: bool = True
 
 
@@ -60,7 +61,7 @@ class Prompting:
     """
 
     def __init__(self, front: FrontEnd) -> None:
-        self.worker = Worker(self._work_begins)
+        self.worker = Worker(self._work_begins, front.arrived)
         self.loader = WorkspaceLoader(self.worker, self._hear)
         self.choice = Choice()
         self.is_shown = True

@@ -21,6 +21,7 @@ from .controller import Controller
 from .keeping import Keeping
 from .prompt_words import describe
 from .status import seconds_text
+from .strips import read_strips
 from .view_state import (
     CandidateMask,
     Ends,
@@ -85,6 +86,7 @@ def view_state(room: Room) -> ViewState:
         ends=_ends(controller, key, segment_id),
         stops=_stops(controller, segment_id),
         next_prompt=_next_prompt(workspace),
+        strips=read_strips(controller, segment_id),
         window=_window(choice, workspace),
         model=_model(room),
         training=_training(room),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from dfqsam_core.volume.prompts import Prompt
 
+from .strips import Strip
+
 
 @dataclass(frozen=True)
 class SegmentRow:
@@ -131,8 +133,9 @@ class ViewState:
     message: one sentence; is_error: whether it is a refusal. busy: loading or working. is_working: on a prompt or a
     propagation. tool: "" for none. can_place: whether tools can be chosen. prompts: of all segments. candidates: of
     the present slice. place: None beside the volume. next_prompt: the slice on which a prompt would help most, None
-    where that is not known. thorough_cost: of thorough propagation, in words, "" while that is off. seconds: of a click
-    on this computer, in words. offer: what an earlier run left of this volume, "" for nothing.
+    where that is not known. strips: of the chosen segment. thorough_cost: of thorough propagation, in words, "" while
+    that is off. seconds: of a click on this computer, in words. offer: what an earlier run left of
+    this volume, "" for nothing.
     """
 
     message: str
@@ -149,6 +152,7 @@ class ViewState:
     ends: Ends
     stops: tuple[StopRow, ...]
     next_prompt: NextPrompt | None
+    strips: tuple[Strip, ...]
     window: WindowWords
     model: ModelWords
     training: Training

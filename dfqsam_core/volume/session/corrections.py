@@ -13,9 +13,7 @@ from .mask_input import kinds_of
 from .slice_predictor import SlicePredictor
 from .slice_state import CorrectedMask, SliceState
 
-NOTHING = (
-    "The prompt on slice {axis} {index} selects nothing: there is no mask to take away from. Add a box or a point."
-)
+NOTHING = "The prompt on {slice} selects nothing: there is no mask to take away from. Add a box or a point."
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +51,8 @@ class SlicePresent:
 class Answer:
     """What a slice has after its prompts changed.
 
-    note: a sentence where that is not what the model said, else empty. replaced: (rows, columns) bool in storage order,
+    note: a sentence where that is not what the model said, with {slice} for the slice's name, which a front end counts
+    from 1; else empty. replaced: (rows, columns) bool in storage order,
     the mask that was corrected, with what was drawn by hand; None where the prompts are predicted by themselves.
     """
 
@@ -82,7 +81,7 @@ def answer(
     if is_asked(prompts, present, refine):
         return ask_model(slices, key, prompts, present, refine)
     begun = None if present.mask is None else present.begun(prompts)
-    note = NOTHING.format(axis=key.axis, index=key.index) if prompts else ""
+    note = NOTHING if prompts else ""
     return Answer(SliceState(prompts, None if begun is None else begun.prediction), note)
 
 

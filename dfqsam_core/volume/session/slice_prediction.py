@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import PromptError
+from .trust import Trust
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +17,8 @@ class SlicePrediction:
 
     shape: (rows, columns) in storage order. predicted_iou: (C,) float32, the model's own estimates. chosen: index of
     the candidate in use, at first the best estimate. deflated_masks, deflated_logits: what the properties unfold.
-    low_res_side: rows and columns of the logits.
+    low_res_side: rows and columns of the logits. trust: what speaks for the mask in use where it was propagated, else
+    None.
     """
 
     deflated_masks: bytes
@@ -25,6 +27,7 @@ class SlicePrediction:
     deflated_logits: bytes
     low_res_side: int
     chosen: int
+    trust: Trust | None = None
 
     @classmethod
     def of(cls, masks: np.ndarray, predicted_iou: np.ndarray, low_res_masks: np.ndarray) -> SlicePrediction:
@@ -77,4 +80,4 @@ class SlicePrediction:
             raise PromptError(
                 f"There is no candidate {chosen}: the prediction has {len(self.predicted_iou)}, from 0 on."
             )
-        return replace(self, chosen=chosen)
+        return replace(self, chosen=chosen, trust=self.trust if chosen == self.chosen else None)
