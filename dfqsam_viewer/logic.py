@@ -45,6 +45,7 @@ class ViewerLogic:
         model_path: Path | None = None,
         journals: Path | None = None,
         arrived: Callable[[], None] = lambda: None,
+        conventions: str = "",
     ) -> None:
         self.world = world
         advice = "Open a CT or MR volume, or the sample."
@@ -77,7 +78,7 @@ class ViewerLogic:
         # The views follow the model's window when that was chosen, and not when they were changed with the mouse.
         self._shows_window = False
         self._saved_state: tuple[tuple[object, ...], ...] = ()
-        self.room.choose(model_path=model_path)
+        self.room.choose(model_path=model_path, conventions=conventions)
         self.listen()
 
     @property

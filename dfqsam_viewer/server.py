@@ -39,13 +39,15 @@ class Start:
     """What the viewer begins with.
 
     volume: file, DICOM folder or scene, None for an empty page. model: None for the embedded one. labels: a label map
-    or .seg.nrrd of the volume. roots: folders that its file dialogs show.
+    or .seg.nrrd of the volume. roots: folders that its file dialogs show. conventions: of a float checkpoint whose
+    tensors do not tell them, None where the page is to ask.
     """
 
     volume: Path | None
     model: Path | None
     labels: Path | None
     roots: tuple[Path, ...]
+    conventions: str | None = None
 
 
 class Viewer:
@@ -75,7 +77,8 @@ class Viewer:
         dialog, data = FileDialog(Roots(start.roots)), data_folder()
         self.alarm = Alarm()
         world = World(self.server)
-        self.logic = ViewerLogic(world, self._show, start.model, data / FOLDER, self.alarm.ring)
+        said, ring = start.conventions or "", self.alarm.ring
+        self.logic = ViewerLogic(world, self._show, start.model, data / FOLDER, ring, said)
         self.files = Files(self.logic, dialog, data / "unsaved")
         self.models = ModelPage(self.logic, dialog, ModelLibrary(data))
         self.logic.brought_to_view = self._uncover

@@ -24,15 +24,18 @@ STEP_PASSES = 3.5
 
 
 def estimate(
-    checkpoint_path: str | os.PathLike[str], config: QuantConfig, threads: int | None = None
+    checkpoint_path: str | os.PathLike[str],
+    config: QuantConfig,
+    threads: int | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Sizes in bytes and estimated seconds per part of quantizing `checkpoint_path` with `config`; writes nothing.
 
     The sizes are exactly those of the tensors that would be written; the file has its card and their names on top.
     "left_in_float": layers of the image encoder that get no codes, by reason. The time is scaled from a quarter of a
-    second of matrix products on this machine, so it is a rough one.
+    second of matrix products on this machine, so it is a rough one. conventions: as `read_checkpoint` has them.
     """
-    checkpoint = read_checkpoint(checkpoint_path)
+    checkpoint = read_checkpoint(checkpoint_path, conventions)
     architecture = checkpoint.architecture
     plan = NetworkPlan.of(architecture, config)
     workers = worker_count(threads)

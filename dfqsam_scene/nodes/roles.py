@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dfqsam_core.network.conventions import PromptKind
+
 ROLES = ("positive", "negative", "scribble", "scribble_out", "lasso", "lasso_out", "box", "roi")
 POINTS = ("positive", "negative")
 STROKES = ("scribble", "scribble_out", "lasso", "lasso_out")
+# What a network must have learnt for each: strokes are points and a mask.
+NEEDS: dict[str, frozenset[PromptKind]] = {
+    **dict.fromkeys(("positive", "negative"), frozenset({"point"})),
+    **dict.fromkeys(STROKES, frozenset({"point", "mask"})),
+    **dict.fromkeys(("box", "roi"), frozenset({"box"})),
+}
 # No prompts: what Slicer has in other modules, and the browser viewer beside its prompts.
 BRUSHES = ("brush", "eraser")
 OTHER_ROLES = (*BRUSHES, "ruler", "crosshair")

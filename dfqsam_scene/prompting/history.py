@@ -78,6 +78,11 @@ class Step(HandStep):
     old: SliceStates
     new: SliceStates
 
+    @property
+    def kept_bytes(self) -> int:
+        """What the history keeps for it, beside voxels."""
+        return self.new.state.kept_bytes
+
     def of_another_model(self) -> Step:
         """The same for a session whose model did not make these predictions."""
         return replace(self, old=self.old.without_prediction(), new=self.new.without_prediction())

@@ -111,6 +111,22 @@ class ModelWords:
 
 
 @dataclass(frozen=True)
+class Training:
+    """How the model was trained, and what follows from that.
+
+    conventions: that somebody said of it, "" for none; is_asked: whether they must be said before it can be used.
+    refused_tools: of what it was not trained with; why_refused: in a sentence, "" where there are none. can_refine:
+    whether it goes on from a mask.
+    """
+
+    conventions: str
+    is_asked: bool
+    refused_tools: tuple[str, ...]
+    why_refused: str
+    can_refine: bool
+
+
+@dataclass(frozen=True)
 class ViewState:
     """What there is to see and to press.
 
@@ -139,6 +155,7 @@ class ViewState:
     strips: tuple[Strip, ...]
     window: WindowWords
     model: ModelWords
+    training: Training
     seconds: str
     can_undo: bool
     can_redo: bool

@@ -24,8 +24,6 @@ from .slice_predictor import Predictor, SlicePrediction, slices_seen_by
 from .slice_state import SliceState as SliceState
 
 Place = tuple[int, SliceKey]
-
-
 _NOTHING = SliceState()
 
 
@@ -43,6 +41,11 @@ class SliceEdit:
     old: SliceState
     new: SliceState
     note: str = ""
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the history keeps for it."""
+        return self.new.kept_bytes
 
     @property
     def before(self) -> np.ndarray:
