@@ -27,10 +27,15 @@ from ..store.model_file import write_model
 class ModelFolder:
     """Quantizes one checkpoint into a folder, under names that tell checkpoint and config."""
 
-    def __init__(self, folder: Path, checkpoint_path: Path, threads: int | None = None) -> None:
-        """threads: None for all cores. Raises ConfigError below 1, CheckpointError for an unusable checkpoint."""
+    def __init__(
+        self, folder: Path, checkpoint_path: Path, threads: int | None = None, conventions: str | None = None
+    ) -> None:
+        """threads: None for all cores. conventions: as `read_checkpoint` has them.
+
+        Raises ConfigError for less than one thread, CheckpointError for an unusable checkpoint.
+        """
         self.folder, self.threads = folder, worker_count(threads)
-        self.checkpoint: Checkpoint = read_checkpoint(checkpoint_path)
+        self.checkpoint: Checkpoint = read_checkpoint(checkpoint_path, conventions)
 
     def model(
         self,
@@ -47,7 +52,8 @@ class ModelFolder:
             with single_threaded_kernels():
                 pixels = images() if images else self.pixels(config, progress)
                 model = SamMed2D.from_checkpoint(self.checkpoint)
-                packed = pack(model, pixels, config, self.checkpoint.source, self.threads, progress)
+                source, stated = self.checkpoint.source, self.checkpoint.stated_conventions
+                packed = pack(model, pixels, config, source, self.threads, progress, conventions=stated)
             write_model(path, packed)
         return path
 
@@ -62,6 +68,8 @@ class ModelFolder:
         return torch.from_numpy(np.load(path, allow_pickle=False))
 
     def _path(self, name: str, settings: dict[str, Any], ending: str) -> Path:
-        known = json.dumps([self.checkpoint.source.sha256, settings], sort_keys=True)
+        stated = self.checkpoint.stated_conventions
+        named = [self.checkpoint.source.sha256, settings, *([stated.name] if stated else [])]
+        known = json.dumps(named, sort_keys=True)
         digest = hashlib.sha256(known.encode()).hexdigest()[:12]
         return self.folder / f"{name.replace(' ', '-')}-{digest}{ending}"

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import ConfigError
+from .architecture import Architecture
 from .pixels import PIXEL_MEAN, PIXEL_STD
 
 PromptKind = Literal["point", "box", "mask"]
 Triple = tuple[float, float, float]
+
+_SAM_IMAGE_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,14 @@ MEDSAM = Conventions(
     predicts_iou=False,
 )
 CONVENTIONS = {conventions.name: conventions for conventions in (SAM_MED2D, SAM, MEDSAM)}
+
+
+def told_by(architecture: Architecture) -> bool:
+    """Whether a network of this architecture is SAM-Med2D's without a doubt: by its adapters, or by its size.
+
+    Without adapters and for 1024-pixel images it is SAM's or MedSAM's, whose tensors have the same names and shapes.
+    """
+    return architecture.has_adapters or architecture.image_size != _SAM_IMAGE_SIZE
 
 
 def conventions_named(name: str) -> Conventions:

@@ -18,6 +18,7 @@ from ..base.memory import require_memory
 from ..base.outputs import refuse_overwrite
 from ..errors import CheckpointError, ConfigError
 from ..model import SamMed2D
+from ..network.conventions import Conventions
 from ..network.memory import running_bytes
 from ..progress import ProgressCallback, report
 from ..store.card import build_card, library_versions
@@ -46,13 +47,14 @@ def quantize(
     preview_dir: Path | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Turn a float checkpoint into a packed model file without any data but the checkpoint.
 
     config alone decides the result; the rest is how to get there. threads: images and range candidates worked on side
     by side (None: all cores this process may use). work_dir: folder for the state of the synthesis (None: beside the
     output); resume: go on from what is there. preview_dir: folder for PNG pictures of the images and their labels on
-    the way.
+    the way. conventions: as `read_checkpoint` has them.
 
     Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
     card, the seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
@@ -60,7 +62,7 @@ def quantize(
     """
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
-    checkpoint = _read_runnable(checkpoint_path, progress)
+    checkpoint = _read_runnable(checkpoint_path, progress, conventions)
     model = SamMed2D.from_checkpoint(checkpoint).to(place)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
@@ -69,8 +71,9 @@ def quantize(
         side_by_side = workers if place.type == "cpu" else 1
         images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
-        notes = checkpoint.notes + checkpoint.cautions
-        packed = pack(model, torch.cat([i.pixels for i in images]), config, checkpoint.source, workers, progress, notes)
+        notes, stated = checkpoint.notes + checkpoint.cautions, checkpoint.stated_conventions
+        pixels = torch.cat([image.pixels for image in images])
+        packed = pack(model, pixels, config, checkpoint.source, workers, progress, notes, stated)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
     packed = write_model(output, packed, force=force)
@@ -89,10 +92,12 @@ def pack(
     threads: int = 1,
     progress: ProgressCallback | None = None,
     notes: tuple[str, ...] = (),
+    conventions: Conventions | None = None,
 ) -> StoredModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
 
-    source: the file that `model` was read from; notes: what was changed in it: both for the card.
+    source: the file that `model` was read from; notes: what was changed in it; conventions: None where its tensors tell
+    them: all for the card.
     """
     plan = NetworkPlan.of(model.architecture, config)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
@@ -114,13 +119,16 @@ def pack(
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=_versions(),
         notes=notes,
+        conventions=conventions,
     )
     return StoredModel(model.architecture, card, tensors)
 
 
-def _read_runnable(path: str | os.PathLike[str], progress: ProgressCallback | None) -> Checkpoint:
+def _read_runnable(
+    path: str | os.PathLike[str], progress: ProgressCallback | None, conventions: str | None
+) -> Checkpoint:
     report(progress, "read", 0, 1, "reading the checkpoint")
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, conventions)
     require_memory(running_bytes(checkpoint.architecture), checkpoint.source.file_name, CheckpointError)
     return checkpoint
 
@@ -162,6 +170,7 @@ def _fingerprint(checkpoint: Checkpoint, config: QuantConfig) -> dict[str, Any]:
         "checkpoint_sha256": checkpoint.source.sha256,
         "synthesis": asdict(config.synthesis),
         "seed": config.seed,
+        "conventions": checkpoint.conventions.name,
         "torch": torch.__version__,
     }
 

@@ -15,9 +15,11 @@ from ..base.machine import physical_cores, release_memory
 from ..base.system.folders import user_cache_folder
 from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture
+from ..network.conventions import SAM_MED2D, Conventions
 from ..progress import ProgressCallback
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
+from ..store.model_checks import CONVENTIONS_KEY
 from ..store.model_file import StoredModel, is_packed_model
 from .engines.choice import resolve_engine
 from .engines.parts import Encoder, Engine, Sessions, start_encoder, start_in_memory
@@ -181,9 +183,11 @@ def load_model(
     return model
 
 
-def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray]) -> StoredModel:
+def float_network(
+    architecture: Architecture, tensors: Mapping[str, np.ndarray], conventions: Conventions = SAM_MED2D
+) -> StoredModel:
     """A float network in the form that graphs are written from: a model without any codes."""
-    return StoredModel(architecture, {"layers": []}, tensors)
+    return StoredModel(architecture, {"layers": [], CONVENTIONS_KEY: conventions.name}, tensors)
 
 
 def _load_packed(
