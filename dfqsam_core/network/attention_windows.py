@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Logits that a head computes at once. Those of a window of 32 x 32 tokens are so many; the 4,096 tokens of a 1024-pixel
-# image have sixteen times as many, 805 MB of ViT-B's.
-MOST_LOGITS = 2**20
+# Logits that a head computes at once: those of a window of 32 x 32 tokens. The 64 x 64 tokens of a 1024-pixel image have
+# sixteen times as many, which are 805 MB in ViT-B.
+_MOST_LOGITS = 2**20
+# Fewer would make a graph of very many parts.
+_LEAST_QUERIES = 256
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ def relative_offsets(side: int) -> np.ndarray:
 
 
 def query_chunks(queries: int, keys: int) -> list[slice]:
-    """A window's queries in parts, so few at a time that each head has at most MOST_LOGITS logits."""
-    count = max(1, MOST_LOGITS // keys)
+    """A window's queries in parts that are computed one after the other; few of them are a single part."""
+    count = max(_LEAST_QUERIES, _MOST_LOGITS // keys)
     return [slice(start, min(start + count, queries)) for start in range(0, queries, count)]
 
 
 def is_long(side: int) -> bool:
-    """Whether attention within a window of `side` x `side` tokens has more than MOST_LOGITS logits a head."""
-    return side**4 > MOST_LOGITS
+    """Whether attention within a window of `side` x `side` tokens is computed in parts."""
+    return len(query_chunks(side**2, side**2)) > 1

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..base.machine import usable_cores, worker_count
+from ..network.architecture import Architecture
 from ..network.layers import LayerSpec, encoder_layers
 from ..network.macs import encoder_macs
 from ..store.card import tensor_sizes
 from ..store.checkpoint import read_checkpoint
 from .config import QuantConfig
-from .plan import NetworkPlan
+from .plan import NetworkPlan, image_architecture
 
 # How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5
@@ -24,22 +25,27 @@ STEP_PASSES = 3.5
 
 
 def estimate(
-    checkpoint_path: str | os.PathLike[str], config: QuantConfig, threads: int | None = None
+    checkpoint_path: str | os.PathLike[str],
+    config: QuantConfig,
+    threads: int | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Sizes in bytes and estimated seconds per part of quantizing `checkpoint_path` with `config`; writes nothing.
 
     The sizes are exactly those of the tensors that would be written; the file has its card and their names on top.
     "left_in_float": layers of the image encoder that get no codes, by reason. The time is scaled from a quarter of a
-    second of matrix products on this machine, so it is a rough one.
+    second of matrix products on this machine, so it is a rough one, and so is "estimated_peak_bytes" of memory.
+    conventions: as `read_checkpoint` has them.
     """
-    checkpoint = read_checkpoint(checkpoint_path)
+    checkpoint = read_checkpoint(checkpoint_path, conventions)
     architecture = checkpoint.architecture
     plan = NetworkPlan.of(architecture, config)
     workers = worker_count(threads)
     speed = _products_per_second()
-    forward = FORWARD_OVERHEAD * 2 * encoder_macs(architecture) / speed
-    synthesis = config.synthesis
-    calibration = forward * (3 * synthesis.images + config.calibration.candidates)
+    small, synthesis = image_architecture(architecture), config.synthesis
+    forward, of_small = (_forward_operations(network) / speed for network in (architecture, small))
+    # Ranges are tried on drawn rows, of which a larger image has no more.
+    calibration = 3 * synthesis.images * forward + config.calibration.candidates * of_small
     if config.calibration.rounding == "feedback":
         coded = [layer for layer in encoder_layers(architecture) if layer.name in plan.integer_layers("")]
         calibration += sum(_rounding_operations(layer, synthesis.images) for layer in coded) / speed
@@ -53,12 +59,19 @@ def estimate(
         },
         "left_in_float": _left_in_float(plan),
         "estimated_seconds": {
-            "synthesis": round(steps * STEP_PASSES * forward / side_by_side, 1),
+            "synthesis": round(steps * STEP_PASSES * of_small / side_by_side, 1),
             "calibration": round(calibration, 1),
         },
+        "estimated_peak_bytes": peak_bytes(architecture, small, synthesis.images, side_by_side if steps else 0),
         "threads": workers,
         "notes": list(checkpoint.notes + checkpoint.cautions),
     }
+
+
+def _forward_operations(architecture: Architecture) -> float:
+    """Operations that take as long as one image's way through the encoder."""
+    macs = encoder_macs(architecture)
+    return FORWARD_OVERHEAD * 2 * macs
 
 
 def _rounding_operations(layer: LayerSpec, images: int) -> float:

@@ -31,6 +31,7 @@ from .calibration.quantized_layers import PixelQuantizer
 from .config import QuantConfig
 from .export import export_tensors, round_float_layers, round_position_tables
 from .plan import NetworkPlan
+from .synthesis.image_size import fitted, image_network
 from .synthesis.synthesis import synthesize
 from .synthesis.work_folder import WorkFolder
 
@@ -63,16 +64,15 @@ def quantize(
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
     checkpoint = _read_runnable(checkpoint_path, progress, conventions)
-    model = SamMed2D.from_checkpoint(checkpoint).to(place)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
     work = WorkFolder(folder, _fingerprint(checkpoint, config), resume)
     with single_threaded_kernels(), work.discarded_if_unused():
         side_by_side = workers if place.type == "cpu" else 1
-        images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
+        images = synthesize(image_network(checkpoint).to(place), config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
         notes, stated = checkpoint.notes + checkpoint.cautions, checkpoint.stated_conventions
-        pixels = torch.cat([image.pixels for image in images])
+        pixels, model = torch.cat([image.pixels for image in images]), SamMed2D.from_checkpoint(checkpoint).to(place)
         packed = pack(model, pixels, config, checkpoint.source, workers, progress, notes, stated)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
@@ -96,16 +96,19 @@ def pack(
 ) -> StoredModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
 
-    source: the file that `model` was read from; notes: what was changed in it; conventions: None where its tensors tell
+    Pixels of another size are resized to the network's. source: the file that `model` was read from; notes: what was changed in it; conventions: None where its tensors tell
     them: all for the card.
     """
-    plan = NetworkPlan.of(model.architecture, config)
+    plan, size = NetworkPlan.of(model.architecture, config), model.architecture.image_size
+    if pixels.shape[-1] != size:
+        notes += (f"Calibrated on images that were made with {pixels.shape[-1]} pixels a side and enlarged to {size}.",)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
     with torch.no_grad():
+        pixels = fitted(pixels, size, model.conventions)
         images = model.normalize(pixels.expand(-1, 3, -1, -1) * 255)
         if config.calibration.equalization:
-            equalize(model.image_encoder, images)
+            equalize(model.image_encoder, images, progress)
         round_position_tables(model)
         calibrate(model.image_encoder, images, quantizer, plan, threads, progress)
     tensors = export_tensors(model, round_float_layers(model, plan), plan)

@@ -68,6 +68,15 @@ class AttentionWriter:
             start = stop
         return self.graph.concat(*parts, axis=0)
 
+    def chunks(self, group: WindowGroup) -> list[slice]:
+        """Which of a window's queries are computed together."""
+        return query_chunks(group.queries, self.layout.side**2)
+
+    @property
+    def joins_positions(self) -> bool:
+        """Whether the product of queries and keys adds the relative positions, which is quick while they are narrow."""
+        return 2 * self.layout.side <= self.head_dim
+
     def _quantizer(self, part: str) -> _Quantizer:
         return _Quantizer(*(self.model.tensors[f"{self.name}.{part}.{kind}"] for kind in ("scale", "zero_point")))
 
@@ -107,9 +116,9 @@ class AttentionWriter:
         queries = self._values("q", self._by_head(codes, group.windows, group.queries), scale)
         relative = graph.transpose(self._relative_logits(group, q), 2, 0, 1, 3)
         keys = self._of_windows(group, k)
-        if 2 * self.layout.side > self.head_dim:
+        if not self.joins_positions:
             return _Sides(queries, self._values("k", keys), relative)
-        # One-hot coordinates beside the keys let one product add the relative positions, while these are narrow.
+        # One-hot coordinates beside the keys let one product add the relative positions.
         keys = self._values("k", graph.concat(keys, self._one_hot_coordinates(group.windows), axis=3))
         return _Sides(graph.concat(queries, relative, axis=3), keys)
 
@@ -149,7 +158,7 @@ class AttentionWriter:
         """Attention of one window group: (windows * queries, heads * head_dim)."""
         graph, name = self.graph, f"{self.name}.softmax.{number}"
         values = self._values("v", self._of_windows(group, v), self._value_scale())
-        chunks = query_chunks(group.queries, self.layout.side**2)
+        chunks = self.chunks(group)
         names = [name] if len(chunks) == 1 else [f"{name}.{part}" for part in range(len(chunks))]
         parts = [
             graph.op("MatMul", self._probabilities(part, self._logits(group, sides, chunk)), values)
