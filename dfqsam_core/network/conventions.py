@@ -6,10 +6,11 @@ train_one_gpu.py; SAM-Med2D's predictor_sammed.py. docs/model_file.md has them s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import ConfigError
+from ..errors import ConfigError, PromptError
 from .architecture import Architecture
 from .pixels import PIXEL_MEAN, PIXEL_STD
 
@@ -61,6 +62,41 @@ class Conventions:
         Otherwise they are float32 on the same 0..255 scale.
         """
         return not (self.keeps_aspect or self.stretches_values)
+
+    def resized_shape(self, image_shape: tuple[int, int], size: int) -> tuple[int, int]:
+        """Rows and columns that a picture of shape (H, W) takes of the network's square of `size`, from its corner.
+
+        The rounding is that of segment_anything's ResizeLongestSide.
+        """
+        if not self.keeps_aspect:
+            return size, size
+        scale = size / max(image_shape)
+        height, width = (max(1, int(side * scale + 0.5)) for side in image_shape)
+        return height, width
+
+    def gives_candidates(self, points: int, has_box: bool, has_mask: bool) -> bool:
+        """Whether the tokens 1 to 3 answer these prompts, the best of them by predicted IoU, instead of token 0.
+
+        Kirillov et al. (2023): SAM gives one mask where several prompts leave no doubt of what is meant.
+        """
+        if self.output_token == "ambiguous":
+            return points + has_box <= 1 and not has_mask
+        return self.output_token == "best"
+
+    def check_prompts(self, kinds: Collection[PromptKind]) -> None:
+        """Raise PromptError for kinds of prompts that the network was not trained with."""
+        if not self.prompts.issuperset(kinds):
+            raise PromptError(self.why_refused(kinds))
+
+    def why_refused(self, kinds: Collection[PromptKind]) -> str:
+        """A sentence on kinds of prompts that the network was not trained with; empty where there are none."""
+        unknown, known = sorted({*kinds} - self.prompts), sorted(self.prompts)
+        if not unknown:
+            return ""
+        return (
+            f"{self.title} was trained with {_listed(known)} alone, not with {_listed(unknown)}. "
+            f"Draw a {known[0]}, or choose another model."
+        )
 
 
 SAM_MED2D = Conventions(
@@ -124,3 +160,7 @@ def conventions_named(name: str) -> Conventions:
     if name not in CONVENTIONS:
         raise ConfigError(f"There are no conventions {name!r}. Choose from: {', '.join(CONVENTIONS)}.")
     return CONVENTIONS[name]
+
+
+def _listed(kinds: Collection[PromptKind]) -> str:
+    return " and ".join({"box": "boxes", "point": "points", "mask": "masks"}[kind] for kind in kinds)

@@ -96,8 +96,8 @@ def pack(
 ) -> StoredModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
 
-    Pixels of another size are resized to the network's. source: the file that `model` was read from; notes: what was changed in it; conventions: None where its tensors tell
-    them: all for the card.
+    Pixels of another size are enlarged to the network's. source: the file that `model` was read from; notes: what was
+    changed in it; conventions: None where its tensors tell them: all for the card.
     """
     plan, size = NetworkPlan.of(model.architecture, config), model.architecture.image_size
     if pixels.shape[-1] != size:

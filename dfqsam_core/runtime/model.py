@@ -19,7 +19,7 @@ from ..network.conventions import SAM_MED2D, Conventions
 from ..progress import ProgressCallback
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
-from ..store.model_checks import CONVENTIONS_KEY
+from ..store.model_checks import CONVENTIONS_KEY, check_conventions
 from ..store.model_file import StoredModel, is_packed_model
 from .engines.choice import resolve_engine
 from .engines.parts import Encoder, Engine, Sessions, start_encoder, start_in_memory
@@ -40,6 +40,7 @@ class Model:
     encoders: as many calls of `encode` at once are worth while, each on one thread; see `side_by_side`.
     engine: what runs the encoder; prompts always run on onnxruntime.
     notes: what was changed to make the network run here, and what that means for its masks.
+    conventions: how it wants its images and prompts, and what its masks are.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Model:
         *,
         encoders: int = 1,
         again: Callable[[int], Encoder] | None = None,
+        conventions: Conventions = SAM_MED2D,
     ) -> None:
         """again: makes one more encoder, with another number of threads, where that hardly takes memory."""
         self.architecture = architecture
@@ -62,6 +64,7 @@ class Model:
         self.digest = digest
         self.threads = threads
         self.engine: Engine = engine
+        self.conventions = conventions
         self.notes = notes
         # Calls that share all threads get into each other's way.
         self.encoders = encoders if threads == 1 or again is not None else 1
@@ -88,7 +91,7 @@ class Model:
         return 4 * self.architecture.grid
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
-        """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid).
+        """Embed one image (S, S, 3), as `preprocess.network_pixels` gives it, as float32 (1, C, grid, grid).
 
         Raises ModelFileError where a value is not finite, and so does `decode`.
         """
@@ -114,7 +117,7 @@ class Model:
             # Another program took the file away, as it may at any time.
             return self
         about = self.architecture, self.card, self.digest, 1, self.engine, sessions, self._no_mask, self.notes
-        return Model(*about, encoders=self.encoders)
+        return Model(*about, encoders=self.encoders, conventions=self.conventions)
 
     def decode(
         self,
@@ -127,7 +130,7 @@ class Model:
 
         point_coords: (B, N, 2) x, y in pixels of the S x S image. point_labels: (B, N): -1 no point, 0 background,
         1 foreground, 2 and 3 the first and second corner of a box. As in SAM, points without a box end with one -1.
-        mask_probabilities: (B, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt.
+        mask_probabilities: (B, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt; logits where the conventions say so.
         Returns low-resolution logits float32 (B, 4, 4 grid, 4 grid) and predicted IoU float32 (B, 4); index 0 is the
         single-mask output, 1 to 3 are the multimask ones.
         """
@@ -157,6 +160,7 @@ def load_model(
     *,
     encoders: int | None = None,
     side_by_side: bool = False,
+    conventions: str | None = None,
 ) -> Model:
     """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
 
@@ -168,16 +172,20 @@ def load_model(
     progress: called before each part of the network is started, in several threads; may raise Cancelled.
     encoders: calls of `encode` at once, at most; None for `threads`. side_by_side: for callers that embed many images:
     one thread a call from the beginning, where the first call of `Model.side_by_side` makes that otherwise.
-    Raises ModelFileError or CheckpointError when the file cannot be used, ConfigError for a thread count below 1 and an
-    engine that is not installed.
+    conventions: "sam", "medsam" or "sam-med2d": how a float checkpoint was trained, where its tensors do not tell; of a
+    packed model, what its card must have.
+    Raises ModelFileError or CheckpointError when the file cannot be used, UnknownConventionsError where somebody must
+    give its conventions, ConfigError for a thread count below 1, an engine that is not installed and conventions that
+    are not the file's.
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
     threads = threads or physical_cores()
     if is_packed_model(path):
         model = _load_packed(Path(path), threads, cache, engine, progress, side_by_side)
+        check_conventions(model.conventions, conventions, Path(path).name)
     else:
-        model = _load_checkpoint(path, threads, engine, progress, side_by_side)
+        model = _load_checkpoint(path, threads, engine, progress, side_by_side, conventions)
     model.encoders = min(model.encoders, encoders or model.encoders)
     release_memory()
     return model
@@ -207,7 +215,8 @@ def _load_packed(
     if again is None and _is_small(path):
         again = partial(start_encoder, network)
     about = network.architecture, network.card, digest, threads, engine, sessions, _no_mask(network)
-    return Model(*about, _card_notes(network.card), encoders=encoders, again=again)
+    notes = _card_notes(network.card)
+    return Model(*about, notes, encoders=encoders, again=again, conventions=network.conventions)
 
 
 def _load_checkpoint(
@@ -216,15 +225,17 @@ def _load_checkpoint(
     asked: Engine | Literal["chosen"],
     progress: ProgressCallback | None,
     side_by_side: bool,
+    conventions: str | None,
 ) -> Model:
-    checkpoint = read_checkpoint(path)
-    network, digest = float_network(checkpoint.architecture, checkpoint.tensors), checkpoint.source.sha256
+    checkpoint = read_checkpoint(path, conventions)
+    network = float_network(checkpoint.architecture, checkpoint.tensors, checkpoint.conventions)
+    digest = checkpoint.source.sha256
     engine = resolve_engine(asked, digest, cores)
     threads, encoders = _shared_out(cores, engine, side_by_side)
     sessions = start_in_memory(network, threads, engine, progress)
     notes = checkpoint.notes + checkpoint.cautions
     about = network.architecture, None, digest, threads, engine, sessions, _no_mask(network)
-    return Model(*about, notes, encoders=encoders)
+    return Model(*about, notes, encoders=encoders, conventions=network.conventions)
 
 
 def _shared_out(cores: int, engine: Engine, side_by_side: bool) -> tuple[int, int]:

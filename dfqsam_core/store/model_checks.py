@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.inputs import shown
-from ..errors import ModelFileError
+from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture, Shape
-from ..network.conventions import CONVENTIONS, SAM_MED2D, Conventions, told_by
+from ..network.conventions import CONVENTIONS, SAM_MED2D, Conventions, conventions_named, told_by
 from ..network.layers import LayerSpec, decoder_layers, encoder_layers
 from ..network.tensor_shapes import expected_shapes
 from .packing import WEIGHT_BITS, check_packed, packed_width
@@ -88,6 +88,15 @@ def check_card(card: Any) -> Architecture:
 def conventions_of(card: Mapping[str, Any]) -> Conventions:
     """The conventions of a checked card, or of a float network's."""
     return CONVENTIONS[card.get(CONVENTIONS_KEY, SAM_MED2D.name)]
+
+
+def check_conventions(found: Conventions, asked: str | None, file_name: str) -> None:
+    """Raise ConfigError where a packed model is asked to run by other conventions than it was made with."""
+    if asked is not None and conventions_named(asked) is not found:
+        raise ConfigError(
+            f"{file_name} was made with the conventions {found.name}, not {asked}. Leave them out, or make the model "
+            "again from its checkpoint."
+        )
 
 
 def check_tensors(tensors: Mapping[str, np.ndarray], card: Mapping[str, Any], architecture: Architecture) -> None:

@@ -43,7 +43,7 @@ _BLOCKS_PER_OPENVINO_PART = 3
 
 
 class Sessions(NamedTuple):
-    """What runs the network; `encoder` takes pixels, uint8 (1, S, S, 3)."""
+    """What runs the network; `encoder` takes pixels (1, S, S, 3) as the network's conventions have them."""
 
     encoder: Encoder
     mask_encoder: Any

@@ -6,7 +6,6 @@ import numpy as np
 from onnx import TensorProto
 
 from ...network.attention_layout import AttentionLayout, real_tokens
-from ...network.conventions import Conventions
 from ...store.model_file import StoredModel
 from .attention import AttentionWriter
 from .im2col import convolution_taps, join_phases, transposed_convolution_phases
@@ -18,9 +17,7 @@ _ADAPTER_NORM_EPSILON = 1e-5
 
 
 def build_encoder(model: StoredModel, taps: bool = False) -> InferenceGraph:
-    """Graph from `pixels` (1, S, S, 3), 0..255 in the network's channel order, to `image_embedding`, float32 (1, C, g, g).
-
-    The pixels are uint8, or float32 where the model's conventions give others than whole numbers.
+    """Graph from `pixels` (1, S, S, 3), as its conventions have them, to `image_embedding`, float32 (1, C, g, g).
 
     taps: expose the codes and products of every integer layer by the names that LayerWriter and AttentionWriter give.
     """
@@ -46,7 +43,7 @@ class EncoderWriter:
 
     def __init__(self, layers: LayerWriter) -> None:
         self.layers, self.graph = layers, layers.graph
-        self.architecture = layers.model.architecture
+        self.architecture, self.conventions = layers.model.architecture, layers.model.conventions
 
     def write(self, first: int, stop: int) -> InferenceGraph:
         """Blocks `first` to `stop` - 1, with the patch embedding before the first and the neck behind the last one."""
@@ -73,17 +70,10 @@ class EncoderWriter:
     def _tokens_shape(self) -> tuple[int, int]:
         return self.architecture.grid**2, self.architecture.embed_dim
 
-    @property
-    def _conventions(self) -> Conventions:
-        return self.layers.model.conventions
-
-    @property
-    def _pixel_type(self) -> type[np.generic]:
-        return np.uint8 if self._conventions.has_whole_pixels else np.float32
-
     def _embedded_patches(self) -> str:
         size = self.architecture.image_size
-        pixels = self.graph.input("pixels", self._pixel_type, (1, size, size, 3))
+        kind = np.uint8 if self.conventions.has_whole_pixels else np.float32
+        pixels = self.graph.input("pixels", kind, (1, size, size, 3))
         position = self.layers.tensor("image_encoder.pos_embed").reshape(self._tokens_shape)
         return self.graph.op("Add", self._patches(pixels), self.graph.constant(position))
 
@@ -98,21 +88,18 @@ class EncoderWriter:
     def _pixel_codes(self, pixels: str, layer: str) -> str:
         """Codes of gray values; mean and standard deviation are in the layer's bias and weight."""
         bits = self.layers.model.input_bits(layer) or 8
-        if bits == 8 and self._conventions.has_whole_pixels:
+        if bits == 8 and self.conventions.has_whole_pixels:
             return self.graph.tap(f"{layer}.codes", self.graph.tap(f"{layer}.input", pixels))
-        values = self._float_pixels(pixels)
+        values = self._as_float(pixels)
         step = np.array([255 / (2**bits - 1)], np.float32)
         return self.layers.quantize(layer, values, step, np.zeros(1, np.uint8), bits, axis=-1)
 
     def _normalized(self, pixels: str) -> str:
-        mean, std = self._conventions.pixel_mean, self._conventions.pixel_std
-        centred = self.graph.op("Sub", self._float_pixels(pixels), self.graph.floats(*mean))
-        return self.graph.op("Div", centred, self.graph.floats(*std))
+        centred = self.graph.op("Sub", self._as_float(pixels), self.graph.floats(*self.conventions.pixel_mean))
+        return self.graph.op("Div", centred, self.graph.floats(*self.conventions.pixel_std))
 
-    def _float_pixels(self, pixels: str) -> str:
-        """The same on their scale of 0..255."""
-        whole = self._conventions.has_whole_pixels
-        return self.graph.op("Cast", pixels, to=TensorProto.FLOAT) if whole else pixels
+    def _as_float(self, pixels: str) -> str:
+        return self.graph.op("Cast", pixels, to=TensorProto.FLOAT) if self.conventions.has_whole_pixels else pixels
 
     def _block(self, number: int, tokens: str) -> str:
         name, graph = f"image_encoder.blocks.{number}", self.graph
