@@ -215,8 +215,9 @@ def _memory() -> dict[str, int | None]:
 
 
 def random_pixels(model: Model) -> np.ndarray:
-    """An image of noise, uint8 (S, S, 3), as the encoder of `model` takes it."""
-    return _random_image(model.image_size, model.image_size, 3)
+    """An image of noise (S, S, 3), uint8 or float32 as the encoder of `model` takes it."""
+    pixels = _random_image(model.image_size, model.image_size, 3)
+    return pixels if model.conventions.has_whole_pixels else pixels.astype(np.float32)
 
 
 def network_box(model: Model) -> np.ndarray:

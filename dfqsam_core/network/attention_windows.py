@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Logits that a head computes at once: those of a window of 32 x 32 tokens. The 64 x 64 tokens of a 1024-pixel image have
-# sixteen times as many, which are 805 MB in ViT-B.
+# Logits that a head computes at once: those of a window of 32 x 32 tokens. The 64 x 64 tokens of a 1024-pixel image
+# have sixteen times as many, which are 805 MB in ViT-B.
 _MOST_LOGITS = 2**20
 # Fewer would make a graph of very many parts.
 _LEAST_QUERIES = 256

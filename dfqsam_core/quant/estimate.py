@@ -14,6 +14,7 @@ from ..base.machine import usable_cores, worker_count
 from ..network.architecture import Architecture
 from ..network.layers import LayerSpec, encoder_layers
 from ..network.macs import encoder_macs
+from ..network.memory import running_bytes
 from ..store.card import tensor_sizes
 from ..store.checkpoint import read_checkpoint
 from .config import QuantConfig
@@ -22,6 +23,10 @@ from .plan import NetworkPlan, image_architecture
 # How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5
 STEP_PASSES = 3.5
+# Likewise of memory: torch and the program, and inputs of a block that are held, copies included.
+PROGRAM_BYTES = 5e8
+HELD_BY_CALIBRATION = 4
+HELD_BY_STEP = 6
 
 
 def estimate(
@@ -62,10 +67,26 @@ def estimate(
             "synthesis": round(steps * STEP_PASSES * of_small / side_by_side, 1),
             "calibration": round(calibration, 1),
         },
-        "estimated_peak_bytes": peak_bytes(architecture, small, synthesis.images, side_by_side if steps else 0),
+        "estimated_peak_bytes": round(peak_bytes(architecture, synthesis.images, side_by_side if steps else 0)),
         "threads": workers,
         "notes": list(checkpoint.notes + checkpoint.cautions),
     }
+
+
+def peak_bytes(architecture: Architecture, images: int, side_by_side: int) -> float:
+    """Bytes that quantizing takes at most: of calibration, or of `side_by_side` images in the making if that is more.
+
+    Rough: what a block's layers get and give of all images is held at once, and a step of an image keeps every block's.
+    """
+    fixed = PROGRAM_BYTES + running_bytes(architecture)
+    calibration = images * HELD_BY_CALIBRATION * _block_bytes(architecture)
+    small = image_architecture(architecture)
+    return fixed + max(calibration, side_by_side * small.depth * HELD_BY_STEP * _block_bytes(small))
+
+
+def _block_bytes(architecture: Architecture) -> int:
+    """Bytes of one image's inputs of the four layers of a block."""
+    return 4 * architecture.grid**2 * (3 * architecture.embed_dim + architecture.mlp_dim)
 
 
 def _forward_operations(architecture: Architecture) -> float:

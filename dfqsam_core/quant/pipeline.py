@@ -58,7 +58,7 @@ def quantize(
     the way. conventions: as `read_checkpoint` has them.
 
     Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
-    card, the seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
+    card, the seconds and CPU seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
     Cancelled when `progress` does; then no output exists and the work folder can be resumed.
     """
     output = refuse_overwrite(output_path, force)
@@ -69,7 +69,8 @@ def quantize(
     work = WorkFolder(folder, _fingerprint(checkpoint, config), resume)
     with single_threaded_kernels(), work.discarded_if_unused():
         side_by_side = workers if place.type == "cpu" else 1
-        images = synthesize(image_network(checkpoint).to(place), config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
+        network = image_network(checkpoint).to(place)
+        images = synthesize(network, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
         notes, stated = checkpoint.notes + checkpoint.cautions, checkpoint.stated_conventions
         pixels, model = torch.cat([image.pixels for image in images]), SamMed2D.from_checkpoint(checkpoint).to(place)
@@ -81,7 +82,8 @@ def quantize(
     work.remove()
     labels = [len(image.labels) for image in images]
     identity = FileSource.of(output).to_dict()
-    return {"output": identity, "seconds": clock.laps, "labels_per_image": labels, "card": packed.card}
+    times = {"seconds": clock.laps, "cpu_seconds": clock.cpu_laps}
+    return {"output": identity, **times, "labels_per_image": labels, "card": packed.card}
 
 
 def pack(
@@ -179,12 +181,14 @@ def _fingerprint(checkpoint: Checkpoint, config: QuantConfig) -> dict[str, Any]:
 
 
 class _Clock:
-    """Seconds of each part of a run."""
+    """Seconds of each part of a run, and CPU seconds of the process."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self.cpu_laps: dict[str, float] = {}
+        self._last, self._last_cpu = time.perf_counter(), time.process_time()
 
     def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name], self._last = round(now - self._last, 3), now
+        now, cpu = time.perf_counter(), time.process_time()
+        self.laps[name], self.cpu_laps[name] = round(now - self._last, 3), round(cpu - self._last_cpu, 3)
+        self._last, self._last_cpu = now, cpu

@@ -62,7 +62,7 @@ class FloatPlan:
 
 @dataclass(frozen=True)
 class AttentionPlan:
-    """An attention whose q, k and v become codes of so many bits; softmax_bits is None where its softmax stays float."""
+    """An attention whose q, k and v become codes of so many bits; softmax_bits: None where its softmax stays float."""
 
     input_bits: int
     softmax_bits: int | None
@@ -125,7 +125,8 @@ class NetworkPlan:
 
     def _attention_entries(self) -> Iterator[dict[str, Any]]:
         for product in attention_products(self.architecture):
-            yield {"name": product.name, "kind": "attention", "macs": product.macs, **asdict(self.attentions[product.name])}
+            bits = asdict(self.attentions[product.name])
+            yield {"name": product.name, "kind": "attention", "macs": product.macs, **bits}
 
 
 def image_architecture(architecture: Architecture) -> Architecture:

@@ -96,7 +96,9 @@ def test_the_engine_runs_what_was_calibrated(packed: Path) -> None:
     assert np.abs(found - expected).mean() < 0.02 * np.abs(expected).mean()
 
 
-def test_a_resumed_run_writes_the_same_bytes_and_tells_of_its_way(checkpoint: Path, packed: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_writes_the_same_bytes_and_tells_of_its_way(
+    checkpoint: Path, packed: Path, tmp_path: Path
+) -> None:
     class Killed(Exception):
         pass
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +34,9 @@ class WholeAttention(AttentionWriter):
 
 
 class JoinedAttention(WholeAttention):
-    joins_positions = True
+    @property
+    def joins_positions(self) -> bool:
+        return True
 
 
 def embedding(model: StoredModel, attention: type[AttentionWriter]) -> np.ndarray:
@@ -61,11 +62,10 @@ def test_added_positions_are_those_that_the_product_brings() -> None:
 
 
 @pytest.fixture
-def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The toy's 16 global queries come in four parts, the 9 of its windows in three."""
     monkeypatch.setattr(attention_windows, "_MOST_LOGITS", 1)
     monkeypatch.setattr(attention_windows, "_LEAST_QUERIES", 4)
-    yield
 
 
 @pytest.mark.parametrize("heads", [2, 8], ids=["positions joined", "positions added"])
@@ -77,7 +77,8 @@ def test_parts_equal_the_plain_definition(encode, heads: int) -> None:
     np.testing.assert_allclose(encode(model, pixels)["image_embedding"], ReferenceEncoder(model)(pixels), atol=2e-5)
 
 
-def test_parts_of_coded_attention_have_taps_of_their_own(encode, tiny_parts: None) -> None:
+@pytest.mark.usefixtures("tiny_parts")
+def test_parts_of_coded_attention_have_taps_of_their_own(encode) -> None:
     model = calibrated_toy(seed=4)
     taps = encode(model, random_pixels(model.architecture, 5), taps=True)
     parts = [taps[f"image_encoder.blocks.2.attn.softmax.0.{part}.codes"] for part in range(4)]
