@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..quant.config import OFFERED_RECIPES
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
+from .model_option import add_conventions_option
 from .tables import print_table
 from .verify import add_data_options, protocol_of
 
@@ -36,6 +37,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: each recipe's)")
     parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: each recipe's)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    add_conventions_option(parser)
     add_data_options(parser)
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="timed runs (default 20)")
     parser.add_argument(
@@ -91,6 +93,7 @@ def _settings(args: argparse.Namespace) -> ReportSettings:
         threads=args.threads,
         runs=args.runs,
         pictures=args.pictures,
+        conventions=args.conventions,
     )
 
 
@@ -112,7 +115,7 @@ def _say_estimate(settings: ReportSettings) -> None:
     from ..quant import estimate
 
     for config in settings.configs:
-        estimated = estimate(settings.checkpoint, config, settings.threads)
+        estimated = estimate(settings.checkpoint, config, settings.threads, settings.conventions)
         minutes = sum(estimated["estimated_seconds"].values()) / 60
         size = estimated["bytes"]["packed_tensors"] / 1e6
         say(f"{config.recipe}: {size:.1f} MB, about {minutes:.1f} minutes on {estimated['threads']} threads")

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     with progress_callback(args) as progress:
         result = segment_file(
             files,
-            lambda: load_model(model, threads=args.threads, side_by_side=True),
+            lambda: load_model(model, threads=args.threads, side_by_side=True, conventions=args.conventions),
             window,
             force=args.force,
             progress=progress,

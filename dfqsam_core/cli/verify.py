@@ -18,6 +18,7 @@ from .console import (
     write_report,
 )
 from .files import declare_files
+from .model_option import add_conventions_option
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument(
         "--reference", type=Path, required=True, metavar="CHECKPOINT", help="what MODEL is compared with"
     )
+    add_conventions_option(parser)
     add_data_options(parser)
     parser.add_argument(
         "--max-drop", type=float, default=2.0, metavar="POINTS", help="allowed loss in Dice points (default 2.0)"
@@ -98,6 +100,7 @@ def open_evaluator(args: argparse.Namespace, reference: Path, progress: Any) -> 
         protocol=protocol_of(args),
         threads=args.threads,
         progress=progress,
+        conventions=args.conventions,
     )
 
 
@@ -123,7 +126,7 @@ def _check(args: argparse.Namespace) -> list[str]:
     from ..store.description import describe_file
 
     check_report(args)
-    described = describe_file(args.model)
+    described = describe_file(args.model, args.conventions)
     if args.html is not None:
         from ..evaluate import html_report  # noqa: F401 (its libraries may be missing)
 
@@ -140,7 +143,7 @@ def _layers(args: argparse.Namespace, evaluator: Evaluator) -> dict[str, Any]:
         return {}
     from ..evaluate.layer_noise import LAYER_SLICES, measure_layers
 
-    rows = measure_layers(evaluator, args.model, args.reference)
+    rows = measure_layers(evaluator, args.model, args.reference, args.conventions)
     return {"layers": rows, "layer_slices": min(LAYER_SLICES, len(evaluator.slices))}
 
 

@@ -23,6 +23,7 @@ def compare_models(
     protocol: EvaluationProtocol = _PROTOCOL,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Segment the same objects with two models and return the paired comparison as JSON-ready values.
 
@@ -30,5 +31,7 @@ def compare_models(
     modality and prompt) and `size_rows` (per tercile of size and prompt): means with 95 % bootstrap intervals over
     objects, each object's draws averaged first; `measurements`; the protocol; and the cases that could not be read.
     """
-    evaluator = Evaluator(reference_path, data, prompts, protocol=protocol, threads=threads, progress=progress)
+    evaluator = Evaluator(
+        reference_path, data, prompts, protocol=protocol, threads=threads, progress=progress, conventions=conventions
+    )
     return evaluator.compare(model_path, progress).report()

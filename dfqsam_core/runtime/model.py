@@ -35,7 +35,7 @@ class Model:
 
     architecture: sizes of the network.
     card: the model card of a packed model; None for a float checkpoint.
-    digest: SHA-256 of the model file, for the keys of caches.
+    digest: SHA-256 of the model file, for the keys of caches; behind it the conventions that somebody had to say.
     threads: threads that one call uses.
     encoders: as many calls of `encode` at once are worth while, each on one thread; see `side_by_side`.
     engine: what runs the encoder; prompts always run on onnxruntime.
@@ -229,7 +229,8 @@ def _load_checkpoint(
 ) -> Model:
     checkpoint = read_checkpoint(path, conventions)
     network = float_network(checkpoint.architecture, checkpoint.tensors, checkpoint.conventions)
-    digest = checkpoint.source.sha256
+    stated = checkpoint.stated_conventions
+    digest = checkpoint.source.sha256 + (f"-{stated.name}" if stated else "")
     engine = resolve_engine(asked, digest, cores)
     threads, encoders = _shared_out(cores, engine, side_by_side)
     sessions = start_in_memory(network, threads, engine, progress)

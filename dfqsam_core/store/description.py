@@ -9,27 +9,32 @@ from typing import Any
 from .card import DIGEST_KEY
 from .checkpoint import read_checkpoint
 from .file_identity import FileSource
+from .model_checks import check_conventions
 from .model_file import read_model
 from .safetensors_file import is_packed_model
 
 _LONG = 20
 
 
-def describe_file(path: str | os.PathLike) -> dict[str, Any]:
+def describe_file(path: str | os.PathLike, conventions: str | None = None) -> dict[str, Any]:
     """What `path` is, JSON-ready: a packed model with its card, or a float checkpoint with its architecture.
 
-    Raises ModelFileError or CheckpointError, which say what it is instead and why it is refused.
+    conventions: as `load_model` has them. Raises ModelFileError or CheckpointError, which say what it is instead and why it is refused.
     """
     if is_packed_model(path):
-        card = read_model(path).card
+        model = read_model(path)
+        card = model.card
+        check_conventions(model.conventions, conventions, os.path.basename(path))
         tensors = "as they were written" if DIGEST_KEY in card else "of unknown state: the file has no digest of them"
-        return {"kind": "packed model", **FileSource.of(path).to_dict(), "tensors": tensors, "card": card}
-    checkpoint = read_checkpoint(path)
+        identity = {"kind": "packed model", **FileSource.of(path).to_dict(), "conventions": model.conventions.name}
+        return identity | {"tensors": tensors, "card": card}
+    checkpoint = read_checkpoint(path, conventions)
     return {
         "kind": "float checkpoint",
         **checkpoint.source.to_dict(),
         "architecture_name": checkpoint.architecture.name,
         "architecture": checkpoint.architecture.to_dict(),
+        "conventions": checkpoint.conventions.name,
         "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
         "stored_values": dict(checkpoint.storage),
         "float32_bytes": sum(tensor.nbytes for tensor in checkpoint.tensors.values()),

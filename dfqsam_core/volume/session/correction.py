@@ -42,7 +42,7 @@ def correct(
     edited = edited_mask(before, frame, prompts)
     if not edited.any():
         return None, EMPTIED.format(axis=key.axis, index=key.index)
-    drawn = mask_logits(edited, slices.mask_side)
+    drawn = mask_logits(edited, slices.mask_grid)
     if _is_island(before, frame, prompts[-1]):
         found = _island(slices, key, prompts, mask, drawn)
     else:

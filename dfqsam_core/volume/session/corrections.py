@@ -9,6 +9,7 @@ import numpy as np
 from ..prompts import Prompt, can_predict, is_outline
 from ..slices import SliceKey
 from .correction import correct
+from .mask_input import kinds_of
 from .slice_predictor import SlicePredictor
 from .slice_state import CorrectedMask, SliceState
 
@@ -75,7 +76,9 @@ def answer(
     A first point, scribble or negative lasso on a slice with a mask corrects it, and so do those that follow; a prompt
     taken back is as if it had never been given. An outline (a box, a positive lasso) says anew what the segment is:
     then the answer depends on the prompts alone. refine: there, start from the logits of the slice's present mask.
+    Raises PromptError for prompts that the model was not trained with.
     """
+    slices.conventions.check_prompts(kinds_of(prompts))
     if is_asked(prompts, present, refine):
         return ask_model(slices, key, prompts, present, refine)
     begun = None if present.mask is None else present.begun(prompts)

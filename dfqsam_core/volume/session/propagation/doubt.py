@@ -21,7 +21,10 @@ def _doubt(stack: Stack, index: int) -> float:
     """How many pixels may be wrong on a slice, more of them the farther the next prompt is."""
     prediction = stack.found[index]
     mask = stack.mask(prediction)
-    estimate = 0.0 if math.isnan(prediction.chosen_iou) else prediction.chosen_iou
+    estimate = prediction.chosen_iou
+    if math.isnan(estimate):
+        # A shape of its own; or the model has none for any slice.
+        estimate = 0.0 if stack.session.slices.conventions.predicts_iou else 1.0
     agreement = estimate * _likeness_to_neighbours(stack, index, mask) * stack.agreement_of_planes.get(index, 1.0)
     distance = min(abs(index - seed) for seed in stack.seeds)
     # A small slice, or one beside a prompted one, has little to gain; of several rules the best, docs/propagation.md.
