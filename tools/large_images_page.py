@@ -34,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _slices(large: dict[str, Any]) -> dict[str, str]:
     about, ours, starts = large["machine"], large["timings"]["model"], large["starts"]
+    cores = f"{about['physical_cores']} cores, load {about['load']:.1f}"
     return {
-        "machine": f"{about['cpu']}, {about['instruction_set']}, {about['physical_cores']} cores, load {about['load']:.1f}",
+        "machine": f"{about['cpu']}, {about['instruction_set']}, {cores}",
         "name": large["model"]["name"],
         "threads": str(large["threads"]),
         "runs": str(large["runs"]),
@@ -63,11 +64,10 @@ def _seconds(taken: dict[str, float], clock: str) -> str:
 
 
 def _parts(large: dict[str, Any]) -> str:
-    blocks = large["timings"]["model"]
+    blocks, count = large["timings"]["model"], len(large["model"]["global_attn_indexes"])
     return (
-        f"Of the packed network a global block takes {_seconds(blocks['global block'], 'cpu')} s of CPU time and a windowed "
-        f"one {_seconds(blocks['windowed block'], 'cpu')} s; it has {len(large['model']['global_attn_indexes'])} and "
-        f"{large['model']['depth'] - len(large['model']['global_attn_indexes'])} of them."
+        f"Of the packed network each of {count} global blocks takes {blocks['global block']['cpu_ms'] / 1e3:.2f} s of CPU "
+        f"time and each of {large['model']['depth'] - count} windowed ones {blocks['windowed block']['cpu_ms'] / 1e3:.2f} s."
     )
 
 

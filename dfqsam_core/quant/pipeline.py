@@ -58,8 +58,8 @@ def quantize(
     the way. conventions: as `read_checkpoint` has them.
 
     Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
-    card, the seconds and CPU seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
-    Cancelled when `progress` does; then no output exists and the work folder can be resumed.
+    card, the seconds and CPU seconds of each part and the written file's identity. Raises CheckpointError, ConfigError,
+    OutputError, or Cancelled when `progress` does; then no output exists and the work folder can be resumed.
     """
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)

@@ -15,7 +15,6 @@ from dfqsam_core.bench.benchmark import (
     Task,
     measure_tasks,
     median_ratio,
-    network_box,
     random_pixels,
     timings_of,
 )

@@ -18,7 +18,7 @@ def image_network(checkpoint: Checkpoint) -> SamMed2D:
 
 
 def fitted(pixels: Tensor, size: int, conventions: Conventions) -> Tensor:
-    """Gray pixels (B, 1, s, s) in 0..1 as a network gets them, (B, 1, size, size): enlarged, stretched if it says so."""
+    """Gray pixels (B, 1, s, s) in 0..1 as a network gets them, (B, 1, size, size): enlarged, stretched where asked."""
     if pixels.shape[-1] != size:
         pixels = F.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
     if not conventions.stretches_values:
