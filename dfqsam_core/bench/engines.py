@@ -30,7 +30,7 @@ def choose_engine(
 ) -> dict[str, Any]:
     """Time a model's encoder on both engines in turn and remember the faster one for `load_model`; JSON-ready.
 
-    threads: None for the default of `load_model`; conventions: as it has them. The choice holds for the same number alone.
+    threads, conventions: as `load_model` has them. The choice holds for the same number of threads alone.
     `timings`: of each engine, as `run_benchmark` gives those of a task; beside them `load_seconds`. `gain`: how many
     times longer onnxruntime took than OpenVINO in wall time, the median over the runs. `correlation`: of both
     embeddings of one image. `engine` is "openvino" for a gain of 1.05 and a correlation of 0.99 or more, else

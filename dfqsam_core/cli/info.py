@@ -30,6 +30,6 @@ def run(args: argparse.Namespace) -> int:
     """Describe the file; a file that is no model raises with the reason."""
     from ..store.description import describe_file, outline
 
-    description = describe_file(args.file, args.conventions)
+    description = describe_file(args.file, args.conventions, is_to_run=False)
     say(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(outline(description)))
     return DONE

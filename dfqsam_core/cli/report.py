@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> ReportSettings:
-    from ..evaluate.label_prompts import parse_prompt_kinds
+    from ..evaluate.label_prompts import parse_prompt_kinds, usual_kinds
     from ..report.run import ReportSettings
 
     for name in ("runs", "pictures"):
@@ -88,7 +88,7 @@ def _settings(args: argparse.Namespace) -> ReportSettings:
         data=args.data,
         work=args.work_dir or args.page.with_suffix(".work"),
         configs=_configs(args),
-        prompts=tuple(parse_prompt_kinds(args.prompts)),
+        prompts=parse_prompt_kinds(args.prompts) if args.prompts else usual_kinds(args.conventions),
         protocol=protocol_of(args),
         threads=args.threads,
         runs=args.runs,

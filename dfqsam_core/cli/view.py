@@ -97,7 +97,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.labels is not None and args.volume is None:
         raise VolumeError("--labels needs the volume that they lie on: dfqsam view VOLUME --labels LABELS.")
     if args.model is not None:
-        describe_file(args.model, args.conventions)
+        describe_file(args.model, args.conventions, is_to_run=False)
     try:
         socket.create_server(("127.0.0.1", args.port)).close()
     except (OSError, OverflowError) as error:

@@ -51,8 +51,8 @@ class Evaluator:
         data: folders as `find_cases` searches them; None is the embedded sample. prompts: of "box" (tight box of the
         label), "1pt" (one random pixel of it), "3pt" and "5pt" (two or four corrections more, each model correcting its
         own answer).
-        Raises DFQSAMError for unusable files, prompts that are unknown or that the reference was not trained with, or data without a single object to measure, and
-        CheckFailed when a quantizer of a packed reference is off.
+        Raises DFQSAMError for unusable files, prompts that are unknown or that the reference was not trained with, or
+        data without a single object to measure, and CheckFailed when a quantizer of a packed reference is off.
         """
         self.kinds, self.protocol, self.threads = parse_prompt_kinds(",".join(prompts)), protocol, threads
         self.conventions = conventions

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from ..errors import ConfigError
-from ..network.conventions import Conventions, PromptKind
+from ..network.conventions import SAM_MED2D, Conventions, PromptKind, conventions_named
 from ..runtime.predictor import Predictor
 from .dataset import largest_component
 
@@ -57,6 +57,8 @@ _NEEDS: dict[str, set[PromptKind]] = {
     "5pt": {"point", "mask"},
 }
 
+_USUAL = ("box", "1pt", "3pt")
+
 # Kinds whose answer depends on random clicks.
 RANDOM_KINDS = frozenset(PROMPT_KINDS) - {"box"}
 
@@ -68,6 +70,12 @@ def parse_prompt_kinds(text: str) -> tuple[str, ...]:
     if unknown or not kinds:
         raise ConfigError(f"Unknown prompt kinds {unknown or repr(text)}. Choose from {', '.join(PROMPT_KINDS)}.")
     return kinds
+
+
+def usual_kinds(conventions: str | None) -> tuple[str, ...]:
+    """The kinds that are measured where nobody asks for others; conventions: the model's, None for SAM-Med2D's."""
+    known = conventions_named(conventions or SAM_MED2D.name).prompts
+    return tuple(kind for kind in _USUAL if known.issuperset(_NEEDS[kind]))
 
 
 def check_kinds(kinds: Iterable[str], conventions: Conventions) -> None:

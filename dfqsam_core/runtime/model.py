@@ -130,7 +130,7 @@ class Model:
 
         point_coords: (B, N, 2) x, y in pixels of the S x S image. point_labels: (B, N): -1 no point, 0 background,
         1 foreground, 2 and 3 the first and second corner of a box. As in SAM, points without a box end with one -1.
-        mask_probabilities: (B, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt; logits where the conventions say so.
+        mask_probabilities: (B, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt; logits where conventions say so.
         Returns low-resolution logits float32 (B, 4, 4 grid, 4 grid) and predicted IoU float32 (B, 4); index 0 is the
         single-mask output, 1 to 3 are the multimask ones.
         """

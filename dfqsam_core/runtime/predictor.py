@@ -123,7 +123,7 @@ class SamPredictor:
             multimask_output = conventions.gives_candidates(points, _BOX_CORNERS[0] in labels, has_mask)
         elif multimask_output and conventions.output_token == "single":
             raise PromptError(
-                f"{conventions.title} was trained to give one mask, not three to choose from. Leave multimask_output out."
+                f"{conventions.title} was trained to give one mask, not three. Leave multimask_output out."
             )
         return slice(1, None) if multimask_output else slice(0, 1)
 

@@ -96,7 +96,7 @@ def _unknown_conventions(file_name: str, architecture: Architecture) -> str:
     return (
         f"{file_name} is a {architecture.name} for {architecture.image_size}-pixel images, and nothing in it tells how "
         "it was trained: files of SAM and of MedSAM have the same tensors, and want other gray values, prompts and "
-        "outputs. Say which it is: --conventions sam or medsam (conventions=... in Python), or sam-med2d to run it by "
+        "outputs. Choose its conventions (on the command line --conventions): sam, medsam, or sam-med2d to run it by "
         f"that one's rules on {_MED2D_IMAGE_SIZE} pixels."
     )
 

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from ..errors import UnknownConventionsError
+from ..network.conventions import SAM
 from .card import DIGEST_KEY
-from .checkpoint import read_checkpoint
+from .checkpoint import Checkpoint, read_checkpoint
 from .file_identity import FileSource
 from .model_checks import check_conventions
 from .model_file import read_model
@@ -16,19 +18,31 @@ from .safetensors_file import is_packed_model
 _LONG = 20
 
 
-def describe_file(path: str | os.PathLike, conventions: str | None = None) -> dict[str, Any]:
+def describe_file(path: str | os.PathLike, conventions: str | None = None, *, is_to_run: bool = True) -> dict[str, Any]:
     """What `path` is, JSON-ready: a packed model with its card, or a float checkpoint with its architecture.
 
-    conventions: as `load_model` has them. Raises ModelFileError or CheckpointError, which say what it is instead and why it is refused.
+    conventions: as `load_model` has them. is_to_run: False describes a float checkpoint as well whose conventions
+    nobody has said; they are None then, and the notes say why.
+    Raises ModelFileError or CheckpointError, which say what it is instead and why it is refused.
     """
     if is_packed_model(path):
         model = read_model(path)
-        card = model.card
         check_conventions(model.conventions, conventions, os.path.basename(path))
+        card = model.card
         tensors = "as they were written" if DIGEST_KEY in card else "of unknown state: the file has no digest of them"
         identity = {"kind": "packed model", **FileSource.of(path).to_dict(), "conventions": model.conventions.name}
         return identity | {"tensors": tensors, "card": card}
-    checkpoint = read_checkpoint(path, conventions)
+    try:
+        checkpoint = read_checkpoint(path, conventions)
+    except UnknownConventionsError as error:
+        if is_to_run:
+            raise
+        # Those of SAM leave the tensors as they are.
+        return _described(read_checkpoint(path, SAM.name)) | {"conventions": None, "notes": [str(error)]}
+    return _described(checkpoint)
+
+
+def _described(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "kind": "float checkpoint",
         **checkpoint.source.to_dict(),

@@ -199,7 +199,9 @@ def _check_bits(entry: Mapping[str, Any], kind: str) -> None:
 def _check_conventions(card: Mapping[str, Any], architecture: Architecture) -> None:
     has_entry, name = CONVENTIONS_KEY in card, card.get(CONVENTIONS_KEY)
     if has_entry != (card["format_version"] == CONVENTIONS_VERSION) or not isinstance(name, str | None):
-        raise ModelFileError(f"The model card's conventions are {shown(name)}, which its version does not have. {AGAIN}")
+        raise ModelFileError(
+            f"The model card's conventions are {shown(name)}, which its version does not have. {AGAIN}"
+        )
     if has_entry and name not in CONVENTIONS:
         raise ModelFileError(
             f"The model wants the conventions {shown(name)}; this program knows {', '.join(CONVENTIONS)}. "
