@@ -66,8 +66,9 @@ def _seconds(taken: dict[str, float], clock: str) -> str:
 def _parts(large: dict[str, Any]) -> str:
     blocks, count = large["timings"]["model"], len(large["model"]["global_attn_indexes"])
     return (
-        f"Of the packed network each of {count} global blocks takes {blocks['global block']['cpu_ms'] / 1e3:.2f} s of CPU "
-        f"time and each of {large['model']['depth'] - count} windowed ones {blocks['windowed block']['cpu_ms'] / 1e3:.2f} s."
+        f"Of the packed network, each of {count} global blocks takes {blocks['global block']['cpu_ms'] / 1e3:.2f} s of "
+        f"CPU time, each of {large['model']['depth'] - count} windowed ones "
+        f"{blocks['windowed block']['cpu_ms'] / 1e3:.2f} s."
     )
 
 
