@@ -63,7 +63,8 @@ class AttentionWriter:
         start, parts = 0, []
         for number, group in enumerate(self.layout.groups):
             stop = start + group.windows * group.queries
-            sides = self._sides(group, *(self._rows(value, start, stop) for value in (q, codes["q"])), codes["k"])
+            queries, query_codes = (self._rows(value, start, stop) for value in (q, codes["q"]))
+            sides = self._sides(group, queries, query_codes, codes["k"])
             parts.append(self._attend_group(number, group, sides, codes["v"]))
             start = stop
         return self.graph.concat(*parts, axis=0)
