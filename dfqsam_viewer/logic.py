@@ -36,7 +36,12 @@ class ViewerLogic:
     """
 
     def __init__(
-        self, world: World, changed: Callable[[], None], model_path: Path | None = None, journals: Path | None = None
+        self,
+        world: World,
+        changed: Callable[[], None],
+        model_path: Path | None = None,
+        journals: Path | None = None,
+        conventions: str = "",
     ) -> None:
         self.world = world
         advice = "Open a CT or MR volume, or the sample."
@@ -59,7 +64,7 @@ class ViewerLogic:
         # The views follow the model's window when that was chosen, and not when they were changed with the mouse.
         self._shows_window = False
         self._saved_state: tuple[tuple[object, ...], ...] = ()
-        self.room.choose(model_path=model_path)
+        self.room.choose(model_path=model_path, conventions=conventions)
         self.listen()
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from dfqsam_core.errors import short
 from dfqsam_scene.nodes.organ_names import ORGANS
 from dfqsam_scene.nodes.volume_node import matrix_array
+from dfqsam_scene.prompting.convention_words import convention_choices
 from dfqsam_scene.prompting.view_state import PromptRow, StopRow, ViewState
 
 from .logic import ViewerLogic
@@ -43,6 +44,12 @@ EMPTY: dict[str, Any] = {
     "tool": "",
     "auto_accept": True,
     "refine": False,
+    "conventions": "",
+    "asks_conventions": False,
+    "convention_choices": [],
+    "refused_tools": [],
+    "why_refused": "",
+    "can_refine": True,
     "protect_others": True,
     "encode_ahead": True,
     "thorough": False,
@@ -78,6 +85,7 @@ PAGE: dict[str, Any] = {
     "bits": 4,
     "seed": 0,
     "images": 0,
+    "trained_as": "",
 }
 
 
@@ -93,6 +101,7 @@ def page_state(logic: ViewerLogic) -> dict[str, Any]:
         "views": {view: _view(logic, view) for view in SLICES},
         "surface_shown": logic.surface.is_shown,
         "windows": list(logic.presets),
+        "convention_choices": [{"name": name, "words": words} for name, words in convention_choices().items()],
         "sizes": None if logic.sizes is None else [asdict(size) | {"ml": f"{size.ml:.1f}"} for size in logic.sizes],
         **_look(logic.segmentation_node),
     }

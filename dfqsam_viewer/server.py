@@ -37,13 +37,15 @@ class Start:
     """What the viewer begins with.
 
     volume: file, DICOM folder or scene, None for an empty page. model: None for the embedded one. labels: a label map
-    or .seg.nrrd of the volume. roots: folders that its file dialogs show.
+    or .seg.nrrd of the volume. roots: folders that its file dialogs show. conventions: of a float checkpoint whose
+    tensors do not tell them, None where the page is to ask.
     """
 
     volume: Path | None
     model: Path | None
     labels: Path | None
     roots: tuple[Path, ...]
+    conventions: str | None = None
 
 
 class Viewer:
@@ -68,7 +70,8 @@ class Viewer:
         from .model_page import ModelPage
 
         dialog, data = FileDialog(Roots(start.roots)), data_folder()
-        self.logic = ViewerLogic(World(self.server), self._show, start.model, data / FOLDER)
+        said = start.conventions or ""
+        self.logic = ViewerLogic(World(self.server), self._show, start.model, data / FOLDER, said)
         self.files = Files(self.logic, dialog, data / "unsaved")
         self.models = ModelPage(self.logic, dialog, ModelLibrary(data))
         self._dialog = dialog

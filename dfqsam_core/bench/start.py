@@ -28,9 +28,8 @@ def measure_start(
     system does not tell. "again" is the median of three starts.
     """
     with tempfile.TemporaryDirectory(prefix="dfqsam-bench-") as folder:
-        order = {"model": os.path.abspath(model_path), "threads": threads, "cache": folder, "conventions": conventions}
-        first = _started(order)
-        again = [_started(order) for _ in range(_RUNS)]
+        first = _started(model_path, threads, folder, conventions)
+        again = [_started(model_path, threads, folder, conventions) for _ in range(_RUNS)]
     return {"first": first, "again": {key: _median([run[key] for run in again]) for key in first}}
 
 
@@ -39,7 +38,10 @@ def _median(values: list[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _started(order: dict[str, Any]) -> dict[str, float | None]:
+def _started(
+    model_path: str | os.PathLike[str], threads: int, folder: str, conventions: str | None = None
+) -> dict[str, float | None]:
+    order = {"model": os.path.abspath(model_path), "threads": threads, "cache": folder, "conventions": conventions}
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     environment = os.environ | {"PYTHONPATH": paths}

@@ -26,8 +26,9 @@ from .models import ReportModels, named
 # DFQ-SAM's abstract (arXiv 2410.01813): accuracy that SAM-Med2D loses at 4 bits on AbdomenCT1K.
 PUBLISHED_DROP_POINTS = 2.01
 # Of the checkpoint and of a packed file's card: what a reader of the page needs.
-_CHECKPOINT_FACTS = ("file_name", "sha256", "bytes", "architecture_name", "conventions", "parameters")
-_CHECKPOINT_FACTS += ("float32_bytes", "notes")
+_CHECKPOINT_FACTS = (
+    *("file_name", "sha256", "bytes", "architecture_name", "conventions", "parameters", "float32_bytes", "notes"),
+)
 _CARD_FACTS = ("recipe", "seed", "sizes", "effective_bits_per_weight", "weight_storage", "activation_arithmetic")
 
 

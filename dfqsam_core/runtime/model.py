@@ -12,10 +12,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.machine import physical_cores, release_memory
+from ..base.memory import memory_limit
 from ..base.system.folders import user_cache_folder
 from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture
 from ..network.conventions import SAM_MED2D, Conventions
+from ..network.macs import encoder_macs
+from ..network.memory import encoding_bytes
 from ..progress import ProgressCallback
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
@@ -28,6 +31,8 @@ from .engines.unpacked_cache import UnpackedCache
 
 # Smaller models are unpacked faster than they are found, and may be in memory twice.
 _LEAST_CACHED_BYTES = 32 * 2**20
+# A core multiplies some 100 to 300 billion pairs a second.
+_SLOW_MACS = 200e9
 
 
 class Model:
@@ -79,6 +84,11 @@ class Model:
     def is_quantized(self) -> bool:
         """Whether the file holds codes."""
         return self.card is not None
+
+    @property
+    def takes_seconds(self) -> bool:
+        """Whether one image takes a core seconds to encode: then nobody should encode it unless it is asked for."""
+        return encoder_macs(self.architecture) > _SLOW_MACS
 
     @property
     def image_size(self) -> int:
@@ -186,7 +196,7 @@ def load_model(
         check_conventions(model.conventions, conventions, Path(path).name)
     else:
         model = _load_checkpoint(path, threads, engine, progress, side_by_side, conventions)
-    model.encoders = min(model.encoders, encoders or model.encoders)
+    model.encoders = min(model.encoders, encoders or model.encoders, _fitting_at_once(model.architecture))
     release_memory()
     return model
 
@@ -244,6 +254,11 @@ def _shared_out(cores: int, engine: Engine, side_by_side: bool) -> tuple[int, in
     if engine == "openvino":
         return cores, 1
     return 1 if side_by_side else cores, cores
+
+
+def _fitting_at_once(architecture: Architecture) -> int:
+    """How many images' inner values fit into memory side by side."""
+    return max(1, memory_limit()[0] // encoding_bytes(architecture))
 
 
 def _is_small(path: Path) -> bool:

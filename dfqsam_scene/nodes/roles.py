@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dfqsam_core.network.conventions import PromptKind
+
 ROLES = ("positive", "negative", "scribble", "scribble_out", "lasso", "lasso_out", "box", "roi")
 STROKES = ("scribble", "scribble_out", "lasso", "lasso_out")
+# What a network must have learnt for each: strokes are points and a mask.
+NEEDS: dict[str, frozenset[PromptKind]] = {
+    **dict.fromkeys(("positive", "negative"), frozenset({"point"})),
+    **dict.fromkeys(STROKES, frozenset({"point", "mask"})),
+    **dict.fromkeys(("box", "roi"), frozenset({"box"})),
+}
 _ATTRIBUTE = "DFQSAMSlicer.role"
 _GREEN, _RED, _BLUE = (0.1, 0.85, 0.2), (0.9, 0.1, 0.1), (0.2, 0.5, 1.0)
 _POINTS, _LINE = "vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsLineNode"

@@ -17,6 +17,7 @@ class Choice:
     auto_accept: write each prediction at once, without a preview. refine: start from the slice's present mask.
     protect_others: leave all other segments as they are. encode_ahead: encode the slices around the present one while
     nothing else runs. thorough: let the slices of the two other axes vote on what is propagated.
+    conventions: of a float checkpoint whose tensors do not tell them, "" where nobody said.
     """
 
     volume_node: Any = None
@@ -29,6 +30,7 @@ class Choice:
     protect_others: bool = True
     encode_ahead: bool = True
     thorough: bool = False
+    conventions: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -41,4 +43,4 @@ class Choice:
 
     @property
     def _opened(self) -> tuple[Any, ...]:
-        return self.volume_node, self.segmentation_node, self.model_path, self.window
+        return self.volume_node, self.segmentation_node, self.model_path, self.conventions, self.window

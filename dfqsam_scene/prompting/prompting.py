@@ -14,9 +14,11 @@ from dfqsam_core.volume import SliceKey
 
 from ..jobs.resting import BEGIN_SECONDS
 from ..jobs.worker import Worker
+from ..nodes.roles import NEEDS
 from ..nodes.slice_views import PresentSlice
 from .choice import Choice
 from .keeping import Keeping
+from .model_fit import ModelFit
 from .place_tool import PlaceTool, Views
 from .seen import view_state
 from .status import CHOOSE_VOLUME, sentence
@@ -74,6 +76,7 @@ class Prompting:
         self._watched: Any = None
         self._tags: list[int] = []
         self._is_due = True
+        self._fit = ModelFit(self)
 
     @property
     def is_active(self) -> bool:
@@ -220,6 +223,11 @@ class Prompting:
             raise PromptError(self.sentence[0])
         return self.workspace
 
+    def require_known(self, role: str) -> None:
+        """Raise PromptError for a tool of a kind that the model was not trained with."""
+        if self.workspace is not None:
+            self.workspace.session.slices.conventions.check_prompts(NEEDS[role])
+
     def segment(self, segment_id: str) -> Any:
         """The vtkSegment; raises PromptError when it is gone."""
         node = self.choice.segmentation_node
@@ -256,11 +264,13 @@ class Prompting:
         ids = workspace.segments.node.GetSegmentation().GetSegmentIDs()
         if self.choice.segment_id not in ids and self._front.picks_segment:
             self.choose(segment_id=next(iter(ids), ""))
+        self._fit.follow(workspace)
         choice, controller = self.choice, workspace.controller
         self._front.prepare(workspace)
         workspace.segment_id = choice.segment_id or None
         is_new = choice.auto_accept and not controller.auto_accept
-        controller.auto_accept, controller.refine = choice.auto_accept, choice.refine
+        controller.auto_accept = choice.auto_accept
+        controller.refine = choice.refine and "mask" in workspace.session.slices.conventions.prompts
         controller.protect_others, controller.thorough = choice.protect_others, choice.thorough
         workspace.encode_ahead(choice.encode_ahead)
         if is_new:

@@ -8,10 +8,13 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from dfqsam_core.errors import short
+from dfqsam_core.network.conventions import PromptKind
+from dfqsam_core.runtime.engines.parts import ENCODE_STAGE
 from dfqsam_core.volume import SliceKey, ThoroughCost
 
 from ..jobs.card_text import card_summary, kind_words
 from ..jobs.time_left import in_words
+from ..nodes.roles import NEEDS, ROLES
 from ..nodes.segment_numbers import label_numbers
 from ..nodes.slice_views import plane_name
 from .choice import Choice
@@ -96,12 +99,21 @@ def view_state(room: Room) -> ViewState:
         and any((row.segment, row.axis, row.index) == (segment_id, key.axis, key.index) for row in prompts),
         auto_accept=choice.auto_accept,
         refine=choice.refine,
+        conventions=choice.conventions,
+        asks_conventions=room.loader.asks_conventions,
+        refused_tools=tuple(role for role in ROLES if _why_refused(workspace, NEEDS[role])),
+        why_refused=_why_refused(workspace, frozenset({"point", "box", "mask"})),
+        can_refine=not _why_refused(workspace, frozenset({"mask"})),
         protect_others=choice.protect_others,
         encode_ahead=choice.encode_ahead,
         thorough=choice.thorough,
         thorough_cost=_thorough_cost(controller, key, segment_id) if choice.thorough else "",
         offer="" if room.keeping is None else room.keeping.offer,
     )
+
+
+def _why_refused(workspace: Workspace | None, kinds: frozenset[PromptKind]) -> str:
+    return "" if workspace is None else workspace.session.slices.conventions.why_refused(kinds)
 
 
 def segment_rows(segmentation_node: Any, chosen: str) -> tuple[SegmentRow, ...]:
@@ -176,7 +188,9 @@ def _work(controller: Controller) -> Work | None:
     if progress is None:
         return None
     parts = [progress.message]
-    if progress.total:
+    if progress.stage == ENCODE_STAGE:
+        parts = [_("Encoding the slice, {percent} %").format(percent=100 * progress.done // max(progress.total, 1))]
+    elif progress.total:
         share = _("{percent} %, {done} of {total} slices")
         parts = [share.format(percent=100 * progress.done // progress.total, done=progress.done, total=progress.total)]
     if seconds is not None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 from dfqsam_core.errors import DFQSAMError, PromptError
+from dfqsam_core.network.conventions import conventions_named
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.prompts import Prompt
 
@@ -72,6 +73,7 @@ class Verbs(SegmentVerbs):
             "go to prompt": self.go_to_prompt,
             "window": self.change_window,
             "model": self.change_model,
+            "conventions": self.change_conventions,
             "continue work": self.continue_work,
             "discard work": self.discard_work,
         }
@@ -84,6 +86,7 @@ class Verbs(SegmentVerbs):
     def choose_tool(self, role: str | None) -> None:
         """Let the mouse place this in the slice views, None for nothing."""
         if role is not None:
+            self._room.require_known(role)
             show_where_hidden(self._room.require_volume_node())
             node = self._room.choice.segmentation_node
             if node is None or not node.GetSegmentation().GetNumberOfSegments():
@@ -183,9 +186,19 @@ class Verbs(SegmentVerbs):
         check_window(text)
         self._room.choose(window=text)
 
-    def change_model(self, path: Any) -> None:
-        """Predict with the model of this file from now on, read anew where it has changed; prompts and masks stay."""
-        self._room.choose(model_path=path)
+    def change_model(self, path: Any, conventions: str = "") -> None:
+        """Predict with the model of this file from now on, read anew where it has changed; prompts and masks stay.
+
+        conventions: how it was trained, where somebody has said so.
+        """
+        self._room.choose(model_path=path, conventions=conventions)
+        self._room.follow(again=True)
+
+    def change_conventions(self, name: str) -> None:
+        """Say how the chosen float checkpoint was trained: "sam", "medsam" or "sam-med2d"; "" for nothing said."""
+        if name:
+            conventions_named(name)
+        self._room.choose(conventions=name)
         self._room.follow(again=True)
 
     def continue_work(self) -> Any:

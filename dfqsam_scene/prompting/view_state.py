@@ -115,7 +115,9 @@ class ViewState:
     message: one sentence; is_error: whether it is a refusal. busy: loading or working. is_working: on a prompt or a
     propagation. tool: "" for none. can_place: whether tools can be chosen. prompts: of all segments. candidates: of
     the present slice. place: None beside the volume. next_prompt: the slice on which a prompt would help most, None
-    where that is not known. thorough_cost: of thorough propagation, in words, "" while that is off. seconds: of a click
+    where that is not known. conventions: that somebody said of the model, "" for none; asks_conventions: whether they
+    must be said. refused_tools: that the model was not trained for, and why, "" where there are none. can_refine:
+    whether it takes a mask. thorough_cost: of thorough propagation, in words, "" while that is off. seconds: of a click
     on this computer, in words. offer: what an earlier run left of this volume, "" for nothing.
     """
 
@@ -143,6 +145,11 @@ class ViewState:
     can_clear: bool
     auto_accept: bool
     refine: bool
+    conventions: str
+    asks_conventions: bool
+    refused_tools: tuple[str, ...]
+    why_refused: str
+    can_refine: bool
     protect_others: bool
     encode_ahead: bool
     thorough: bool

@@ -90,6 +90,7 @@ def ask_model(
     slices: SlicePredictor, key: SliceKey, prompts: tuple[Prompt, ...], present: SlicePresent, refine: bool = False
 ) -> Answer:
     """`answer` where `is_asked`."""
+    slices.conventions.check_prompts(kinds_of(prompts))
     begun = None if present.mask is None else present.begun(prompts)
     if present.mask is not None and begun is not None and not any(map(is_outline, prompts)):
         return _corrected(slices, key, prompts, present.state, present.mask, begun)
