@@ -254,13 +254,7 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
         return dfqsam_core.__version__
 
     def open(
-        self,
-        volume_node,
-        segmentation_node=None,
-        model_path=None,
-        window="auto",
-        changed=lambda: None,
-        conventions=None,
+        self, volume_node, segmentation_node=None, model_path=None, window="auto", changed=lambda: None, conventions=""
     ):
         """Begin to prompt on a volume; returns a dfqsam_scene.prompting.workspace.Workspace.
 
@@ -276,7 +270,7 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
         from dfqsam_scene.prompting.workspace import Workspace
 
         window = window_of(window, read_volume_node(volume_node))
-        model = load_model(model_path or resource_path(DEMO_MODEL), conventions=conventions)
+        model = load_model(model_path or resource_path(DEMO_MODEL), conventions=conventions or None)
         if segmentation_node is None:
             segmentation_node = new_segmentation(volume_node, _("SAM segmentation"))
         return Workspace(volume_node, segmentation_node, model, self._persistent_worker(), window, changed)

@@ -165,11 +165,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             return
         state = self.prompting.state()
         for role, button in self.tools.items():
-            is_refused = role in state.refused_tools
+            is_refused = role in state.training.refused_tools
             button.setChecked(role == state.tool)
             button.setEnabled(not is_refused)
-            button.setToolTip(state.why_refused if is_refused else self._tips[role])
-        self.refine.setEnabled(state.can_refine)
+            button.setToolTip(state.training.why_refused if is_refused else self._tips[role])
+        self.refine.setEnabled(state.training.can_refine)
         self._follow_switch(state.encode_ahead)
         for n, button in enumerate(self.candidates):
             is_there = n < len(state.candidates)

@@ -57,7 +57,7 @@ def use(room, path, conventions=""):
 def test_a_file_that_does_not_tell_is_asked_for_and_runs_when_it_was_said(room, sam_file):
     use(room, sam_file)
     state = room.state()
-    assert (room.workspace, state.asks_conventions, state.is_error) == (None, True, True)
+    assert (room.workspace, state.training.is_asked, state.is_error) == (None, True, True)
     assert "files of SAM and of MedSAM have the same tensors" in state.message
     with pytest.raises(ConfigError, match="no conventions 'unet'"):
         Verbs(room).change_conventions("unet")
@@ -65,7 +65,7 @@ def test_a_file_that_does_not_tell_is_asked_for_and_runs_when_it_was_said(room, 
     settle(room.worker, room.tick)
     state = room.state()
     assert room.workspace.model.conventions.name == "sam"
-    assert (state.asks_conventions, state.conventions, state.refused_tools) == (False, "sam", ())
+    assert (state.training.is_asked, state.training.conventions, state.training.refused_tools) == (False, "sam", ())
     Verbs(room).change_conventions("medsam")
     settle(room.worker, room.tick)
     assert room.workspace.model.conventions.name == "medsam"
@@ -77,7 +77,7 @@ def test_another_file_has_to_be_asked_for_anew(room, sam_file, model_file, tmp_p
     use(room, model_file)
     assert (room.choice.conventions, room.workspace.model.conventions.name) == ("", "sam-med2d")
     use(room, sam_file)
-    assert room.state().asks_conventions
+    assert room.state().training.is_asked
 
 
 def test_a_model_of_boxes_alone_puts_other_tools_down_and_says_why(room, model_file, tmp_path):
@@ -87,7 +87,7 @@ def test_a_model_of_boxes_alone_puts_other_tools_down_and_says_why(room, model_f
     state = room.state()
     assert state.tool == ""
     assert state.message.startswith("MedSAM was trained with boxes alone, not with masks and points. Draw a box")
-    assert (state.refused_tools, state.can_refine) == (NOT_BOXES, False)
+    assert (state.training.refused_tools, state.training.can_refine) == (NOT_BOXES, False)
     for role in NOT_BOXES:
         with pytest.raises(PromptError, match="MedSAM was trained with boxes alone"):
             Verbs(room).choose_tool(role)

@@ -61,8 +61,7 @@ def run_benchmark(
 
     threads: threads of every engine; None for one on each physical core. runs: timed repetitions of each task. starts:
     measure processes of their own as well, whose time to the first click and peak memory become `starts`. engines: what
-    the encoder is timed on. rivals: more tasks of the reference, such as "encoder, torch", for the loaded model.
-    conventions: as `load_model` has them, of both.
+    the encoder is timed on. rivals: more tasks of the reference for the loaded model. conventions: as of `load_model`.
     `timings` holds medians and minima in milliseconds of wall and process CPU time of each task of "model" and
     "reference": "encoder" embeds one image, "decoder" answers a box on an embedding, "first click" embeds a 512 x 512
     slice and answers a box on it, "next click" answers another box on the same slice; all on onnxruntime. The model's
@@ -84,8 +83,7 @@ def run_benchmark(
     if starts:
         result["starts"] = measure_start(model_path, model.threads, conventions)
     tasks["model", "integer product"] = _integer_product(model.threads)
-    variants = _encoder_variants(model_path, model.threads, engines, conventions)
-    tasks |= {("model", name): task for name, task in variants.items()}
+    tasks |= _encoder_variants(model_path, model.threads, engines, conventions)
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
         reference, result["reference"] = _loaded(reference_path, threads, conventions)
@@ -138,11 +136,11 @@ def _tasks(model: Model) -> dict[str, Task]:
 
 def _encoder_variants(
     path: str | os.PathLike[str], threads: int, engines: Sequence[Engine], conventions: str | None
-) -> dict[str, Task]:
+) -> dict[Key, Task]:
     models = {"encoder, 1 thread": _loaded(path, 1, conventions)[0]} if threads > 1 else {}
     if "openvino" in engines and openvino_version() is not None:
         models["encoder, OpenVINO"] = _loaded(path, threads, conventions, "openvino")[0]
-    return {name: partial(model.encode, random_pixels(model)) for name, model in models.items()}
+    return {("model", name): partial(model.encode, random_pixels(model)) for name, model in models.items()}
 
 
 def _integer_product(threads: int) -> Task:

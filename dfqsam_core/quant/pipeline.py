@@ -54,8 +54,7 @@ def quantize(
 
     config alone decides the result; the rest is how to get there. threads: images and range candidates worked on side
     by side (None: all cores this process may use). work_dir: folder for the state of the synthesis (None: beside the
-    output); resume: go on from what is there. preview_dir: folder for PNG pictures of the images and their labels on
-    the way. conventions: as `read_checkpoint` has them.
+    output); resume: go on from it. preview_dir: folder for pictures on the way. conventions: as of `read_checkpoint`.
 
     Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
     card, the seconds and CPU seconds of each part and the written file's identity. Raises CheckpointError, ConfigError,

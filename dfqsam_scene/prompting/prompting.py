@@ -14,7 +14,6 @@ from dfqsam_core.volume import SliceKey
 
 from ..jobs.resting import BEGIN_SECONDS
 from ..jobs.worker import Worker
-from ..nodes.roles import NEEDS
 from ..nodes.slice_views import PresentSlice
 from .choice import Choice
 from .keeping import Keeping
@@ -222,11 +221,6 @@ class Prompting:
         if self.workspace is None:
             raise PromptError(self.sentence[0])
         return self.workspace
-
-    def require_known(self, role: str) -> None:
-        """Raise PromptError for a tool of a kind that the model was not trained with."""
-        if self.workspace is not None:
-            self.workspace.session.slices.conventions.check_prompts(NEEDS[role])
 
     def segment(self, segment_id: str) -> Any:
         """The vtkSegment; raises PromptError when it is gone."""

@@ -8,7 +8,6 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from dfqsam_core.errors import short
-from dfqsam_core.network.conventions import PromptKind
 from dfqsam_core.runtime.engines.parts import ENCODE_STAGE
 from dfqsam_core.volume import SliceKey, ThoroughCost
 
@@ -31,6 +30,7 @@ from .view_state import (
     PromptRow,
     SegmentRow,
     StopRow,
+    Training,
     ViewState,
     WindowWords,
     Work,
@@ -87,6 +87,7 @@ def view_state(room: Room) -> ViewState:
         next_prompt=_next_prompt(workspace),
         window=_window(choice, workspace),
         model=_model(room),
+        training=_training(room),
         seconds=seconds_text(
             None if controller is None else controller.encoding_seconds,
             None if controller is None else controller.decoding_seconds,
@@ -99,21 +100,12 @@ def view_state(room: Room) -> ViewState:
         and any((row.segment, row.axis, row.index) == (segment_id, key.axis, key.index) for row in prompts),
         auto_accept=choice.auto_accept,
         refine=choice.refine,
-        conventions=choice.conventions,
-        asks_conventions=room.loader.asks_conventions,
-        refused_tools=tuple(role for role in ROLES if _why_refused(workspace, NEEDS[role])),
-        why_refused=_why_refused(workspace, frozenset({"point", "box", "mask"})),
-        can_refine=not _why_refused(workspace, frozenset({"mask"})),
         protect_others=choice.protect_others,
         encode_ahead=choice.encode_ahead,
         thorough=choice.thorough,
         thorough_cost=_thorough_cost(controller, key, segment_id) if choice.thorough else "",
         offer="" if room.keeping is None else room.keeping.offer,
     )
-
-
-def _why_refused(workspace: Workspace | None, kinds: frozenset[PromptKind]) -> str:
-    return "" if workspace is None else workspace.session.slices.conventions.why_refused(kinds)
 
 
 def segment_rows(segmentation_node: Any, chosen: str) -> tuple[SegmentRow, ...]:
@@ -128,6 +120,15 @@ def segment_rows(segmentation_node: Any, chosen: str) -> tuple[SegmentRow, ...]:
         color = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
         rows.append(SegmentRow(segment_id, label, short(segment.GetName()), color, visible, segment_id == chosen))
     return tuple(rows)
+
+
+def _training(room: Room) -> Training:
+    chosen, is_asked = room.choice.conventions, room.loader.asks_conventions
+    if room.workspace is None:
+        return Training(chosen, is_asked, (), "", True)
+    refuse = room.workspace.session.slices.conventions.why_refused
+    refused = tuple(role for role in ROLES if refuse(NEEDS[role]))
+    return Training(chosen, is_asked, refused, refuse({"point", "box", "mask"}), not refuse({"mask"}))
 
 
 def _can_undo(room: Room) -> bool:

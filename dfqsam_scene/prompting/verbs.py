@@ -11,7 +11,7 @@ from dfqsam_core.network.conventions import conventions_named
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.prompts import Prompt
 
-from ..nodes.roles import ROLES
+from ..nodes.roles import NEEDS, ROLES
 from ..nodes.shown_volume import show_where_hidden
 from ..nodes.slice_views import show_slice
 from .history import SegmentStep
@@ -86,7 +86,7 @@ class Verbs(SegmentVerbs):
     def choose_tool(self, role: str | None) -> None:
         """Let the mouse place this in the slice views, None for nothing."""
         if role is not None:
-            self._room.require_known(role)
+            self._require_known(role)
             show_where_hidden(self._room.require_volume_node())
             node = self._room.choice.segmentation_node
             if node is None or not node.GetSegmentation().GetNumberOfSegments():
@@ -94,6 +94,12 @@ class Verbs(SegmentVerbs):
             self._room.follow(again=True)
         if self._room.place_tool is not None:
             self._room.place_tool.choose(role)
+
+    def _require_known(self, role: str) -> None:
+        """Raise PromptError for a tool of a kind that the model was not trained with."""
+        workspace = self._room.workspace
+        if workspace is not None:
+            workspace.session.slices.conventions.check_prompts(NEEDS[role])
 
     def move_history(self, forwards: bool) -> None:
         """Take the last action back, or forwards repeat the one undone last; a segment that returns is chosen."""

@@ -109,15 +109,29 @@ class ModelWords:
 
 
 @dataclass(frozen=True)
+class Training:
+    """How the model was trained, and what follows from that.
+
+    conventions: that somebody said of it, "" for none; is_asked: whether they must be said before it can be used.
+    refused_tools: of what it was not trained with; why_refused: in a sentence, "" where there are none. can_refine:
+    whether it goes on from a mask.
+    """
+
+    conventions: str
+    is_asked: bool
+    refused_tools: tuple[str, ...]
+    why_refused: str
+    can_refine: bool
+
+
+@dataclass(frozen=True)
 class ViewState:
     """What there is to see and to press.
 
     message: one sentence; is_error: whether it is a refusal. busy: loading or working. is_working: on a prompt or a
     propagation. tool: "" for none. can_place: whether tools can be chosen. prompts: of all segments. candidates: of
     the present slice. place: None beside the volume. next_prompt: the slice on which a prompt would help most, None
-    where that is not known. conventions: that somebody said of the model, "" for none; asks_conventions: whether they
-    must be said. refused_tools: that the model was not trained for, and why, "" where there are none. can_refine:
-    whether it takes a mask. thorough_cost: of thorough propagation, in words, "" while that is off. seconds: of a click
+    where that is not known. thorough_cost: of thorough propagation, in words, "" while that is off. seconds: of a click
     on this computer, in words. offer: what an earlier run left of this volume, "" for nothing.
     """
 
@@ -137,6 +151,7 @@ class ViewState:
     next_prompt: NextPrompt | None
     window: WindowWords
     model: ModelWords
+    training: Training
     seconds: str
     can_undo: bool
     can_redo: bool
@@ -145,11 +160,6 @@ class ViewState:
     can_clear: bool
     auto_accept: bool
     refine: bool
-    conventions: str
-    asks_conventions: bool
-    refused_tools: tuple[str, ...]
-    why_refused: str
-    can_refine: bool
     protect_others: bool
     encode_ahead: bool
     thorough: bool

@@ -65,8 +65,8 @@ class ModelChoice:
 
     def show(self, state: ViewState) -> None:
         """Show what was said of the model, where it has to be said."""
-        self._conventions_box.setVisible(state.asks_conventions or bool(state.conventions))
-        self._conventions_box.setCurrentIndex(list(convention_choices()).index(state.conventions))
+        self._conventions_box.setVisible(state.training.is_asked or bool(state.training.conventions))
+        self._conventions_box.setCurrentIndex(list(convention_choices()).index(state.training.conventions))
 
     def use(self, path: Path) -> None:
         """Choose a file, as if a person had done it here."""

@@ -31,9 +31,9 @@ class ToolButtons:
     def show(self, state: ViewState) -> None:
         """Show which tool is down."""
         for role, button in self._buttons.items():
-            is_refused = role in state.refused_tools
+            is_refused = role in state.training.refused_tools
             button.setEnabled(state.can_place and not is_refused)
-            button.setToolTip(state.why_refused if is_refused else tool_tip(role))
+            button.setToolTip(state.training.why_refused if is_refused else tool_tip(role))
             button.setChecked(role == state.tool)
 
 
