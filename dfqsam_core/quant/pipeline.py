@@ -79,10 +79,8 @@ def quantize(
     packed = write_model(output, packed, force=force)
     clock.lap("write")
     work.remove()
-    labels = [len(image.labels) for image in images]
-    identity = FileSource.of(output).to_dict()
-    times = {"seconds": clock.laps, "cpu_seconds": clock.cpu_laps}
-    return {"output": identity, **times, "labels_per_image": labels, "card": packed.card}
+    labels, written = [len(image.labels) for image in images], FileSource.of(output).to_dict()
+    return {"output": written, "labels_per_image": labels, "card": packed.card} | clock.times()
 
 
 def pack(
@@ -183,11 +181,14 @@ class _Clock:
     """Seconds of each part of a run, and CPU seconds of the process."""
 
     def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self.cpu_laps: dict[str, float] = {}
+        self._wall: dict[str, float] = {}
+        self._cpu: dict[str, float] = {}
         self._last, self._last_cpu = time.perf_counter(), time.process_time()
 
     def lap(self, name: str) -> None:
         now, cpu = time.perf_counter(), time.process_time()
-        self.laps[name], self.cpu_laps[name] = round(now - self._last, 3), round(cpu - self._last_cpu, 3)
+        self._wall[name], self._cpu[name] = round(now - self._last, 3), round(cpu - self._last_cpu, 3)
         self._last, self._last_cpu = now, cpu
+
+    def times(self) -> dict[str, dict[str, float]]:
+        return {"seconds": self._wall, "cpu_seconds": self._cpu}
