@@ -13,7 +13,7 @@ import numpy as np
 from ..base.machine import usable_cores, worker_count
 from ..network.architecture import Architecture
 from ..network.layers import LayerSpec, encoder_layers
-from ..network.macs import encoder_macs
+from ..network.macs import attention_products, encoder_macs
 from ..network.memory import running_bytes
 from ..store.card import tensor_sizes
 from ..store.checkpoint import read_checkpoint
@@ -23,9 +23,11 @@ from .plan import NetworkPlan, image_architecture
 # How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5
 STEP_PASSES = 3.5
+# Products of attention are narrow, with passes over all logits between them.
+ATTENTION_OVERHEAD = 3
 # Likewise of memory: torch and the program, and inputs of a block that are held, copies included.
 PROGRAM_BYTES = 5e8
-HELD_BY_CALIBRATION = 4
+HELD_BY_CALIBRATION = 6
 HELD_BY_STEP = 6
 
 
@@ -91,8 +93,8 @@ def _block_bytes(architecture: Architecture) -> int:
 
 def _forward_operations(architecture: Architecture) -> float:
     """Operations that take as long as one image's way through the encoder."""
-    macs = encoder_macs(architecture)
-    return FORWARD_OVERHEAD * 2 * macs
+    attention = sum(product.macs for product in attention_products(architecture))
+    return FORWARD_OVERHEAD * 2 * (encoder_macs(architecture) + (ATTENTION_OVERHEAD - 1) * attention)
 
 
 def _rounding_operations(layer: LayerSpec, images: int) -> float:
