@@ -23,12 +23,14 @@ _PAGE, _TEXT = _ROOT / "docs" / "large_images.md", Path(__file__).with_name("lar
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page."""
     parser = argparse.ArgumentParser(description="Write docs/large_images.md.")
-    for name in ("large", "quantize", "estimate"):
-        parser.add_argument(f"--{name}", required=True, type=Path, metavar="FILE.json")
+    parser.add_argument("--large", required=True, type=Path, metavar="FILE.json")
+    for name in ("quantize", "estimate"):
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE.json", help="both, or neither")
     parser.add_argument("-o", "--output", type=Path, default=_PAGE, metavar="FILE.md", help="default: %(default)s")
     args = parser.parse_args(arguments)
-    large, quantized, estimated = (json.loads(path.read_text()) for path in (args.large, args.quantize, args.estimate))
-    args.output.write_text(_TEXT.read_text().format(**_slices(large), quantizing=_quantizing(quantized, estimated)))
+    large, *others = (path and json.loads(path.read_text()) for path in (args.large, args.quantize, args.estimate))
+    quantizing = _quantizing(*others) if all(others) else "Not measured."
+    args.output.write_text(_TEXT.read_text().format(**_slices(large), quantizing=quantizing))
     return 0
 
 
