@@ -1,4 +1,4 @@
-"""Write docs/large_images.md from reports; no number on that page is typed by hand.
+"""Write docs/measured/large_images.md from reports; no number on that page is typed by hand.
 
 python tools/make_random_checkpoint.py --size vit_b --no-adapters --image-size 1024 -o FLOAT.safetensors
 dfqsam quantize FLOAT.safetensors --conventions sam --recipe fast --dry-run --report estimate.json
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
-_PAGE, _TEXT = _ROOT / "docs" / "large_images.md", Path(__file__).with_name("large_images_page.md")
+_PAGE, _TEXT = _ROOT / "docs" / "measured" / "large_images.md", Path(__file__).with_name("large_images_page.md")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page."""
-    parser = argparse.ArgumentParser(description="Write docs/large_images.md.")
+    parser = argparse.ArgumentParser(description="Write docs/measured/large_images.md.")
     parser.add_argument("--large", required=True, type=Path, metavar="FILE.json")
     for name in ("quantize", "estimate"):
         parser.add_argument(f"--{name}", type=Path, metavar="FILE.json", help="both, or neither")

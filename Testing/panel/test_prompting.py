@@ -207,7 +207,7 @@ def test_the_picture_is_what_the_model_gets(person):
 
     person.press("positiveButton")
     session = person.workspace.session
-    expected = seen_by_model(session.volume, K4, session.window, 64)
+    expected = seen_by_model(session.volume, K4, session.window, person.workspace.model)
     picture = person.ui.modelViewLabel.pixmap.toImage()
     shown = [[picture.pixelColor(x, y).red() for x in range(64)] for y in range(64)]
     np.testing.assert_array_equal(shown, expected)

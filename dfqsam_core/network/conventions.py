@@ -1,7 +1,7 @@
 """What training fixed and no tensor tells: how a network wants its images and prompts, and how its masks are meant.
 
 Sources: segment_anything 1.0 (utils/transforms.py, modeling/sam.py, predictor.py); MedSAM's MedSAM_Inference.py and
-train_one_gpu.py; SAM-Med2D's predictor_sammed.py. docs/model_file.md has them side by side.
+train_one_gpu.py; SAM-Med2D's predictor_sammed.py. docs/how/conventions.md has them side by side.
 """
 
 from __future__ import annotations

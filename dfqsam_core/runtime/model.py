@@ -174,19 +174,42 @@ def load_model(
 ) -> Model:
     """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
 
-    threads: threads per call; None for one on each physical core that the process may use.
-    cache: where a packed model's unpacked weights are kept, so that it loads faster and programs share their memory;
-    "user" for this user's cache folder and large models, None for nowhere. A read-only folder does no harm.
-    engine: what runs the encoder; "chosen" for onnxruntime, unless `dfqsam bench --choose-engine` found OpenVINO to be
-    faster for this file, thread count, processor and these versions.
-    progress: called before each part of the network is started, in several threads; may raise Cancelled.
-    encoders: calls of `encode` at once, at most; None for `threads`. side_by_side: for callers that embed many images:
-    one thread a call from the beginning, where the first call of `Model.side_by_side` makes that otherwise.
-    conventions: "sam", "medsam" or "sam-med2d": how a float checkpoint was trained, where its tensors do not tell; of a
-    packed model, what its card must have.
-    Raises ModelFileError or CheckpointError when the file cannot be used, UnknownConventionsError where somebody must
-    give its conventions, ConfigError for a thread count below 1, an engine that is not installed and conventions that
-    are not the file's.
+    Parameters
+    ----------
+    path
+        The file. Nothing in it is run.
+    threads
+        Threads per call; None for one on each physical core that the process may use.
+    cache
+        Where a packed model's unpacked weights are kept, so that it loads faster and programs share their memory:
+        "user" for this user's cache folder and large models, None for nowhere. A read-only folder does no harm.
+    engine
+        What runs the encoder; "chosen" for onnxruntime, unless `dfqsam bench --choose-engine` found OpenVINO to be
+        faster for this file, thread count, processor and these versions.
+    progress
+        Called before each part of the network is started, in several threads; may raise Cancelled.
+    encoders
+        Calls of `encode` at once, at most; None for `threads`.
+    side_by_side
+        For callers that embed many images: one thread a call from the beginning, where the first call of
+        `Model.side_by_side` makes that otherwise.
+    conventions
+        "sam", "medsam" or "sam-med2d": how a float checkpoint was trained, where its tensors do not tell; of a packed
+        model, what its card must have.
+
+    Returns
+    -------
+    Model
+        The network, ready for `SamPredictor`.
+
+    Raises
+    ------
+    ModelFileError, CheckpointError
+        When the file cannot be used; the message says why.
+    UnknownConventionsError
+        Where somebody must say how a float checkpoint was trained.
+    ConfigError
+        For a thread count below 1, an engine that is not installed, and conventions that are not the file's.
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
@@ -196,7 +219,8 @@ def load_model(
         check_conventions(model.conventions, conventions, Path(path).name)
     else:
         model = _load_checkpoint(path, threads, engine, progress, side_by_side, conventions)
-    model.encoders = min(model.encoders, encoders or model.encoders, _fitting_at_once(model.architecture))
+    fitting = memory_limit()[0] // encoding_bytes(model.architecture)
+    model.encoders = max(1, min(model.encoders, encoders or model.encoders, fitting))
     release_memory()
     return model
 
@@ -254,11 +278,6 @@ def _shared_out(cores: int, engine: Engine, side_by_side: bool) -> tuple[int, in
     if engine == "openvino":
         return cores, 1
     return 1 if side_by_side else cores, cores
-
-
-def _fitting_at_once(architecture: Architecture) -> int:
-    """How many images' inner values fit into memory side by side."""
-    return max(1, memory_limit()[0] // encoding_bytes(architecture))
 
 
 def _is_small(path: Path) -> bool:

@@ -58,7 +58,7 @@ class Checkpoint:
 def read_checkpoint(path: str | os.PathLike, conventions: str | None = None) -> Checkpoint:
     """Read a torch (.pth) or safetensors checkpoint; float32 weights stay mapped from the file, others are converted.
 
-    Other weights are of float64, float16, bfloat16 or, in a safetensors file, of 8 bits a row (docs/model_file.md).
+    Other weights are of float64, float16, bfloat16 or, in a safetensors file, of 8 bits a row (docs/how/model_file.md).
     Wrappers of trainers are taken off: the dictionary that holds the state dict, and prefixes of its names.
     conventions: the rules that the network was trained with, by their names in `network.conventions`; None where its
     tensors tell them. Under "sam-med2d" a 1024-pixel SAM becomes a 256-pixel one by resizing its position tables;

@@ -29,8 +29,14 @@ MAX_PROMPTS_OF_SLICE = 1000
 class PointPrompt:
     """A click on one voxel.
 
-    ijk: the voxel. positive: True where the segment is, False where it is not. axis: the slice it belongs to is
-    perpendicular to this axis.
+    Parameters
+    ----------
+    ijk
+        The voxel.
+    positive
+        True where the segment is, False where it is not.
+    axis
+        The slice that it belongs to is perpendicular to this axis, "I", "J" or "K".
     """
 
     ijk: Voxel
@@ -65,8 +71,17 @@ class PointPrompt:
 class BoxPrompt:
     """A rectangle of voxels on one slice, corners included.
 
-    low_ijk, high_ijk: opposite corners, low <= high along each axis. axis: its slice is perpendicular to this axis.
-    Raises PromptError for swapped corners (`from_corners` sorts them) and for corners on different slices.
+    Parameters
+    ----------
+    low_ijk, high_ijk
+        Opposite corners, low <= high along each axis.
+    axis
+        Its slice is perpendicular to this axis.
+
+    Raises
+    ------
+    PromptError
+        For swapped corners (`from_corners` sorts them) and for corners on different slices.
     """
 
     low_ijk: Voxel

@@ -64,6 +64,11 @@ class Step:
     new: SliceStates
     changes: tuple[Change, ...]
 
+    @property
+    def kept_bytes(self) -> int:
+        """What the history keeps for it, beside voxels."""
+        return self.new.state.kept_bytes
+
     def planes(self, forwards: bool) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Segment, what is drawn of it and what shall be, for each change; backwards the last change comes first."""
         for change in self.changes if forwards else self.changes[::-1]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from slicer.i18n import tr as _
 
+from dfqsam_core.base.interpolation import resize_nearest
 from dfqsam_core.network.conventions import SAM_MED2D
 from dfqsam_core.runtime.preprocess import network_pixels
 from dfqsam_core.volume import WINDOW_PRESETS, SliceFrame, SliceKey, Volume, WindowLevel
@@ -16,6 +17,9 @@ from dfqsam_scene.prompting.view_state import WindowWords
 from dfqsam_scene.prompting.window_texts import AUTO, DISPLAYED, OWN, window_text
 
 from .pictures import pixmap_of
+
+# A larger picture would make the panel wider.
+_LARGEST_SIDE = 256
 
 
 class WindowChoice:
@@ -68,7 +72,8 @@ class ModelView:
             self._picture.setText("–")
             self._note.setText("")
             return
-        self._picture.setPixmap(pixmap_of(seen_by_model(volume, key, window, model)))
+        seen = seen_by_model(volume, key, window, model)
+        self._picture.setPixmap(pixmap_of(resize_nearest(seen, *[min(_LARGEST_SIDE, len(seen))] * 2)))
         self._note.setText(
             _("{axis} {index} {plane}, {side} x {side} pixels").format(
                 axis=key.axis, index=key.index, plane=plane_name(volume.geometry, key.axis), side=model.image_size

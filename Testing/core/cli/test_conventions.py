@@ -63,7 +63,7 @@ def test_without_them_nothing_runs(names: dict[str, str], words: list[str], caps
 
 def test_info_says_that_nobody_knows_and_what_was_said(names: dict[str, str], capsys: pytest.CaptureFixture) -> None:
     assert main(["info", names["sam"]]) == 0
-    assert "conventions: None" in (said := capsys.readouterr().out)
+    assert "conventions: unknown" in (said := capsys.readouterr().out)
     assert "files of SAM and of MedSAM have the same tensors" in said
     assert main(["info", names["sam"], "--conventions", "medsam"]) == 0
     assert "conventions: medsam" in (said := capsys.readouterr().out)

@@ -9,7 +9,7 @@ import pytest
 from dfqsam_core.quant import QuantConfig
 from dfqsam_core.quant.departures import PAPER_DEPARTURES
 
-METHOD = Path(__file__).parents[3] / "docs" / "method.md"
+METHOD = Path(__file__).parents[3] / "docs" / "how" / "method.md"
 
 
 def test_the_page_lists_each_departure_that_the_card_lists_and_no_other() -> None:
