@@ -128,3 +128,4 @@ def _print_estimate(estimated: dict[str, Any]) -> None:
         say(f"  {len(layers)} layers of the image encoder stay float: {reason}")
     for part, seconds in estimated["estimated_seconds"].items():
         say(f"  {part + ', about':<28}{seconds:>10.0f} s")
+    say(f"  {'memory at most, about':<28}{estimated['estimated_peak_bytes'] / 1e9:>10.1f} GB")

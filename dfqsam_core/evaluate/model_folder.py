@@ -19,6 +19,7 @@ from ..model import SamMed2D
 from ..progress import ProgressCallback
 from ..quant.config import QuantConfig
 from ..quant.pipeline import pack, single_threaded_kernels
+from ..quant.synthesis.image_size import image_network
 from ..quant.synthesis.synthesis import synthesize
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.model_file import write_model
@@ -61,8 +62,8 @@ class ModelFolder:
         """Synthetic images (B, 1, S, S) in 0..1 of `config`, the same for configs that only calibrate differently."""
         path = self._path("images", {"seed": config.seed, "synthesis": asdict(config.synthesis)}, ".npy")
         if not path.is_file():
-            model = SamMed2D.from_checkpoint(self.checkpoint)
-            images = synthesize(model, config.synthesis, config.seed, self.threads, progress=progress)
+            network = image_network(self.checkpoint)
+            images = synthesize(network, config.synthesis, config.seed, self.threads, progress=progress)
             with atomic_output(path) as temporary:
                 np.save(temporary, torch.cat([image.pixels for image in images]).numpy())
         return torch.from_numpy(np.load(path, allow_pickle=False))

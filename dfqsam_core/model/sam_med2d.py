@@ -73,7 +73,8 @@ class SamMed2D(nn.Module):
         image_embedding: (1, C, grid, grid). points: coordinates (N, P, 2) as x, y in the S-pixel frame and labels
         (N, P). boxes: (N, 4) xyxy. mask_probabilities: (N, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt, or
         logits where that is what the conventions have.
-        Returns low-resolution logits (N, 3, 4 grid, 4 grid) and predicted IoU (N, 3).
+        Returns low-resolution logits (N, 3, 4 grid, 4 grid) and predicted IoU (N, 3): of the tokens 1 to 3, or of token
+        0 alone where the conventions have no predicted IoU to choose by.
         """
         sparse, dense = self.prompt_encoder(points=points, boxes=boxes, masks=mask_probabilities)
         return self.mask_decoder(
@@ -81,7 +82,7 @@ class SamMed2D(nn.Module):
             image_pe=self.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
-            multimask_output=True,
+            multimask_output=self.conventions.predicts_iou,
         )
 
 

@@ -31,6 +31,7 @@ from .calibration.quantized_layers import PixelQuantizer
 from .config import QuantConfig
 from .export import export_tensors, round_float_layers, round_position_tables
 from .plan import NetworkPlan
+from .synthesis.image_size import fitted, image_network
 from .synthesis.synthesis import synthesize
 from .synthesis.work_folder import WorkFolder
 
@@ -82,7 +83,7 @@ def quantize(
     Returns
     -------
     dict
-        The report: the card, the seconds of each part and the written file's identity.
+        The report: the card, the seconds and CPU seconds of each part, and the written file's identity.
 
     Raises
     ------
@@ -92,25 +93,24 @@ def quantize(
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
     checkpoint = _read_runnable(checkpoint_path, progress, conventions)
-    model = SamMed2D.from_checkpoint(checkpoint).to(place)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
     work = WorkFolder(folder, _fingerprint(checkpoint, config), resume)
     with single_threaded_kernels(), work.discarded_if_unused():
         side_by_side = workers if place.type == "cpu" else 1
-        images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
+        network = image_network(checkpoint).to(place)
+        images = synthesize(network, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
         notes, stated = checkpoint.notes + checkpoint.cautions, checkpoint.stated_conventions
-        pixels = torch.cat([image.pixels for image in images])
+        pixels, model = torch.cat([image.pixels for image in images]), SamMed2D.from_checkpoint(checkpoint).to(place)
         packed = pack(model, pixels, config, checkpoint.source, workers, progress, notes, stated)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
     packed = write_model(output, packed, force=force)
     clock.lap("write")
     work.remove()
-    labels = [len(image.labels) for image in images]
-    identity = FileSource.of(output).to_dict()
-    return {"output": identity, "seconds": clock.laps, "labels_per_image": labels, "card": packed.card}
+    labels, written = [len(image.labels) for image in images], FileSource.of(output).to_dict()
+    return {"output": written, "labels_per_image": labels, "card": packed.card} | clock.times()
 
 
 def pack(
@@ -125,16 +125,19 @@ def pack(
 ) -> StoredModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
 
-    source: the file that `model` was read from; notes: what was changed in it; conventions: None where its tensors tell
-    them: all for the card.
+    Pixels of another size are enlarged to the network's. source: the file that `model` was read from; notes: what was
+    changed in it; conventions: None where its tensors tell them: all for the card.
     """
-    plan = NetworkPlan.of(model.architecture, config)
+    plan, size = NetworkPlan.of(model.architecture, config), model.architecture.image_size
+    if pixels.shape[-1] != size:
+        notes += (f"Calibrated on images that were made with {pixels.shape[-1]} pixels a side and enlarged to {size}.",)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
     with torch.no_grad():
+        pixels = fitted(pixels, size, model.conventions)
         images = model.normalize(pixels.expand(-1, 3, -1, -1) * 255)
         if config.calibration.equalization:
-            equalize(model.image_encoder, images)
+            equalize(model.image_encoder, images, progress)
         round_position_tables(model)
         calibrate(model.image_encoder, images, quantizer, plan, threads, progress)
     tensors = export_tensors(model, round_float_layers(model, plan), plan)
@@ -205,12 +208,17 @@ def _fingerprint(checkpoint: Checkpoint, config: QuantConfig) -> dict[str, Any]:
 
 
 class _Clock:
-    """Seconds of each part of a run."""
+    """Seconds of each part of a run, and CPU seconds of the process."""
 
     def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._wall: dict[str, float] = {}
+        self._cpu: dict[str, float] = {}
+        self._last, self._last_cpu = time.perf_counter(), time.process_time()
 
     def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name], self._last = round(now - self._last, 3), now
+        now, cpu = time.perf_counter(), time.process_time()
+        self._wall[name], self._cpu[name] = round(now - self._last, 3), round(cpu - self._last_cpu, 3)
+        self._last, self._last_cpu = now, cpu
+
+    def times(self) -> dict[str, dict[str, float]]:
+        return {"seconds": self._wall, "cpu_seconds": self._cpu}

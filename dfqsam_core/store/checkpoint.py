@@ -160,9 +160,10 @@ def _storage(stored: Mapping[str, StoredTensor]) -> dict[str, int]:
     return dict(sorted(values.items()))
 
 
-def _resized(checkpoint: Checkpoint) -> Checkpoint:
+def with_tables_resized(checkpoint: Checkpoint, image_size: int) -> Checkpoint:
+    """The same network for images of another size in pixels: its position tables are resized linearly."""
     old = checkpoint.architecture
-    new = replace(old, image_size=_MED2D_IMAGE_SIZE)
+    new = replace(old, image_size=image_size)
     tensors = dict(checkpoint.tensors)
     position = tensors["image_encoder.pos_embed"].transpose(0, 3, 1, 2)
     resized = resize_bilinear(position, new.grid, new.grid).transpose(0, 2, 3, 1)
@@ -172,10 +173,16 @@ def _resized(checkpoint: Checkpoint) -> Checkpoint:
         for axis in "hw":
             name = f"image_encoder.blocks.{block}.attn.rel_pos_{axis}"
             tensors[name] = matrix @ tensors[name]
-    note = f"{RESIZED} {old.image_size}-pixel to {new.image_size}-pixel images."
+    return replace(checkpoint, architecture=new, tensors=tensors)
+
+
+def _resized(checkpoint: Checkpoint) -> Checkpoint:
+    """As SAM-Med2D's, with a note and a caution."""
+    old, new = checkpoint.architecture.image_size, _MED2D_IMAGE_SIZE
+    note = f"{RESIZED} {old}-pixel to {new}-pixel images."
     caution = (
-        f"This network was made for {old.image_size}-pixel images and sees slices of {new.image_size} x "
-        f"{new.image_size} pixels here, with SAM-Med2D's preprocessing: its masks are coarser than in the program it "
+        f"This network was made for {old}-pixel images and sees slices of {new} x "
+        f"{new} pixels here, with SAM-Med2D's preprocessing: its masks are coarser than in the program it "
         "comes from, and may be wrong where that one is right."
     )
-    return replace(checkpoint, architecture=new, tensors=tensors, notes=(*checkpoint.notes, note), cautions=(caution,))
+    return replace(with_tables_resized(checkpoint, new), notes=(*checkpoint.notes, note), cautions=(caution,))

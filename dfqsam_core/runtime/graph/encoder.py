@@ -34,7 +34,12 @@ def build_encoder_part(model: StoredModel, first: int, stop: int) -> InferenceGr
 
 
 class EncoderWriter:
-    """Tokens are rows: every inner value is (grid * grid, channels)."""
+    """Tokens are rows: every inner value is (grid * grid, channels).
+
+    attention: writes the attention of each block.
+    """
+
+    attention: type[AttentionWriter] = AttentionWriter
 
     def __init__(self, layers: LayerWriter) -> None:
         self.layers, self.graph = layers, layers.graph
@@ -113,7 +118,7 @@ class EncoderWriter:
         x = self.layers.normed_input(f"{name}.norm1", qkv, tokens, _NORM_EPSILON)
         if not layout.is_grid:
             x = self.ordered(x, layout)
-        attended = AttentionWriter(self.layers, f"{name}.attn", layout).attend(x)
+        attended = self.attention(self.layers, f"{name}.attn", layout).attend(x)
         if not layout.is_grid:
             attended = self.graph.gather(attended, layout.restore)
         return self.layers.linear(proj, attended)
