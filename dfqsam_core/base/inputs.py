@@ -31,14 +31,14 @@ def require_plain_file(path: Path, error: type[DFQSAMError]) -> Path:
     if not os.path.lexists(path):
         raise error(f"{path} does not exist. Check the name.")
     if not is_plain_file(path):
-        raise error(f"{path} is no plain file, but a device, a pipe or a link to nothing. Choose a file on a disk.")
+        raise error(f"{path} is not an ordinary file but a device, a pipe or a link to nothing. Choose a file on a disk.")
     return path
 
 
 def refuse_special_file(path: Path, error: type[DFQSAMError]) -> None:
     """Raise `error` for a device, a pipe or a socket; what else is wrong shows when the file is opened."""
     if path.exists() and not path.is_dir() and not is_plain_file(path):
-        raise error(f"{path} is no plain file, but a device or a pipe. Choose a file on a disk.")
+        raise error(f"{path} is not an ordinary file but a device or a pipe. Choose a file on a disk.")
 
 
 def is_ours(path: str | os.PathLike) -> bool:

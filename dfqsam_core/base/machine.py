@@ -44,7 +44,7 @@ def usable_cores() -> int:
 def worker_count(threads: int | None) -> int:
     """`threads`, or one for each usable core where that is None. Raises ConfigError below 1."""
     if threads is not None and threads < 1:
-        raise ConfigError(f"{threads} threads cannot work. Give a number from 1, or none for all cores.")
+        raise ConfigError(f"{threads} threads cannot work. Give 1 or more, or none for all cores.")
     return threads or usable_cores()
 
 

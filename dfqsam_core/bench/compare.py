@@ -49,7 +49,7 @@ def earlier_reports(report: Any) -> dict[int, dict[str, Any]]:
         others = [f"{was[fact]} instead of {here[fact]}" for fact in _SAME if was[fact] != here[fact]]
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            "This is no report of `dfqsam bench`. Make one with --report and compare with that."
+            "This is not a report of `dfqsam bench`. Make one with --report and compare with that."
         ) from error
     if others:
         raise ConfigError(

@@ -79,7 +79,7 @@ def _variants(args: argparse.Namespace, config: Any) -> dict[str, dict[str, Any]
     from ..evaluate.variants import VARIANTS, WHOLE, changed, parse_variant
 
     if args.seeds < 1:
-        raise ConfigError(f"{args.seeds} seeds measure nothing. Give a number from 1.")
+        raise ConfigError(f"{args.seeds} seeds measure nothing. Give 1 or more.")
     wanted = list(VARIANTS) if args.only is None else [name.strip() for name in args.only.split(",") if name.strip()]
     wanted = [] if wanted == ["none"] else wanted
     unknown = [name for name in wanted if name not in VARIANTS]

@@ -82,7 +82,7 @@ def _settings(args: argparse.Namespace) -> ReportSettings:
     for name in ("runs", "pictures"):
         least = 1 if name == "runs" else 0
         if getattr(args, name) < least:
-            raise ConfigError(f"--{name} is {getattr(args, name)}. Give a number from {least}.")
+            raise ConfigError(f"--{name} is {getattr(args, name)}. Give {least} or more.")
     return ReportSettings(
         checkpoint=args.checkpoint,
         data=args.data,

@@ -212,7 +212,7 @@ def load_model(
         For a thread count below 1, an engine that is not installed, and conventions that are not the file's.
     """
     if threads is not None and threads < 1:
-        raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
+        raise ConfigError(f"{threads} threads cannot run a model. Give 1 or more, or none for the default.")
     threads = threads or physical_cores()
     if is_packed_model(path):
         model = _load_packed(Path(path), threads, cache, engine, progress, side_by_side)

@@ -64,7 +64,7 @@ def open_safetensors(
 
 def _read_header(path: Path, error: type[DFQSAMError]) -> tuple[dict[str, str], dict[str, Any], int]:
     if not looks_like_safetensors(path):
-        raise error(f"{path.name} is no safetensors file. Choose a .safetensors model.")
+        raise error(f"{path.name} is not a safetensors file. Choose a .safetensors model.")
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         text = file.read(length)

@@ -83,7 +83,7 @@ def slice_index(number: object) -> int:
             return operator.index(number)  # type: ignore[arg-type]
     except TypeError:
         pass
-    raise PromptError(f"A slice is told by a whole number, found {number!r}. Count slices from 0.")
+    raise PromptError(f"A slice is given as a whole number, found {number!r}. Count slices from 0.")
 
 
 class Extents:

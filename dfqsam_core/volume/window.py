@@ -52,7 +52,7 @@ class WindowLevel:
         if not 0 < high - low < math.inf:
             raise VolumeError(
                 f"The window {self.width},{self.level} cannot be used: both must be finite, the width above 0 and not "
-                "lost in the digits of the level. Give WIDTH,LEVEL in the volume's own values, such as 400,40."
+                "vanishingly small beside the level. Give WIDTH,LEVEL in the volume's own values, such as 400,40."
             )
 
     @property

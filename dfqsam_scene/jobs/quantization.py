@@ -148,7 +148,7 @@ class QuantizationJob:
             return
         self.state = "cancelled" if self._child.is_cancelled else "failed"
         reason = (
-            "Cancelled." if self._child.is_cancelled else self._child.message or "The process ended without a word."
+            "Cancelled." if self._child.is_cancelled else self._child.message or "The process ended without saying why."
         )
         if can_resume(self.folder):
             self.message = f"{reason} What is finished is kept: Resume goes on from there."

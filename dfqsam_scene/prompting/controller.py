@@ -32,7 +32,7 @@ from .prompt_requests import Request
 from .segment_writer import SegmentWriter
 
 _LEFT_OUT = (
-    "Nothing changed: it was so already, or other segments have these voxels. "
+    "Nothing changed: it was already so, or other segments have these voxels. "
     "Untick Protect others to paint over those."
 )
 

@@ -192,7 +192,7 @@ def _work(controller: Controller) -> Work | None:
         return None
     parts = [progress.message]
     if progress.stage == ENCODE_STAGE:
-        parts = [_("Encoding the slice, {percent} %").format(percent=100 * progress.done // max(progress.total, 1))]
+        parts = [_("Preparing the slice, {percent} %").format(percent=100 * progress.done // max(progress.total, 1))]
     elif progress.total:
         share = _("{percent} %, {done} of {total} slices")
         parts = [share.format(percent=100 * progress.done // progress.total, done=progress.done, total=progress.total)]

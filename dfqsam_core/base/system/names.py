@@ -32,5 +32,5 @@ def fault_of_name(name: str, system: str = sys.platform) -> str | None:
     if _DEVICES.match(name):
         return "is that of a device on Windows"
     if name.endswith((" ", ".")):
-        return "ends in a space or a point, which Windows drops"
+        return "ends in a space or a dot, which Windows drops"
     return None

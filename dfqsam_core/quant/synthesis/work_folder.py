@@ -71,7 +71,7 @@ class WorkFolder:
             return None
         try:
             if not is_ours(file):
-                raise ConfigError(f"The saved state {file} is no file of this user. Start without --resume.")
+                raise ConfigError(f"The saved state {file} is not a file of this user. Start without --resume.")
             with safe_open(file, "pt") as opened:
                 metadata = opened.metadata() or {}
             # Not mapped: Windows would refuse to replace the file while a tensor of it lives.
