@@ -29,7 +29,8 @@ _BAD_DICE = 0.7
 _THRESHOLDS = (0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8)
 _PAGE = """# How far a propagated slice is to be trusted
 
-The marks under a view find {found} % of the bad propagated slices, and mark {marked} % of all slices: {right} % of the marked ones are bad.
+The marks under a view find {found} % of the bad propagated slices, and mark {marked} % of all slices: {right} % of the
+marked ones are bad.
 
 The strip under a view draws for every propagated slice the product of the model's own estimate, the IoU with the shape
 between its neighbours and, after a thorough propagation, the IoU with what the other planes made of it. Slices below

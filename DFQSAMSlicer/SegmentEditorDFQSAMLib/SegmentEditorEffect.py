@@ -98,7 +98,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self._connect(box, "toggled(bool)", lambda _checked: self.updateMRMLFromGUI())
 
     def setMRMLDefaults(self):
-        """What the switches are at first."""
+        """Set the switches to what they are at first."""
         for name, (_verb, is_on) in _SWITCHES.items():
             self.scriptedEffect.setParameterDefault(name, int(is_on))
 

@@ -60,7 +60,7 @@ def instruction_set() -> str:
 
 
 def cpu_fingerprint() -> str:
-    """What tells this kind of processor from others, as far as the system says it; for the keys of caches."""
+    """Return what tells this kind of processor from others, as far as the system says it; for the keys of caches."""
     flags = _cpu_info("flags") or _cpu_info("Features")
     return f"{platform.machine()} {cpu_name()} {flags}"
 

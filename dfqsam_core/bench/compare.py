@@ -27,7 +27,7 @@ class Change(NamedTuple):
 
 
 def machine_facts() -> dict[str, Any]:
-    """What a report says of the machine it was made on."""
+    """Return what a report says of the machine it was made on."""
     return {
         "cpu": machine.cpu_name(),
         "instruction_set": machine.instruction_set(),

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def view_command(output: Path) -> str:
-    """What to paste into a shell to open the demonstration's segments on their volume, with its model."""
+    """Return what to paste into a shell to open the demonstration's segments on their volume, with its model."""
     from ..demo.run import MODEL, SEGMENTS
 
     python = [] if _is_on_path() else [sys.executable, "-m"]

@@ -31,5 +31,5 @@ def add_conventions_option(parser: argparse.ArgumentParser) -> None:
 
 
 def model_path(args: argparse.Namespace) -> Path:
-    """What --model names, or the embedded packed model; raises DFQSAMError where this copy lacks that."""
+    """Return what --model names, or the embedded packed model; raises DFQSAMError where this copy lacks that."""
     return args.model or resource_path(DEMO_MODEL)

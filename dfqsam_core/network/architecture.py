@@ -65,7 +65,7 @@ class Architecture:
 
     @property
     def has_adapters(self) -> bool:
-        """Whether each block has SAM-Med2D's adapter beside its MLP."""
+        """True where each block has SAM-Med2D's adapter beside its MLP."""
         return self.adapter_dim > 0
 
     @property

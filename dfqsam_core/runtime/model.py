@@ -82,12 +82,12 @@ class Model:
 
     @property
     def is_quantized(self) -> bool:
-        """Whether the file holds codes."""
+        """True where the file holds codes."""
         return self.card is not None
 
     @property
     def takes_seconds(self) -> bool:
-        """Whether one image takes a core seconds to encode: then nobody should encode it unless it is asked for."""
+        """True where one image takes a core seconds to encode: then nobody should encode it unless it is asked for."""
         return encoder_macs(self.architecture) > _SLOW_MACS
 
     @property
@@ -108,7 +108,7 @@ class Model:
         return _finite(self._sessions.encoder(pixels[None]), "embedding")
 
     def side_by_side(self) -> Model:
-        """What `encoders` threads may call at once: this network with one thread a call, else this very model.
+        """Return what `encoders` threads may call at once: this network with one thread a call, else this very model.
 
         It embeds the same, bit for bit, and is made at the first call, which reads the weights' file again without
         taking its memory again.

@@ -18,7 +18,7 @@ _BOX_CORNERS = (2, 3)
 
 
 class Predictor(Protocol):
-    """What callers need of a SamPredictor, so that another one can stand in its place."""
+    """The part of a SamPredictor that callers need, so that another one can stand in its place."""
 
     def set_image(self, image: np.ndarray) -> None:
         """Encode a uint8 image (H, W) or (H, W, 3)."""

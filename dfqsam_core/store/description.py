@@ -19,7 +19,7 @@ _LONG = 20
 
 
 def describe_file(path: str | os.PathLike, conventions: str | None = None, *, is_to_run: bool = True) -> dict[str, Any]:
-    """What `path` is, JSON-ready: a packed model with its card, or a float checkpoint with its architecture.
+    """Return what `path` is, JSON-ready: a packed model with its card, or a float checkpoint with its architecture.
 
     conventions: as `load_model` has them. is_to_run: False describes a float checkpoint as well whose conventions
     nobody has said; they are None then, and the notes say why.

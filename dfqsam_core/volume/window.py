@@ -117,7 +117,7 @@ def parse_window(text: str) -> WindowLevel | None:
 
 
 def window_text(window: WindowLevel | None) -> str:
-    """What `parse_window` reads as `window`; the same text for the same window."""
+    """Return what `parse_window` reads as `window`; the same text for the same window."""
     if window is None:
         return "auto"
     name = window.source.removeprefix("preset ")

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def kind_words(card: Mapping[str, Any] | None) -> str:
-    """What kind of model answers, such as "packed 4-bit, 5.2 bits/weight"; card: None for a float checkpoint."""
+    """Return what kind of model answers, such as "packed 4-bit, 5.2 bits/weight"; card: None for a float checkpoint."""
     if card is None:
         return "float"
     bits = Counter(layer["weight_bits"] for layer in card["layers"] if layer.get("weight_bits"))

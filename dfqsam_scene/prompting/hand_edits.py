@@ -37,7 +37,7 @@ _MOST_MM = 100.0
 
 @dataclass(frozen=True, eq=False)
 class Edited:
-    """What an edit comes to: planes to be written, and a sentence to be said then."""
+    """The result of an edit: planes to be written, and a sentence to be said then."""
 
     planes: Iterable[Plane]
     words: str

@@ -61,11 +61,11 @@ class Room(Protocol):
 
     @property
     def sentence(self) -> tuple[str, bool]:
-        """What to say."""
+        """The sentence to show."""
 
 
 def view_state(room: Room) -> ViewState:
-    """What there is to see now."""
+    """Return what there is to see now."""
     choice, workspace, key = room.choice, room.workspace, room.key
     controller = None if workspace is None else workspace.controller
     message, is_error = room.sentence

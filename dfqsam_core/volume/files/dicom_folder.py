@@ -31,7 +31,7 @@ _HEADERLESS = re.compile(rb"[\x02\x08]\0.[\x00-\x1f]([A-Z]{2}|..\0\0)|\0[\x02\x0
 
 @dataclass
 class FolderContent:
-    """What lies in a folder.
+    """The content of a folder.
 
     frames: of all images. refused: images that cannot be used. unknown: what is no DICOM. passed_over: with reasons.
     """

@@ -99,7 +99,7 @@ def json_text(item: Any, where: str) -> str:
     if not isinstance(item, str) or not item.strip():
         raise PromptError(f"{where} must be a text of at least one character, found {shown(item)}.")
     if any("\ud800" <= letter <= "\udfff" for letter in item):
-        raise PromptError(f"{where} has an incomplete character (a surrogate), found {ascii(item)[:60]}. Write it anew.")
+        raise PromptError(f"{where} has an incomplete character (a surrogate), found {ascii(item)[:60]}. Retype it.")
     return item
 
 

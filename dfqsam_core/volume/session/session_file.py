@@ -48,7 +48,7 @@ def save_session(path: str | os.PathLike, session: VolumeSession, force: bool = 
 
 
 def session_head(session: VolumeSession, source: str = "") -> dict[str, Any]:
-    """What a session file says beside its segments; source: the volume's name in it."""
+    """Return what a session file says beside its segments; source: the volume's name in it."""
     return {
         "format": _FORMAT,
         "volume": {
@@ -62,13 +62,13 @@ def session_head(session: VolumeSession, source: str = "") -> dict[str, Any]:
 
 
 def extents_json(session: VolumeSession, label: int) -> dict[str, Any]:
-    """What a session file says of where a segment starts and ends: nothing where nobody said."""
+    """Return what a session file says of where a segment starts and ends: nothing where nobody said."""
     extents = [{"axis": extent.axis} | extent_json(extent) for extent in session.extents.of_label(label)]
     return {"extents": extents} if extents else {}
 
 
 def slice_json(key: SliceKey, state: SliceState) -> dict[str, Any]:
-    """What a session file says of one segment on one slice."""
+    """Return what a session file says of one segment on one slice."""
     entry = {"axis": key.axis, "index": key.index, "prompts": [prompt_json(prompt) for prompt in state.prompts]}
     entry |= _optional("prediction", state.prediction)
     corrected = state.corrected

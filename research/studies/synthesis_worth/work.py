@@ -25,7 +25,7 @@ from .variants import Cell
 
 @dataclass(frozen=True)
 class Study:
-    """What every process knows: the float checkpoint, the folder for images and models, and how it is measured."""
+    """Settings that every process knows: float checkpoint, folder for images and models, how it is measured."""
 
     checkpoint: Path
     folder: Path
