@@ -26,7 +26,7 @@ def add_conventions_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--conventions",
         choices=tuple(CONVENTIONS),
-        help="how a float checkpoint was trained: needed for SAM and MedSAM files, which look the same",
+        help="how a float checkpoint was trained: needed for files of SAM and MedSAM, which cannot be told apart",
     )
 
 

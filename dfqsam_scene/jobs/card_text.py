@@ -26,7 +26,7 @@ def card_summary(card: Mapping[str, Any] | None, digest: str) -> list[str]:
         f"{sizes['ratio']:.1f} times smaller than float32; {card['effective_bits_per_weight']['total']:.2f} bits per "
         "weight, scales and float parts included.",
         "Weights: " + "; ".join(_parts(card["weight_storage"])) + ".",
-        "Products: " + "; ".join(_parts(card["activation_arithmetic"])) + ".",
+        "Arithmetic: " + "; ".join(_parts(card["activation_arithmetic"])) + ".",
         f"SHA-256 {digest[:16]}…",
         _RESEARCH,
     ]

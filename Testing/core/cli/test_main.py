@@ -28,7 +28,16 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as exit_:
         main([verb, "--help"])
     assert exit_.value.code == 0
-    assert f"usage: dfqsam {verb}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"usage: dfqsam {verb}" in text
+    assert "%%" not in text
+
+
+@pytest.mark.parametrize("verb", EXAMPLES)
+def test_every_option_says_what_it_is_for(verb: str) -> None:
+    (verbs,) = build_parser()._subparsers._group_actions
+    parser = verbs.choices[verb]
+    assert [action.dest for action in parser._actions if not action.help or action.help.startswith("of ")] == []
 
 
 def test_the_help_fits_a_screen_and_has_one_example_for_each_verb(
