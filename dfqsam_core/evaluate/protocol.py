@@ -10,7 +10,7 @@ from .dataset import Sampling
 
 @dataclass(frozen=True)
 class EvaluationProtocol:
-    """Which objects are measured and how; one that measures nothing cannot exist (ConfigError).
+    """The objects to measure and how they are measured; one that measures nothing cannot exist (ConfigError).
 
     Parameters
     ----------
