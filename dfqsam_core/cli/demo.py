@@ -25,7 +25,13 @@ def add_parser(verbs: Subparsers) -> None:
         description="Quantize the embedded demonstration model without data, segment the embedded CT slab from prompts "
         "with the float and the packed 4-bit model, and leave label maps, an overlay picture and a report.",
     )
-    parser.add_argument("--output", type=Path, default=Path("dfqsam-demo"), metavar="DIR", help="folder for the results (default: dfqsam-demo)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("dfqsam-demo"),
+        metavar="DIR",
+        help="folder for the results (default: dfqsam-demo)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_progress_option(parser)

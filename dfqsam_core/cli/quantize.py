@@ -33,7 +33,9 @@ def add_parser(verbs: Subparsers) -> None:
         description="Turn a float SAM-Med2D or SAM checkpoint into a packed low-bit model, from the checkpoint alone.",
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors", help="packed model to write")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MODEL.safetensors", help="packed model to write"
+    )
     add_conventions_option(parser)
     add_recipe_options(parser)
     parser.add_argument(
@@ -61,8 +63,12 @@ def add_parser(verbs: Subparsers) -> None:
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a recipe and changes its size."""
-    parser.add_argument("--recipe", default="default", choices=OFFERED_RECIPES, help="settings under a name (default: default)")
-    parser.add_argument("--bits", type=int, default=4, metavar="N", help="bits of weights and inputs, 4 to 8 (default 4)")
+    parser.add_argument(
+        "--recipe", default="default", choices=OFFERED_RECIPES, help="settings under a name (default: default)"
+    )
+    parser.add_argument(
+        "--bits", type=int, default=4, metavar="N", help="bits of weights and inputs, 4 to 8 (default 4)"
+    )
     parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
     parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: the recipe's)")
 

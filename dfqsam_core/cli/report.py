@@ -31,12 +31,22 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
     parser.add_argument(
-        "-o", "--output", dest="page", type=Path, default=Path("dfqsam-report.html"), metavar="PAGE.html", help="page to write"
+        "-o",
+        "--output",
+        dest="page",
+        type=Path,
+        default=Path("dfqsam-report.html"),
+        metavar="PAGE.html",
+        help="page to write",
     )
-    parser.add_argument("--recipes", default="default,paper", metavar="LIST", help="recipes to quantize with (default: %(default)s)")
+    parser.add_argument(
+        "--recipes", default="default,paper", metavar="LIST", help="recipes to quantize with (default: %(default)s)"
+    )
     parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: each recipe's)")
     parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: each recipe's)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same files (default 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="the same seed gives the same files (default 0)"
+    )
     add_conventions_option(parser)
     add_data_options(parser)
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="timed runs (default 20)")

@@ -51,7 +51,7 @@ class FileSource:
 
 
 def refuse_missing(path: Path, error: type[DFQSAMError]) -> None:
-    """Raise `error` when `path` does not exist, is no plain file, is empty or cannot be opened."""
+    """Raise `error` when `path` does not exist, is not a plain file, is empty or cannot be opened."""
     require_plain_file(path, error)
     try:
         with open(path, "rb") as file:
