@@ -26,8 +26,9 @@ def add_parser(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "ablate",
         help="what each part of a recipe is worth, on labelled data",
-        description="Quantize a checkpoint several times, each time with one setting of the recipe changed, and measure "
-        "all models on the same labelled objects. Models and images are kept in --output; interrupted, the same command goes on.",
+        description="Quantize a checkpoint several times, each time with one setting of the recipe changed, and "
+        "measure all models on the same labelled objects. Models and images stay in --output; interrupted, the same "
+        "command goes on.",
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for models and images")

@@ -32,9 +32,7 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("volume", metavar="VOLUME", nargs="?", type=Path, help="volume, DICOM folder, or scene (.mrb)")
     add_model_option(parser)
-    parser.add_argument(
-        "-l", "--labels", type=Path, metavar="LABELS", help="label map or .seg.nrrd of the volume, to go on from"
-    )
+    parser.add_argument("-l", "--labels", type=Path, metavar="LABELS", help="label map of the volume, to go on from")
     parser.add_argument(
         "--root",
         type=Path,

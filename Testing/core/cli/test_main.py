@@ -181,7 +181,7 @@ def test_info_begins_with_the_five_lines_that_matter(capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
     assert lines[0].startswith(
-        f"{path.name}: packed model, compact SAM-Med2D 192x12 with adapters, conventions: sam-med2d; "
+        f"{path.name}: packed model, compact SAM-Med2D 192x12 with adapters, conventions: sam-med2d"
     )
     assert lines[0].endswith("4-bit weights x 4-bit inputs")
     assert lines[1].startswith(f"Size: {path.stat().st_size / 1e6:.1f} MB, ")
