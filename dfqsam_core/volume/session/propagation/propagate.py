@@ -84,7 +84,7 @@ def plan_propagation(
     low, high = extent.within(first, last)
     prompted = [index for index in session.prompted_slices(label, axis) if low <= index <= high]
     if low > high:
-        raise PromptError(f"The range {first} to {last} lies beyond the segment's ends, {extent}. Change one of them.")
+        raise PromptError(f"The range {first} to {last} lies beyond the ends, {extent}. Change one of them.")
     if not prompted:
         ends = "" if (low, high) == (first, last) else ", between its ends"
         raise PromptError(
