@@ -27,9 +27,14 @@ from ..store.model_file import write_model
 class ModelFolder:
     """Quantizes one checkpoint into a folder, under names that tell checkpoint and config."""
 
-    def __init__(self, folder: Path, checkpoint_path: Path, threads: int | None = None) -> None:
-        """threads: None for all cores. Raises ConfigError below 1, CheckpointError for an unusable checkpoint."""
-        self.folder, self.threads = folder, worker_count(threads)
+    def __init__(
+        self, folder: Path, checkpoint_path: Path, threads: int | None = None, device: str | torch.device = "cpu"
+    ) -> None:
+        """threads: None for all cores. device: torch's, for images and calibration.
+
+        Raises ConfigError for threads below 1, CheckpointError for an unusable checkpoint.
+        """
+        self.folder, self.threads, self.device = folder, worker_count(threads), torch.device(device)
         self.checkpoint: Checkpoint = read_checkpoint(checkpoint_path)
 
     def model(
@@ -46,8 +51,8 @@ class ModelFolder:
         if not path.is_file():
             with single_threaded_kernels():
                 pixels = images() if images else self.pixels(config, progress)
-                model = SamMed2D.from_checkpoint(self.checkpoint)
-                packed = pack(model, pixels, config, self.checkpoint.source, self.threads, progress)
+                pixels, source = pixels.to(self.device), self.checkpoint.source
+                packed = pack(self._network(), pixels, config, source, self.threads, progress)
             write_model(path, packed)
         return path
 
@@ -55,11 +60,14 @@ class ModelFolder:
         """Synthetic images (B, 1, S, S) in 0..1 of `config`, the same for configs that only calibrate differently."""
         path = self._path("images", {"seed": config.seed, "synthesis": asdict(config.synthesis)}, ".npy")
         if not path.is_file():
-            model = SamMed2D.from_checkpoint(self.checkpoint)
-            images = synthesize(model, config.synthesis, config.seed, self.threads, progress=progress)
+            threads = self.threads if self.device.type == "cpu" else 1
+            images = synthesize(self._network(), config.synthesis, config.seed, threads, progress=progress)
             with atomic_output(path) as temporary:
-                np.save(temporary, torch.cat([image.pixels for image in images]).numpy())
+                np.save(temporary, torch.cat([image.pixels for image in images]).cpu().numpy())
         return torch.from_numpy(np.load(path, allow_pickle=False))
+
+    def _network(self) -> SamMed2D:
+        return SamMed2D.from_checkpoint(self.checkpoint).to(self.device)
 
     def _path(self, name: str, settings: dict[str, Any], ending: str) -> Path:
         known = json.dumps([self.checkpoint.source.sha256, settings], sort_keys=True)

@@ -52,6 +52,7 @@ def build_card(
     versions: Mapping[str, str],
     licence: str = LICENCE,
     notes: Sequence[str] = (),
+    worth: str = "",
 ) -> dict[str, Any]:
     """Assemble the card of a packed model, JSON-ready.
 
@@ -60,6 +61,7 @@ def build_card(
     tensor_bytes: size of every tensor of the file, by name; card["sizes"] accounts for each of these bytes.
     versions: what the tensors depend on: library versions, as of `library_versions`, and the instruction set.
     notes: what was changed in the checkpoint and what it means; without any the card says nothing of them.
+    worth: what the recipe's minutes have been worth where that was measured; likewise.
     """
     return {
         "format_version": FORMAT_VERSION,
@@ -74,6 +76,7 @@ def build_card(
         "intended_use": INTENDED_USE,
         "limits": list(LIMITS),
         **({"notes": list(notes)} if notes else {}),
+        **({"worth": worth} if worth else {}),
     } | _figures(architecture, layers, tensor_bytes)
 
 
