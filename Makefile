@@ -1,5 +1,6 @@
 # make demo   quantize the embedded model without data and segment the embedded CT slab (results in demo-output/)
 # make test   run the tests
+# make docs   build the site into site/, without a connection
 # make reproduce   make the embedded packed model again from the embedded float one, and compare (some minutes)
 # make test-research   run the tests of the training and the studies (research/)
 # make test-slicer   run the tests on Slicer's real scene (PyPI's slicer-core), in Python 3.12 with Slicer 5.12's versions
@@ -32,10 +33,13 @@ VIEWS_STAMP := $(VIEWS_VENV)/.up-to-date
 BROWSER_STAMP := $(VIEWS_VENV)/.browser-up-to-date
 CONSTRAINTS := Resources/slicer-5.12-constraints.txt
 
-.PHONY: demo reproduce test test-research test-slicer test-panel test-host test-views test-browser test-packaging lint env clean
+.PHONY: demo docs reproduce test test-research test-slicer test-panel test-host test-views test-browser test-packaging lint env clean
 
 demo: env
 	$(BIN)/dfqsam demo --output $(OUTPUT) --force
+
+docs: env
+	$(BIN)/mkdocs build --strict --quiet
 
 reproduce: env
 	$(BIN)/python tools/embedded_models.py check
@@ -113,4 +117,4 @@ $(BROWSER_STAMP): $(VIEWS_STAMP)
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(SLICER_VENV) $(VIEWS_VENV) $(OUTPUT) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf site $(VENV) $(SLICER_VENV) $(VIEWS_VENV) $(OUTPUT) .mypy_cache .pytest_cache .ruff_cache

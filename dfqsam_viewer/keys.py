@@ -6,6 +6,12 @@ from dfqsam_scene.prompting.keys import KEYS, TOOL_NAMES, tool_tip
 
 # action: (key, what it does)
 _OWN = {
+    "brush": ("B", "brush: hold the button down and paint"),
+    "eraser": ("Q", "eraser: hold the button down and rub out"),
+    "larger brush": ("+", "larger brush"),
+    "smaller brush": ("-", "smaller brush"),
+    "ruler": ("T", "ruler: drag from one end to the other"),
+    "crosshair": ("J", "crosshair: click where all views shall go"),
     "open": ("Ctrl+O", "open a volume, segmentation or scene"),
     "save": ("Ctrl+S", "save segments or the scene"),
     "next slice": ("ArrowUp", "next slice in the view under the mouse (also the wheel)"),
@@ -29,20 +35,30 @@ _ICONS = {
     "box": ("selection", ""),
     "roi": ("cube-scan", "3D"),
 }
+# The tools that place no prompt: icon and name.
+_OTHER_ICONS = {
+    "brush": ("brush", "Brush"),
+    "eraser": ("eraser", "Eraser"),
+    "ruler": ("ruler", "Ruler"),
+    "crosshair": ("crosshairs", "Crosshair"),
+}
 
 
 def tool_list() -> list[dict[str, str]]:
     """The tools in the order of their buttons: role, icon, name, a short one, and a sentence with the key."""
-    return [
-        {
-            "role": role,
-            "icon": icon,
-            "name": TOOL_NAMES[role],
-            "short": short,
-            "words": f"{tool_tip(role)} ({KEYS[role][0]})",
-        }
+    prompts = [
+        _tool(role, icon, TOOL_NAMES[role], short, f"{tool_tip(role)} ({KEYS[role][0]})")
         for role, (icon, short) in _ICONS.items()
     ]
+    others = [(role, icon, name, *_OWN[role]) for role, (icon, name) in _OTHER_ICONS.items()]
+    return prompts + [
+        _tool(role, icon, name, "", f"{words[0].upper()}{words[1:]}. ({key})")
+        for role, icon, name, key, words in others
+    ]
+
+
+def _tool(role: str, icon: str, name: str, short: str, words: str) -> dict[str, str]:
+    return {"role": role, "icon": icon, "name": name, "short": short, "words": words}
 
 
 def key_list() -> list[dict[str, str]]:

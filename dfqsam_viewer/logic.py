@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from dfqsam_core.volume import SliceKey, Volume, WindowLevel
 from dfqsam_core.volume.window import presets_of
 from dfqsam_scene.jobs.failure import sentence
 from dfqsam_scene.jobs.journals import Journals
+from dfqsam_scene.nodes.rulers import RulerChanges
 from dfqsam_scene.nodes.segment_numbers import keep_numbers
 from dfqsam_scene.nodes.segment_statistics import SegmentSize
 from dfqsam_scene.nodes.segments import new_segmentation
@@ -21,6 +22,7 @@ from dfqsam_scene.nodes.volume_node import read_volume_node
 from dfqsam_scene.prompting.prompting import FrontEnd, Prompting
 from dfqsam_scene.prompting.verbs import Verbs
 from dfqsam_scene.prompting.window_texts import AUTO, DISPLAYED
+from dfqsam_scene.prompting.workspace import Workspace
 
 from .surface import Surface
 from .world import SLICES, World
@@ -42,8 +44,15 @@ class ViewerLogic:
         advice = "Open a CT or MR volume, or the sample."
         if journals is not None and Journals(journals).are_there():
             advice = "Work that was not saved is kept: open its volume to continue. " + advice
+        # Hears of slices that are about to change.
+        self.brought_to_view: Callable[[Collection[SliceKey]], None] = lambda keys: None
         front = FrontEnd(
-            views=world.slice_views, without_volume=advice, window_by_mouse=True, journals=journals, keeps_lock=False
+            views=world.slice_views,
+            without_volume=advice,
+            window_by_mouse=True,
+            prepare=self._prepare,
+            journals=journals,
+            keeps_lock=False,
         )
         self.room = Prompting(front)
         self.verbs = Verbs(self.room)
@@ -56,6 +65,7 @@ class ViewerLogic:
         # Of windows, those of the volume's modality.
         self.presets: tuple[str, ...] = ()
         self._changed = changed
+        self._ruler_changes = RulerChanges(self.refresh)
         # The views follow the model's window when that was chosen, and not when they were changed with the mouse.
         self._shows_window = False
         self._saved_state: tuple[tuple[object, ...], ...] = ()
@@ -87,6 +97,7 @@ class ViewerLogic:
         if self.world.follow_sizes():
             self.refresh()
         if self.room.tick():
+            self._ruler_changes.watch(self.world.scene)
             window = self.room.loader.window
             if self._shows_window and window is not None:
                 self._shows_window = False
@@ -190,6 +201,9 @@ class ViewerLogic:
         """End all work; the scene keeps what is in it."""
         self.forget()
         self.room.close()
+
+    def _prepare(self, workspace: Workspace) -> None:
+        workspace.brought_to_view = lambda keys: self.brought_to_view(keys)
 
     def _show_window(self, window: WindowLevel) -> None:
         display = self.volume_node.GetDisplayNode()

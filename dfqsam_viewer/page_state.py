@@ -9,6 +9,7 @@ import numpy as np
 
 from dfqsam_core.errors import short
 from dfqsam_scene.nodes.organ_names import ORGANS
+from dfqsam_scene.nodes.rulers import rulers
 from dfqsam_scene.nodes.volume_node import matrix_array
 from dfqsam_scene.prompting.view_state import PromptRow, StopRow, ViewState
 
@@ -64,6 +65,8 @@ EMPTY: dict[str, Any] = {
     "opacity": 50,
     "outline_only": False,
     "under_mouse": "",
+    "brush": {"size": 10.0, "is_ball": False},
+    "rulers": [],
 }
 # What only the page itself changes.
 PAGE: dict[str, Any] = {
@@ -72,6 +75,11 @@ PAGE: dict[str, Any] = {
     "keys_shown": False,
     "first_slice": 0,
     "last_slice": 0,
+    "by_hand": False,
+    "on_slice": False,
+    "smooth_kind": "median",
+    "smooth_mm": 3.0,
+    "least_part": 1.0,
     "save_name": "",
     "save_replace": False,
     "recipe": "default",
@@ -83,7 +91,7 @@ PAGE: dict[str, Any] = {
 
 def page_state(logic: ViewerLogic) -> dict[str, Any]:
     """All values of the page that follow the viewer's logic."""
-    state = logic.room.state()
+    state, brush = logic.room.state(), logic.room.choice.brush
     return {
         **asdict(state),
         "prompts": [_prompt(row) for row in state.prompts],
@@ -95,6 +103,8 @@ def page_state(logic: ViewerLogic) -> dict[str, Any]:
         "windows": list(logic.presets),
         "sizes": None if logic.sizes is None else [asdict(size) | {"ml": f"{size.ml:.1f}"} for size in logic.sizes],
         **_look(logic.segmentation_node),
+        "brush": {"size": brush.diameter_mm, "is_ball": brush.is_ball},
+        "rulers": [{"id": row.id, "text": f"{row.length_mm:.1f} mm"} for row in rulers(logic.world.scene)],
     }
 
 

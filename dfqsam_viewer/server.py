@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from trame_vuetify.module import v3 as vuetify
 
 from dfqsam_core.errors import DFQSAMError, readable
 from dfqsam_core.progress import Cancelled
+from dfqsam_core.volume import SliceKey
 from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
@@ -61,6 +62,9 @@ class Viewer:
         self._raise_if_stopped = raise_if_stopped
         self.server = get_server("dfqsam", client_type="vue3")
         self._draw_page()
+        from dfqsam_scene.nodes.roles import BRUSHES, ROLES
+        from dfqsam_scene.prompting.corrections import Corrections
+
         from .actions import segment_actions, view_actions
         from .file_actions import Files
         from .file_dialog import FileDialog
@@ -71,10 +75,14 @@ class Viewer:
         self.logic = ViewerLogic(World(self.server), self._show, start.model, data / FOLDER)
         self.files = Files(self.logic, dialog, data / "unsaved")
         self.models = ModelPage(self.logic, dialog, ModelLibrary(data))
+        self.logic.brought_to_view = self._uncover
         self._dialog = dialog
+        # A tool brings its own options to sight.
+        self._tabs = dict.fromkeys(ROLES, False) | dict.fromkeys(BRUSHES, True)
         self._told: set[tuple[object, ...]] = set()
         self._actions: dict[str, Callable[..., None]] = {
             **{name: verb for name, verb in self.logic.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
+            **Corrections(self.logic.verbs).by_name(),
             **segment_actions(self.logic),
             **view_actions(self.logic),
             **self.files.actions(),
@@ -93,6 +101,9 @@ class Viewer:
 
         self._told.clear()
         action = self._actions.get(name)
+        if name in self._tabs:
+            with self.server.state as state:
+                state.by_hand = self._tabs[name]
         if name == "propagate" and not arguments:
             arguments = self._range()
         if name == "cancel" and self._close_what_is_open():
@@ -170,6 +181,13 @@ class Viewer:
                 state.keys_shown = not state.keys_shown
             elif name == "enlarge":
                 state.large = "" if state.large else self._view_under_mouse()
+
+    def _uncover(self, keys: Collection[SliceKey]) -> None:
+        """Show all views again where the one that covers the others has none of these slices."""
+        large = self.server.state.large
+        if large and keys and self.logic.key_of(large) not in keys:
+            with self.server.state as state:
+                state.large = ""
 
     def _view_under_mouse(self) -> str:
         key = self.logic.room.key

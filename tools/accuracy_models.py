@@ -1,4 +1,4 @@
-"""Makes the packed models of docs/accuracy.md, for tools/accuracy_table.py.
+"""Makes the packed models of docs/measured/accuracy.md, for tools/accuracy_table.py.
 
 Run: python tools/accuracy_models.py --case "(a) compact=CHECKPOINT" [--case NAME=CHECKPOINT ...] --real DIR \
          --output FOLDER [--row "W4A4 default" ...] [--threads N]

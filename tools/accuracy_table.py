@@ -1,7 +1,8 @@
-"""Writes docs/accuracy.md: the models of tools/accuracy_models.py beside their float references.
+"""Writes a page docs/measured/accuracy_*.md: the models of tools/accuracy_models.py beside their float references.
 
-Run: python tools/accuracy_table.py --models FOLDER --data DIR [--data DIR] --output docs/accuracy.md
-         [--case NAME ...] [--row "W4A4 default" ...] [--every N] [--jobs N]
+Run: python tools/accuracy_table.py --models FOLDER --data DIR [--data DIR] --output docs/measured/accuracy_NAME.md
+         [--title "Accuracy of the twins"] [--case NAME ...] [--row "W4A4 default" ...] [--every N] [--jobs N]
+Then: python tools/accuracy_overview.py, for the first sentences of the page and the overview docs/measured/accuracy.md
 
 FOLDER holds cases.json. All models of a case see the same objects and the same prompts.
 """
@@ -21,29 +22,12 @@ from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate import EvaluationProtocol, Evaluator, Sampling
 from dfqsam_core.evaluate.metrics import points
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.accuracy_overview import BEGIN, END, says, with_part
+
 PROMPTS = ("box", "1pt", "3pt", "5pt")
-INTRODUCTION = """# Accuracy, as measured
-
-Mean Dice over objects on slices of the subjects listed below, and the drop against the float reference in Dice points
-with its 95 % bootstrap interval (paired by object; positive is worse). Box: the label's tight box. 1pt: one random
-pixel of the label. 3pt, 5pt: two or four corrections more, each a random pixel of the largest region that the model's
-own answer gets wrong; random clicks are drawn three times and averaged by object. Same: Dice of the box answer with the
-float reference's. The last row needs no model: the ellipse inscribed in the box. Every quantized row is a packed file
-run in integers by the engine, whose quantizers are counted first; nothing is simulated.
-
-"default", "fast" and "paper" are the recipes as `dfqsam quantize` runs them, "seed 1" and "seed 2" the default with
-other random numbers, "nearest" is plain round-to-nearest. "noise" and "real slices" are bounds: the default recipe
-calibrated on Gaussian noise, and on labelled slices of another subject, which the product never does.
-
-Case (a) is the small demonstration model, which is easy to quantize: no evidence for SAM-Med2D ViT-B. Cases (b) are
-its synthetic outlier twins (`tools/outlier_twin.py`): the same float function, whose channels at LayerNorm 1, k, v and
-inside the adapters were made unequal by exact rescaling, the largest 5, 20 or 50 times the median. Such a rescaling is
-what the default recipe's equalization looks for: the twins show that it finds it, not how unequal trained networks are.
-Case (c) is the laboratory model (laboratory_model.md): a really trained ViT of DINOv2 under adapters trained here.
-
-Few subjects: differences of a few tenths of a point mean nothing, and objects of one slice are not independent. Which
-subjects the model was trained on: docs/training.md and its card.
-"""
+READING = "How to read the tables: [Accuracy](accuracy.md)."
 
 
 def main() -> None:
@@ -52,7 +36,7 @@ def main() -> None:
     cases = json.loads((args.models / "cases.json").read_text(encoding="utf-8"))
     results = {name: measure(name, cases[name], args) for name in args.case or cases}
     with atomic_output(args.output, force=True) as temporary:
-        temporary.write_text(document(results, shlex.join(sys.argv)), encoding="utf-8")
+        temporary.write_text(document(args.title, results, shlex.join(sys.argv)), encoding="utf-8")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -65,7 +49,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=2)
     parser.add_argument("--threads", type=int, help="of one process")
     parser.add_argument("--jobs", type=int, default=1, help="rows measured side by side")
-    parser.add_argument("--output", type=Path, default=Path("docs/accuracy.md"))
+    parser.add_argument("--title", default="Accuracy, as measured")
+    parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()
 
 
@@ -88,8 +73,8 @@ def report(reference: str, model: str, args: argparse.Namespace) -> dict[str, An
     return evaluator.compare(model).report()
 
 
-def document(results: dict[str, dict[str, dict[str, Any]]], command: str) -> str:
-    """Return the whole page."""
+def document(title: str, results: dict[str, dict[str, dict[str, Any]]], command: str) -> str:
+    """Return the whole page; how to read it stands on the overview."""
     sections = [section(name, reports) for name, reports in results.items()]
     first = next(iter(next(iter(results.values())).values()))
     protocol = first["protocol"]
@@ -100,7 +85,10 @@ def document(results: dict[str, dict[str, dict[str, Any]]], command: str) -> str
         f"{' and '.join(map(str, protocol['size_bounds_in_pixels_of_256']))} pixels of that square; surface: share of "
         f"both outlines within {protocol['surface_tolerance']} mm. Images: {', '.join(first['data'])}.\n"
     )
-    return "\n".join([INTRODUCTION, *sections, facts, f"Made by: `{command}`\n"])
+    return with_part(
+        "\n".join([f"# {title}\n\n{BEGIN}\n{END}\n\n{READING}\n", *sections, facts, f"Made by: `{command}`\n"]),
+        says("\n".join(sections)),
+    )
 
 
 def section(name: str, reports: dict[str, dict[str, Any]]) -> str:

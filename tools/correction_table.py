@@ -22,13 +22,15 @@ CLICKS, WORSE = 3, 0.05
 FORMER, DISC, CORRECTED = "click alone", "disc alone", "correction"
 TEXT = """# Corrective clicks on propagated slices
 
+**One click into the middle of what is wrong improves nearly every propagated slice, and hardly ever makes one worse.**
+
 The largest slice of an object gets a tight box, which is propagated inside the object's known extent; every third slice
 that got a mask so is corrected, each from that mask. A click goes into the middle of the largest region that is wrong.
 
 - "click alone" is what such a click did formerly: a positive one replaced the mask by its own answer, a negative one
   emptied the slice.
 - "disc alone": the disc from the click to the mask's border added or removed, without a model.
-- "correction" is what a click does now ([volumes.md](volumes.md), Corrections).
+- "correction" is what a click does now ([volumes.md](../use/volumes.md), Corrections).
 
 Dice before and after: means over slices. Change: Dice points, mean over objects with its 95 % bootstrap interval.
 Worse: slices that lost more than 0.05 from the propagated mask. Honoured: all clicks so far are right in the mask.

@@ -1,4 +1,4 @@
-"""Propagation as it was before masks were moved by registration: what docs/propagation.md compares with.
+"""Propagation as it was before masks were moved by registration: what docs/measured/propagation.md compares with.
 
 Outwards the box of each mask prompts the next slice as it is; between prompted slices the box of the shape between
 their masks does. Settings and stops are those of that time.

@@ -1,4 +1,4 @@
-"""Write docs/many_slices.md from reports; no number on that page is typed by hand.
+"""Write docs/measured/many_slices.md from reports; no number on that page is typed by hand.
 
     python tools/performance_measure.py side-by-side Resources/Models/sam-med2d_demo-w4a4.safetensors -o demo.json
     python tools/performance_measure.py side-by-side VIT_B -o vit_b.json
@@ -23,7 +23,7 @@ sys.path.insert(0, str(_ROOT))
 
 from tools.bench.side_by_side import ONE_CORE  # noqa: E402
 
-_PAGE, _TEXT = _ROOT / "docs" / "many_slices.md", Path(__file__).with_name("many_slices_page.md")
+_PAGE, _TEXT = _ROOT / "docs" / "measured" / "many_slices.md", Path(__file__).with_name("many_slices_page.md")
 _CORES = (1, 2, 4, 8, 16, 64)
 # Less of the encoder's time than this makes no row.
 _LEAST_SHARE = 0.01
@@ -31,7 +31,7 @@ _LEAST_SHARE = 0.01
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Write docs/many_slices.md.")
+    parser = argparse.ArgumentParser(description="Write docs/measured/many_slices.md.")
     parser.add_argument("--beside", required=True, nargs="+", metavar="FILE.json", help="of several models")
     parser.add_argument("--operators", required=True, metavar="FILE.json")
     parser.add_argument("--cluster", required=True, metavar="FILE.json")

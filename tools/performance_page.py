@@ -1,4 +1,4 @@
-"""Write docs/performance.md and its picture from reports; no number on that page is typed by hand.
+"""Write docs/measured/performance.md and its picture from reports; no number on that page is typed by hand.
 
     python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 2 -o bench.json
     python tools/performance_measure.py rivals MODEL --reference CHECKPOINT --threads 1 --simulate avx2 -o avx2.json
@@ -24,7 +24,7 @@ from dfqsam_core.bench.benchmark import ENCODER_VARIANTS  # noqa: E402
 from dfqsam_core.network.macs import encoder_macs  # noqa: E402
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES  # noqa: E402
 
-_PAGE, _PICTURE = _ROOT / "docs" / "performance.md", _ROOT / "docs" / "pictures" / "performance_growth.png"
+_PAGE, _PICTURE = _ROOT / "docs" / "measured" / "performance.md", _ROOT / "docs" / "pictures" / "performance_growth.png"
 _TEXT = Path(__file__).with_name("performance_page.md")
 _VARIANTS = {
     "encoder, torch": "torch float32 eager, padding computed as published",
@@ -50,7 +50,7 @@ _AXES = {
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Write docs/performance.md.")
+    parser = argparse.ArgumentParser(description="Write docs/measured/performance.md.")
     parser.add_argument("--bench", required=True, metavar="FILE.json")
     parser.add_argument("--poses", nargs="*", default=[], metavar="FILE.json")
     parser.add_argument("--growth", required=True, metavar="FILE.json")

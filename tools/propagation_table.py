@@ -1,4 +1,4 @@
-"""Whole objects from one to three prompted slices, beside the former chain: measured, and as docs/propagation.md."""
+"""Whole objects from one to three prompted slices, beside the former chain, as docs/measured/propagation.md."""
 
 from __future__ import annotations
 

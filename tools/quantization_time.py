@@ -1,4 +1,4 @@
-"""Write docs/quantization_time.md: how long `quantize` takes, by stage, by iteration and layer, and by function.
+"""Write docs/measured/quantization_time.md: the time of `quantize`, by stage, by iteration and layer, and by function.
 
     python tools/quantization_time.py run CHECKPOINT --name "ViT-B, random weights" --recipe default -o vit_b.json
     python tools/quantization_time.py page compact.json vit_b.json
@@ -31,12 +31,15 @@ from dfqsam_core.progress import Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig, quantize  # noqa: E402
 from dfqsam_core.quant.config import RECIPES  # noqa: E402
 
-_PAGE = _ROOT / "docs" / "quantization_time.md"
+_PAGE = _ROOT / "docs" / "measured" / "quantization_time.md"
 _CORE = _ROOT / "dfqsam_core"
 _PROFILED_ITERATIONS, _FUNCTIONS = 20, 14
 # A thread inside these does nothing.
 _WAITING = ("threading", "_base", "thread", "queue")
 _TEXT = """# How long quantizing takes
+
+**A quantization takes minutes on two cores; synthesis takes most of them, and calibration grows with the width of the
+network.**
 
 Measured on: {machine}. Seconds are wall time of `dfqsam quantize`'s own function; processor seconds are those of
 all its threads, which count where the load at the start says that the computer was busy.
@@ -70,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--threads", type=int, metavar="N", help="default: all cores")
     run.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
     run.set_defaults(act=measure)
-    page = verbs.add_parser("page", help="write docs/quantization_time.md")
+    page = verbs.add_parser("page", help="write docs/measured/quantization_time.md")
     page.add_argument("results", type=Path, nargs="+", metavar="FILE.json")
     page.set_defaults(act=lambda args: _PAGE.write_text(document([json.loads(p.read_text()) for p in args.results])))
     args = parser.parse_args(arguments)

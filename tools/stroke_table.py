@@ -1,4 +1,4 @@
-"""Writes docs/strokes.md: scribbles, lassos and 3D boxes beside clicks and boxes, on slices of labelled volumes.
+"""Writes docs/measured/strokes.md: scribbles, lassos and 3D boxes beside clicks and boxes, on labelled slices.
 
 Run: python tools/stroke_table.py --model NAME=FILE [--model NAME=FILE] --data DIR [--data DIR] [--every N]
 
@@ -33,6 +33,9 @@ from tools.volume_targets import MIN_PIXELS, Target, targets_of
 
 SEED = 0
 TEXT = """# Strokes and 3D boxes, as measured
+
+**A scribble says much more than a click, a lasso more than a box drawn as loosely, and a tight box on the slice most
+of all.**
 
 Mean Dice over slices; change: Dice points that the first model gains or loses against the prompt in the last column,
 with the 95 % bootstrap interval over objects. Click: a random pixel of the label. Scribble: along the label's medial
@@ -94,7 +97,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--every", type=int, default=3, metavar="N", help="every N-th slice of an object")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--output", type=Path, default=Path("docs/strokes.md"))
+    parser.add_argument("--output", type=Path, default=Path("docs/measured/strokes.md"))
     return parser.parse_args()
 
 

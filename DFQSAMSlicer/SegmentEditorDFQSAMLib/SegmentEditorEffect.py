@@ -87,7 +87,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.propagate = self._button(_("Propagate"), tip, "propagate")
         self.nextPrompt = self._button(_("Next prompt"), tool_tip("next prompt"), "next prompt")
         self._row(self.propagate, self.nextPrompt)
-        self.autoAccept = qt.QCheckBox(_("Write at once"))
+        self.autoAccept = qt.QCheckBox(_("Apply immediately"))
         self.refine = qt.QCheckBox(_("Refine the present mask"))
         self.protect = qt.QCheckBox(_("Protect other segments"))
         self.encodeAhead = qt.QCheckBox(_("Prepare neighbours"))

@@ -43,6 +43,16 @@ def at_work(person: Person) -> None:
     person.prompt("axial", *LIVER)
 
 
+def by_hand(person: Person) -> None:
+    person.tool("brush")
+    person.wait_until(lambda: person.state("by_hand"))
+    person.tool("ruler")
+    person.draw("axial", (0.4, 0.3), (0.4, 0.6))
+    person.page.wait_for_selector(".ruler")
+    person.do("brush")
+    person.wait_until(lambda: person.state("tool") == "brush")
+
+
 def in_error(person: Person) -> None:
     person.do("surface")
     person.wait_until(lambda: person.state("is_error"))
@@ -75,7 +85,7 @@ def keys(person: Person) -> None:
     person.page.wait_for_selector(".keys")
 
 
-@pytest.mark.parametrize("state", [at_work, in_error, models, quantize, saving, statistics, keys])
+@pytest.mark.parametrize("state", [at_work, by_hand, in_error, models, quantize, saving, statistics, keys])
 def test_no_rule_of_axe_is_broken(person: Person, axe: str, state: Callable[[Person], None]) -> None:
     state(person)
     assert violations(person, axe) == []
@@ -99,8 +109,9 @@ def focused(person: Person) -> str:
     )
 
 
-def test_every_control_is_reached_by_tab_and_has_a_name(person: Person) -> None:
-    at_work(person)
+@pytest.mark.parametrize("state", [at_work, by_hand])
+def test_every_control_is_reached_by_tab_and_has_a_name(person: Person, state: Callable[[Person], None]) -> None:
+    state(person)
     wanted: Any = person.page.evaluate(
         """() => [...document.querySelectorAll('button, input, select, [role=button], [tabindex="0"]')]
         .filter((e) => e.offsetParent && !e.disabled)
@@ -135,8 +146,9 @@ def test_lists_and_views_are_used_without_a_mouse(person: Person) -> None:
     person.wait_until(lambda: person.state("views")["axial"]["index"] != index)
 
 
-def test_all_of_the_side_is_seen_on_a_small_screen(person: Person) -> None:
-    at_work(person)
+@pytest.mark.parametrize("state", [at_work, by_hand])
+def test_all_of_the_side_is_seen_on_a_small_screen(person: Person, state: Callable[[Person], None]) -> None:
+    state(person)
     bottom = person.page.evaluate("document.querySelector('.side').getBoundingClientRect().bottom")
     lowest = person.page.evaluate("document.querySelector('#outline-only').getBoundingClientRect().bottom")
     assert lowest <= bottom

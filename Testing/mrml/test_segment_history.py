@@ -187,3 +187,41 @@ def test_a_prompt_and_its_undo_bring_their_slice_to_view(room: Room, world: Any)
     show_slice(room.volume_node, SliceKey(axis, 1))
     room.verbs.move_history(forwards=False)
     assert shown_slice(room.volume_node, view) == SliceKey(axis, 3)
+
+
+def test_what_somebody_else_changed_of_a_segment_stays_when_our_own_change_is_taken_back(room: Room) -> None:
+    """Slicer's own segments table is outside of the history."""
+    room.open()
+    (liver,) = room.ids
+    segment = room.node.GetSegmentation().GetSegment(liver)
+    first_color = segment.GetColor()
+    room.verbs.rename_segment(liver, "liver")
+    segment.SetColor(0.25, 0.5, 0.75)
+    room.verbs.move_history(forwards=False)
+    assert segment.GetName() != "liver"
+    assert segment.GetColor() == (0.25, 0.5, 0.75)
+    room.verbs.move_history(forwards=True)
+    assert segment.GetName() == "liver"
+    assert segment.GetColor() == (0.25, 0.5, 0.75)
+    room.verbs.recolor_segment(liver, "#102030")
+    segment.SetName("left lobe")
+    room.verbs.move_history(forwards=False)
+    assert (segment.GetName(), segment.GetColor()) == ("left lobe", (0.25, 0.5, 0.75))
+    room.verbs.move_history(forwards=False)
+    assert segment.GetName() == "left lobe", "that name is not ours to take back"
+    assert segment.GetColor() != first_color
+
+
+def test_a_stroke_while_the_model_loads_waits_for_it_and_can_be_taken_back(room: Room) -> None:
+    (liver,) = room.ids
+    room.room.tick()
+    brush = room.room.loader.waiting.markups.nodes["brush"]
+    for voxel in ((10, 5, 4), (1, 5, 4)):
+        brush.AddControlPointWorld(world_from_ijk(room.volume_node, voxel).tolist())
+    assert room.room.state().can_undo
+    room.verbs.move_history(forwards=False)
+    room.open()
+    assert room.plane(liver)[5, 10]
+    assert not room.plane(liver)[5, 1]
+    room.verbs.move_history(forwards=False)
+    assert not room.plane(liver).any()

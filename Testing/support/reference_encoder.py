@@ -1,4 +1,4 @@
-"""The image encoder in plain numpy, written from docs/model_file.md alone: token by token, in float64 and int64."""
+"""The image encoder in plain numpy, written from docs/how/model_file.md alone: token by token, in float64 and int64."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def add_parser(verbs: Subparsers) -> None:
     """Add the verb `batch`."""
     parser = verbs.add_parser(
         "batch",
-        help="segment many volumes by a table, on one machine or on a dask cluster",
+        help="segment many volumes by a table, here or on a dask cluster",
         description="Segment every row of a CSV table with the columns volume, prompts, output (and, where wanted, "
         "frame, series). Finished rows are skipped when the batch is started again. Exit code 2 when any row was "
         "refused; the others are kept.",

@@ -15,10 +15,11 @@ def add_parser(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "info",
         help="what a file is, and its model card",
-        description="Show the card of a packed model or the architecture of a float checkpoint; "
-        "of any other file, what it is and why it is refused.",
+        description="Show what matters of a packed model or a float checkpoint in five lines, with --all the whole "
+        "card; of any other file, what it is and why it is refused.",
     )
     parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--all", action="store_true", help="print the whole card, long tables counted")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     declare_files(parser, reads=("file",), writes=())
     parser.set_defaults(run=run)
@@ -26,8 +27,11 @@ def add_parser(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Describe the file; a file that is no model raises with the reason."""
-    from ..store.description import describe_file, outline
+    from ..store.description import describe_file, headline, outline
 
     description = describe_file(args.file)
-    say(json.dumps(description, indent=2, ensure_ascii=False) if args.json else "\n".join(outline(description)))
+    if args.json:
+        say(json.dumps(description, indent=2, ensure_ascii=False))
+    else:
+        say("\n".join(outline(description) if args.all else headline(description)))
     return DONE

@@ -10,6 +10,20 @@ from . import ablate, batch, bench, demo, info, quantize, report, segment, verif
 from .console import guarded
 from .streams import forgiving_console
 
+# One for each verb, in the order of VERBS.
+EXAMPLES = {
+    "demo": "dfqsam demo",
+    "quantize": "dfqsam quantize float.pth -o packed.safetensors",
+    "segment": "dfqsam segment ct.nii.gz prompts.json -o labels.nii.gz",
+    "batch": "dfqsam batch table.csv --workers 4",
+    "verify": "dfqsam verify packed.safetensors --reference float.pth",
+    "ablate": "dfqsam ablate float.pth -o models --data scans",
+    "bench": "dfqsam bench packed.safetensors --reference float.pth",
+    "report": "dfqsam report float.pth --data scans -o page.html",
+    "info": "dfqsam info packed.safetensors",
+    "view": "dfqsam view ct.nii.gz",
+}
+
 # Each verb module offers add_parser(verbs) and run(args); heavy imports happen inside run.
 VERBS = (demo, quantize, segment, batch, verify, ablate, bench, report, info, view)
 
@@ -18,14 +32,19 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; `args.run` is the chosen verb's function."""
     parser = argparse.ArgumentParser(
         prog="dfqsam",
-        description="Packed 4-bit SAM-Med2D without data: quantize a float checkpoint, segment CT and MR from prompts.",
-        epilog="Results on standard output, progress on standard error. "
-        "Exit codes: 0 done, 2 wrong input, 3 failed check, 130 cancelled. Research use only.",
+        usage="dfqsam VERB ...    (dfqsam VERB --help shows all its options)",
+        description="Segment CT and MR volumes from prompts with a packed 4-bit SAM-Med2D model,\n"
+        "and make such models from float checkpoints without data.",
+        epilog="Exit codes: 0 done, 2 wrong input, 3 failed check, 130 cancelled.\nFor research. Not a medical device.",
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dfqsam {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="dfqsam")
     for verb in VERBS:
         verb.add_parser(verbs)
+    for entry in verbs._choices_actions:
+        entry.help = f"{entry.help}\n  {EXAMPLES[entry.dest]}"
+        verbs.choices[entry.dest].epilog = f"Example: {EXAMPLES[entry.dest]}"
     return parser
 
 

@@ -26,9 +26,32 @@ def compare_models(
 ) -> dict[str, Any]:
     """Segment the same objects with two models and return the paired comparison as JSON-ready values.
 
-    Arguments and errors are those of `Evaluator`, the model's as the reference's. The result holds `rows` (per
-    modality and prompt) and `size_rows` (per tercile of size and prompt): means with 95 % bootstrap intervals over
-    objects, each object's draws averaged first; `measurements`; the protocol; and the cases that could not be read.
+    Parameters
+    ----------
+    model_path, reference_path
+        A packed model or a float checkpoint each.
+    data
+        Folders with labelled images; None for the sample.
+    prompts
+        Kinds of prompts, of "box", "1pt", "3pt" and "5pt".
+    protocol
+        Which slices and objects, and how often clicks are drawn.
+    threads
+        Threads of one process; None for one on each physical core.
+    progress
+        Told each slice; may raise Cancelled.
+
+    Returns
+    -------
+    dict
+        `rows` (per modality and prompt) and `size_rows` (per tercile of size and prompt): means with 95 % bootstrap
+        intervals over objects, each object's draws averaged first; `measurements`; the protocol; and the cases that
+        could not be read.
+
+    Raises
+    ------
+    DFQSAMError
+        For a model or a folder that cannot be used, and for a kind of prompt that there is not.
     """
     evaluator = Evaluator(reference_path, data, prompts, protocol=protocol, threads=threads, progress=progress)
     return evaluator.compare(model_path, progress).report()

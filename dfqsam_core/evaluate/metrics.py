@@ -10,10 +10,17 @@ import numpy as np
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the Dice coefficient 2|A and B| / (|A| + |B|) of two masks of one shape, 0..1.
+    """Return the Dice coefficient 2|A and B| / (|A| + |B|) of two masks, 0..1.
 
-    a, b: boolean, or numbers of which every non-zero one counts. Two empty masks agree: 1.
-    Raises ValueError when the shapes differ.
+    Parameters
+    ----------
+    a, b
+        Of one shape, boolean, or numbers of which every non-zero one counts. Two empty masks agree: 1.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ.
     """
     shared, size_a, size_b = _sizes(a, b)
     return 1.0 if size_a + size_b == 0 else 2.0 * shared / (size_a + size_b)

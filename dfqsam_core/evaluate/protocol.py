@@ -12,8 +12,14 @@ from .dataset import Sampling
 class EvaluationProtocol:
     """Which objects are measured and how; one that measures nothing cannot exist (ConfigError).
 
-    sampling: which slices and objects of a case; random choices depend on its seed alone. draws: how often random
-    clicks are drawn anew. tolerance: of the surface measure, in mm, or in pixels of pictures whose spacing is unknown.
+    Parameters
+    ----------
+    sampling
+        Which slices and objects of a case; random choices depend on its seed alone.
+    draws
+        How often random clicks are drawn anew, from 1.
+    tolerance
+        Of the surface measure, in mm, or in pixels of pictures whose spacing is unknown; above 0.
     """
 
     sampling: Sampling = field(default_factory=Sampling)

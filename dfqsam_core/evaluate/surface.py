@@ -11,9 +11,16 @@ def surface_dice(
     """Return the share of both outlines that lies within `tolerance` of the other one, 0..1.
 
     The normalised surface distance of Nikolov et al. 2018 (arXiv 1809.04430) on the outlines' pixels, as MONAI's
-    `compute_surface_dice` counts them by default. a, b: boolean masks (H, W). spacing_mm: distance of neighbouring rows
-    and of neighbouring columns; the tolerance is then in mm, otherwise in pixels. Two empty masks agree: 1; one empty
-    mask shares nothing: 0.
+    `compute_surface_dice` counts them by default. Two empty masks agree: 1; one empty mask shares nothing: 0.
+
+    Parameters
+    ----------
+    a, b
+        Boolean masks (H, W).
+    tolerance
+        In mm where there is a spacing, else in pixels.
+    spacing_mm
+        Distance of neighbouring rows and of neighbouring columns.
     """
     # SciPy's exact distances under a few lines of counting: MONAI would bring torch, and surface-distance, the
     # measure's first library, has not followed NumPy 2.

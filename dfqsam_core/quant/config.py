@@ -12,7 +12,7 @@ from .departures import PAPER_DEPARTURES
 
 @dataclass(frozen=True)
 class SynthesisConfig:
-    """Synthetic calibration images (DFQ-SAM section 3; method facts in docs/method.md).
+    """Synthetic calibration images (DFQ-SAM section 3; method facts in docs/how/method.md).
 
     images: how many, each with its own start and seed. iterations: Adam steps per image.
     start: "anatomy" (smooth random fields with blobs) or "noise" (Gaussian, as published).
@@ -63,7 +63,7 @@ class SynthesisConfig:
         return self.iterations if self.source == "synthetic" else 0
 
     def evolves_at(self, step: int) -> bool:
-        """Whether labels evolve before this step (0, 1, ...). A start image shows nothing yet that was optimised."""
+        """Return True where labels evolve before this step (0, 1, ...): never at a start image."""
         first, last = self.evolve_start * self.iterations, self.evolve_fraction * self.iterations
         return step > 0 and first <= step <= last and step % self.evolve_every == 0
 

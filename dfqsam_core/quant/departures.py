@@ -1,4 +1,4 @@
-"""What `paper` does otherwise than the published script of DFQ-SAM; docs/method.md says it in the same words."""
+"""What `paper` does otherwise than the published script of DFQ-SAM; docs/how/method.md says it in the same words."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PAPER_DEPARTURES = (
     "The first labels are one to three star-shaped blobs of 0.3 to 8 % of the image, not one turned ellipse.",
     "Labels and image share one 256-pixel grid and are shifted alike, by up to 15 pixels in all three rounds: the "
     "script shifts a 224-pixel map by the same number, and by up to 30 pixels in the last round.",
-    "Pixels are gray, stay in 0..1 and are normalised once: the script optimises outside the range that images "
-    "can have. The learning rate is the same in gray values.",
+    "Pixels are grey, stay in 0..1 and are normalised once: the script optimises outside the range that images "
+    "can have. The learning rate is the same in grey values.",
     "Dice and soft IoU are means over the masks, not sums over all of them at once.",
     "The patch-similarity entropy compares all patches of an image, not those of a window; the diagonal is left "
     "out, and the kernel is as wide as the spacing of its ten nodes, at least 0.01: with the script's 0.01 half "

@@ -51,7 +51,7 @@ def round_position_tables(model: SamMed2D) -> None:
 def export_tensors(
     model: SamMed2D, decoder: dict[str, tuple[Tensor, Tensor, Tensor]], plan: NetworkPlan
 ) -> dict[str, np.ndarray]:
-    """All tensors of docs/model_file.md for a model calibrated by `plan`, by name; decoder: of `round_float_layers`."""
+    """Tensors of docs/how/model_file.md for a model calibrated by `plan`, by name; decoder: of `round_float_layers`."""
     integer = {f"image_encoder.{path}": module for path, module in _modules(model, QuantizedLayer)}
     tensors: dict[str, np.ndarray] = {}
     for name, module in integer.items():

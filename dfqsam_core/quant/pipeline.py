@@ -49,14 +49,41 @@ def quantize(
 ) -> dict[str, Any]:
     """Turn a float checkpoint into a packed model file without any data but the checkpoint.
 
-    config alone decides the result; the rest is how to get there. threads: images and range candidates worked on side
-    by side (None: all cores this process may use). work_dir: folder for the state of the synthesis (None: beside the
-    output); resume: go on from what is there. preview_dir: folder for PNG pictures of the images and their labels on
-    the way.
+    The config alone decides the result; the rest is how to get there. Tensor bytes depend on checkpoint, config,
+    library versions and the CPU's instruction set.
 
-    Tensor bytes depend on checkpoint, config, library versions and the CPU's instruction set. Returns the report: the
-    card, the seconds of each part and the written file's identity. Raises CheckpointError, ConfigError, OutputError, or
-    Cancelled when `progress` does; then no output exists and the work folder can be resumed.
+    Parameters
+    ----------
+    checkpoint_path
+        A float checkpoint, as `load_model` takes it.
+    output_path
+        The file to write, `.safetensors`.
+    config
+        For instance `QuantConfig.from_recipe("default", seed=0)`.
+    threads
+        Images and range candidates worked on side by side; None for all cores this process may use.
+    device
+        "cpu" or "cuda".
+    work_dir
+        Folder for the state of the synthesis; None for one beside the output.
+    resume
+        Go on from what is in the work folder.
+    preview_dir
+        Folder for PNG pictures of the images and their labels on the way.
+    force
+        Replace a file that exists.
+    progress
+        Told each step; may raise Cancelled.
+
+    Returns
+    -------
+    dict
+        The report: the card, the seconds of each part and the written file's identity.
+
+    Raises
+    ------
+    CheckpointError, ConfigError, OutputError, Cancelled
+        Then no output exists and the work folder can be resumed.
     """
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)

@@ -158,16 +158,37 @@ def load_model(
 ) -> Model:
     """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
 
-    threads: threads per call; None for one on each physical core that the process may use.
-    cache: where a packed model's unpacked weights are kept, so that it loads faster and programs share their memory;
-    "user" for this user's cache folder and large models, None for nowhere. A read-only folder does no harm.
-    engine: what runs the encoder; "chosen" for onnxruntime, unless `dfqsam bench --choose-engine` found OpenVINO to be
-    faster for this file, thread count, processor and these versions.
-    progress: called before each part of the network is started, in several threads; may raise Cancelled.
-    encoders: calls of `encode` at once, at most; None for `threads`. side_by_side: for callers that embed many images:
-    one thread a call from the beginning, where the first call of `Model.side_by_side` makes that otherwise.
-    Raises ModelFileError or CheckpointError when the file cannot be used, ConfigError for a thread count below 1 and an
-    engine that is not installed.
+    Parameters
+    ----------
+    path
+        The file. Nothing in it is run.
+    threads
+        Threads per call; None for one on each physical core that the process may use.
+    cache
+        Where a packed model's unpacked weights are kept, so that it loads faster and programs share their memory:
+        "user" for this user's cache folder and large models, None for nowhere. A read-only folder does no harm.
+    engine
+        What runs the encoder; "chosen" for onnxruntime, unless `dfqsam bench --choose-engine` found OpenVINO to be
+        faster for this file, thread count, processor and these versions.
+    progress
+        Called before each part of the network is started, in several threads; may raise Cancelled.
+    encoders
+        Calls of `encode` at once, at most; None for `threads`.
+    side_by_side
+        For callers that embed many images: one thread a call from the beginning, where the first call of
+        `Model.side_by_side` makes that otherwise.
+
+    Returns
+    -------
+    Model
+        The network, ready for `SamPredictor`.
+
+    Raises
+    ------
+    ModelFileError, CheckpointError
+        When the file cannot be used; the message says why.
+    ConfigError
+        For a thread count below 1 and an engine that is not installed.
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")

@@ -47,16 +47,25 @@ class SamPredictor:
         self.original_size: tuple[int, int] | None = None
 
     def set_image(self, image: np.ndarray, image_format: str = "RGB") -> None:
-        """Embed `image` for the calls of `predict` that follow.
+        """Embed an image for the calls of `predict` that follow.
 
-        image: uint8 (H, W), or (H, W, 3) in the order that `image_format` names, "RGB" or "BGR".
-        Raises VolumeError for another type or shape; then the image set before stays.
+        Parameters
+        ----------
+        image
+            uint8, (H, W) or (H, W, 3).
+        image_format
+            Order of the three channels, "RGB" or "BGR".
+
+        Raises
+        ------
+        VolumeError
+            For another type or shape; the image that was set before stays.
         """
         self._embedding = self.embed(image, image_format)
         self.original_size = image.shape[0], image.shape[1]
 
     def embed(self, image: np.ndarray, image_format: str = "RGB") -> np.ndarray:
-        """What `get_image_embedding` gives for `image`, while the image that is set stays; several threads may ask.
+        """Return the embedding of `image`, while the image that is set stays; several threads may ask.
 
         Raises VolumeError as `set_image` does.
         """
@@ -64,7 +73,7 @@ class SamPredictor:
         return self.model.encode(network_pixels(image, self.model.image_size, image_format))
 
     def get_image_embedding(self) -> np.ndarray:
-        """The embedding of the image that is set, float32 (1, C, grid, grid)."""
+        """Return the embedding of the image that is set, float32 (1, C, grid, grid)."""
         return self._require_image()[0]
 
     def set_image_embedding(self, embedding: np.ndarray, original_size: tuple[int, int]) -> None:
@@ -87,15 +96,36 @@ class SamPredictor:
         multimask_output: bool = True,
         return_logits: bool = False,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Predict masks of one object on the image that is set.
+        """Predict masks of one object on the image that is set, as segment-anything's `SamPredictor.predict`.
 
-        point_coords: (N, 2) x, y in pixels of the image, whole numbers being pixel centres. point_labels: (N,), 1 for
-        foreground and 0 for background. box: (4,) or (1, 4) x0, y0, x1, y1. mask_input: (1, 4 grid, 4 grid) logits,
-        one of the low_res_masks of an earlier call.
-        multimask_output: three masks to choose from (SAM-Med2D's way, see `best_mask`) instead of SAM's single one.
-        Returns masks bool (C, H, W), or float32 logits with `return_logits`; predicted IoU float32 (C,); low-resolution
-        logits float32 (C, 4 grid, 4 grid). C is 3 or 1.
-        Raises PromptError when no image is set, there is no prompt, or a prompt is malformed or outside the image.
+        Parameters
+        ----------
+        point_coords
+            (N, 2), x and y in pixels of the image; whole numbers are pixel centres.
+        point_labels
+            (N,), 1 for foreground and 0 for background.
+        box
+            (4,) or (1, 4), x0, y0, x1, y1 in pixels of the image.
+        mask_input
+            (1, 4 grid, 4 grid), logits: one of the low_res_masks of an earlier call.
+        multimask_output
+            Three masks to choose from (SAM-Med2D's way, see `best_mask`) instead of SAM's single one.
+        return_logits
+            Logits in the place of the masks; a mask is where they are above 0.
+
+        Returns
+        -------
+        masks : numpy.ndarray
+            bool (C, H, W), or float32 logits. C is 3 or 1.
+        iou_predictions : numpy.ndarray
+            float32 (C,), the network's own estimate of each mask's IoU, 0..1.
+        low_res_masks : numpy.ndarray
+            float32 (C, 4 grid, 4 grid), logits.
+
+        Raises
+        ------
+        PromptError
+            When no image is set, there is no prompt, or a prompt is malformed or outside the image.
         """
         embedding, image_shape = self._require_image()
         coords, labels = self._points(point_coords, point_labels, box, mask_input is not None, image_shape)
@@ -136,5 +166,5 @@ class SamPredictor:
 
 
 def best_mask(masks: np.ndarray, iou_predictions: np.ndarray) -> np.ndarray:
-    """The mask (H, W) of masks (C, H, W) with the highest predicted IoU (C,), which is SAM-Med2D's answer."""
+    """Return the mask (H, W) of masks (C, H, W) with the highest predicted IoU (C,), which is SAM-Med2D's answer."""
     return masks[int(np.argmax(iou_predictions))]

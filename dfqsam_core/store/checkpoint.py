@@ -48,7 +48,7 @@ class Checkpoint:
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     """Read a torch (.pth) or safetensors checkpoint; float32 weights stay mapped from the file, others are converted.
 
-    Other weights are of float64, float16, bfloat16 or, in a safetensors file, of 8 bits a row (docs/model_file.md).
+    Other weights are of float64, float16, bfloat16 or, in a safetensors file, of 8 bits a row (docs/how/model_file.md).
     Wrappers of trainers are taken off: the dictionary that holds the state dict, and prefixes of its names.
     A 1024-pixel SAM becomes a 256-pixel one by resizing its position tables; `notes` says so, `cautions` what it means.
     Raises CheckpointError when the file is no SAM or SAM-Med2D, is damaged, or is unsafe to read.

@@ -37,6 +37,47 @@ def describe_file(path: str | os.PathLike) -> dict[str, Any]:
     }
 
 
+def headline(description: dict[str, Any]) -> list[str]:
+    """Return the five lines that matter of what `describe_file` gave, then one for each note on the checkpoint."""
+    is_packed = description["kind"] == "packed model"
+    lines = _of_packed(description) if is_packed else _of_checkpoint(description)
+    return lines + [f"Note: {note}" for note in (description["card"] if is_packed else description).get("notes", ())]
+
+
+def _of_packed(description: dict[str, Any]) -> list[str]:
+    card = description["card"]
+    recipe, source, sizes = card["recipe"], card["source"], card["sizes"]
+    bits, measured = card["effective_bits_per_weight"]["total"], len(card["measured"])
+    return [
+        f"{description['file_name']}: packed model, {card['architecture_name']}; its image encoder computes in "
+        f"integers, mostly {_integers(card)}",
+        f"Size: {description['bytes'] / 1e6:.1f} MB, {bits:.2f} bits a value with all that stays in float; "
+        f"{sizes['float32_bytes'] / 1e6:.1f} MB in float32",
+        f"Made from: {source['file_name']} (SHA-256 {source['sha256'][:12]}), "
+        f"recipe {recipe.get('recipe', 'unnamed')}, seed {card['seed']}",
+        f"Tensors: {description['tensors']}; measured results on the card: {measured or 'none, see dfqsam verify'}",
+        f"Use: {card['intended_use']} Licence: {card['licence']}",
+    ]
+
+
+def _integers(card: dict[str, Any]) -> str:
+    """The arithmetic of most of the image encoder's products, such as "4-bit weights x 4-bit inputs"."""
+    macs = card["activation_arithmetic"].get("image_encoder", {})
+    integers = {name: count for name, count in macs.items() if name.startswith("integer, ")}
+    return max(integers, key=integers.__getitem__).removeprefix("integer, ") if integers else "nothing"
+
+
+def _of_checkpoint(description: dict[str, Any]) -> list[str]:
+    stored = ", ".join(f"{count:,} as {name}" for name, count in description["stored_values"].items())
+    return [
+        f"{description['file_name']}: float checkpoint, {description['architecture_name']}",
+        f"Size: {description['bytes'] / 1e6:.1f} MB; {description['float32_bytes'] / 1e6:.1f} MB in float32",
+        f"Values: {description['parameters']:,}, stored {stored}",
+        f"SHA-256: {description['sha256']}",
+        "Use: dfqsam segment and view run it in float; dfqsam quantize makes a packed model from it",
+    ]
+
+
 def outline(values: dict[str, Any], indent: str = "") -> Iterator[str]:
     """Yield lines "name: value", nested ones indented; what is long is only counted."""
     for name, value in values.items():

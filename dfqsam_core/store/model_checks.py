@@ -1,4 +1,4 @@
-"""What a packed model must be: the rules of docs/model_file.md, each fault with its own sentence."""
+"""What a packed model must be: the rules of docs/how/model_file.md, each fault with its own sentence."""
 
 from __future__ import annotations
 

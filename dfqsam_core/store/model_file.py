@@ -1,4 +1,4 @@
-"""The packed model: one safetensors file with its card inside, as docs/model_file.md describes it."""
+"""The packed model: one safetensors file with its card inside, as docs/how/model_file.md describes it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StoredModel:
 
     card: the model card; card["layers"] lists the bits of every quantized layer and attention. Of a float network it
     lists none, and says nothing else.
-    tensors: arrays by the names of docs/model_file.md.
+    tensors: arrays by the names of docs/how/model_file.md.
     """
 
     architecture: Architecture

@@ -1,4 +1,4 @@
-"""Codes of a few bits as bytes, by the layout of docs/model_file.md."""
+"""Codes of a few bits as bytes, by the layout of docs/how/model_file.md."""
 
 from __future__ import annotations
 

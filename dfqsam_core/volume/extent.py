@@ -14,9 +14,19 @@ from .positions import check_axis
 
 @dataclass(frozen=True)
 class Extent:
-    """The first and the last slice along `axis` that hold an object; None where that is not known.
+    """The first and the last slice along an axis that hold an object.
 
-    Raises PromptError where first is above last, and for what is no whole number.
+    Parameters
+    ----------
+    axis
+        "I", "J" or "K".
+    first, last
+        Slices counted from 0, both included; None where that is not known.
+
+    Raises
+    ------
+    PromptError
+        Where first is above last, and for what is no whole number.
     """
 
     axis: str
@@ -37,7 +47,7 @@ class Extent:
 
     @property
     def is_known(self) -> bool:
-        """Whether at least one end is known."""
+        """True where at least one end is known."""
         return self.first is not None or self.last is not None
 
     def __str__(self) -> str:
@@ -46,7 +56,7 @@ class Extent:
         return f"{first}{last} along {self.axis}"
 
     def holds(self, index: int) -> bool:
-        """Whether a slice may hold the object."""
+        """Return True where a slice may hold the object."""
         return (self.first is None or self.first <= index) and (self.last is None or index <= self.last)
 
     def marked(self, end: Literal["first", "last"], index: int) -> Extent:

@@ -32,9 +32,17 @@ _FAR = 1e9
 class VolumeGeometry:
     """Grid of a volume: integer IJK positions are voxel centres, positions in RAS and LPS are in mm.
 
-    ijk_to_ras: (4, 4) float64, kept read-only; any orientation, spacing, origin and handedness.
-    shape_ijk: number of voxels along I, J and K.
-    Raises VolumeError for an empty, degenerate, non-finite or sheared grid.
+    Parameters
+    ----------
+    ijk_to_ras
+        (4, 4) float64, kept read-only; any orientation, spacing, origin and handedness.
+    shape_ijk
+        Number of voxels along I, J and K.
+
+    Raises
+    ------
+    VolumeError
+        For an empty, degenerate, non-finite or sheared grid.
     """
 
     ijk_to_ras: np.ndarray
@@ -52,18 +60,18 @@ class VolumeGeometry:
 
     @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Distance between neighbouring voxel centres along I, J and K."""
+        """Return the distance between neighbouring voxel centres along I, J and K, in mm."""
         i, j, k = np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
         return float(i), float(j), float(k)
 
     @cached_property
     def directions_ras(self) -> np.ndarray:
-        """(3, 3) unit vectors of I, J and K in RAS, one per column."""
+        """Return the unit vectors of I, J and K in RAS, (3, 3), one per column."""
         return self.ijk_to_ras[:3, :3] / np.array(self.spacing_mm)
 
     @cached_property
     def anatomical_axes(self) -> tuple[int, int, int]:
-        """For I, J and K the patient axis it follows most closely (0 R, 1 A, 2 S), each used once."""
+        """Return for I, J and K the patient axis it follows most closely (0 R, 1 A, 2 S), each used once."""
         closeness = np.round(np.abs(self.directions_ras), VOXEL_DIGITS)
         orders = list(permutations(range(3)))
         best = np.argmax([closeness[i, 0] + closeness[j, 1] + closeness[k, 2] for i, j, k in orders])
@@ -72,14 +80,14 @@ class VolumeGeometry:
 
     @cached_property
     def orientation(self) -> str:
-        """Three letters that say where I, J and K lead to, as nibabel's `aff2axcodes`: "RAS", "LPS", "PIR"..."""
+        """Return three letters that say where I, J and K lead to, as nibabel's `aff2axcodes`: "RAS", "LPS", "PIR"..."""
         along = self.directions_ras[list(self.anatomical_axes), range(3)]
         letters = zip(self.anatomical_axes, along, strict=True)
         return "".join(["LPI"[axis] if cosine < 0 else "RAS"[axis] for axis, cosine in letters])
 
     @cached_property
     def acquisition_axis(self) -> str:
-        """The axis of the largest spacing; of equal ones (within 5 %) the closest to S-I, then to A-P.
+        """Return the axis of the largest spacing; of equal ones (within 5 %) the closest to S-I, then to A-P.
 
         Isotropic volumes are so cut into axial slices, in whatever order their axes are stored.
         A volume of one slice has only one sensible axis, whatever its spacing: the one across that slice.
@@ -90,11 +98,11 @@ class VolumeGeometry:
         return AXES[max(single or tied, key=self.anatomical_axes.__getitem__)]
 
     def size_along(self, axis: str) -> int:
-        """Number of slices perpendicular to `axis` ("I", "J" or "K")."""
+        """Return the number of slices perpendicular to `axis` ("I", "J" or "K")."""
         return self.shape_ijk[axis_index(axis)]
 
     def ijk_from(self, points: ArrayLike, system: str) -> np.ndarray:
-        """Continuous voxel positions (..., 3) float64 of `points` (..., 3) given in RAS, LPS or IJK."""
+        """Return continuous voxel positions (..., 3) float64 of `points` (..., 3) given in RAS, LPS or IJK."""
         array = np.asarray(points, np.float64)
         if system == "IJK":
             return array.copy()
@@ -102,7 +110,7 @@ class VolumeGeometry:
         return np.linalg.solve(self.ijk_to_ras[:3, :3], (ras - self.ijk_to_ras[:3, 3])[..., None])[..., 0]
 
     def from_ijk(self, points_ijk: ArrayLike, system: str) -> np.ndarray:
-        """Positions (..., 3) float64 in RAS, LPS or IJK of continuous voxel positions (..., 3)."""
+        """Return positions (..., 3) float64 in RAS, LPS or IJK of continuous voxel positions (..., 3)."""
         array = np.asarray(points_ijk, np.float64)
         if system == "IJK":
             return array.copy()
@@ -110,12 +118,12 @@ class VolumeGeometry:
         return ras * _LPS_SIGNS if system == "LPS" else ras
 
     def contains(self, points_ijk: ArrayLike) -> bool:
-        """Whether every position (..., 3) has its nearest voxel inside the volume; False for NaN."""
+        """Return True where every position (..., 3) has its nearest voxel inside the volume; False for NaN."""
         nearest = nearest_voxel(points_ijk)
         return bool(np.all((nearest >= 0) & (nearest < np.array(self.shape_ijk))))
 
     def is_close(self, other: VolumeGeometry, tolerance: float = 1e-6) -> bool:
-        """Whether both grids have one shape and matrices that agree within `tolerance` (mm)."""
+        """Return True where both grids have one shape and matrices that agree within `tolerance` (mm)."""
         return self.shape_ijk == other.shape_ijk and np.allclose(self.ijk_to_ras, other.ijk_to_ras, 0, tolerance)
 
 

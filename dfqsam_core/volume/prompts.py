@@ -18,6 +18,7 @@ from .slices import SliceKey
 from .strokes import MAX_SCRIBBLE_POINTS, LassoPrompt, ScribblePrompt
 
 MAX_LABEL = 65535
+MIN_BOX_VOXELS = 3
 # Control characters and halves of characters, Unicode's categories Cc and Cs.
 _NO_TEXT = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 MAX_NAME = 1000
@@ -29,8 +30,14 @@ MAX_PROMPTS_OF_SLICE = 1000
 class PointPrompt:
     """A click on one voxel.
 
-    ijk: the voxel. positive: True where the segment is, False where it is not. axis: the slice it belongs to is
-    perpendicular to this axis.
+    Parameters
+    ----------
+    ijk
+        The voxel.
+    positive
+        True where the segment is, False where it is not.
+    axis
+        The slice that it belongs to is perpendicular to this axis, "I", "J" or "K".
     """
 
     ijk: Voxel
@@ -65,8 +72,17 @@ class PointPrompt:
 class BoxPrompt:
     """A rectangle of voxels on one slice, corners included.
 
-    low_ijk, high_ijk: opposite corners, low <= high along each axis. axis: its slice is perpendicular to this axis.
-    Raises PromptError for swapped corners (`from_corners` sorts them) and for corners on different slices.
+    Parameters
+    ----------
+    low_ijk, high_ijk
+        Opposite corners, low <= high along each axis.
+    axis
+        Its slice is perpendicular to this axis.
+
+    Raises
+    ------
+    PromptError
+        For swapped corners (`from_corners` sorts them) and for corners on different slices.
     """
 
     low_ijk: Voxel
@@ -99,6 +115,15 @@ class BoxPrompt:
         """Box between two corners (3,) in RAS, LPS or IJK, in any order; raises PromptError outside the volume."""
         a, b = voxels_at(geometry, corners, system)
         return cls.from_corners(a, b, axis or geometry.acquisition_axis)
+
+    def refuse_small(self) -> None:
+        """Raise PromptError where it is too small to be meant: a hand has clicked or trembled, a file has a slip."""
+        width, height = [self.high_ijk[n] - self.low_ijk[n] + 1 for n in range(3) if n != axis_index(self.axis)]
+        if min(width, height) < MIN_BOX_VOXELS:
+            raise PromptError(
+                f"This box is {width} × {height} voxels; at least {MIN_BOX_VOXELS} × {MIN_BOX_VOXELS} are needed. "
+                "Draw a larger one around the structure."
+            )
 
     @property
     def voxels_ijk(self) -> tuple[Voxel, ...]:

@@ -25,7 +25,15 @@ from .window import WindowLevel, auto_window
 
 @dataclass(frozen=True, eq=False)
 class SegmentationResult:
-    """labels_kji: (K, J, I) uint16 on the volume's grid. report: what was done, ready for JSON."""
+    """A label map and how it was made.
+
+    Parameters
+    ----------
+    labels_kji
+        (K, J, I) uint16 on the volume's grid.
+    report
+        What was done, ready for JSON.
+    """
 
     labels_kji: np.ndarray
     report: dict[str, Any]
@@ -47,12 +55,36 @@ def segment_volume(
     predictor: Predictor | None = None,
     propagation: PropagationConfig | None = None,
 ) -> SegmentationResult:
-    """Segment every prompted slice of `volume`, one prediction per segment and slice, then propagate what asks for it,
-    then correct.
+    """Segment every prompted slice of a volume, then propagate what asks for it, then give it its corrections.
 
-    window: None for the one that `auto_window` chooses. cache, predictor: as in VolumeSession. propagation: how masks
-    are carried on, see PropagationConfig.
-    Raises PromptError for prompts that do not fit the volume.
+    All prompts of one segment on one slice make one prediction.
+
+    Parameters
+    ----------
+    volume
+        Read, never written.
+    prompts
+        As `read_prompts` gives them.
+    model
+        As `load_model` gives it.
+    window
+        None for the one that `auto_window` chooses.
+    progress
+        Told each slice; may raise Cancelled.
+    cache, predictor
+        As in VolumeSession.
+    propagation
+        How masks are carried on.
+
+    Returns
+    -------
+    SegmentationResult
+        The label map (K, J, I) uint16 on the volume's grid, and a report that is ready for JSON.
+
+    Raises
+    ------
+    PromptError
+        For prompts that do not fit the volume.
     """
     started = time.perf_counter()
     window = window or auto_window(volume.voxels_kji, volume.modality)

@@ -25,10 +25,20 @@ MAX_SCRIBBLE_POINTS, MAX_NEGATIVE_POINTS = 10, 3
 class ScribblePrompt:
     """A line drawn through what is meant, or through what is not.
 
-    path_ijk: 1 to 10,000 voxels in the order the pen passed them, on one slice, with straight lines between them; a
-    path of one voxel prompts as the point there. positive: True where the segment is, False where it is not. axis: its
-    slice is perpendicular to this axis.
-    Raises PromptError for no voxels, too many, and more than one slice.
+    Parameters
+    ----------
+    path_ijk
+        1 to 10,000 voxels in the order the pen passed them, on one slice, with straight lines between them; a path of
+        one voxel prompts as the point there.
+    positive
+        True where the segment is, False where it is not.
+    axis
+        Its slice is perpendicular to this axis.
+
+    Raises
+    ------
+    PromptError
+        For no voxels, too many, and more than one slice.
     """
 
     path_ijk: tuple[Voxel, ...]
@@ -82,10 +92,22 @@ class ScribblePrompt:
 class LassoPrompt:
     """A closed outline drawn around what is meant, or around what is not.
 
-    vertices_ijk: 3 to 10,000 voxels on one slice, in order; the last is joined to the first. It holds the voxels that
-    it goes round, in whatever direction and however often (the nonzero rule), and those on its line. positive: True
-    around the segment, False around what is not of it. axis: its slice is perpendicular to this axis.
-    Raises PromptError for too many voxels, more than one slice, fewer than three different voxels, or all on a line.
+    It holds the voxels that it goes round, in whatever direction and however often (the nonzero rule), and those on its
+    line.
+
+    Parameters
+    ----------
+    vertices_ijk
+        3 to 10,000 voxels on one slice, in order; the last is joined to the first.
+    positive
+        True around the segment, False around what is not of it.
+    axis
+        Its slice is perpendicular to this axis.
+
+    Raises
+    ------
+    PromptError
+        For too many voxels, more than one slice, fewer than three different voxels, or all on a line.
     """
 
     vertices_ijk: tuple[Voxel, ...]

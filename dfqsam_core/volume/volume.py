@@ -18,14 +18,24 @@ from .geometry import VolumeGeometry
 class Volume:
     """Grey values on a grid.
 
-    voxels_kji: (K, J, I), any real dtype; kept as a read-only view, the caller's array is not changed.
-    geometry: its grid; shape_ijk is the reverse of voxels_kji.shape.
-    modality: DICOM's word ("CT", "MR"...), None where the file does not say.
-    source: the file or folder it came from, for reports.
-    nifti_header: nibabel's header of a NIfTI source, so that results repeat its sform and qform bit for bit.
-    dicom_frames: the image planes of a DICOM source in the order of K, so that a DICOM SEG can refer to them.
-    notes: one sentence for each oddity of the source that was read in one of several ways.
-    passed_over: entries of a DICOM folder that are no part of the volume, each with the reason.
+    Parameters
+    ----------
+    voxels_kji
+        (K, J, I), any real dtype; kept as a read-only view, the caller's array is not changed.
+    geometry
+        Its grid; shape_ijk is the reverse of voxels_kji.shape.
+    modality
+        DICOM's word ("CT", "MR"...), None where the file does not say.
+    source
+        The file or folder it came from, for reports.
+    nifti_header
+        nibabel's header of a NIfTI source, so that results repeat its sform and qform bit for bit.
+    dicom_frames
+        The image planes of a DICOM source in the order of K, so that a DICOM SEG can refer to them.
+    notes
+        One sentence for each oddity of the source that was read in one of several ways.
+    passed_over
+        Entries of a DICOM folder that are no part of the volume, each with the reason.
     """
 
     voxels_kji: np.ndarray

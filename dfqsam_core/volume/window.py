@@ -29,8 +29,17 @@ _ROBUST_PERCENTILES = (0.5, 99.5)
 class WindowLevel:
     """Grey values from level - width / 2 to level + width / 2, shown as 0 to 255.
 
-    width, level: in the volume's own values (HU for CT), width above 0. source: where it comes from, for reports.
-    Raises VolumeError for a width that is not above 0, or nothing beside the level, or a number that is not finite.
+    Parameters
+    ----------
+    width, level
+        In the volume's own values (HU for CT), the width above 0.
+    source
+        Where it comes from, for reports.
+
+    Raises
+    ------
+    VolumeError
+        For a width that is not above 0, or nothing beside the level, or a number that is not finite.
     """
 
     width: float
@@ -48,18 +57,18 @@ class WindowLevel:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Lowest and highest grey value that the window tells apart."""
+        """Return the lowest and the highest grey value that the window tells apart."""
         return self.level - self.width / 2, self.level + self.width / 2
 
     @classmethod
     def from_bounds(cls, low: float, high: float, source: str = "explicit") -> WindowLevel:
-        """Window from `low` to `high`; a constant image (high not above low) gets a window of width 1 around it."""
+        """Return the window from `low` to `high`; a constant image (high not above low) gets one of width 1."""
         # Far from zero 1 is less than the distance of neighbouring numbers.
         width = high - low if high > low else max(1.0, 4 * math.ulp(low))
         return cls(width, low + width / 2 if high > low else low, source)
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        """New uint8 array of the shape of `image` (any real dtype), clipped and rounded to 0..255; NaN becomes 0."""
+        """Return `image` (any real dtype) as a new uint8 array, clipped and rounded to 0..255; NaN becomes 0."""
         low, high = self.bounds
         # float64: values far from zero keep their contrast, and one slice is small.
         seen = np.clip(image.astype(np.float64), low, high)
@@ -72,10 +81,21 @@ WINDOW_PRESETS: dict[str, WindowLevel] = {
 
 
 def choose_window(text: str, voxels: np.ndarray, modality: str | None = None) -> WindowLevel:
-    """Window of a command-line text: "auto", a preset's name, or "WIDTH,LEVEL".
+    """Return the window of a text: "auto", a preset's name, or "WIDTH,LEVEL".
 
-    voxels: the whole volume, any axis order, read for "auto" only. modality: DICOM's word ("CT", "MR") where known.
-    Raises VolumeError for anything else.
+    Parameters
+    ----------
+    text
+        As `--window` of the command line takes it.
+    voxels
+        The whole volume, any axis order; read for "auto" only.
+    modality
+        DICOM's word ("CT", "MR") where known.
+
+    Raises
+    ------
+    VolumeError
+        For any other text.
     """
     return parse_window(text) or auto_window(voxels, modality)
 
@@ -107,11 +127,17 @@ def window_text(window: WindowLevel | None) -> str:
 
 
 def auto_window(voxels: np.ndarray, modality: str | None = None) -> WindowLevel:
-    """Window chosen by modality: CT by what it shows, anything else by robust percentiles of the whole volume.
+    """Return the window by modality: CT by what it shows, anything else by robust percentiles of the whole volume.
 
-    voxels: (K, J, I) or any axis order; flips and transposes of a volume get the same window.
     CT is abdomen (-160..240 HU) unless most of the body is lung or bone. Other modalities: percentiles 0.5 and 99.5
     of the voxels that are not background.
+
+    Parameters
+    ----------
+    voxels
+        (K, J, I) or any axis order; flips and transposes of a volume get the same window.
+    modality
+        DICOM's word ("CT", "MR") where known.
     """
     sample = _sample(voxels)
     if sample.size == 0:

@@ -19,21 +19,26 @@ from .slice_views import plane_of
 from .volume_node import ijk_from_world, view_axis, world_of_point
 
 _SAME_PLANE_MM = 1e-3
-_LEAST_VOXELS = 3
 
 
 class BoxDrawing:
     """The corners of one box as control points of a line node, until there are two.
 
-    drawn: called with the finished box. presses: of the mouse; without it a box has two clicks.
+    drawn: called with the finished box. presses: of the mouse; without it a box has two clicks. role: whose line
+    follows the mouse.
     """
 
     def __init__(
-        self, volume_node: Any, geometry: VolumeGeometry, node: Any, drawn: Callable[[BoxPrompt], None]
+        self,
+        volume_node: Any,
+        geometry: VolumeGeometry,
+        node: Any,
+        drawn: Callable[[BoxPrompt], None],
+        role: str = "box",
     ) -> None:
         self.presses = MousePresses()
         self._volume_node, self._geometry, self._node, self._drawn = volume_node, geometry, node, drawn
-        self._band = RubberBand(volume_node, "box")
+        self._band = RubberBand(volume_node, role, is_closed=role == "box")
         # View and plane of the first corner.
         self._plane: tuple[Any, np.ndarray] | None = None
 
@@ -67,8 +72,11 @@ class BoxDrawing:
             first = world_of_point(self._node, 0)
         elif count > defined and self.presses.is_down:
             first = self.presses.drag_start()
-        box = None if first is None else self._clipped(first, world_of_point(self._node, count - 1))
-        self._band.show(None if box is None else corners_ijk(box))
+        last = None if first is None else world_of_point(self._node, count - 1)
+        self._band.show(None if first is None or last is None else self._outline_ijk(first, last))
+
+    def left(self) -> None:
+        """The mouse has left the view; what was begun stays to be seen."""
 
     @property
     def has_left_slice(self) -> bool:
@@ -92,37 +100,31 @@ class BoxDrawing:
             box = BoxPrompt.at(self._geometry, (corners[0], corners[1]), "IJK", axis)
         except PromptError as error:
             raise PromptError(OUTSIDE) from error
-        refuse_small(box)
+        box.refuse_small()
         self._drawn(box)
 
-    def _clipped(self, first_world: np.ndarray, last_world: np.ndarray) -> BoxPrompt:
+    def _outline_ijk(self, first_world: np.ndarray, last_world: np.ndarray) -> np.ndarray:
+        """(N, 3) voxel positions of the line that follows the mouse."""
         axis, corners = self._corners(first_world, last_world)
         inside = np.clip(np.rint(corners), 0, np.array(self._geometry.shape_ijk) - 1).astype(int).tolist()
-        return BoxPrompt.from_corners(tuple(inside[0]), tuple(inside[1]), axis)
+        return corners_ijk(BoxPrompt.from_corners(tuple(inside[0]), tuple(inside[1]), axis))
 
     def _corners(self, first_world: np.ndarray, last_world: np.ndarray) -> tuple[str, np.ndarray]:
         """Axis, and the two corners in voxel positions on one slice."""
         view = view_under_mouse(self._volume_node.GetScene())
         axis = self._geometry.acquisition_axis if view is None else view_axis(self._volume_node, view, last_world)
-        corners = np.array([ijk_from_world(self._volume_node, point) for point in (first_world, last_world)])
+        corners = self._ijk(np.stack([first_world, last_world]))
         # Both were on one view; rounding across it may differ by a slice where the view is oblique.
         normal = axis_index(axis)
         corners[0, normal] = corners[1, normal]
         return axis, corners
 
+    def _ijk(self, points_world: np.ndarray) -> np.ndarray:
+        return ijk_from_world(self._volume_node, points_world)
+
     def _plane_under_mouse(self) -> tuple[Any, np.ndarray] | None:
         view = view_under_mouse(self._volume_node.GetScene())
         return None if view is None else (view, plane_of(view))
-
-
-def refuse_small(box: BoxPrompt) -> None:
-    """Raise PromptError for a box that is too small to be meant: a hand has clicked, or trembled."""
-    width, height = np.delete(np.array(box.high_ijk) - box.low_ijk + 1, axis_index(box.axis)).tolist()
-    if min(width, height) < _LEAST_VOXELS:
-        raise PromptError(
-            f"This box is {width} × {height} voxels; at least {_LEAST_VOXELS} × {_LEAST_VOXELS} are needed. "
-            "Drag a larger one around the structure."
-        )
 
 
 def _is_same(first: tuple[Any, np.ndarray] | None, second: tuple[Any, np.ndarray] | None) -> bool:

@@ -12,13 +12,14 @@ import slicer
 
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt
+from dfqsam_core.volume.brush import Brush
 from dfqsam_core.volume.prompts import Prompt
 
 from .drawings import Drawings
 from .mouse_presses import MousePresses
 from .place_mode import OUTSIDE, clicked_view
 from .prompt_events import PromptEvents
-from .roles import ROLES, node_of_role
+from .roles import OTHER_ROLES, ROLES, node_of_role
 from .shown_volume import refuse_where_hidden
 from .slice_views import slice_nodes
 from .volume_node import ijk_of_point, read_volume_node, view_axis, world_from_ijk, world_of_point
@@ -39,7 +40,7 @@ class PromptMarkups:
         self._shown: dict[str, dict[str, tuple[str, PointPrompt]]] = {"positive": {}, "negative": {}}
         self._quiet = False
         self._scene = scene = volume_node.GetScene()
-        self.nodes = {role: node_of_role(scene, role) for role in ROLES}
+        self.nodes = {role: node_of_role(scene, role) for role in (*ROLES, *OTHER_ROLES)}
         for node in self.nodes.values():
             # A registration then moves the prompts with the volume.
             node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
@@ -88,6 +89,10 @@ class PromptMarkups:
     def draw_with(self, presses: MousePresses) -> None:
         """Let a drag of this mouse draw."""
         self._drawings.draw_with(presses)
+
+    def use_brush(self, brush: Brush) -> None:
+        """Paint and erase with this from now on."""
+        self._drawings.use_brush(brush)
 
     def shown(self) -> list[tuple[str, PointPrompt]]:
         """(segment ID, prompt) of all control points that stand for one, those of a loaded scene included."""

@@ -71,7 +71,8 @@ class PromptOutlines:
             yield
         for prompt in self._wanted:
             if prompt not in self.nodes:
-                node = self.nodes[prompt] = _outline_node(self._volume_node, _role(prompt))
+                is_closed = not isinstance(prompt, ScribblePrompt)
+                node = self.nodes[prompt] = _outline_node(self._volume_node, _role(prompt), is_closed)
                 _draw(node, self._volume_node, _line_ijk(prompt))
                 yield
 
@@ -79,13 +80,18 @@ class PromptOutlines:
 class RubberBand:
     """The outline of what is being drawn for a role: one curve, whose points move with the mouse."""
 
-    def __init__(self, volume_node: Any, role: str) -> None:
-        self._volume_node, self._role = volume_node, role
+    def __init__(self, volume_node: Any, role: str, is_closed: bool) -> None:
+        self._volume_node, self._role, self._is_closed = volume_node, role, is_closed
         self._node: Any = None
         self._points = np.empty((0, 3))
 
-    def show(self, points_ijk: np.ndarray | None) -> None:
-        """Draw a line through these voxel positions (N, 3), None for none."""
+    def show(
+        self, points_ijk: np.ndarray | None, view: Any = None, line_mm: float | None = None, opacity: float = 1.0
+    ) -> None:
+        """Draw a line through these voxel positions (N, 3), None for none.
+
+        view: vtkMRMLSliceNode that alone shows it, None for all views. line_mm: its width, None for the role's.
+        """
         if self._node is not None and self._node.GetScene() is None:
             self._node = None
         if points_ijk is None:
@@ -93,7 +99,13 @@ class RubberBand:
                 self._node.RemoveAllControlPoints()
             self._points = np.empty((0, 3))
             return
-        self._node = self._node or _outline_node(self._volume_node, self._role)
+        self._node = self._node or _outline_node(self._volume_node, self._role, self._is_closed)
+        display = self._node.GetDisplayNode()
+        if view is not None and list(display.GetViewNodeIDs()) != [view.GetID()]:
+            display.SetViewNodeIDs([view.GetID()])
+        if line_mm is not None:
+            display.SetLineDiameter(line_mm)
+        display.SetOpacity(opacity)
         # A stroke only grows: the points before are there already.
         known = len(self._points)
         is_longer = np.array_equal(points_ijk[:known], self._points)
@@ -130,10 +142,10 @@ def _draw(node: Any, volume_node: Any, points_ijk: np.ndarray, first: int = 0) -
     node.EndModify(was_modifying)
 
 
-def _outline_node(volume_node: Any, role: str) -> Any:
+def _outline_node(volume_node: Any, role: str, is_closed: bool) -> Any:
     """A curve without points in the scene of a volume."""
     scene = volume_node.GetScene()
-    node = scene.CreateNodeByClass(_OPEN if role.startswith("scribble") else _CLOSED)
+    node = scene.CreateNodeByClass(_CLOSED if is_closed else _OPEN)
     node.UnRegister(None)
     node.SetName(_NAME)
     node.SetHideFromEditors(True)

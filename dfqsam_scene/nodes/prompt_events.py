@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dfqsam_core.errors import DFQSAMError
 from dfqsam_core.volume import BoxPrompt
+from dfqsam_core.volume.brush import BrushStroke
 from dfqsam_core.volume.prompts import Prompt
 
 # Segment, the boxes of a 3D box, one a slice, and the boxes that they are given instead of.
@@ -19,7 +20,8 @@ class PromptEvents:
 
     segment: the segment that new prompts go to; raises PromptError where none is chosen. added: a person placed this
     prompt of a segment. removed: a person took it away. refused: what was done cannot be a prompt, and why. boxes: a
-    person placed a 3D box, or changed it.
+    person placed a 3D box, or changed it. brushed: a person painted or erased in a segment. changed: a ruler or the
+    crosshair was placed, which concerns no segment.
     """
 
     segment: Callable[[], str]
@@ -27,3 +29,5 @@ class PromptEvents:
     removed: Callable[[str, Prompt], None]
     refused: Callable[[DFQSAMError], None]
     boxes: GiveBoxes = lambda segment_id, boxes, instead_of: None
+    brushed: Callable[[str, BrushStroke], None] = lambda segment_id, stroke: None
+    changed: Callable[[], None] = lambda: None

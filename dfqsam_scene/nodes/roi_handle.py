@@ -15,7 +15,6 @@ from dfqsam_core.volume import BoxPrompt, VolumeGeometry, roi_boxes
 from dfqsam_core.volume.geometry import axis_index
 from dfqsam_core.volume.prompts import Prompt
 
-from .box_drawing import refuse_small
 from .outlines import placing_goes_on
 from .roi_pose import RoiPose, highest_stack, pose_around
 from .roles import role_color
@@ -58,7 +57,7 @@ class RoiHandle:
         half_axes = to_node[:3, :3] * (size_mm / 2)
         try:
             found = roi_boxes(self._geometry, to_node[:3, 3], half_axes, "RAS", pose.axis)
-            refuse_small(max(found, key=_smaller_side))
+            max(found, key=_smaller_side).refuse_small()
         except PromptError:
             self._put(self.pose)
             raise

@@ -1,4 +1,4 @@
-"""The tools that prompts are placed with: their markups nodes in the scene, and their colours."""
+"""The tools that the mouse has in slice views: their markups nodes in the scene, and their colours."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 
 ROLES = ("positive", "negative", "scribble", "scribble_out", "lasso", "lasso_out", "box", "roi")
 STROKES = ("scribble", "scribble_out", "lasso", "lasso_out")
+# No prompts: what Slicer has in other modules, and the browser viewer beside its prompts.
+BRUSHES = ("brush", "eraser")
+OTHER_ROLES = (*BRUSHES, "ruler", "crosshair")
+_TINY_MM = 0.5
 _ATTRIBUTE = "DFQSAMSlicer.role"
-_GREEN, _RED, _BLUE = (0.1, 0.85, 0.2), (0.9, 0.1, 0.1), (0.2, 0.5, 1.0)
+_GREEN, _RED, _BLUE, _YELLOW = (0.1, 0.85, 0.2), (0.9, 0.1, 0.1), (0.2, 0.5, 1.0), (1.0, 0.85, 0.1)
 _POINTS, _LINE = "vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsLineNode"
 
 
@@ -35,11 +39,15 @@ _BY_NAME = {
     "roi": Role("SAM 3D box", _LINE, _BLUE),
     "lasso": Role("SAM lasso +", _POINTS, _GREEN),
     "lasso_out": Role("SAM lasso -", _POINTS, _RED),
+    "brush": Role("SAM brush", _POINTS, _GREEN),
+    "eraser": Role("SAM eraser", _POINTS, _RED),
+    "ruler": Role("SAM ruler", _LINE, _YELLOW),
+    "crosshair": Role("SAM crosshair", _POINTS, _YELLOW),
 }
 
 
 def role_of(node: Any) -> str | None:
-    """What a markups node is for, one of ROLES, or None where it is not ours."""
+    """What a markups node is for, one of ROLES or OTHER_ROLES, or None where it is not ours."""
     return None if node is None else node.GetAttribute(_ATTRIBUTE)
 
 
@@ -69,6 +77,10 @@ def node_of_role(scene: Any, role: str) -> Any:
     display.SetSaveWithScene(kind.holds_prompts)
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(False)
+    if role in BRUSHES:
+        # A ring shows where they are; a point would hide what is under it.
+        display.SetUseGlyphScale(False)
+        display.SetGlyphSize(_TINY_MM)
     _color(node, kind)
     return node
 

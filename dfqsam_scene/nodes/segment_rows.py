@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import vtk
@@ -38,6 +38,17 @@ class SegmentFacts:
         if len(found.color) != 3 or not found.id or max(map(len, texts)) > _LONGEST or "\0" in "".join(texts):
             raise ValueError(f"no segment: {item!r:.100}")
         return found
+
+    def changed(self, old: SegmentFacts, new: SegmentFacts) -> SegmentFacts:
+        """These with what differs between two others, each part only where it still is as in `old`."""
+        tags, before = dict(self.tags), dict(old.tags)
+        tags |= {name: value for name, value in new.tags if tags.get(name) == before.get(name)}
+        return replace(
+            self,
+            name=new.name if self.name == old.name else self.name,
+            color=new.color if self.color == old.color else self.color,
+            tags=tuple(tags.items()),
+        )
 
     def add_to(self, segmentation: Any) -> None:
         """Add an empty segment like this one to a vtkSegmentation."""

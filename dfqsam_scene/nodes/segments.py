@@ -147,6 +147,32 @@ class SegmentScene:
         plane[rows, columns] = stored.squeeze(axis=2 - normal) == value
         return plane
 
+    def box(self, segment_id: str, margin: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """First voxel (3,) IJK and voxels, a new array (K, J, I) bool, of the box around what a segment covers.
+
+        margin: voxels more along I, J and K, as far as the volume reaches. Raises as `read` does.
+        """
+        self.check()
+        labelmap, value = self._labelmap(segment_id)
+        nothing = np.zeros(3, int), np.zeros((0, 0, 0), bool)
+        if labelmap is None:
+            return nothing
+        low, high = self._bounds(labelmap)
+        stored = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape((high - low + 1)[::-1]) == value
+        spans = [np.flatnonzero(stored.any(axis=tuple({0, 1, 2} - {2 - n}))) for n in range(3)]
+        if not spans[0].size:
+            return nothing
+        first = np.maximum(low + [span[0] for span in spans] - margin, 0)
+        end = np.minimum(low + [span[-1] for span in spans] + margin, np.array(self.grid.shape_ijk) - 1)
+        if (first > end).any():
+            return nothing
+        voxels = np.zeros((end - first + 1)[::-1], bool)
+        inner_low, inner_high = np.maximum(first, low), np.minimum(end, high)
+        inside = [slice(a, b + 1) for a, b in zip(inner_low - first, inner_high - first, strict=True)]
+        of_stored = [slice(a, b + 1) for a, b in zip(inner_low - low, inner_high - low, strict=True)]
+        voxels[tuple(inside[::-1])] = stored[tuple(of_stored[::-1])]
+        return first, voxels
+
     def drawn_slices(self, segment_id: str) -> range:
         """Indices along K of the slices that may have voxels of a segment."""
         labelmap, _ = self._labelmap(segment_id)

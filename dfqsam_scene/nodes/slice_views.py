@@ -58,6 +58,15 @@ def show_slice(volume_node: Any, key: SliceKey) -> None:
             slice_node.JumpSliceByOffsetting(*point.tolist())
 
 
+def show_position(scene: Any, position_world: np.ndarray) -> None:
+    """Put the crosshair to a place, (3,) world mm, and move every slice view to the slice through it."""
+    crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    if crosshair is not None:
+        crosshair.SetCrosshairRAS(*position_world.tolist())
+    for slice_node in slice_nodes(scene):
+        slice_node.JumpSliceByOffsetting(*position_world.tolist())
+
+
 def slice_nodes(scene: Any) -> list[Any]:
     """The vtkMRMLSliceNodes of a scene; the first ones belong to the usual three views."""
     count = scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")

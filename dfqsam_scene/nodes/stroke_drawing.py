@@ -21,7 +21,7 @@ from .volume_node import ijk_from_world, view_axis, world_of_point
 # Below this a hand has clicked, or trembled.
 _LEAST_VOXELS = 2
 _TOO_SMALL = "This lasso goes round less than 2 voxels. Hold the button down and draw around the structure."
-_TORN = "The view went to another slice while you drew. Draw on one slice."
+TORN = "The view went to another slice while you drew. Draw on one slice."
 
 
 class StrokeDrawing:
@@ -37,7 +37,7 @@ class StrokeDrawing:
         self.presses = MousePresses()
         self._volume_node, self._geometry, self._node, self._drawn = volume_node, geometry, node, drawn
         self._is_lasso, self._positive = role.startswith("lasso"), not role.endswith("_out")
-        self._band = RubberBand(volume_node, role)
+        self._band = RubberBand(volume_node, role, is_closed=self._is_lasso)
 
     def placed(self) -> None:
         """The button was released: the stroke is a prompt; raises PromptError where it cannot be one."""
@@ -52,13 +52,16 @@ class StrokeDrawing:
         if is_given_up:
             return
         if is_torn:
-            raise PromptError(_TORN)
+            raise PromptError(TORN)
         self._drawn(self._prompt(np.concatenate([path, placed[-1:]]) if len(path) else placed, view))
 
     def moved(self) -> None:
         """The mouse moved: let the line follow while the button is down."""
         is_drawn = self.presses.is_down and not self.presses.is_torn and not self.presses.is_given_up
         self._band.show(ijk_from_world(self._volume_node, self.presses.path) if is_drawn else None)
+
+    def left(self) -> None:
+        """The mouse has left the view; what was drawn stays to be seen."""
 
     @property
     def has_left_slice(self) -> bool:

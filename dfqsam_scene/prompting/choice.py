@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from dfqsam_core.volume.brush import Brush
 
 from .window_texts import AUTO
 
@@ -16,7 +18,8 @@ class Choice:
     model_path: None for the embedded demonstration model. window: "auto", a preset's name, or "WIDTH,LEVEL".
     auto_accept: write each prediction at once, without a preview. refine: start from the slice's present mask.
     protect_others: leave all other segments as they are. encode_ahead: encode the slices around the present one while
-    nothing else runs. thorough: let the slices of the two other axes vote on what is propagated.
+    nothing else runs. thorough: let the slices of the two other axes vote on what is propagated. brush: of the tools
+    that paint and erase.
     """
 
     volume_node: Any = None
@@ -29,6 +32,7 @@ class Choice:
     protect_others: bool = True
     encode_ahead: bool = True
     thorough: bool = False
+    brush: Brush = field(default_factory=Brush)
 
     @property
     def is_complete(self) -> bool:

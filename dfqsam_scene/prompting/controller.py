@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 from dfqsam_core.errors import PromptError
@@ -24,9 +25,16 @@ from ..jobs.worker import Worker
 from ..nodes.preview import PreviewLayer
 from ..nodes.slice_views import slice_words
 from .extent_words import extent_sentence
-from .history import AnyStep, Step
+from .hand_edits import Edited, HandEdit
+from .history import AnyStep, HandStep
 from .prompt_queue import PromptQueue
+from .prompt_requests import Request
 from .segment_writer import SegmentWriter
+
+_LEFT_OUT = (
+    "Nothing changed: it was so already, or other segments have these voxels. "
+    "Untick Protect others to paint over those."
+)
 
 
 class Controller(PromptQueue):
@@ -149,6 +157,10 @@ class Controller(PromptQueue):
 
         self._do(begin)
 
+    def edit(self, edit: HandEdit) -> None:
+        """Change a segment by hand, after what was asked before; one undo step, kept by later prompts."""
+        self.ask(Request({}, edit=edit))
+
     def let_go_of(self, segment_id: str) -> None:
         """Cancel what is worked on, and forget the preview of a segment, before that is removed."""
         self.finish_writing()
@@ -187,6 +199,24 @@ class Controller(PromptQueue):
         self._drop_work()
         self.preview = None
 
+    def _begin_many(self, request: Request) -> None:
+        if request.edit is None:
+            super()._begin_many(request)
+            return
+        self.accept_preview()
+        work = request.edit.begin(self.segments)
+        self._in_hand = request
+        self._start(work, partial(self._write_edit, request.edit.segment_id))
+
+    def _write_edit(self, segment_id: str, edited: Edited) -> None:
+        before = self.writer.to_undo
+
+        def tell() -> None:
+            is_left_out = not edited.words and self.writer.to_undo is before
+            self._say(_LEFT_OUT if is_left_out else edited.words)
+
+        self._writing.start(self.writer.edit(segment_id, edited.planes), tell)
+
     def _tell_end(self, segment_id: str, plan: PropagationPlan) -> None:
         self.stops, self.stops_of = plan.stops, segment_id
         self.next_prompt = None if plan.next_prompt is None else (segment_id, SliceKey(plan.axis, plan.next_prompt))
@@ -223,7 +253,7 @@ class Controller(PromptQueue):
             self._writing.start(steps)
 
     def _show_slices_of(self, action: Sequence[AnyStep]) -> None:
-        self.bring_to_view([step.slice for step in action if isinstance(step, Step)])
+        self.bring_to_view([step.slice for step in action if isinstance(step, HandStep)])
 
     def _require_idle(self) -> None:
         self._writing.require_ended()

@@ -51,23 +51,32 @@ class SliceStates:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """One slice of an action.
+class HandStep:
+    """One slice of what was drawn by hand.
 
-    segment_id, slice: the place that was prompted or propagated to. old, new: what is known of it before and after.
-    changes: of the voxels of this segment and, where it overwrites, of others there.
+    segment_id, slice: the place. changes: of the voxels of this segment and, where it overwrites, of others there.
     """
 
     segment_id: str
     slice: SliceKey
-    old: SliceStates
-    new: SliceStates
     changes: tuple[Change, ...]
 
     def planes(self, forwards: bool) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Segment, what is drawn of it and what shall be, for each change; backwards the last change comes first."""
         for change in self.changes if forwards else self.changes[::-1]:
             yield change.segment_id, *((change.before, change.after) if forwards else (change.after, change.before))
+
+    def of_another_model(self) -> HandStep:
+        """Itself: no model took part."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Step(HandStep):
+    """One slice that was prompted or propagated to. old, new: what is known of it before and after."""
+
+    old: SliceStates
+    new: SliceStates
 
     def of_another_model(self) -> Step:
         """The same for a session whose model did not make these predictions."""
@@ -112,6 +121,10 @@ class SegmentStep:
             self._old, self._new = (present, None) if forwards else (None, present)
         elif present is None and (self._old is None or self._new is None):
             wanted.put_back(segmentation_node)
+        elif present is not None and self._old is not None and self._new is not None:
+            before = self._old if forwards else self._new
+            # What somebody else changed meanwhile stays.
+            describe_as(segmentation_node, self.segment_id, present.facts.changed(before.facts, wanted.facts))
         else:
             describe_as(segmentation_node, self.segment_id, wanted.facts)
 
@@ -120,4 +133,4 @@ class SegmentStep:
         return self
 
 
-AnyStep = Step | SegmentStep
+AnyStep = Step | HandStep | SegmentStep

@@ -141,7 +141,7 @@ class PromptQueue:
 
     def _show_soon(self, request: Request) -> None:
         """Have what a waiting request on one slice will give predicted by the work that it waits for."""
-        if self._job is None or len(request.changes) > 1:
+        if self._job is None or len(request.changes) != 1:
             return
         (place,) = request.changes
         with contextlib.suppress(DFQSAMError):
@@ -155,7 +155,7 @@ class PromptQueue:
             self._do(partial(self._begin, self._requests.popleft()))
 
     def _begin(self, request: Request) -> None:
-        if len(request.changes) > 1:
+        if len(request.changes) != 1:
             self._begin_many(request)
             return
         ((place, change),) = request.changes.items()

@@ -11,6 +11,8 @@ from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import BoxPrompt, SliceKey
 from dfqsam_core.volume.prompts import Prompt, with_prompt
 
+from .hand_edits import HandEdit
+
 Prompts = tuple[Prompt, ...]
 Place = tuple[str, SliceKey]
 
@@ -21,12 +23,13 @@ class Request:
 
     changes: by segment ID and slice; those of several slices are predicted together and are one undo step. topic: a
     later request of a topic is made instead of an earlier one that waits or is worked on; None: of none. is_reset: what
-    was predicted there goes, too, and not only what these prompts gave.
+    was predicted there goes, too, and not only what these prompts gave. edit: made by hand instead of a change.
     """
 
     changes: Mapping[Place, Callable[[Prompts], Prompts]]
     topic: Hashable = None
     is_reset: bool = False
+    edit: HandEdit | None = None
 
     @classmethod
     def of_boxes(cls, segment_id: str, boxes: Sequence[BoxPrompt], instead_of: Set[BoxPrompt], topic: str) -> Request:

@@ -196,6 +196,8 @@ class Prompting:
             self.place_tool.let_go()
         else:
             listening = workspace or self._waiting()
+            if listening is not None:
+                listening.markups.use_brush(self.choice.brush)
             self.place_tool.follow(None if listening is None else listening.markups, self.choice.segment_id)
 
     def say(self, text: str, is_error: bool = False) -> None:

@@ -20,19 +20,22 @@ _LONGEST_NAME = 80
 
 
 class SegmentVerbs:
-    """Adds, chooses, names, colours, hides and removes segments; raises DFQSAMError with a sentence for people."""
+    """Adds, chooses, names, colours, hides and removes segments; raises DFQSAMError with a sentence for people.
+
+    room: what the verbs are about.
+    """
 
     def __init__(self, room: Prompting) -> None:
-        self._room = room
+        self.room = room
 
     def add_segment(self) -> None:
         """Add an empty segment and choose it; a segmentation is made where there is none."""
         segment_id = self.add_first_segment()
-        self._note(SegmentStep.added(self._room.choice.segmentation_node, segment_id))
+        self._note(SegmentStep.added(self.room.choice.segmentation_node, segment_id))
 
     def add_first_segment(self) -> str:
         """As `add_segment`, for a tool that needs one: no step of the history. Returns its ID."""
-        volume_node, node = self._room.require_volume_node(), self._room.choice.segmentation_node
+        volume_node, node = self.room.require_volume_node(), self.room.choice.segmentation_node
         if node is None:
             node = new_segmentation(volume_node, f"{volume_node.GetName()} segmentation")
         segmentation = node.GetSegmentation()
@@ -40,27 +43,27 @@ class SegmentVerbs:
         self._about_to_change()
         segment_id: str = segmentation.AddEmptySegment("", "", color)
         give_free_number(segmentation, segment_id)
-        self._room.choose(segmentation_node=node, segment_id=segment_id)
+        self.room.choose(segmentation_node=node, segment_id=segment_id)
         return segment_id
 
     def choose_segment(self, segment_id: str) -> None:
         """Give new prompts to this segment."""
-        self._room.segment(segment_id)
-        self._room.choose(segment_id=segment_id)
+        self.room.segment(segment_id)
+        self.room.choose(segment_id=segment_id)
 
     def next_segment(self) -> None:
         """Give new prompts to the segment after the chosen one, after the last one to the first."""
-        node = self._room.choice.segmentation_node
+        node = self.room.choice.segmentation_node
         ids = [] if node is None else list(node.GetSegmentation().GetSegmentIDs())
         if not ids:
             raise PromptError("There is no segment yet. Add one, or choose a tool.")
-        chosen = self._room.choice.segment_id
+        chosen = self.room.choice.segment_id
         self.choose_segment(ids[(ids.index(chosen) + 1) % len(ids)] if chosen in ids else ids[0])
 
     def rename_segment(self, segment_id: str, name: str) -> None:
         """Give a segment another name; an empty one changes nothing. An empty segment takes an organ's number."""
-        segment, text = self._room.segment(segment_id), short(str(name), _LONGEST_NAME)
-        node, number = self._room.choice.segmentation_node, organ_number(text)
+        segment, text = self.room.segment(segment_id), short(str(name), _LONGEST_NAME)
+        node, number = self.room.choice.segmentation_node, organ_number(text)
 
         def change() -> None:
             segment.SetName(text)
@@ -75,49 +78,49 @@ class SegmentVerbs:
 
     def recolor_segment(self, segment_id: str, color: str) -> None:
         """Give a segment another colour, "#rrggbb"; raises PromptError for another text."""
-        segment = self._room.segment(segment_id)
+        segment = self.room.segment(segment_id)
         try:
             red, green, blue = bytes.fromhex(str(color).lstrip("#"))
         except ValueError:
             raise PromptError(f"{color!r} is not a colour such as #ff8800.") from None
         self._about_to_change()
-        node = self._room.choice.segmentation_node
+        node = self.room.choice.segmentation_node
         step = SegmentStep.done(node, segment_id, lambda: segment.SetColor(red / 255, green / 255, blue / 255))
         self._note(step)
 
     def remove_segment(self, segment_id: str) -> None:
         """Remove a segment with its prompts; what is worked on is cancelled, and all of it can be taken back."""
-        self._room.segment(segment_id)
-        workspace = self._room.workspace
+        self.room.segment(segment_id)
+        workspace = self.room.workspace
         if workspace is not None:
             workspace.controller.let_go_of(segment_id)
         self._about_to_change()
-        node = self._room.choice.segmentation_node
+        node = self.room.choice.segmentation_node
         self._note(SegmentStep.remove(node, segment_id))
-        if segment_id == self._room.choice.segment_id:
-            self._room.choose(segment_id=next(iter(node.GetSegmentation().GetSegmentIDs()), ""))
+        if segment_id == self.room.choice.segment_id:
+            self.room.choose(segment_id=next(iter(node.GetSegmentation().GetSegmentIDs()), ""))
 
     def toggle_segments(self) -> None:
         """Hide all segments, or show them again."""
-        node = self._room.choice.segmentation_node
+        node = self.room.choice.segmentation_node
         display = None if node is None else node.GetDisplayNode()
         if display is not None:
             display.SetVisibility(not display.GetVisibility())
 
     def clear_segment(self) -> None:
         """Take back the prompts of the chosen segment on all slices, and what they drew."""
-        workspace = self._room.require_workspace()
+        workspace = self.room.require_workspace()
         if not workspace.segment_id:
             raise PromptError("No segment is chosen. Choose the one to reset.")
         workspace.controller.clear_segment(workspace.segment_id)
 
     def _about_to_change(self) -> None:
-        if self._room.workspace is not None:
-            self._room.workspace.controller.about_to_change()
+        if self.room.workspace is not None:
+            self.room.workspace.controller.about_to_change()
 
     def _note(self, step: SegmentStep) -> None:
-        self._room.loader.history_of(self._room.choice).add([step])
-        self._room.note_change()
+        self.room.loader.history_of(self.room.choice).add([step])
+        self.room.note_change()
 
 
 def _free_color(segmentation: Any) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,41 +18,10 @@ from dfqsam_core.volume.session.history import History
 from dfqsam_core.volume.session.session import SliceState
 from dfqsam_core.volume.session.slice_predictor import SlicePrediction
 
-from .history import AnyStep, Change, SegmentStep, SliceStates, Step
+from .history import AnyStep, HandStep, SegmentStep, SliceStates, Step
+from .segments import Segments
 
-
-class Segments(Protocol):
-    """The part of `nodes.segments.SegmentScene` that is needed here."""
-
-    node: Any
-
-    def check(self) -> None:
-        """Raise when the nodes are gone or have moved."""
-
-    def segment_name(self, segment_id: str) -> str:
-        """Name of a segment; raises when it is gone."""
-
-    def read(self, segment_id: str, key: SliceKey) -> np.ndarray:
-        """What a segment covers on a slice now; raises as `check` does."""
-
-    def is_empty(self, segment_id: str) -> bool:
-        """Whether a segment has no voxel at all."""
-
-    def planes(self, segment_id: str, key: SliceKey) -> dict[str, np.ndarray]:
-        """What every segment covers there; raises as `check` does, and when this one is gone."""
-
-    def write(
-        self,
-        segment_id: str,
-        key: SliceKey,
-        mask: np.ndarray,
-        protect_others: bool = True,
-        planes: dict[str, np.ndarray] | None = None,
-    ) -> tuple[Change, ...]:
-        """Make a segment cover a mask as far as the settings allow; returns all changes."""
-
-    def restore(self, segment_id: str, key: SliceKey, mask: np.ndarray) -> None:
-        """Make a segment cover exactly a mask."""
+Item = TypeVar("Item")
 
 
 class SegmentWriter:
@@ -167,6 +136,13 @@ class SegmentWriter:
         slices = self.session.slices_of(self.label(segment_id))
         return self._draw(segment_id, [(key, Answer(SliceState())) for key in slices])
 
+    def edit(self, segment_id: str, edits: Iterable[tuple[SliceKey, np.ndarray, np.ndarray]]) -> Iterator[None]:
+        """Draw by hand: add and take away voxels on slices; one undo step, with pauses between slices.
+
+        edits: slice, and what is added and taken away there, (rows, columns) bool each. No prompt takes it back.
+        """
+        return self._act(segment_id, ((key, (added, removed)) for key, added, removed in edits), self._edit)
+
     def choose_mask(self, segment_id: str, key: SliceKey, candidate: int) -> None:
         """Use another candidate of the last prediction, and write it; one undo step."""
         self._draw_now(segment_id, key, Answer(self.session.with_candidate(self.label(segment_id), key, candidate)))
@@ -185,25 +161,44 @@ class SegmentWriter:
 
     def _draw(self, segment_id: str, answers: Iterable[tuple[SliceKey, Answer]]) -> Iterator[None]:
         """Give a segment the states of these answers, one slice after the other, and write each; one undo step."""
-        label = self._labels.get(segment_id) or self.label(segment_id)
-        steps: list[Step] = []
+        return self._act(segment_id, answers, self._write)
+
+    def _act(
+        self,
+        segment_id: str,
+        items: Iterable[tuple[SliceKey, Item]],
+        act: Callable[[str, SliceKey, Item, dict[str, np.ndarray]], HandStep],
+    ) -> Iterator[None]:
+        """Do something on one slice after the other; what changed, or was prompted, is one undo step."""
+        steps: list[HandStep] = []
+        is_first = True
         try:
-            for key, answer in answers:
-                if steps:
+            for key, item in items:
+                if not is_first:
                     yield
                 planes = self.segments.planes(segment_id, key)
-                if not steps:
+                if is_first:
                     self.about_to_change()
-                steps.append(self._write(segment_id, label, key, answer, planes))
+                is_first = False
+                step = act(segment_id, key, item, planes)
+                if step.changes or isinstance(step, Step):
+                    steps.append(step)
         except Exception:
             self._take_back(steps)
             raise
         if steps:
             self._history.add(steps)
 
-    def _write(self, segment_id: str, label: int, key: SliceKey, answer: Answer, planes: dict[str, np.ndarray]) -> Step:
+    def _edit(
+        self, segment_id: str, key: SliceKey, edit: tuple[np.ndarray, np.ndarray], planes: dict[str, np.ndarray]
+    ) -> HandStep:
+        added, removed = edit
+        wanted = (planes[segment_id] | added) & ~removed
+        return HandStep(segment_id, key, self.segments.write(segment_id, key, wanted, self.protect_others, planes))
+
+    def _write(self, segment_id: str, key: SliceKey, answer: Answer, planes: dict[str, np.ndarray]) -> Step:
         """Make session and segment have an answer's state on a slice: both, or none where writing is refused."""
-        state = answer.state
+        label, state = self._labels.get(segment_id) or self.label(segment_id), answer.state
         old = SliceStates(self.session.state(label, key), self._refused.get((segment_id, key)))
         before = self.session.region(label, key) if answer.replaced is None else answer.replaced
         granted, present = before, planes[segment_id]
@@ -225,9 +220,9 @@ class SegmentWriter:
         new = SliceStates(state, zlib.compress(np.packbits(refused).tobytes(), 1) if refused.any() else None)
         if new.refused is not old.refused:
             self._refuse((segment_id, key), new.refused)
-        return Step(segment_id, key, old, new, changes)
+        return Step(segment_id, key, changes, old, new)
 
-    def _take_back(self, steps: list[Step]) -> None:
+    def _take_back(self, steps: list[HandStep]) -> None:
         """Undo what an action did before it failed; what cannot be reached now stays an action, to be undone later."""
         with contextlib.suppress(DFQSAMError):
             while steps:
@@ -239,7 +234,7 @@ class SegmentWriter:
     def _move(self, action: Sequence[AnyStep], steps: Iterator[AnyStep], forwards: bool) -> Iterator[None]:
         """Move an action in session and segments; where that fails, the steps that are left stay where they are."""
         self.segments.check()
-        changes = [change for step in action if isinstance(step, Step) for change in step.changes]
+        changes = [change for step in action if isinstance(step, HandStep) for change in step.changes]
         for segment_id in {change.segment_id for change in changes}:
             self.segments.segment_name(segment_id)
         self.about_to_change()
@@ -251,10 +246,12 @@ class SegmentWriter:
             else:
                 self._put(step, forwards)
 
-    def _put(self, step: Step, forwards: bool) -> None:
+    def _put(self, step: HandStep, forwards: bool) -> None:
         for segment_id, old, new in step.planes(forwards):
             present = self.segments.read(segment_id, step.slice)
             self.segments.restore(segment_id, step.slice, with_hand_edits(new, old, present))
+        if not isinstance(step, Step):
+            return
         known = step.new if forwards else step.old
         self.session.restore_state(self.label(step.segment_id), step.slice, known.state)
         self._refuse((step.segment_id, step.slice), known.refused)

@@ -57,6 +57,10 @@ def _advice(tool: str | None) -> str:
         "roi": _("Drag a box in one slice view: it becomes a box in space, with handles to change its depth and size."),
         "lasso": _("Hold the button down and draw around the structure, in one slice view."),
         "lasso_out": _("Hold the button down and draw around what the segment should not have."),
+        "brush": _("Hold the button down and paint what belongs to the segment. + and - change the size."),
+        "eraser": _("Hold the button down and rub out what does not belong to it. + and - change the size."),
+        "ruler": _("Drag from one end to the other, or click both, in one slice view."),
+        "crosshair": _("Click in a slice view: the other views go there."),
     }.get(tool or "", _("Choose a tool, then click in a slice view."))
 
 

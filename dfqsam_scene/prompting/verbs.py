@@ -79,22 +79,22 @@ class Verbs(SegmentVerbs):
 
     def toggle_tool(self, role: str) -> None:
         """Choose one of ROLES, or put that down; what it needs is made and opened."""
-        self.choose_tool(None if self._room.tool == role else role)
+        self.choose_tool(None if self.room.tool == role else role)
 
     def choose_tool(self, role: str | None) -> None:
         """Let the mouse place this in the slice views, None for nothing."""
         if role is not None:
-            show_where_hidden(self._room.require_volume_node())
-            node = self._room.choice.segmentation_node
+            show_where_hidden(self.room.require_volume_node())
+            node = self.room.choice.segmentation_node
             if node is None or not node.GetSegmentation().GetNumberOfSegments():
                 self.add_first_segment()
-            self._room.follow(again=True)
-        if self._room.place_tool is not None:
-            self._room.place_tool.choose(role)
+            self.room.follow(again=True)
+        if self.room.place_tool is not None:
+            self.room.place_tool.choose(role)
 
     def move_history(self, forwards: bool) -> None:
         """Take the last action back, or forwards repeat the one undone last; a segment that returns is chosen."""
-        room, before = self._room, self._ids()
+        room, before = self.room, self._ids()
         if room.workspace is not None:
             controller = room.workspace.controller
             (controller.redo if forwards else controller.undo)()
@@ -108,16 +108,16 @@ class Verbs(SegmentVerbs):
 
     def _move_segment(self, forwards: bool) -> None:
         """Without a workspace only what was done to the list of segments can be moved."""
-        history = self._room.loader.history_of(self._room.choice)
+        history = self.room.loader.history_of(self.room.choice)
         action = history.to_redo if forwards else history.to_undo
         if not action or not all(isinstance(step, SegmentStep) for step in action):
-            self._room.require_workspace()
+            self.room.require_workspace()
         for step in history.redo() if forwards else history.undo():
             if isinstance(step, SegmentStep):
-                step.put(self._room.choice.segmentation_node, forwards)
+                step.put(self.room.choice.segmentation_node, forwards)
 
     def _ids(self) -> list[str]:
-        node = self._room.choice.segmentation_node
+        node = self.room.choice.segmentation_node
         return [] if node is None else list(node.GetSegmentation().GetSegmentIDs())
 
     def choose_candidate(self, candidate: int) -> None:
@@ -160,7 +160,7 @@ class Verbs(SegmentVerbs):
 
     def go_to_next_prompt(self) -> None:
         """Show the slice on which a prompt would help most, by the last propagation."""
-        place = self._room.require_workspace().controller.next_prompt
+        place = self.room.require_workspace().controller.next_prompt
         if place is None:
             raise PromptError("Propagate first: then the slice is known on which a prompt would help most.")
         segment_id, key = place
@@ -168,9 +168,9 @@ class Verbs(SegmentVerbs):
 
     def cancel(self) -> None:
         """Stop what is worked on; when nothing is, put the tool down. A stroke that is being drawn is given up."""
-        workspace = self._room.workspace
-        if self._room.place_tool is not None:
-            self._room.place_tool.give_up_drag()
+        workspace = self.room.workspace
+        if self.room.place_tool is not None:
+            self.room.place_tool.give_up_drag()
         if workspace is not None and workspace.controller.is_busy:
             workspace.controller.cancel()
         else:
@@ -178,19 +178,19 @@ class Verbs(SegmentVerbs):
 
     def change_window(self, text: str) -> None:
         """Let the model see through a window: "auto", a preset's name, "WIDTH,LEVEL", or "displayed" for the view's."""
-        node = self._room.require_volume_node()
+        node = self.room.require_volume_node()
         text = displayed_window(node) if text == DISPLAYED else str(text)
         check_window(text)
-        self._room.choose(window=text)
+        self.room.choose(window=text)
 
     def change_model(self, path: Any) -> None:
         """Predict with the model of this file from now on, read anew where it has changed; prompts and masks stay."""
-        self._room.choose(model_path=path)
-        self._room.follow(again=True)
+        self.room.choose(model_path=path)
+        self.room.follow(again=True)
 
     def continue_work(self) -> Any:
         """Go on with what an earlier run left of this volume, in a segmentation of its own; returns its node."""
-        room = self._room
+        room = self.room
         if room.keeping is None:
             raise PromptError("Work is not kept here.")
         node = room.keeping.take_up(room.loader.model)
@@ -199,30 +199,30 @@ class Verbs(SegmentVerbs):
 
     def discard_work(self) -> None:
         """Delete what an earlier run left of this volume."""
-        if self._room.keeping is not None:
-            self._room.keeping.discard()
+        if self.room.keeping is not None:
+            self.room.keeping.discard()
 
     def go_to_prompt(self, axis: str, index: int, segment_id: str) -> None:
         """Show a slice in the views along its axis, and choose a segment."""
-        workspace = self._room.require_workspace()
+        workspace = self.room.require_workspace()
         self.choose_segment(segment_id)
         last = workspace.session.volume.geometry.size_along(axis) - 1
         show_slice(workspace.segments.volume_node, SliceKey(axis, min(max(int(index), 0), last)))
 
     def _here(self) -> tuple[Workspace, SliceKey | None, str]:
-        workspace = self._room.require_workspace()
-        return workspace, self._room.key, workspace.segment_id or ""
+        workspace = self.room.require_workspace()
+        return workspace, self.room.key, workspace.segment_id or ""
 
     def _switch(self, field: str, is_on: bool) -> None:
-        self._room.choose(**{field: bool(is_on)})
+        self.room.choose(**{field: bool(is_on)})
 
     def _with_controller(self, method: str) -> None:
-        getattr(self._room.require_workspace().controller, method)()
+        getattr(self.room.require_workspace().controller, method)()
 
     def _refusing(self, verb: Verb, *arguments: Any) -> None:
-        self._room.notice = ""
+        self.room.notice = ""
         try:
             verb(*arguments)
         except DFQSAMError as error:
-            self._room.say(str(error), is_error=True)
-        self._room.note_change()
+            self.room.say(str(error), is_error=True)
+        self.room.note_change()

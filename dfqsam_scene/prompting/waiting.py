@@ -8,12 +8,14 @@ from typing import Any
 
 from dfqsam_core.errors import DFQSAMError, PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, VolumeGeometry
+from dfqsam_core.volume.brush import BrushStroke
 from dfqsam_core.volume.prompts import Prompt, with_prompt, without_prompt
 
 from ..nodes.markups import PromptMarkups
 from ..nodes.outlines import PromptOutlines
 from ..nodes.prompt_events import PromptEvents
 from ..nodes.volume_node import read_volume_node
+from .hand_edits import BrushEdit
 from .prompt_requests import Place, Prompts, Request, with_requests
 
 
@@ -37,7 +39,7 @@ class WaitingPrompts:
         self.geometry: VolumeGeometry = read_volume_node(volume_node).geometry
         self._nodes = volume_node, segmentation_node
         self._changed = changed
-        events = PromptEvents(self._chosen, self._add, self._remove, refuse, self._boxes)
+        events = PromptEvents(self._chosen, self._add, self._remove, refuse, self._boxes, self._brushed, changed)
         self.markups = PromptMarkups(volume_node, events)
         self._outlines = PromptOutlines(volume_node, later)
         # Those that a scene brought stay where they are.
@@ -83,6 +85,9 @@ class WaitingPrompts:
 
     def _boxes(self, segment_id: str, boxes: tuple[BoxPrompt, ...], instead_of: Set[BoxPrompt]) -> None:
         self._ask(Request.of_boxes(segment_id, boxes, instead_of, "boxes"))
+
+    def _brushed(self, segment_id: str, stroke: BrushStroke) -> None:
+        self._ask(Request({}, edit=BrushEdit(segment_id, stroke)))
 
     def _ask(self, request: Request) -> None:
         is_other = [other.topic is None or other.topic != request.topic for other in self.requests]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import slicer
 
 from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import PointPrompt, SliceKey, Volume, VolumeGeometry, VolumeSession, WindowLevel
+from dfqsam_core.volume.brush import BrushStroke
 from dfqsam_core.volume.prompts import Prompt
 from dfqsam_core.volume.session.history import History
 from dfqsam_core.volume.session.slice_predictor import Predictor
@@ -25,6 +25,7 @@ from ..nodes.segments import SegmentScene
 from ..nodes.shown_volume import show_one_of
 from ..nodes.volume_node import read_volume_node
 from .controller import Controller
+from .hand_edits import BrushEdit
 from .history import AnyStep
 from .segment_writer import SegmentWriter
 
@@ -37,6 +38,7 @@ class Workspace:
 
     model: from `dfqsam_core.load_model`. window: a session saved with the segmentation keeps its own. changed: called
     after each change of the controller. segment_id: the segment that prompts go to.
+    brought_to_view: hears of slices that are about to change, and one of which a view shows now.
     notice: why a saved session could not be continued, or who prompts now, else empty; what an earlier session drew
     counts as drawn by hand where it cannot be continued. prompts: to begin with, instead of a saved session.
     predictor: replaces the runtime's own. history: as SegmentWriter has it.
@@ -60,6 +62,7 @@ class Workspace:
         self.segments = SegmentScene(volume_node, segmentation_node)
         self.segment_id: str | None = None
         self.notice = ""
+        self.brought_to_view: Callable[[Collection[SliceKey]], None] = lambda keys: None
         self.model = model
         self._changed = changed
         self._worker = worker
@@ -73,7 +76,8 @@ class Workspace:
         writer = SegmentWriter(session, self.segments, history)
         self.controller = Controller(writer, worker, self._refresh, self._preview)
         add, remove, refuse = self.controller.add_prompt, self.controller.remove_prompt, self.controller.refuse
-        events = PromptEvents(self._chosen, add, remove, refuse, self.controller.prompt_boxes)
+        boxes = self.controller.prompt_boxes
+        events = PromptEvents(self._chosen, add, remove, refuse, boxes, self._brushed, lambda: self._changed())
         self.markups = PromptMarkups(volume_node, events)
         if saved is None:
             self._remember_prompts(prompts)
@@ -113,8 +117,12 @@ class Workspace:
         From then on a prompt brings its slice to view where no view shows it: a script looks at nothing.
         """
         if self.is_open:
-            self.controller.bring_to_view = partial(show_one_of, self.segments.volume_node)
+            self.controller.bring_to_view = self._bring_to_view
             self.controller.look_at(key)
+
+    def _bring_to_view(self, keys: Collection[SliceKey]) -> None:
+        show_one_of(self.segments.volume_node, keys)
+        self.brought_to_view(keys)
 
     def encode_ahead(self, enabled: bool) -> None:
         """Encode the slices around the one that is looked at, or no longer; on at first."""
@@ -201,6 +209,9 @@ class Workspace:
         if self.segment_id is None:
             raise PromptError("No segment is chosen. Choose or add one, then place the prompt.")
         return self.segment_id
+
+    def _brushed(self, segment_id: str, stroke: BrushStroke) -> None:
+        self.controller.edit(BrushEdit(segment_id, stroke))
 
     def _refresh(self) -> None:
         """Let the markups show what the controller has, as long as there is something to show it on."""

@@ -1,4 +1,4 @@
-"""Pictures of images and labels at the start, in the middle and at the end of a synthesis, for docs/studies.md.
+"""Pictures of images and labels at start, middle and end of a synthesis, for docs/measured/studies.md.
 
 Run: python -m research.studies.evolution_pictures MODEL --output docs/pictures/evolution_NAME.png
 

@@ -1,4 +1,4 @@
-"""Is the loss at 4 bits the same on worse images? Writes the table of docs/studies.md.
+"""Is the loss at 4 bits the same on worse images? Writes the table of docs/measured/studies.md.
 
 Run: python -m research.studies.robustness MODEL --reference FLOAT --data DIR [--data DIR] --output FILE.md
 

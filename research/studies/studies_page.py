@@ -1,6 +1,6 @@
-"""Writes docs/studies.md: research/studies/studies_template.md with the tables that the studies left in a folder.
+"""Writes docs/measured/studies.md: studies_template.md with the tables that the studies left in a folder.
 
-Run: python -m research.studies.studies_page FOLDER --output docs/studies.md
+Run: python -m research.studies.studies_page FOLDER --output docs/measured/studies.md
 
 A section whose {table} is not in FOLDER is left out; the commands in the template make the tables.
 """
@@ -20,7 +20,7 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("docs/studies.md"))
+    parser.add_argument("--output", type=Path, default=Path("docs/measured/studies.md"))
     args = parser.parse_args()
     with atomic_output(args.output, force=True) as temporary:
         temporary.write_text(page(TEMPLATE.read_text(encoding="utf-8"), args.folder), encoding="utf-8")

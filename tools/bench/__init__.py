@@ -1,1 +1,1 @@
-"""What a model is measured against for docs/performance.md: rival forms of the float network, lesser processors."""
+"""What docs/measured/performance.md measures a model against: rival forms of the float network, lesser processors."""

@@ -46,7 +46,7 @@ def cluster(path: str, rows: int, workers: int) -> dict[str, Any]:
         ways["one process"] = _timed(table, lambda: run_batch(table, path, workers=1, force=True))
         ways[f"{workers} processes"] = _timed(table, lambda: run_batch(table, path, workers=workers, force=True))
         with (
-            LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as local,
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as local,
             Client(local) as client,
         ):
             for run in ("first", "again"):

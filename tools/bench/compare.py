@@ -1,4 +1,4 @@
-"""A model beside its float reference in every form that docs/performance.md names, timed in turn."""
+"""A model beside its float reference in every form that docs/measured/performance.md names, timed in turn."""
 
 from __future__ import annotations
 

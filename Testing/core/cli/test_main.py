@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dfqsam_core import __version__
-from dfqsam_core.cli.main import VERBS, build_parser, main
+from dfqsam_core.cli.main import EXAMPLES, VERBS, build_parser, main
+from dfqsam_core.resources import DEMO_MODEL, resource_path
 from Testing.support.checkpoint_file import write_toy_checkpoint
 from Testing.support.packed import packed_toy
 
@@ -28,6 +29,21 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         main([verb, "--help"])
     assert exit_.value.code == 0
     assert f"usage: dfqsam {verb}" in capsys.readouterr().out
+
+
+def test_the_help_fits_a_screen_and_has_one_example_for_each_verb(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 34
+    assert max(map(len, lines)) <= 80
+    examples = [line.split() for line in lines if line.strip().startswith("dfqsam ")]
+    assert [words[1] for words in examples] == list(EXAMPLES)
+    # Understood as they are written.
+    assert [build_parser().parse_args(words[1:]).verb for words in examples] == list(EXAMPLES)
 
 
 def test_python_m_is_the_same_command() -> None:
@@ -65,8 +81,12 @@ def test_info_of_a_checkpoint_names_its_architecture(checkpoint: Path, capsys: p
     described = json.loads(capsys.readouterr().out)
     assert described["kind"] == "float checkpoint"
     assert described["architecture"]["embed_dim"] == 32
-    assert main(["info", str(checkpoint)]) == 0
+    assert main(["info", str(checkpoint), "--all"]) == 0
     assert "  embed_dim: 32\n" in capsys.readouterr().out
+    assert main(["info", str(checkpoint)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"float.safetensors: float checkpoint, {described['architecture_name']}"
+    assert len(lines) == 5
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all", b"\x80\x04N.", b"PK\x03\x04"])
@@ -144,3 +164,17 @@ def test_a_packed_model_is_described_by_its_card(tmp_path: Path, capsys: pytest.
     described = json.loads(capsys.readouterr().out)
     assert described["kind"] == "packed model"
     assert {"format_version", "recipe", "licence", "weight_storage"} <= set(described["card"])
+
+
+def test_info_begins_with_the_five_lines_that_matter(capsys: pytest.CaptureFixture[str]) -> None:
+    path = resource_path(DEMO_MODEL)
+    assert main(["info", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith(f"{path.name}: packed model, compact SAM-Med2D 192x12 with adapters; ")
+    assert lines[0].endswith("4-bit weights x 4-bit inputs")
+    assert lines[1].startswith(f"Size: {path.stat().st_size / 1e6:.1f} MB, ")
+    assert "sam-med2d_demo.safetensors" in lines[2]
+    assert "recipe default, seed 0" in lines[2]
+    assert "as they were written" in lines[3]
+    assert "Not a medical device." in lines[4]

@@ -1,15 +1,12 @@
-"""The house rules that a program can see: sizes, docstrings, paths, and a README whose commands exist."""
+"""The house rules that a program can see: sizes, docstrings, paths, and links that lead somewhere."""
 
 from __future__ import annotations
 
 import ast
 import re
-import shlex
 from pathlib import Path
 
 import pytest
-
-from dfqsam_core.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[3]
 ROOMS = (
@@ -30,13 +27,20 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def lines_of_code(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without those of its docstring."""
+    first = node.body[0]
+    is_docstring = ast.get_docstring(node) is not None
+    return (node.end_lineno or 0) - node.lineno + 1 - is_docstring * ((first.end_lineno or 0) - first.lineno + 1)
+
+
 @pytest.mark.parametrize("path", PRODUCT, ids=relative)
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     functions = [
         node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     ]
-    long = [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION]
+    long = [node.name for node in functions if lines_of_code(node) > MAX_FUNCTION]
     assert len(text.splitlines()) <= MAX_FILE
     assert not long
 
@@ -50,14 +54,7 @@ def test_public_functions_and_classes_say_what_they_do(path: Path) -> None:
     assert not [node.name for node in public if ast.get_docstring(node) is None]
 
 
-def test_every_dfqsam_command_in_the_readme_is_understood() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = [line.split("#")[0] for line in readme.splitlines() if line.startswith("dfqsam ")]
-    parsed = [build_parser().parse_args(shlex.split(line)[1:]) for line in lines]
-    assert {args.verb for args in parsed} >= {"quantize", "segment", "verify", "bench", "info"}
-
-
 def test_links_in_the_documents_lead_somewhere() -> None:
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "Resources").rglob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "Resources").rglob("*.md")]:
         links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
         assert not [link for link in links if not (document.parent / link).exists()], document

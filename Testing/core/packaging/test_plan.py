@@ -16,7 +16,7 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PLACES = re.findall(r"`([\w/]+\.py): ([\w.]+)`", TEXT)
 PAGES = [
     *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "DFQSAMSlicer/README.md")),
-    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
 ]
 # The repository's folders, with which a place in it begins on every page.
 FOLDERS = [path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
@@ -32,6 +32,8 @@ def names_in(path: Path) -> set[str]:
             found |= {f"{node.name}.{method.name}" for method in node.body if isinstance(method, ast.FunctionDef)}
         if isinstance(node, ast.Assign):
             found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
     return found
 
 
@@ -61,7 +63,8 @@ def test_the_pages_of_the_house_name_many_places() -> None:
 
 
 def test_the_page_on_the_viewer_tells_every_key() -> None:
-    text = (ROOT / "docs/viewer.md").read_text(encoding="utf-8").replace("↑", "ArrowUp").replace("↓", "ArrowDown")
+    page = (ROOT / "docs/use/viewer.md").read_text(encoding="utf-8")
+    text = page.replace("↑", "ArrowUp").replace("↓", "ArrowDown")
     cells = [cell.strip() for line in text.splitlines() if line.startswith("|") for cell in line.split("|")[1:-1:2]]
     told = {key for cell in cells for key in cell.split(", ")} | set(re.findall(r"`(.)`", text))
     assert {entry["key"] for entry in key_list()} - told == set()

@@ -153,7 +153,7 @@ def test_lint_checks_the_types_of_three_systems_here_and_there() -> None:
 
 
 def test_the_lines_for_windows_can_be_typed() -> None:
-    page = (ROOT / "docs" / "platforms.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "use" / "install.md").read_text(encoding="utf-8")
     lines = [line.strip() for line in page.splitlines() if line.startswith((".venv\\Scripts", "py "))]
     assert lines[0].startswith("py -3.12 -m venv .venv")
     assert len(lines) == 3

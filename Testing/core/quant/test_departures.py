@@ -11,7 +11,7 @@ from dfqsam_core.quant import QuantConfig
 from dfqsam_core.quant.departures import PAPER_DEPARTURES
 from dfqsam_core.quant.worth import worth_of
 
-METHOD = Path(__file__).parents[3] / "docs" / "method.md"
+METHOD = Path(__file__).parents[3] / "docs" / "how" / "method.md"
 
 
 def test_the_page_lists_each_departure_that_the_card_lists_and_no_other() -> None:

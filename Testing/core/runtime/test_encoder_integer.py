@@ -1,4 +1,4 @@
-"""Every code and every product of the engine, against docs/model_file.md in numpy."""
+"""Every code and every product of the engine, against docs/how/model_file.md in numpy."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_a_cell_says_for_which_pythons_everything_has_wheels() -> None:
 
 def test_the_page_keeps_what_stands_around_the_table(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    original = (check_wheels.ROOT / "docs" / "platforms.md").read_text(encoding="utf-8")
+    original = (check_wheels.ROOT / "docs" / "use" / "platforms.md").read_text(encoding="utf-8")
     page.write_text(original, encoding="utf-8")
     check_wheels.write_into(page, ["| a |", "| b |"])
     written = page.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What other programs leave behind: each oddity made from nothing, with what becomes of it (docs/volumes.md)."""
+"""What other programs leave behind: each oddity made from nothing, with what becomes of it (docs/use/volumes.md)."""
 
 from __future__ import annotations
 

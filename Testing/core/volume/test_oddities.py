@@ -1,4 +1,4 @@
-"""The table of oddities in docs/volumes.md is what happens: each is made, read, and held against another library."""
+"""The table of oddities in docs/use/volumes.md is what happens: each is made, read, and held against a library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from Testing.support.dicom_series import FIRST_LPS, pydicom_values
 
 from .oddities import LISTED, NOTED, ODDITIES, READ, REFUSED
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "volumes.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "use" / "volumes.md"
 
 
 def reference(path: Path) -> tuple[np.ndarray, np.ndarray]:

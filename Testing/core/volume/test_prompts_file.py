@@ -70,6 +70,8 @@ def test_one_place_in_three_coordinate_systems_is_one_prompt(geometry_and_voxels
     geometry, (point, *corners) = geometry_and_voxels
     normal = "IJK".index(axis)
     corners = [tuple(point[normal] if n == normal else c[n] for n in range(3)) for c in corners]
+    expected = BoxPrompt.from_corners(*corners, axis)
+    sides = [expected.high_ijk[n] - expected.low_ijk[n] + 1 for n in range(3) if n != normal]
     parsed = []
     for system in ("RAS", "LPS", "IJK"):
         position, *box = geometry.from_ijk([point, *corners], system).tolist()
@@ -78,10 +80,14 @@ def test_one_place_in_three_coordinate_systems_is_one_prompt(geometry_and_voxels
             {"type": "box", "corners": [box[n] for n in order], "axis": axis},
         ]
         file = {"coordinate_system": system, "segments": [{"name": "x", "label": 7, "prompts": prompts}]}
+        if min(sides) < 3:
+            with pytest.raises(PromptError, match="at least 3 × 3"):
+                parse_prompts(file, geometry)
+            return
         parsed.append(parse_prompts(file, geometry))
     assert parsed[0] == parsed[1] == parsed[2]
     assert parsed[0][0].prompts[0] == PointPrompt(point, True, axis)
-    assert parsed[0][0].prompts[1] == BoxPrompt.from_corners(*corners, axis)
+    assert parsed[0][0].prompts[1] == expected
 
 
 def test_axis_defaults_to_the_acquisition_axis_and_points_to_positive(tmp_path):
@@ -163,6 +169,10 @@ BROKEN = {
     "roi with a sign": (content(prompts=[ROI | {"positive": True}]), "unknown key 'positive'"),
     "box over two slices": (content(prompts=[BOX | {"corners": [[1, 1, 7], [5, 5, 8]]}]), "K = 7 and K = 8"),
     "corner of two numbers": (content(prompts=[BOX | {"corners": [[1, 1, 7], [5, 5]]}]), "corners[1] must be 3 finite"),
+    "box of two voxels": (
+        content(prompts=[BOX | {"corners": [[3, 20, 7], [4, 30, 7]]}]),
+        "2 × 11 voxels; at least 3 × 3",
+    ),
     "box of three corners": (content(prompts=[BOX | {"corners": [[1, 1, 7]] * 3}]), "two opposite corners"),
     "two boxes on a slice": (content(prompts=[BOX, BOX]), "more than one box"),
     "negative points only": (content(prompts=[POINT | {"positive": False}]), "negative points only"),

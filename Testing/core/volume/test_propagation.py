@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dfqsam_core.errors import ConfigError, PromptError
 from dfqsam_core.progress import Cancelled
 from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, Volume, VolumeGeometry, VolumeSession
-from dfqsam_core.volume.session.mask_prompts import deep_points, mask_prompts, shape_between
+from dfqsam_core.volume.session.mask_prompts import deep_points, mask_prompts, shape_between, signed_distance
 from dfqsam_core.volume.session.propagation import PropagationConfig, propagate
 from dfqsam_core.volume.slices import SliceFrame
 
@@ -204,3 +206,16 @@ def test_the_shape_half_way_between_two_discs_is_the_disc_between():
     assert 2 * (between & middle).sum() / (between.sum() + middle.sum()) > 0.97
     np.testing.assert_array_equal(shape_between(small, large, 0), small)
     np.testing.assert_array_equal(shape_between(small, large, 1), large)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.02, 0.3, 1.0]))
+def test_the_frame_around_both_shapes_changes_nothing_between_them(seed, density):
+    random = np.random.default_rng(seed)
+    first, second = np.zeros((2, 12, 14), bool)
+    for mask in (first, second):
+        (top, bottom), (left, right) = np.sort(random.integers(0, 13, (2, 2)))
+        mask[top : bottom + 1, left : right + 1] = (
+            random.random(mask[top : bottom + 1, left : right + 1].shape) < density
+        )
+    whole = 0.3 * signed_distance(first) + 0.7 * signed_distance(second) > 0
+    np.testing.assert_array_equal(shape_between(first, second, 0.7), whole)

@@ -34,7 +34,7 @@ LIVER = {
     "label": 7,
     "prompts": [
         {"type": "point", "position": [3, 2, 1]},
-        {"type": "box", "corners": [[2, 1, 2], [4, 2, 2]]},
+        {"type": "box", "corners": [[2, 0, 2], [4, 2, 2]]},
         {"type": "point", "position": [2, 1, 2]},
     ],
 }

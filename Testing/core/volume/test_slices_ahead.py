@@ -95,14 +95,13 @@ def test_masks_are_the_same_bit_for_bit(volume: Volume, model_file: Path, encode
 
 def test_the_order_is_that_in_which_a_propagation_asks(volume: Volume, model_file: Path) -> None:
     session, asked = a_session(volume, load_model(model_file, 1)), []
-    order = propagation_order(session, 1, "K", 1, 8)
+    order = propagation_order([3, 6], "K", 1, 8)
 
     def note(progress: Progress) -> None:
         asked.extend([int(progress.message.split()[-1])] if progress.message else [])
 
     propagate(session, 1, "K", 1, 8, ANYTHING, note)
     assert [key.index for key in order] == asked == [2, 1, 7, 8, 4, 5]
-    assert propagation_order(session, 1, "K", 7, 8) == []
 
 
 def test_every_slice_is_encoded_once_on_one_thread_each(volume: Volume, model_file: Path) -> None:

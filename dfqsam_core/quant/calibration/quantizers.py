@@ -1,4 +1,4 @@
-"""Uniform and logarithmic quantizers on torch tensors, in the arithmetic of docs/model_file.md."""
+"""Uniform and logarithmic quantizers on torch tensors, in the arithmetic of docs/how/model_file.md."""
 
 from __future__ import annotations
 

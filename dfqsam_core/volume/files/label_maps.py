@@ -29,13 +29,28 @@ def write_label_map(
     force: bool = False,
     beside: Callable[[Path], None] | None = None,
 ) -> None:
-    """Write `labels_kji` (K, J, I), whole numbers 0..65535, on the grid of `volume`; uint8 where that holds them.
+    """Write a label map on the grid of its volume; uint8 where that holds the labels, else uint16.
 
-    names: label to segment name, used by .seg.nrrd, which 3D Slicer opens as a segmentation, and by .dcm (DICOM SEG,
-    only for a volume from a DICOM series). A NIfTI result of a NIfTI volume repeats its sform and qform.
-    beside: called with the whole file, before it gets its name.
-    Raises OutputError as `check_label_output`, and for an existing file (unless `force`) or a full disk; nothing
-    half-written is left, for the file is read back before it gets its name.
+    Parameters
+    ----------
+    path
+        `.nii.gz`, `.nii`, `.nrrd`, `.mha`, `.seg.nrrd` or `.dcm` (DICOM SEG, for a volume from a DICOM series).
+    labels_kji
+        (K, J, I), whole numbers 0..65535.
+    volume
+        What was segmented. A NIfTI result of a NIfTI volume repeats its sform and qform bit for bit.
+    names
+        Label to name of the segment, for `.seg.nrrd` and `.dcm`.
+    force
+        Replace a file that exists.
+    beside
+        Called with the whole file, before it gets its name.
+
+    Raises
+    ------
+    OutputError
+        For a format that does not fit, an existing file or a full disk. Nothing half-written is left: the file is read
+        back before it gets its name.
     """
     target = Path(path)
     suffix = check_label_output(target, volume)

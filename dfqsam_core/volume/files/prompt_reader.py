@@ -18,7 +18,22 @@ _MAX_FILE_BYTES = 16 * 2**20
 def read_prompts(path: str | os.PathLike, geometry: VolumeGeometry) -> tuple[SegmentPrompts, ...]:
     """Read a prompts file for a volume: the project's JSON, or markups of 3D Slicer (`.mrk.json`).
 
-    Raises PromptError for a file that cannot be read, is malformed in any way, or does not fit the volume.
+    Parameters
+    ----------
+    path
+        The file.
+    geometry
+        Grid of the volume, to which positions in millimetres belong.
+
+    Returns
+    -------
+    tuple of SegmentPrompts
+        The prompts of each segment, in the order of the file.
+
+    Raises
+    ------
+    PromptError
+        For a file that cannot be read, is malformed in any way, or does not fit the volume.
     """
     source = Path(path)
     content = read_json(source, _MAX_FILE_BYTES)

@@ -66,11 +66,21 @@ def _parse_entries(items: Any, where: str, system: str, geometry: VolumeGeometry
 def _parse_entry(item: Any, where: str, system: str, geometry: VolumeGeometry) -> tuple[Prompt, ...]:
     """The prompts of one entry of the file: a region of interest is a box on every slice that it covers."""
     if not isinstance(item, dict) or item.get("type") != "roi":
-        return (parse_prompt(item, where, system, geometry),)
+        prompt = parse_prompt(item, where, system, geometry)
+        if isinstance(prompt, BoxPrompt):
+            _refuse_small(prompt, where)
+        return (prompt,)
     keys = json_object(item, where, {"type", "corners"}, {"axis"})
     a, b = np.array(_corners(keys, where, "roi"))
     # Halves are subtracted: the difference of two huge numbers may be none.
     return roi_boxes(geometry, a / 2 + b / 2, np.diag(b / 2 - a / 2), system, _axis(keys, where))
+
+
+def _refuse_small(box: BoxPrompt, where: str) -> None:
+    try:
+        box.refuse_small()
+    except PromptError as error:
+        raise PromptError(f"{where} cannot be: {error}") from error
 
 
 def parse_prompt(item: Any, where: str, system: str, geometry: VolumeGeometry) -> Prompt:

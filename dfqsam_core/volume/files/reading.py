@@ -28,9 +28,26 @@ def read_volume(
 ) -> Volume:
     """Read a volume: NIfTI, NRRD, MetaImage (.mha), or a DICOM file or folder.
 
-    frame: which volume of a 4D NIfTI. series: SeriesInstanceUID, needed where a DICOM folder has several.
-    within: folders that the named file, and whatever it leads to, must lie in, links followed; None for anywhere.
-    Raises VolumeError, with the reason, for whatever cannot be segmented slice by slice.
+    Parameters
+    ----------
+    path
+        The file or folder; it is only read.
+    frame
+        Which volume of a 4D NIfTI, from 0.
+    series
+        SeriesInstanceUID, needed where a DICOM folder has several.
+    within
+        Folders that the named file, and whatever it leads to, must lie in, links followed; None for anywhere.
+
+    Returns
+    -------
+    Volume
+        Voxels (K, J, I), read-only, with their place in the patient.
+
+    Raises
+    ------
+    VolumeError
+        With the reason, for whatever cannot be segmented slice by slice.
     """
     source = Path(path)
     refuse_outside(source, within)

@@ -2,7 +2,7 @@
 
 The disc around a click that reaches to the mask's border is added or removed; then the model is given the box of the
 mask so edited, all clicks of the slice and the logits of the mask. A click far from the mask asks for an island by
-itself. docs/corrections.md says what each part gives.
+itself. docs/measured/corrections.md says what each part gives.
 """
 
 from __future__ import annotations

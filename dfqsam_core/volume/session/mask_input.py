@@ -1,7 +1,7 @@
 """Scribbles and lassos as the model hears of them: points, and a mask prompt they are drawn into.
 
-The constants, and the rule of `seed_prompts`, were chosen by Dice on labelled slices; docs/strokes.md says what they
-give.
+The constants, and the rule of `seed_prompts`, were chosen by Dice on labelled slices; docs/measured/strokes.md says
+what they give.
 """
 
 from __future__ import annotations

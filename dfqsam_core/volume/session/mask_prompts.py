@@ -72,7 +72,24 @@ def shape_between(first: np.ndarray, second: np.ndarray, share: float) -> np.nda
 
     Shape-based interpolation of Raya and Udupa (1990).
     """
-    return (1 - share) * signed_distance(first) + share * signed_distance(second) > 0
+    return ShapesBetween(first, second).at(share)
+
+
+class ShapesBetween:
+    """All masks on the way from `first` to `second`, (H, W) bool, whose distances are computed once."""
+
+    def __init__(self, first: np.ndarray, second: np.ndarray) -> None:
+        self._size = first.shape
+        # Outside of a frame around both no distance is positive, and inside none changes. An empty mask has no frame.
+        has_frame = first.any() and second.any()
+        self._part = box_slices(first | second, 1) if has_frame else (slice(None), slice(None))
+        self._first, self._second = signed_distance(first[self._part]), signed_distance(second[self._part])
+
+    def at(self, share: float) -> np.ndarray:
+        """The mask (H, W) bool at `share` (0..1) of the way."""
+        mask = np.zeros(self._size, bool)
+        mask[self._part] = (1 - share) * self._first + share * self._second > 0
+        return mask
 
 
 def signed_distance(mask: np.ndarray) -> np.ndarray:

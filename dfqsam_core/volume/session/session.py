@@ -114,12 +114,12 @@ class VolumeSession:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an action to undo."""
+        """True where there is an action to undo."""
         return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undone action to repeat."""
+        """True where there is an undone action to repeat."""
         return self._history.can_redo
 
     def add_segment(self, label: int, name: str, overwrite: bool = False) -> Segment:
@@ -132,7 +132,7 @@ class VolumeSession:
         return self._segments[label]
 
     def state(self, label: int, key: SliceKey) -> SliceState:
-        """What a segment has on a slice: its prompts and their prediction."""
+        """Return the prompts of a segment on a slice and their prediction."""
         return self._states.get((label, key), _NOTHING)
 
     def prompts(self, label: int, key: SliceKey) -> tuple[Prompt, ...]:
@@ -154,7 +154,7 @@ class VolumeSession:
         return segment_region(self._shapes[key.axis], label, key, self._masks({label}, key), self._turns())
 
     def present(self, label: int, key: SliceKey) -> SlicePresent:
-        """What a segment has on a slice, for `corrections.answer`.
+        """Return what a segment has on a slice, for `corrections.answer`.
 
         Masks of other axes count where they were propagated: a single slice of another axis shows this one as a line.
         """
@@ -201,7 +201,7 @@ class VolumeSession:
         return sorted([key for owner, key in self._states if owner == label])
 
     def states(self) -> dict[Place, SliceState]:
-        """What every label has on every slice where it has something; a new dictionary."""
+        """Return what every label has on every slice where it has something; a new dictionary."""
         return dict(self._states)
 
     def all_prompts(self) -> dict[Place, tuple[Prompt, ...]]:
@@ -238,7 +238,7 @@ class VolumeSession:
         return self.apply(label, {key: self.with_candidate(label, key, candidate)})[0]
 
     def with_candidate(self, label: int, key: SliceKey, candidate: int) -> SliceState:
-        """What a segment would have on a slice with another candidate; raises PromptError where there is none."""
+        """Return what a segment would have on a slice with another candidate. Raises PromptError for one it lacks."""
         present = self.state(label, key)
         if present.prediction is None or not 0 <= candidate < len(present.prediction.predicted_iou):
             raise PromptError(f"Segment {label} has no candidate {candidate} on slice {key.axis} = {key.index}.")

@@ -1,4 +1,4 @@
-"""What is synthesis worth? Writes the table of docs/studies.md.
+"""What is synthesis worth? Writes the table of docs/measured/studies.md.
 
 Run: python -m research.studies.synthesis_worth MODEL --data DIR [--data DIR] --seeds 3 --output FOLDER [--jobs N]
 

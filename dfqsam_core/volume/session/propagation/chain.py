@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..mask_prompts import shape_between
+from ..mask_prompts import ShapesBetween
 from .grey_values import GreyValues
 from .registration import moved_mask
 from .shapes import box_between, scaled_mask, taper
@@ -53,11 +53,11 @@ def between(stack: Stack, a: int, b: int) -> None:
     The shape between the masks stands in where the model disagrees with it.
     """
     seeds = stack.seed(a), stack.seed(b)
-    first, second = map(stack.mask, seeds)
+    shapes = ShapesBetween(*map(stack.mask, seeds))
     first_box, second_box = stack.seed_box(a), stack.seed_box(b)
     for index in range(a + 1, b):
         share = (index - a) / (b - a)
-        shape = shape_between(first, second, share)
+        shape = shapes.at(share)
         if not shape.any():
             continue
         nearest = seeds[0] if index - a <= b - index else seeds[1]

@@ -9,15 +9,34 @@ from ....errors import ConfigError
 
 @dataclass(frozen=True)
 class PropagationConfig:
-    """How a mask is carried on and when it stops; the defaults are measured (docs/propagation.md).
+    """How a mask is carried on and when it stops; the defaults are measured (docs/measured/propagation.md).
 
-    box_margin: widening of the box on each side, as a share of its size. points, negative_points: clicks inside the
-    mask, and outside it in the box. feed_mask: whether the logits of the slice before are given to the model as well.
-    Propagation stops below min_predicted_iou (the model's own estimate), below min_overlap (IoU with the mask it came
-    from), above max_area_ratio (growth or shrinkage from one slice to the next), below min_stability (IoU of the
-    mask at logits +1 and -1), and below min_likeness (how far the grey values in the mask are from those around the
-    prompted mask, 0, to those in it, 1). Shares are 0..1. thorough: whether two more planes have a say in the end.
-    Raises ConfigError for values out of range.
+    Parameters
+    ----------
+    box_margin
+        Widening of the box on each side, as a share of its size, 0..1.
+    points, negative_points
+        Clicks inside the mask, and outside it in the box; 0 to 16.
+    feed_mask
+        The logits of the slice before are given to the model as well.
+    min_predicted_iou
+        It stops below this estimate of the model, 0..1.
+    min_overlap
+        It stops below this IoU with the mask that the slice's mask came from, 0..1.
+    max_area_ratio
+        It stops above this growth or shrinkage from one slice to the next, above 1.
+    min_stability
+        It stops below this IoU of the mask at logits +1 and -1, 0..1.
+    min_likeness
+        It stops where the grey values in the mask are farther than this from those in the prompted mask (1), towards
+        those around it (0).
+    thorough
+        Slices of the two other axes have a say in the end.
+
+    Raises
+    ------
+    ConfigError
+        For values out of range.
     """
 
     box_margin: float = 0.0

@@ -24,7 +24,8 @@ def _doubt(stack: Stack, index: int) -> float:
     estimate = 0.0 if math.isnan(prediction.chosen_iou) else prediction.chosen_iou
     agreement = estimate * _likeness_to_neighbours(stack, index, mask) * stack.agreement_of_planes.get(index, 1.0)
     distance = min(abs(index - seed) for seed in stack.seeds)
-    # A small slice, or one beside a prompted one, has little to gain; of several rules the best, docs/propagation.md.
+    # A small slice, or one beside a prompted one, has little to gain. The best of several rules:
+    # docs/measured/propagation.md.
     return (1 - agreement) * np.count_nonzero(mask) * math.sqrt(distance)
 
 

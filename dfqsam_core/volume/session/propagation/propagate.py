@@ -71,7 +71,7 @@ def plan_propagation(
     stack = Stack(session, label, axis, config, seeds, total, progress)
     stops = Stop(-1, prompted[0], NO_SEED), Stop(1, prompted[-1], NO_SEED)
     if seeds:
-        with session.slices.ahead(propagation_order(session, label, axis, low, high)):
+        with session.slices.ahead(propagation_order(seeds, axis, low, high)):
             stops = _carry(stack, low, high, extent)
     report(progress, "propagate", total, total)
     if seeds and config.thorough:
