@@ -1,4 +1,4 @@
-"""What the minutes of `default` have been worth, where that was measured: docs/method.md has the table."""
+"""What the minutes of `default` have been worth, where that was measured: docs/how/method.md has the table."""
 
 from __future__ import annotations
 
