@@ -253,10 +253,13 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
 
         return dfqsam_core.__version__
 
-    def open(self, volume_node, segmentation_node=None, model_path=None, window="auto", changed=lambda: None):
+    def open(
+        self, volume_node, segmentation_node=None, model_path=None, window="auto", changed=lambda: None, conventions=""
+    ):
         """Begin to prompt on a volume; returns a dfqsam_scene.prompting.workspace.Workspace.
 
-        segmentation_node: None for a new one. model_path: None for the embedded demonstration model.
+        segmentation_node: None for a new one. model_path: None for the embedded demonstration model; conventions: of a
+        float checkpoint whose tensors do not tell them, as load_model has them.
         Raises DFQSAMError (or a child) with a sentence for people when a node or the model cannot be used.
         """
         from dfqsam_core import load_model
@@ -267,7 +270,7 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
         from dfqsam_scene.prompting.workspace import Workspace
 
         window = window_of(window, read_volume_node(volume_node))
-        model = load_model(model_path or resource_path(DEMO_MODEL))
+        model = load_model(model_path or resource_path(DEMO_MODEL), conventions=conventions or None)
         if segmentation_node is None:
             segmentation_node = new_segmentation(volume_node, _("SAM segmentation"))
         return Workspace(volume_node, segmentation_node, model, self._persistent_worker(), window, changed)

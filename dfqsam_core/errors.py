@@ -43,6 +43,10 @@ class CheckpointError(DFQSAMError):
     """A float checkpoint cannot be used: not a checkpoint, damaged, unsafe, or of another architecture."""
 
 
+class UnknownConventionsError(CheckpointError):
+    """Nothing in a float checkpoint tells how it was trained: somebody must say whether it is a SAM or a MedSAM."""
+
+
 class ModelFileError(DFQSAMError):
     """A packed model file is damaged, of another format version, or not a model at all."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,3 +42,21 @@ def report(
     """Tell `progress` (when there is one) how far the work is; `Cancelled` raised there passes through."""
     if progress is not None:
         progress(Progress(stage, done, total, message, preview))
+
+
+_HEARD_BY: ContextVar[ProgressCallback | None] = ContextVar("heard_by", default=None)
+
+
+@contextmanager
+def heard_by(progress: ProgressCallback) -> Iterator[None]:
+    """Meanwhile `progress` hears, in this thread alone, of the parts of single slices that are being encoded."""
+    before = _HEARD_BY.set(progress)
+    try:
+        yield
+    finally:
+        _HEARD_BY.reset(before)
+
+
+def report_part(stage: str, done: int, total: int, message: str) -> None:
+    """Tell whoever hears this thread how far a part of the work is that has no callback of its own."""
+    report(_HEARD_BY.get(), stage, done, total, message)

@@ -38,6 +38,14 @@ def view_actions(logic: ViewerLogic) -> dict[str, Action]:
         if key is not None:
             logic.go_to(key.axis, int(index))
 
+    def go_weak(view: str, direction: int) -> None:
+        key = logic.key_of(view)
+        strip = next((one for one in logic.room.state().strips if key is not None and one.axis == key.axis), None)
+        index = None if strip is None or key is None else strip.next_weak(key.index, int(direction))
+        if key is None or index is None:
+            raise PromptError("There is no weak slice in this direction.")
+        logic.go_to(key.axis, index)
+
     def fit() -> None:
         if logic.volume_node is not None:
             logic.world.fit()
@@ -45,6 +53,7 @@ def view_actions(logic: ViewerLogic) -> dict[str, Action]:
 
     return {
         "go": go,
+        "go weak": go_weak,
         "next slice": partial(logic.step, 1),
         "previous slice": partial(logic.step, -1),
         "fit": fit,

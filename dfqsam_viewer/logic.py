@@ -35,10 +35,17 @@ class ViewerLogic:
     """The volume on the page with its views and files, around the room of prompting; `tick` does all that is due.
 
     changed: called when something may have to be shown anew. journals: folder where work is kept against a crash.
+    arrived: as Worker has it: the next tick should come at once.
     """
 
     def __init__(
-        self, world: World, changed: Callable[[], None], model_path: Path | None = None, journals: Path | None = None
+        self,
+        world: World,
+        changed: Callable[[], None],
+        model_path: Path | None = None,
+        journals: Path | None = None,
+        arrived: Callable[[], None] = lambda: None,
+        conventions: str = "",
     ) -> None:
         self.world = world
         advice = "Open a CT or MR volume, or the sample."
@@ -52,6 +59,8 @@ class ViewerLogic:
             window_by_mouse=True,
             prepare=self._prepare,
             journals=journals,
+            begun=arrived,
+            arrived=arrived,
             keeps_lock=False,
         )
         self.room = Prompting(front)
@@ -69,7 +78,7 @@ class ViewerLogic:
         # The views follow the model's window when that was chosen, and not when they were changed with the mouse.
         self._shows_window = False
         self._saved_state: tuple[tuple[object, ...], ...] = ()
-        self.room.choose(model_path=model_path)
+        self.room.choose(model_path=model_path, conventions=conventions)
         self.listen()
 
     @property

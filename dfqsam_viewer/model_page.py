@@ -162,13 +162,25 @@ class ModelPage:
         return self.dialog.roots.resolve(self.checkpoint or ".")
 
     def _with_settings(
-        self, verb: Callable[[QuantizationSettings], None], recipe: str, bits: int, seed: int, images: int = 0
+        self,
+        verb: Callable[[QuantizationSettings], None],
+        recipe: str,
+        bits: int,
+        seed: int,
+        images: int = 0,
+        conventions: str = "",
     ) -> None:
         try:
             checkpoint = self._chosen_checkpoint()
             output = self.library.new_model_path(checkpoint, int(bits))
             settings = QuantizationSettings(
-                str(checkpoint), str(output), str(recipe), int(bits), int(seed), int(images) or None
+                str(checkpoint),
+                str(output),
+                str(recipe),
+                int(bits),
+                int(seed),
+                int(images) or None,
+                conventions=str(conventions),
             )
         except ValueError as error:
             self.quantizing.refuse(error)

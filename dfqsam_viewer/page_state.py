@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ from dfqsam_core.errors import short
 from dfqsam_scene.nodes.organ_names import ORGANS
 from dfqsam_scene.nodes.rulers import rulers
 from dfqsam_scene.nodes.volume_node import matrix_array
+from dfqsam_scene.prompting.convention_words import convention_choices
+from dfqsam_scene.prompting.strips import Strip
 from dfqsam_scene.prompting.view_state import PromptRow, StopRow, ViewState
 
 from .logic import ViewerLogic
+from .strip_picture import strip_state
 from .world import SLICES
 
 # Ends of the R, A and S axes, from negative to positive.
@@ -44,6 +48,8 @@ EMPTY: dict[str, Any] = {
     "tool": "",
     "auto_accept": True,
     "refine": False,
+    "training": {"conventions": "", "is_asked": False, "refused_tools": [], "why_refused": "", "can_refine": True},
+    "convention_choices": [],
     "protect_others": True,
     "encode_ahead": True,
     "thorough": False,
@@ -86,21 +92,25 @@ PAGE: dict[str, Any] = {
     "bits": 4,
     "seed": 0,
     "images": 0,
+    "trained_as": "",
 }
 
 
 def page_state(logic: ViewerLogic) -> dict[str, Any]:
     """All values of the page that follow the viewer's logic."""
     state, brush = logic.room.state(), logic.room.choice.brush
+    strips = {strip.axis: strip for strip in state.strips}
+    # The page draws the strips with their views.
     return {
-        **asdict(state),
+        **asdict(replace(state, strips=())),
         "prompts": [_prompt(row) for row in state.prompts],
         "stops": [_stop(row) for row in state.stops],
         **_volume(logic, state),
         "all_visible": _all_visible(logic.segmentation_node),
-        "views": {view: _view(logic, view) for view in SLICES},
+        "views": {view: _view(logic, view, strips) for view in SLICES},
         "surface_shown": logic.surface.is_shown,
         "windows": list(logic.presets),
+        "convention_choices": [{"name": name, "words": words} for name, words in convention_choices().items()],
         "sizes": None if logic.sizes is None else [asdict(size) | {"ml": f"{size.ml:.1f}"} for size in logic.sizes],
         **_look(logic.segmentation_node),
         "brush": {"size": brush.diameter_mm, "is_ball": brush.is_ball},
@@ -154,7 +164,7 @@ def _volume(logic: ViewerLogic, state: ViewState) -> dict[str, Any]:
     }
 
 
-def _view(logic: ViewerLogic, view: str) -> dict[str, Any] | None:
+def _view(logic: ViewerLogic, view: str, strips: Mapping[str, Strip]) -> dict[str, Any] | None:
     """Slice and the patient's directions at the edges of a view; None where it shows no slice of the volume."""
     key = logic.key_of(view)
     if key is None or logic.volume is None:
@@ -169,6 +179,7 @@ def _view(logic: ViewerLogic, view: str) -> dict[str, Any] | None:
         "left": right[0],
         "top": top[1],
         "bottom": top[0],
+        "strip": strip_state(strips[key.axis], key.index) if key.axis in strips else None,
     }
 
 

@@ -20,6 +20,7 @@ from dfqsam_core.volume import SliceKey
 from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
+from .alarm import Alarm
 from .gate import LOOPBACK, Gate
 from .pages import CLOSED
 from .roots import Roots
@@ -38,13 +39,15 @@ class Start:
     """What the viewer begins with.
 
     volume: file, DICOM folder or scene, None for an empty page. model: None for the embedded one. labels: a label map
-    or .seg.nrrd of the volume. roots: folders that its file dialogs show.
+    or .seg.nrrd of the volume. roots: folders that its file dialogs show. conventions: of a float checkpoint whose
+    tensors do not tell them, None where the page is to ask.
     """
 
     volume: Path | None
     model: Path | None
     labels: Path | None
     roots: tuple[Path, ...]
+    conventions: str | None = None
 
 
 class Viewer:
@@ -72,7 +75,10 @@ class Viewer:
         from .model_page import ModelPage
 
         dialog, data = FileDialog(Roots(start.roots)), data_folder()
-        self.logic = ViewerLogic(World(self.server), self._show, start.model, data / FOLDER)
+        self.alarm = Alarm()
+        world = World(self.server)
+        said, ring = start.conventions or "", self.alarm.ring
+        self.logic = ViewerLogic(world, self._show, start.model, data / FOLDER, ring, said)
         self.files = Files(self.logic, dialog, data / "unsaved")
         self.models = ModelPage(self.logic, dialog, ModelLibrary(data))
         self.logic.brought_to_view = self._uncover
@@ -113,6 +119,7 @@ class Viewer:
         else:
             guarded(self.logic, lambda: action(*arguments))
         self.logic.refresh()
+        self.alarm.ring()
 
     def close(self) -> None:
         """End all work; segments that were not saved go to the user's folder, and standard output says where."""
@@ -129,8 +136,12 @@ class Viewer:
 
     def begin(self) -> None:
         """Do what is due, until the server ends."""
+        pictures, room = self.logic.world.pictures, self.logic.room
+        pictures.worked_in, pictures.failed = self.logic.world.view_under_mouse, self._tell_once
+        pictures.is_awaited = lambda: room.worker.is_busy
         # The loop itself holds its tasks only weakly.
-        self._running = asyncio.get_running_loop().create_task(self._run())
+        loop = asyncio.get_running_loop()
+        self._running = [loop.create_task(task) for task in (self._run(), pictures.run())]
 
     async def _run(self) -> None:
         ticks = 0
@@ -148,7 +159,7 @@ class Viewer:
                 raise SystemExit from None
             except Exception as error:  # noqa: BLE001 - the scene must outlive a defect
                 self._tell_once(error)
-            await asyncio.sleep(_TICK_SECONDS)
+            await self.alarm.wait(_TICK_SECONDS)
 
     def _tell_once(self, error: Exception) -> None:
         """Tell of a defect, not again with every turn of the loop: a person hears of it anew after the next action."""

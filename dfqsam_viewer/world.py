@@ -9,20 +9,22 @@ from typing import Any
 import slicer
 import vtk
 from trame_slicer.core import SlicerApp
-from trame_slicer.rca_view import register_rca_factories
+from trame_slicer.rca_view import RemoteSliceViewFactory, RemoteThreeDViewFactory
 from trame_slicer.views import ViewLayoutDefinition
+
+from dfqsam_scene.nodes.place_mode import view_under_mouse
+
+from .pictures import Pictures
 
 AXIAL, CORONAL, SAGITTAL, SURFACE = "axial", "coronal", "sagittal", "surface"
 SLICES = (AXIAL, CORONAL, SAGITTAL)
-# Pictures while something moves, and the one that stays; JPEG, so the latter is nearly free of artefacts.
-_MOVING_QUALITY = 80
-_FRAMES_PER_SECOND = 30.0
+_FACTORIES = (RemoteSliceViewFactory, RemoteThreeDViewFactory)
 _BACKGROUND = "#14171a"
 _MARGIN = 1.08
 
 
 class World:
-    """One scene and its views; Slicer allows one in a process.
+    """One scene and its views; Slicer allows one in a process. pictures: of the views, on the page.
 
     Volume rendering is never turned on: without a graphics card it would take minutes.
     """
@@ -31,20 +33,23 @@ class World:
         self.app = SlicerApp()
         self.scene = self.app.scene
         slicer.mrmlScene = self.scene
-        register_rca_factories(
-            self.app.view_manager,
-            server,
-            slice_view_ui_f=_nothing,
-            three_d_view_ui_f=_nothing,
-            target_fps=_FRAMES_PER_SECOND,
-            blur_fps=_FRAMES_PER_SECOND,
-            interactive_quality=_MOVING_QUALITY,
-        )
+        factories = [kind(server, populate_view_ui_f=_nothing) for kind in _FACTORIES]
+        for factory in factories:
+            self.app.view_manager.register_factory(factory)
         # VTK warns of a renamed event for each view; what goes wrong later is told again.
         vtk.vtkObject.GlobalWarningDisplayOff()
         self.views = {name: self.app.view_manager.create_view(view) for name, view in _definitions().items()}
         vtk.vtkObject.GlobalWarningDisplayOn()
+        for view in self.views.values():
+            # Drawn by the processor, eight samples a pixel take five times as long, and hardly an edge shows them.
+            view.render_window().SetMultiSamples(0)
         self.app.view_manager.set_current_view_ids(list(self.views))
+        made = [
+            factory.get_factory_view(name) for name in self.views for factory in factories if factory.has_view(name)
+        ]
+        self.pictures = Pictures(
+            {name: (view, one.view_adapter.push) for (name, view), one in zip(self.views.items(), made, strict=True)}
+        )
         # Size and zoom of the views as they were fitted, of those that nobody has zoomed since.
         self._fitted: dict[str, tuple[tuple[int, ...], tuple[float, ...]]] = {}
         self._furnish()
@@ -103,6 +108,11 @@ class World:
     def slice_node(self, name: str) -> Any:
         """The vtkMRMLSliceNode of a slice view."""
         return self.views[name].get_view_node()
+
+    def view_under_mouse(self) -> str:
+        """Name of the slice view that the mouse is in, "" for none."""
+        node = view_under_mouse(self.scene)
+        return next((name for name in SLICES if self.slice_node(name) is node), "")
 
     def slice_views(self) -> list[tuple[Any, Any]]:
         """(vtkMRMLSliceNode, vtkRenderWindowInteractor) of each slice view."""

@@ -53,7 +53,7 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     cases = {}
     for name, checkpoint in (case.rsplit("=", 1) for case in args.case):
-        folder = ModelFolder(args.output, Path(checkpoint), args.threads, args.device)
+        folder = ModelFolder(args.output, Path(checkpoint), args.threads, device=args.device)
         models = {row: str(make(folder, name, row, args.real)) for row in args.row or CONFIGS}
         cases[name] = {"reference": checkpoint, "models": models}
     with atomic_output(args.output / "cases.json", force=True) as temporary:

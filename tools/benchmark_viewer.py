@@ -1,6 +1,7 @@
 """From the click to the mask on the screen: the viewer's times in a real browser, with every part of it running.
 
-python tools/benchmark_viewer.py --clicks 50 --report viewer.json
+python tools/benchmark_viewer.py --clicks 50 --large --report viewer.json
+python tools/benchmark_viewer.py --against ../older-checkout    # both in turn, on a machine that does other things, too
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +51,30 @@ _WATCH = """
   });
 }
 """
-_PLACES = ((0.33, 0.45), (0.36, 0.40))
+# Of the wheel: how many different pictures of slices come in four seconds of turning it, a notch every 40 ms.
+_WHEEL = """
+() => new Promise((resolve) => {
+  const image = document.querySelector('#view-axial img'), area = image.closest('.remote-controlled-area') ?? image;
+  const box = image.getBoundingClientRect(), seen = new Set();
+  const look = new MutationObserver(() => seen.add(trame.state.get('views').axial.index + ' ' + image.src));
+  look.observe(image, {attributes: true, attributeFilter: ['src']});
+  let notches = 0;
+  const turning = setInterval(() => {
+    area.dispatchEvent(new WheelEvent('wheel', {deltaY: notches++ < 50 ? -120 : 120, bubbles: true, cancelable: true,
+      clientX: box.left + box.width / 2, clientY: box.top + box.height / 2}));
+  }, 40);
+  setTimeout(() => { clearInterval(turning); look.disconnect(); resolve(seen.size / 4); }, 4000);
+})
+"""
+_PLACES = {"first click": (0.33, 0.45), "second click": (0.36, 0.40)}
+
+
+@dataclass(frozen=True)
+class Click:
+    """One click. milliseconds: from the press to the mask. counts: what was sent for it, and the viewer's work."""
+
+    milliseconds: float
+    counts: Any
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,70 +83,129 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--clicks", type=int, default=50, help="of each kind (default 50)")
     parser.add_argument("--report", type=Path)
     parser.add_argument("-m", "--model", type=Path, help="default: the embedded model")
+    parser.add_argument("--against", type=Path, help="an older checkout, whose clicks are measured in turn with these")
+    parser.add_argument("--large", action="store_true", help="also: start and wheel with a volume of 512 x 512 x 300")
     args = parser.parse_args(argv)
-    times = measure(args.clicks, args.model)
-    result = {kind: summary(found) for kind, found in times.items()}
+    checkouts = {"": ROOT} if args.against is None else {"before: ": args.against.resolve(), "now: ": ROOT}
+    result: dict[str, Any] = measure(args.clicks, args.model, checkouts)
     for kind, row in result.items():
-        print(
-            f"{kind}: median {row['median_ms']:.0f} ms, 95th percentile {row['p95_ms']:.0f} ms, {row['clicks']} clicks"
-        )
+        print(f"{kind}: " + ", ".join(f"{name} {value:.0f}" for name, value in row.items()))
+    if args.large:
+        result["large volume"] = large_volume()
+        print("512 x 512 x 300: " + ", ".join(f"{name} {value:.1f}" for name, value in result["large volume"].items()))
     if args.report:
         args.report.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
-def measure(clicks: int, model: Path | None) -> dict[str, list[float]]:
-    """Seconds of first clicks (on a slice that was never encoded) and second ones (on one that was)."""
+def measure(clicks: int, model: Path | None, checkouts: dict[str, Path]) -> dict[str, dict[str, float]]:
+    """First clicks (on a slice that was never encoded) and second ones (on one that was), of each checkout in turn."""
+    from dfqsam_core.resources import DEMO_VOLUME, resource_path
+
+    options = ["-m", model.resolve()] if model else []
+    found: dict[str, list[Click]] = {f"{name}{kind}": [] for name in checkouts for kind in _PLACES}
+    with contextlib.ExitStack() as stack:
+        open_page = stack.enter_context(_pages())
+        people = {name: open_page(path, resource_path(DEMO_VOLUME), *options) for name, path in checkouts.items()}
+        for person, _ in people.values():
+            # Measured without encoding ahead: a person who waits a moment on a slice has the time of a second click.
+            person.do("encode ahead", False)
+            person.tool("positive")
+        for n in range(clicks):
+            for name, (person, wire) in people.items():
+                for kind, click in _measure_slice(person, wire, n).items():
+                    found[f"{name}{kind}"].append(click)
+    return {kind: summary(measured) for kind, measured in found.items()}
+
+
+@contextlib.contextmanager
+def _pages() -> Iterator[Callable[..., tuple[Any, Any]]]:
+    """Opens viewers of checkouts, each with a person at its page, and what counts the page's messages."""
     from playwright.sync_api import sync_playwright
 
-    from dfqsam_core.resources import DEMO_VOLUME, resource_path
     from Testing.support.viewer import CHROMIUM_FLAGS, Person, ViewerProcess, chromium
+    from Testing.support.wire import Wire
 
-    times: dict[str, list[float]] = {"first click": [], "second click": []}
-    options = ["-m", model.resolve()] if model else []
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        viewer = ViewerProcess(Path(folder), resource_path(DEMO_VOLUME), *options)
-        stack.callback(viewer.stop)
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        person = Person(browser.new_page(viewport={"width": 1280, "height": 720}), viewer.address)
-        person.wait_until_idle()
-        # Measured without encoding ahead: a person who waits a moment on a slice has the time of a second click.
-        person.do("encode ahead", False)
-        person.tool("positive")
-        while len(times["first click"]) < clicks:
-            _measure_slice(person, len(times["first click"]), times)
-    return times
+
+        def begin(checkout: Path, *arguments: str | Path) -> tuple[Any, Any]:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            packages = {"PYTHONPATH": f"{checkout}{os.pathsep}{checkout / 'DFQSAMSlicer'}"}
+            viewer = ViewerProcess(folder, *arguments, variables=packages)
+            stack.callback(viewer.stop)
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            wire = Wire(page, viewer.process.pid)
+            person = Person(page, viewer.address)
+            person.wait_until_idle()
+            return person, wire
+
+        yield begin
 
 
-def _measure_slice(person: Any, round_number: int, times: dict[str, list[float]]) -> None:
+def _measure_slice(person: Any, wire: Any, round_number: int) -> dict[str, Click]:
     """Two clicks on one slice, each taken back; the window changes with each pass, so that a slice is new again."""
     slices = range(4, 26)
     if round_number % len(slices) == 0:
         person.do("window", f"{400 + round_number},40")
         person.page.wait_for_timeout(1000)
     person.do("go", "axial", slices[round_number % len(slices)])
-    for kind, place in zip(times, _PLACES, strict=True):
+    found = {}
+    for kind, place in _PLACES.items():
         person.page.wait_for_timeout(700)
         person.page.mouse.move(*person.point_of("axial", *place))
-        person.page.wait_for_timeout(300)
+        person.page.wait_for_timeout(500)
         person.page.evaluate(_WATCH, ["axial", *place])
+        before = wire.now()
         person.page.mouse.down()
         person.page.mouse.up()
         seconds = person.page.evaluate("window.seconds")
         if seconds < 0:
             raise RuntimeError("A click was not answered within 20 s.")
-        times[kind].append(seconds)
         person.wait_until(lambda: not person.state("is_working"))
+        person.page.wait_for_timeout(500)
+        found[kind] = Click(1000 * seconds, wire.now().since(before))
         person.page.keyboard.press("Control+z")
         person.wait_until(lambda: person.state("prompts") == [])
+    return found
 
 
-def summary(seconds: list[float]) -> dict[str, float]:
-    """Median and 95th percentile in milliseconds, and how many there were."""
-    p95 = np.percentile(seconds, 95, method="nearest")
-    return {"clicks": len(seconds), "median_ms": 1000 * float(np.median(seconds)), "p95_ms": 1000 * float(p95)}
+def large_volume() -> dict[str, float]:
+    """Seconds from the start of the program to a page that takes clicks, and slices a second under the wheel."""
+    import SimpleITK as sitk
+
+    voxels = np.zeros((300, 512, 512), np.int16) - 1000
+    k, j, i = np.ogrid[:300, :512, :512]
+    voxels[((i - 256) / 180) ** 2 + ((j - 256) / 140) ** 2 + 0 * k < 1] = 40
+    voxels += (37 * k + 11 * j + 7 * i).astype(np.int16) % 50
+    with tempfile.TemporaryDirectory() as folder, _pages() as open_page:
+        path = Path(folder) / "large.nrrd"
+        sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path))
+        begin = time.perf_counter()
+        person, wire = open_page(ROOT, path)
+        started, start = time.perf_counter() - begin, wire.now()
+        person.page.mouse.move(*person.point_of("axial", 0.5, 0.5))
+        person.page.wait_for_timeout(3000)
+        before = wire.now()
+        slices, sent = person.page.evaluate(_WHEEL), wire.now().since(before)
+        return {
+            "seconds until usable": started,
+            "of the processor": start.cpu_ms / 1000,
+            "slices a second": slices,
+            "processor ms a picture": sent.cpu_ms / max(sent.pictures, 1),
+        }
+
+
+def summary(clicks: list[Click]) -> dict[str, float]:
+    """Median and 95th percentile in milliseconds, and medians of what was counted."""
+    times = [click.milliseconds for click in clicks]
+    counted = {
+        name: float(np.median([getattr(click.counts, name) for click in clicks]))
+        for name in ("cpu_ms", "pictures", "states", "bytes")
+    }
+    p95 = float(np.percentile(times, 95, method="nearest"))
+    return {"clicks": len(times), "median_ms": float(np.median(times)), "p95_ms": p95} | counted
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
     parser.add_argument("--size", choices=NAMED_ARCHITECTURES, default="vit_b", help="default: %(default)s")
     parser.add_argument("--no-adapters", action="store_true", help="a plain SAM, without SAM-Med2D's adapters")
+    parser.add_argument("--image-size", type=int, metavar="S", help="pixels a side (default: the size's own)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same file (default: %(default)s)")
     parser.add_argument("--float16", action="store_true", help="store half precision")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
@@ -39,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the file; return 0, or 2 when it cannot be written."""
     args = parse(arguments)
     named = NAMED_ARCHITECTURES[args.size]
-    architecture = replace(named, adapter_dim=0) if args.no_adapters else named
+    adapters = 0 if args.no_adapters else named.adapter_dim
     try:
+        architecture = replace(named, adapter_dim=adapters, image_size=args.image_size or named.image_size)
         with atomic_output(args.output, args.force) as temporary:
             tensors = random_tensors(architecture, args.seed)
             if args.float16:

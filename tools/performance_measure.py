@@ -7,6 +7,7 @@
     python tools/performance_measure.py side-by-side MODEL -o side_by_side.json
     python tools/performance_measure.py operators MODEL -o operators.json
     python tools/performance_measure.py cluster MODEL -o cluster.json
+    python tools/performance_measure.py large MODEL --reference CHECKPOINT -o large.json
 
 Models of other sizes have random weights: they segment nothing, and cost what trained ones cost.
 """
@@ -82,9 +83,26 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     cluster_parser.add_argument("--rows", type=int, default=40, metavar="N", help="default: %(default)s")
     cluster_parser.add_argument("--workers", type=int, default=2, metavar="N", help="default: %(default)s")
     cluster_parser.set_defaults(measure=lambda args: cluster(args.model, args.rows, args.workers))
-    for one in (rivals_parser, growth_parser, interaction_parser, beside_parser, operators_parser, cluster_parser):
+    _add_large(verbs)
+    for one in verbs.choices.values():
         one.add_argument("-o", "--output", required=True, metavar="FILE.json")
     return parser.parse_args(arguments)
+
+
+def _add_large(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser("large", help="a packed model for 1024-pixel images beside its float reference")
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--reference", required=True, metavar="CHECKPOINT", help="what MODEL was made from")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="default: %(default)s")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="default: %(default)s")
+    parser.set_defaults(measure=_large)
+
+
+def _large(args: argparse.Namespace) -> dict[str, Any]:
+    # Needs torch, which the others do without.
+    from tools.bench.large import large
+
+    return large(args.model, args.reference, args.runs, args.threads)
 
 
 def _add_rivals(parser: argparse.ArgumentParser) -> None:

@@ -65,6 +65,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.model.setWordWrap(True)
         self.scriptedEffect.addOptionsWidget(self.model)
         self.tools = {role: self._button(TOOL_NAMES[role], tool_tip(role), role) for role in TOOL_NAMES}
+        self._tips = {role: tool_tip(role) for role in TOOL_NAMES}
         for button in self.tools.values():
             button.setCheckable(True)
         buttons = list(self.tools.values())
@@ -164,7 +165,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             return
         state = self.prompting.state()
         for role, button in self.tools.items():
+            is_refused = role in state.training.refused_tools
             button.setChecked(role == state.tool)
+            button.setEnabled(not is_refused)
+            button.setToolTip(state.training.why_refused if is_refused else self._tips[role])
+        self.refine.setEnabled(state.training.can_refine)
+        self._follow_switch(state.encode_ahead)
         for n, button in enumerate(self.candidates):
             is_there = n < len(state.candidates)
             button.setEnabled(is_there)
@@ -183,8 +189,16 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.model.setText(_("Model: {name}, {kind}").format(name=state.model.name, kind=state.model.kind))
         self.message.setStyleSheet("color: #c0392b;" if state.is_error else "")
 
+    def _follow_switch(self, encode_ahead):
+        """A model that takes seconds a slice switches encoding ahead off."""
+        if self.encodeAhead.isChecked() != encode_ahead:
+            was = self.encodeAhead.blockSignals(True)
+            self.encodeAhead.setChecked(encode_ahead)
+            self.encodeAhead.blockSignals(was)
+            self.scriptedEffect.setParameter("EncodeAhead", int(encode_ahead))
+
     def _start(self):
-        from DFQSAMSlicerLib.segment_panel.model_choice import chosen_model
+        from DFQSAMSlicerLib.segment_panel.model_choice import chosen_conventions, chosen_model
         from DFQSAMSlicerLib.slice_views import shown_views
         from DFQSAMSlicerLib.ticks import new_timer
 
@@ -196,7 +210,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self._timer = new_timer(self.onTick)
             self._connections.append((self._timer, "timeout()", self.onTick))
             node, save = effect.parameterSetNode(), effect.saveStateForUndo
-            self.prompting = EditorPrompting(EditorHost(node, save, chosen_model, shown_views, self._set_pace))
+            host = EditorHost(node, save, chosen_model, shown_views, self._set_pace, chosen_conventions)
+            self.prompting = EditorPrompting(host)
             self._verbs = Verbs(self.prompting).by_name()
         self._hand_on()
 

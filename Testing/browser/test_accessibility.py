@@ -85,7 +85,13 @@ def keys(person: Person) -> None:
     person.page.wait_for_selector(".keys")
 
 
-@pytest.mark.parametrize("state", [at_work, by_hand, in_error, models, quantize, saving, statistics, keys])
+def propagated(person: Person) -> None:
+    at_work(person)
+    person.page.keyboard.press("g")
+    person.page.wait_for_selector("#strip-axial")
+
+
+@pytest.mark.parametrize("state", [at_work, propagated, by_hand, in_error, models, quantize, saving, statistics, keys])
 def test_no_rule_of_axe_is_broken(person: Person, axe: str, state: Callable[[Person], None]) -> None:
     state(person)
     assert violations(person, axe) == []

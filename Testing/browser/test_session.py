@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from dfqsam_core import load_model
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
 from dfqsam_core.volume import BoxPrompt, PointPrompt, VolumeSession, propagate, read_volume
-from Testing.support.viewer import Person, colored_pixels, keep_picture
+from Testing.support.viewer import Person, colored_pixels
 
 LIVER = (0.33, 0.45)
 KIDNEY_BOX = ((0.37, 0.52), (0.47, 0.72))
@@ -59,7 +59,7 @@ def save(person: Person, name: str) -> None:
     person.wait_until(lambda: person.state("message").startswith("Saved") and person.state("message").endswith(name))
 
 
-def test_a_click_shows_its_mask_there_and_undo_takes_it_away(person: Person, pictures: Path) -> None:
+def test_a_click_shows_its_mask_there_and_undo_takes_it_away(person: Person) -> None:
     before = colored_pixels(person.picture("axial"))
     person.tool("positive")
     person.prompt("axial", *LIVER)
@@ -69,7 +69,6 @@ def test_a_click_shows_its_mask_there_and_undo_takes_it_away(person: Person, pic
     shown = person.color_near("axial", *LIVER)
     assert np.argmax(shown) == np.argmax(list(segment)), "the mask has the segment's colour"
     assert colored_pixels(person.picture("axial")) > before + 2000
-    keep_picture(person, pictures / "viewer.png")
     person.page.keyboard.press("Control+z")
     person.wait_until(lambda: np.ptp(person.color_near("axial", *LIVER)) < 12)
     person.wait_until(lambda: person.state("prompts") == [])
@@ -256,7 +255,7 @@ def test_only_the_segment_that_is_removed_goes(person: Person) -> None:
     person.wait_until(lambda: person.state("message") == "This segment is gone. Choose another one.")
 
 
-def test_a_surface_is_shown_when_asked_for(person: Person, pictures: Path) -> None:
+def test_a_surface_is_shown_when_asked_for(person: Person) -> None:
     person.page.click("#surface")
     person.wait_until(lambda: "empty" in person.state("message"))
     person.tool("positive")
@@ -269,4 +268,3 @@ def test_a_surface_is_shown_when_asked_for(person: Person, pictures: Path) -> No
     person.wait_until(lambda: person.state("surface_shown"))
     person.wait_until(lambda: colored_pixels(person.picture("surface")) > before + 1500)
     assert not person.state("unsaved"), "looking changes nothing"
-    keep_picture(person, pictures / "viewer_surface.png")

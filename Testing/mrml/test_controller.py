@@ -253,7 +253,7 @@ def test_propagation_is_one_undo_step_and_says_where_it_stopped(controller, work
     assert covered_slices(segments, liver) == [4]
     act(controller, worker, lambda: controller.propagate(liver, "K", 7, 8))
     assert controller.is_error
-    assert "no prompts on the slices 7 to 8" in controller.message
+    assert "no prompts on the axial slices 8 to 9" in controller.message
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_a_click_that_takes_all_away_says_so(person):
     person.draw(patch(50, 60))
     person.prompt(PointPrompt((60, 50, 20), positive=False))
     assert not person.drawn().any()
-    assert person.controller.message.startswith("The prompt on slice K 20 took away all that the segment had there")
+    assert person.controller.message.startswith("The prompt on axial slice 21 took away all that the segment had there")
     person.do(person.controller.undo)
     assert person.drawn().sum() == 1
 

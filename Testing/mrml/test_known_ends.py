@@ -50,7 +50,7 @@ def test_ends_are_marked_taken_back_and_put_in_order(person):
     assert extents(person) == [Extent("K", 2, 6)]
     state = person.room.state()
     assert (state.ends.first, state.ends.last) == (2, 6)
-    assert "from slice K 2 to 6" in state.message
+    assert "from axial slice 3 to 7" in state.message
     mark(person, 2, "starts here")
     assert extents(person) == [Extent("K", last=6)]
 
@@ -68,6 +68,49 @@ def test_a_propagation_keeps_to_marked_ends_and_is_undone_as_one_step(person):
     person.settle()
     assert filled(person) == [4]
     assert extents(person) == [Extent("K", 3, 6)]
+
+
+def test_a_mark_of_an_end_is_a_step_of_the_history(person):
+    person.prompt(BOX)
+    mark(person, 3, "starts here")
+    mark(person, 6, "ends here")
+    mark(person, 6, "ends here")
+    undo, redo = (person.verbs.by_name()[name] for name in ("undo", "redo"))
+    steps = [[Extent("K", 3, 6)], [Extent("K", first=3)], []]
+    for expected in steps:
+        undo()
+        person.settle()
+        assert extents(person) == expected
+        assert filled(person) == [4], "the prompt is older than the marks"
+    for expected in [*steps[1::-1], [Extent("K", first=3)]]:
+        redo()
+        person.settle()
+        assert extents(person) == expected
+    for _ in range(4):
+        undo()
+        person.settle()
+    assert filled(person) == []
+
+
+def test_marks_are_undone_with_another_model(person, calibrated_file):
+    person.prompt(BOX)
+    mark(person, 3, "starts here")
+    person.room.choose(model_path=calibrated_file)
+    person.settle()
+    person.verbs.by_name()["undo"]()
+    person.settle()
+    assert extents(person) == []
+    assert filled(person) == [4]
+
+
+def test_a_range_without_prompts_is_refused_in_the_numbers_of_the_screen(person):
+    person.prompt(BOX)
+    controller, segment_id = person.room.workspace.controller, person.room.choice.segment_id
+    controller.propagate(segment_id, "K", 6, 8, ANYWHERE)
+    assert controller.message == "The segment has no prompts on the axial slices 7 to 9. Add one there."
+    mark(person, 5, "ends here")
+    controller.propagate(segment_id, "K", 6, 8, ANYWHERE)
+    assert "axial slices 7 to 9 lie beyond the marked ends" in controller.message
 
 
 def test_the_next_prompt_is_shown_with_its_segment_and_is_refused_before_a_propagation(person):

@@ -242,7 +242,7 @@ def test_a_click_that_takes_away_all_of_a_loaded_slice_says_so(effect):
     effect.prompting.workspace.controller.add_prompt("liver", PointPrompt((7, 5, 4), positive=False))
     settle(effect)
     assert not segments.read("liver", key).any()
-    assert effect.message.text.startswith("The prompt on slice K 4 took away all that the segment had there")
+    assert effect.message.text.startswith("The prompt on axial slice 5 took away all that the segment had there")
 
 
 def test_after_cleanup_its_buttons_reach_nothing_any_more(effect, editor):

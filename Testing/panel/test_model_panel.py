@@ -213,6 +213,15 @@ def test_without_torch_quantizing_is_explained_and_the_estimate_works(panel, tmp
     assert message(panel) == "Nothing was written."
 
 
+def test_quantizing_is_told_how_the_checkpoint_was_trained(panel, tmp_path):
+    section = panel.quantize
+    assert section.settings().conventions == ""
+    panel.ui.checkpointConventionsBox.setCurrentIndex(3)
+    settings = section.settings()
+    assert settings.conventions == "medsam"
+    assert settings.arguments()[-2:] == ["--conventions", "medsam"]
+
+
 def test_quantizing_shows_progress_and_pictures_and_lists_the_model_though_the_scene_is_closed(
     with_torch, panel, person, world, tmp_path
 ):

@@ -207,7 +207,7 @@ def test_the_picture_is_what_the_model_gets(person):
 
     person.press("positiveButton")
     session = person.workspace.session
-    expected = seen_by_model(session.volume, K4, session.window, 64)
+    expected = seen_by_model(session.volume, K4, session.window, person.workspace.model)
     picture = person.ui.modelViewLabel.pixmap.toImage()
     shown = [[picture.pixelColor(x, y).red() for x in range(64)] for y in range(64)]
     np.testing.assert_array_equal(shown, expected)
@@ -456,7 +456,7 @@ def test_a_click_that_takes_away_all_of_a_loaded_slice_says_so_and_undo_brings_i
     person.press("negativeButton")
     person.click((7.2, 5.1, 4.3))
     assert not drawn(person).any()
-    assert person.message.startswith("The prompt on slice K 4 took away all that the segment had there")
+    assert person.message.startswith("The prompt on axial slice 5 took away all that the segment had there")
     person.press("undoButton")
     np.testing.assert_array_equal(drawn(person), loaded)
 
@@ -477,7 +477,7 @@ def test_marked_ends_are_kept_to_and_said_on_their_buttons(person, a_volume_node
     person.wait()
     assert not person.ui.startsButton.isChecked()
     person.press("endsButton")
-    assert "from slice K 3 to 6" in person.ui.messageLabel.text
+    assert "from axial slice 4 to 7" in person.ui.messageLabel.text
     person.ui.firstSliceBox.setValue(0)
     person.ui.lastSliceBox.setValue(8)
     person.press("propagateButton")

@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,19 @@ def chromium() -> str | None:
 
 
 class ViewerProcess:
-    """`dfqsam view` as a person starts it; data: folder that takes the place of the user's own."""
+    """`dfqsam view` as a person starts it; data: folder that takes the place of the user's own.
 
-    def __init__(self, data: Path, *arguments: str | Path, folder: Path | None = None, path: str = "") -> None:
+    variables: of the process's environment.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *arguments: str | Path,
+        folder: Path | None = None,
+        path: str = "",
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.log = data / "viewer.log"
         data.mkdir(parents=True, exist_ok=True)
         environment = os.environ | {
@@ -56,6 +67,7 @@ class ViewerProcess:
             "PWD": str(folder or data),
             # Two processes that draw and predict on two cores: more threads would only fight.
             "LP_NUM_THREADS": "1",
+            **variables,
         }
         environment.pop("DISPLAY", None)
         command = [sys.executable, "-m", "dfqsam_core", "view", *map(str, arguments), "--no-browser"]

@@ -10,8 +10,13 @@ pytest.importorskip("trame_slicer", reason="trame-slicer is not installed: make 
 
 import slicer
 
-from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
+from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, WindowLevel
 from dfqsam_core.volume.slices import stored_plane
+from dfqsam_scene.nodes.segments import new_segmentation
+from dfqsam_scene.prompting.place_tool import PlaceTool
+from dfqsam_scene.prompting.waiting import WaitingPrompts
+from dfqsam_scene.prompting.workspace import Workspace
+from Testing.support.grey_predictor import MODEL, GreyPredictor
 from Testing.support.phantom import voxel_of, world_of
 from Testing.support.slice_views import around, differing
 
@@ -93,6 +98,30 @@ def test_two_clicks_draw_a_box_and_what_is_in_it_is_segmented(world, workspace, 
     inside[tuple(slice(a, b + 1) for a, b in zip(lows[::-1], highs[::-1], strict=True))] = True
     np.testing.assert_array_equal(mask, stored_plane(inside, key))
     assert mask.sum() > 10
+
+
+def test_a_click_pressed_before_the_model_is_there_and_released_after_counts(world, a_volume_node, worker, phantom):
+    image, viewport = phantom[1], world.views["Red"]
+    node = new_segmentation(a_volume_node, "Organs")
+    segment_id = node.GetSegmentation().AddEmptySegment("", "organ")
+    waiting = WaitingPrompts(a_volume_node, node, lambda: None, pytest.fail, lambda draw: draw())
+    waiting.segment_id = segment_id
+    views = [(viewport.node, viewport.view.interactor()) for viewport in world.views.values()]
+    tool = PlaceTool(world.scene, lambda: None, lambda: views)
+    tool.follow(waiting.markups, segment_id)
+    tool.choose("positive")
+    viewport.go_to(world_of(image, CENTRE))
+    viewport.move(viewport.pixel(world_of(image, CENTRE)))
+    viewport.press()
+    assert waiting.close() == (), "a press alone is no prompt"
+    workspace = Workspace(a_volume_node, node, MODEL, worker, WindowLevel(600, 200), predictor=GreyPredictor())
+    workspace.segment_id = segment_id
+    tool.follow(workspace.markups, segment_id)
+    viewport.release()
+    assert workspace.finish()
+    assert [key for _, key in workspace.controller.all_prompts()] == [SliceKey("K", CENTRE[2])]
+    tool.close()
+    workspace.close()
 
 
 def test_the_tool_stays_for_the_next_box_and_the_box_is_drawn(world, workspace, placing, phantom):

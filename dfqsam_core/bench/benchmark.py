@@ -21,11 +21,14 @@ from ..progress import ProgressCallback, report
 from ..runtime import Model, SamPredictor, load_model
 from ..runtime.engines.choice import ENGINES, Engine
 from ..runtime.engines.openvino import openvino_version
+from ..runtime.preprocess import network_pixels
+from ..store.file_identity import FileSource
 from .compare import machine_facts
 from .counts import count_file
 from .start import BOX_XYXY, SLICE_SHAPE, measure_start
 
-# Rows, inner size and columns of the integer product whose rate the encoder is held against: ViT-B's lin1, in cache.
+# Rows, inner size and columns of the integer product whose rate the encoder is held against: ViT-B's lin1 at 256
+# pixels, in cache. It measures the machine, so it is the same for every model.
 _PRODUCT_SHAPE = (256, 768, 3072)
 # Other ways to run the model's own encoder.
 ENCODER_VARIANTS = ("encoder, 1 thread", "encoder, OpenVINO")
@@ -52,12 +55,13 @@ def run_benchmark(
     starts: bool = False,
     engines: Sequence[Engine] = ENGINES,
     rivals: Callable[[Model], dict[str, Task]] | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Measure a model, and a reference where one is given; JSON-ready.
 
     threads: threads of every engine; None for one on each physical core. runs: timed repetitions of each task. starts:
     measure processes of their own as well, whose time to the first click and peak memory become `starts`. engines: what
-    the encoder is timed on. rivals: more tasks of the reference, such as "encoder, torch", for the loaded model.
+    the encoder is timed on. rivals: more tasks of the reference for the loaded model. conventions: as of `load_model`.
     `timings` holds medians and minima in milliseconds of wall and process CPU time of each task of "model" and
     "reference": "encoder" embeds one image, "decoder" answers a box on an embedding, "first click" embeds a 512 x 512
     slice and answers a box on it, "next click" answers another box on the same slice; all on onnxruntime. The model's
@@ -71,22 +75,22 @@ def run_benchmark(
     if runs < 1:
         raise ConfigError(f"{runs} runs measure nothing. Give at least 1.")
     report(progress, "load", 0, 2 if reference_path else 1, Path(model_path).name)
-    model, about_model = _loaded(model_path, threads)
+    model, about_model = _loaded(model_path, threads, conventions)
     tasks = {("model", name): task for name, task in _tasks(model).items()}
     tasks["model", "first click"]()
     about = {"machine": machine_facts(), "threads": model.threads, "runs": runs}
     result: dict[str, Any] = about | {"model": about_model, "memory": _memory()}
     if starts:
-        result["starts"] = measure_start(model_path, model.threads)
+        result["starts"] = measure_start(model_path, model.threads, conventions)
     tasks["model", "integer product"] = _integer_product(model.threads)
-    tasks |= {("model", name): task for name, task in _encoder_variants(model_path, model.threads, engines).items()}
+    tasks |= _encoder_variants(model_path, model.threads, engines, conventions)
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
-        reference, result["reference"] = _loaded(reference_path, threads)
+        reference, result["reference"] = _loaded(reference_path, threads, conventions)
         theirs = _tasks(reference) | (rivals(model) if rivals else {})
         tasks |= {("reference", name): task for name, task in theirs.items()}
     seconds = measure_tasks(tasks, runs, progress)
-    return result | _measured(model, seconds) | {"counts": count_file(model_path)}
+    return result | _measured(model, seconds) | {"counts": count_file(model_path, conventions)}
 
 
 def _measured(model: Model, seconds: dict[Key, Seconds]) -> dict[str, Any]:
@@ -96,15 +100,16 @@ def _measured(model: Model, seconds: dict[Key, Seconds]) -> dict[str, Any]:
 
 
 def _loaded(
-    path: str | os.PathLike[str], threads: int | None, engine: Engine = "onnxruntime"
+    path: str | os.PathLike[str], threads: int | None, conventions: str | None, engine: Engine = "onnxruntime"
 ) -> tuple[Model, dict[str, Any]]:
     start = time.perf_counter()
-    model = load_model(path, threads, engine=engine)
+    model = load_model(path, threads, engine=engine, conventions=conventions)
     return model, {
         "file_name": Path(path).name,
         "bytes": os.path.getsize(path),
-        "sha256": model.digest,
+        "sha256": FileSource.of(Path(path)).sha256,
         "architecture": model.architecture.name,
+        "conventions": model.conventions.name,
         "is_quantized": model.is_quantized,
         "load_seconds": round(time.perf_counter() - start, 3),
     }
@@ -129,11 +134,13 @@ def _tasks(model: Model) -> dict[str, Task]:
     }
 
 
-def _encoder_variants(path: str | os.PathLike[str], threads: int, engines: Sequence[Engine]) -> dict[str, Task]:
-    models = {"encoder, 1 thread": _loaded(path, 1)[0]} if threads > 1 else {}
+def _encoder_variants(
+    path: str | os.PathLike[str], threads: int, engines: Sequence[Engine], conventions: str | None
+) -> dict[Key, Task]:
+    models = {"encoder, 1 thread": _loaded(path, 1, conventions)[0]} if threads > 1 else {}
     if "openvino" in engines and openvino_version() is not None:
-        models["encoder, OpenVINO"] = _loaded(path, threads, "openvino")[0]
-    return {name: partial(model.encode, random_pixels(model)) for name, model in models.items()}
+        models["encoder, OpenVINO"] = _loaded(path, threads, conventions, "openvino")[0]
+    return {("model", name): partial(model.encode, random_pixels(model)) for name, model in models.items()}
 
 
 def _integer_product(threads: int) -> Task:
@@ -215,8 +222,9 @@ def _memory() -> dict[str, int | None]:
 
 
 def random_pixels(model: Model) -> np.ndarray:
-    """An image of noise, uint8 (S, S, 3), as the encoder of `model` takes it."""
-    return _random_image(model.image_size, model.image_size, 3)
+    """An image of noise (S, S, 3), as the encoder of `model` takes it."""
+    noise = _random_image(model.image_size, model.image_size, 3)
+    return network_pixels(noise, model.image_size, model.conventions.channel_order, model.conventions)
 
 
 def network_box(model: Model) -> np.ndarray:

@@ -18,12 +18,12 @@ _FLOAT_PRODUCTS = ("MatMul", "FusedMatMul")
 _MOVES = ("Concat", "Gather", "Slice", "Split", "Transpose")
 
 
-def count_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+def count_file(path: str | os.PathLike[str], conventions: str | None = None) -> dict[str, Any]:
     """`encoder_counts` of a packed model or a float checkpoint; raises what reading it raises."""
     if is_packed_model(path):
         return encoder_counts(read_model(path))
-    checkpoint = read_checkpoint(path)
-    return encoder_counts(float_network(checkpoint.architecture, checkpoint.tensors))
+    checkpoint = read_checkpoint(path, conventions)
+    return encoder_counts(float_network(checkpoint.architecture, checkpoint.tensors, checkpoint.conventions))
 
 
 def encoder_counts(model: StoredModel) -> dict[str, Any]:

@@ -26,10 +26,11 @@ def choose_engine(
     threads: int | None = None,
     runs: int = 20,
     progress: ProgressCallback | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Time a model's encoder on both engines in turn and remember the faster one for `load_model`; JSON-ready.
 
-    threads: None for the default of `load_model`. The choice holds for the same number alone.
+    threads, conventions: as `load_model` has them. The choice holds for the same number of threads alone.
     `timings`: of each engine, as `run_benchmark` gives those of a task; beside them `load_seconds`. `gain`: how many
     times longer onnxruntime took than OpenVINO in wall time, the median over the runs. `correlation`: of both
     embeddings of one image. `engine` is "openvino" for a gain of 1.05 and a correlation of 0.99 or more, else
@@ -44,7 +45,7 @@ def choose_engine(
     # OpenVINO first: it may be missing.
     for engine in reversed(ENGINES):
         start = time.perf_counter()
-        models[engine] = load_model(model_path, threads, engine=engine)
+        models[engine] = load_model(model_path, threads, engine=engine, conventions=conventions)
         load_seconds[engine] = round(time.perf_counter() - start, 3)
     plain = models["onnxruntime"]
     pixels = random_pixels(plain)

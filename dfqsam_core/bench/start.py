@@ -18,7 +18,9 @@ _RUNS = 3
 _CODE = "from dfqsam_core.bench.start import click_once; click_once()"
 
 
-def measure_start(model_path: str | os.PathLike[str], threads: int) -> dict[str, dict[str, float | None]]:
+def measure_start(
+    model_path: str | os.PathLike[str], threads: int, conventions: str | None = None
+) -> dict[str, dict[str, float | None]]:
     """Start a program that loads the model and answers a click: "first" without a cache, then "again" with it.
 
     Each has `ready_seconds`, from a Python without any package to a model that can be clicked, `ready_cpu_seconds` of
@@ -26,8 +28,8 @@ def measure_start(model_path: str | os.PathLike[str], threads: int) -> dict[str,
     system does not tell. "again" is the median of three starts.
     """
     with tempfile.TemporaryDirectory(prefix="dfqsam-bench-") as folder:
-        first = _started(model_path, threads, folder)
-        again = [_started(model_path, threads, folder) for _ in range(_RUNS)]
+        first = _started(model_path, threads, folder, conventions)
+        again = [_started(model_path, threads, folder, conventions) for _ in range(_RUNS)]
     return {"first": first, "again": {key: _median([run[key] for run in again]) for key in first}}
 
 
@@ -36,12 +38,14 @@ def _median(values: list[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _started(model_path: str | os.PathLike[str], threads: int, folder: str) -> dict[str, float | None]:
-    order = json.dumps({"model": os.path.abspath(model_path), "threads": threads, "cache": folder})
+def _started(
+    model_path: str | os.PathLike[str], threads: int, folder: str, conventions: str | None = None
+) -> dict[str, float | None]:
+    order = {"model": os.path.abspath(model_path), "threads": threads, "cache": folder, "conventions": conventions}
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     environment = os.environ | {"PYTHONPATH": paths}
-    command = [sys.executable, "-c", _CODE, order]
+    command = [sys.executable, "-c", _CODE, json.dumps(order)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, env=environment)
     return json.loads(done.stdout)
 
@@ -58,7 +62,8 @@ def click_once() -> None:
     from ..runtime.engines.unpacked_cache import UnpackedCache
 
     cache = UnpackedCache(Path(order["cache"]))
-    predictor = SamPredictor(load_model(order["model"], order["threads"], cache, "onnxruntime"))
+    asked = order["conventions"]
+    predictor = SamPredictor(load_model(order["model"], order["threads"], cache, "onnxruntime", conventions=asked))
     ready, ready_cpu = time.perf_counter(), time.process_time()
     predictor.set_image(np.random.default_rng(0).integers(0, 256, SLICE_SHAPE, dtype=np.uint8))
     predictor.predict(box=BOX_XYXY)

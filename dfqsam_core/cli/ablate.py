@@ -10,6 +10,7 @@ from ..base.outputs import refuse_overwrite, write_text
 from ..errors import ConfigError
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
+from .model_option import add_conventions_option
 from .quantize import add_recipe_options
 from .verify import add_data_options, open_evaluator
 
@@ -30,6 +31,7 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for models and images")
+    add_conventions_option(parser)
     add_recipe_options(parser)
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="syntheses of each variant (default 3)")
     parser.add_argument("--only", metavar="LIST", help="names of built-in variants (default: all; 'none' for none)")
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     config = QuantConfig.from_recipe(args.recipe, bits=args.bits, images=args.images, iterations=args.iterations)
     variants = _variants(args, config)
     args.output.mkdir(parents=True, exist_ok=True)
-    models = ModelFolder(args.output, args.checkpoint, args.threads)
+    models = ModelFolder(args.output, args.checkpoint, args.threads, args.conventions)
     with progress_callback(args) as progress:
         evaluator = open_evaluator(args, args.checkpoint, progress)
         rows = ablate(models, evaluator, config, variants, args.seeds, progress)

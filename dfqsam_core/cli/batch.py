@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
             threads=args.threads,
             force=args.force,
             progress=progress,
+            conventions=args.conventions,
         )
     counts = Counter(result.status for result in results)
     write_report(args, {"counts": dict(counts), "rows": [asdict(result) for result in results]})

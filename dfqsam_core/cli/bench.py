@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ConfigError
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
+from .model_option import add_conventions_option
 from .tables import print_table
 
 WHOSE = ("model", "reference")
@@ -26,6 +27,7 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="packed model or float checkpoint")
     parser.add_argument("--reference", type=Path, metavar="CHECKPOINT", help="what MODEL is compared with")
+    add_conventions_option(parser)
     parser.add_argument(
         "--threads", type=int, nargs="+", default=[None], metavar="N", help="threads; several are measured one by one"
     )
@@ -53,7 +55,15 @@ def run(args: argparse.Namespace) -> int:
     earlier = _earlier(args)
     with progress_callback(args) as progress:
         results = [
-            run_benchmark(args.model, args.reference, threads, args.runs, progress, starts=threads == args.threads[0])
+            run_benchmark(
+                args.model,
+                args.reference,
+                threads,
+                args.runs,
+                progress,
+                starts=threads == args.threads[0],
+                conventions=args.conventions,
+            )
             for threads in args.threads
         ]
     write_report(args, results[0] | {"more_threads": results[1:]})
@@ -88,7 +98,9 @@ def _choose_engine(args: argparse.Namespace) -> int:
     if args.compare:
         raise ConfigError("Engines are compared with each other. Leave --compare out.")
     with progress_callback(args) as progress:
-        choices = [choose_engine(args.model, threads, args.runs, progress) for threads in args.threads]
+        choices = [
+            choose_engine(args.model, threads, args.runs, progress, args.conventions) for threads in args.threads
+        ]
     write_report(args, {"choices": choices})
     for choice in choices:
         rows = [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .console import DONE, Subparsers, say
 from .files import declare_files
+from .model_option import add_conventions_option
 
 
 def add_parser(verbs: Subparsers) -> None:
@@ -19,6 +20,7 @@ def add_parser(verbs: Subparsers) -> None:
         "card; of any other file, what it is and why it is refused.",
     )
     parser.add_argument("file", type=Path, metavar="FILE")
+    add_conventions_option(parser)
     parser.add_argument("--all", action="store_true", help="print the whole card, long tables counted")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     declare_files(parser, reads=("file",), writes=())
@@ -29,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Describe the file; a file that is no model raises with the reason."""
     from ..store.description import describe_file, headline, outline
 
-    description = describe_file(args.file)
+    description = describe_file(args.file, args.conventions, is_to_run=False)
     if args.json:
         say(json.dumps(description, indent=2, ensure_ascii=False))
     else:

@@ -1,10 +1,11 @@
-"""The option -m of the verbs that segment: without it they take the embedded packed model."""
+"""Options of the verbs that run a model: which file, without it the embedded packed model, and its conventions."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from ..network.conventions import CONVENTIONS
 from ..resources import DEMO_MODEL, resource_path
 
 
@@ -16,6 +17,16 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="MODEL",
         help="packed model or float checkpoint (default: the embedded demonstration model, packed 4-bit)",
+    )
+    add_conventions_option(parser)
+
+
+def add_conventions_option(parser: argparse.ArgumentParser) -> None:
+    """Add --conventions, which float checkpoints need whose tensors do not tell them."""
+    parser.add_argument(
+        "--conventions",
+        choices=tuple(CONVENTIONS),
+        help="how a float checkpoint was trained: needed for SAM and MedSAM files, which look the same",
     )
 
 

@@ -19,6 +19,7 @@ from .console import (
     write_report,
 )
 from .files import declare_files
+from .model_option import add_conventions_option
 
 if TYPE_CHECKING:
     from ..quant import QuantConfig
@@ -33,6 +34,7 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth or .safetensors")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
+    add_conventions_option(parser)
     add_recipe_options(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="the same seed gives the same file (default 0)"
@@ -99,6 +101,7 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
             preview_dir=args.preview,
             force=args.force,
             progress=progress,
+            conventions=args.conventions,
         )
     write_report(args, {**result, "peak_memory_bytes": peak_memory_bytes()})
     say(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, from {args.checkpoint.stat().st_size / 1e6:.1f} MB")
@@ -110,7 +113,7 @@ def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
     from ..quant import estimate
 
     check_report(args)
-    estimated = estimate(args.checkpoint, config, args.threads)
+    estimated = estimate(args.checkpoint, config, args.threads, args.conventions)
     write_report(args, estimated)
     _print_estimate(estimated)
     _say_worth(config)
@@ -134,3 +137,4 @@ def _print_estimate(estimated: dict[str, Any]) -> None:
         say(f"  {len(layers)} layers of the image encoder stay float: {reason}")
     for part, seconds in estimated["estimated_seconds"].items():
         say(f"  {part + ', about':<28}{seconds:>10.0f} s")
+    say(f"  {'memory at most, about':<28}{estimated['estimated_peak_bytes'] / 1e9:>10.1f} GB")

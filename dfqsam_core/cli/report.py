@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..quant.config import OFFERED_RECIPES
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
 from .files import declare_files
+from .model_option import add_conventions_option
 from .tables import print_table
 from .verify import add_data_options, protocol_of
 
@@ -36,6 +37,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: each recipe's)")
     parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: each recipe's)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    add_conventions_option(parser)
     add_data_options(parser)
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="timed runs (default 20)")
     parser.add_argument(
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> ReportSettings:
-    from ..evaluate.label_prompts import parse_prompt_kinds
+    from ..evaluate.label_prompts import parse_prompt_kinds, usual_kinds
     from ..report.run import ReportSettings
 
     for name in ("runs", "pictures"):
@@ -86,11 +88,12 @@ def _settings(args: argparse.Namespace) -> ReportSettings:
         data=args.data,
         work=args.work_dir or args.page.with_suffix(".work"),
         configs=_configs(args),
-        prompts=tuple(parse_prompt_kinds(args.prompts)),
+        prompts=parse_prompt_kinds(args.prompts) if args.prompts else usual_kinds(args.conventions),
         protocol=protocol_of(args),
         threads=args.threads,
         runs=args.runs,
         pictures=args.pictures,
+        conventions=args.conventions,
     )
 
 
@@ -112,7 +115,7 @@ def _say_estimate(settings: ReportSettings) -> None:
     from ..quant import estimate
 
     for config in settings.configs:
-        estimated = estimate(settings.checkpoint, config, settings.threads)
+        estimated = estimate(settings.checkpoint, config, settings.threads, settings.conventions)
         minutes = sum(estimated["estimated_seconds"].values()) / 60
         size = estimated["bytes"]["packed_tensors"] / 1e6
         say(f"{config.recipe}: {size:.1f} MB, about {minutes:.1f} minutes on {estimated['threads']} threads")

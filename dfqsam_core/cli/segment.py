@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     with progress_callback(args) as progress:
         result = segment_file(
             files,
-            lambda: load_model(model, threads=args.threads, side_by_side=True),
+            lambda: load_model(model, threads=args.threads, side_by_side=True, conventions=args.conventions),
             window,
             force=args.force,
             progress=progress,
@@ -69,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_result(report: dict[str, Any]) -> None:
     for row in report["slices"]:
-        estimate = "interpolated" if row["predicted_iou"] is None else f"predicted IoU {row['predicted_iou']:.2f}"
+        estimate = (
+            "without an estimate" if row["predicted_iou"] is None else f"predicted IoU {row['predicted_iou']:.2f}"
+        )
         where = f"{row['segment']} (label {row['label']}), slice {row['axis']} {row['slice']}"
         say(f"{where}: {row['area_mm2']:.1f} mm2, {estimate}")
     for segment in report["segments"]:

@@ -18,6 +18,7 @@ from .console import (
     write_report,
 )
 from .files import declare_files
+from .model_option import add_conventions_option
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument(
         "--reference", type=Path, required=True, metavar="CHECKPOINT", help="what MODEL is compared with"
     )
+    add_conventions_option(parser)
     add_data_options(parser)
     parser.add_argument(
         "--max-drop", type=float, default=2.0, metavar="POINTS", help="allowed loss in Dice points (default 2.0)"
@@ -64,7 +66,9 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="folder with labelled images, repeatable (default: the sample)",
     )
     parser.add_argument(
-        "--prompts", default="box,1pt,3pt", metavar="LIST", help="of box, 1pt, 3pt, 5pt (default %(default)s)"
+        "--prompts",
+        metavar="LIST",
+        help="of box, 1pt, 3pt, 5pt (default box,1pt,3pt, of these what the model was trained with)",
     )
     parser.add_argument("--every", type=int, default=2, metavar="N", help="each n-th labelled slice (default 2)")
     parser.add_argument(
@@ -87,17 +91,21 @@ def protocol_of(args: argparse.Namespace) -> EvaluationProtocol:
     return EvaluationProtocol(Sampling(every=args.every), args.draws, args.tolerance)
 
 
-def open_evaluator(args: argparse.Namespace, reference: Path, progress: Any) -> Evaluator:
-    """The evaluator that the options of `add_data_options` describe."""
+def open_evaluator(
+    args: argparse.Namespace, reference: Path, progress: Any, conventions: str | None = None
+) -> Evaluator:
+    """The evaluator that the options of `add_data_options` describe; conventions: that the model has of its own."""
     from ..evaluate import Evaluator
+    from ..evaluate.label_prompts import usual_kinds
 
     return Evaluator(
         reference,
         args.data,
-        args.prompts.split(","),
+        args.prompts.split(",") if args.prompts else usual_kinds(conventions or args.conventions),
         protocol=protocol_of(args),
         threads=args.threads,
         progress=progress,
+        conventions=args.conventions,
     )
 
 
@@ -105,9 +113,10 @@ def run(args: argparse.Namespace) -> int:
     """Compare the models, print the tables, write the reports, check the drop."""
     from ..evaluate import check_drop
 
-    notes = _check(args)
+    described = _check(args)
+    notes = list(described.get("card", described).get("notes", ()))
     with progress_callback(args) as progress:
-        evaluator = open_evaluator(args, args.reference, progress)
+        evaluator = open_evaluator(args, args.reference, progress, described["conventions"])
         comparison = evaluator.compare(args.model, progress)
         result = comparison.report() | _layers(args, evaluator) | {"notes": notes}
         _write_html(args, comparison, result)
@@ -118,12 +127,12 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _check(args: argparse.Namespace) -> list[str]:
-    """Refuse before the long work what would stop it, or its reports, afterwards; what is to be said of the model."""
+def _check(args: argparse.Namespace) -> dict[str, Any]:
+    """Refuse before the long work what would stop it, or its reports, afterwards; what the model is."""
     from ..store.description import describe_file
 
     check_report(args)
-    described = describe_file(args.model)
+    described = describe_file(args.model, args.conventions)
     if args.html is not None:
         from ..evaluate import html_report  # noqa: F401 (its libraries may be missing)
 
@@ -132,7 +141,7 @@ def _check(args: argparse.Namespace) -> list[str]:
         from ..evaluate.layer_noise import check_parts
 
         check_parts(args.model, args.reference)
-    return list(described.get("card", described).get("notes", ()))
+    return described
 
 
 def _layers(args: argparse.Namespace, evaluator: Evaluator) -> dict[str, Any]:
@@ -140,7 +149,7 @@ def _layers(args: argparse.Namespace, evaluator: Evaluator) -> dict[str, Any]:
         return {}
     from ..evaluate.layer_noise import LAYER_SLICES, measure_layers
 
-    rows = measure_layers(evaluator, args.model, args.reference)
+    rows = measure_layers(evaluator, args.model, args.reference, args.conventions)
     return {"layers": rows, "layer_slices": min(LAYER_SLICES, len(evaluator.slices))}
 
 

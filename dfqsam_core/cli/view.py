@@ -69,7 +69,8 @@ def _serve(args: argparse.Namespace, raise_if_stopped: Callable[[], None]) -> No
             place = None if args.no_browser else open_privately(address, Path(folder))
             say(f"The viewer is open at {place or address}\nEnd it with Ctrl+C.")
 
-        serve(Start(args.volume, args.model, args.labels, tuple(roots)), args.port, ready, raise_if_stopped)
+        start = Start(args.volume, args.model, args.labels, tuple(roots), args.conventions)
+        serve(start, args.port, ready, raise_if_stopped)
 
 
 def open_privately(address: str, folder: Path) -> str | None:
@@ -96,7 +97,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.labels is not None and args.volume is None:
         raise VolumeError("--labels needs the volume that they lie on: dfqsam view VOLUME --labels LABELS.")
     if args.model is not None:
-        describe_file(args.model)
+        describe_file(args.model, args.conventions, is_to_run=False)
     try:
         socket.create_server(("127.0.0.1", args.port)).close()
     except (OSError, OverflowError) as error:

@@ -23,6 +23,7 @@ def compare_models(
     protocol: EvaluationProtocol = _PROTOCOL,
     threads: int | None = None,
     progress: ProgressCallback | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Segment the same objects with two models and return the paired comparison as JSON-ready values.
 
@@ -53,5 +54,7 @@ def compare_models(
     DFQSAMError
         For a model or a folder that cannot be used, and for a kind of prompt that there is not.
     """
-    evaluator = Evaluator(reference_path, data, prompts, protocol=protocol, threads=threads, progress=progress)
+    evaluator = Evaluator(
+        reference_path, data, prompts, protocol=protocol, threads=threads, progress=progress, conventions=conventions
+    )
     return evaluator.compare(model_path, progress).report()

@@ -14,8 +14,8 @@ from ..errors import VolumeError
 from ..volume import SliceFrame, Volume, VolumeGeometry, WindowLevel, auto_window, read_volume
 from .cases import Case
 
-# Side of the square that the network sees; sizes of masks are compared there, whatever the slice's resolution.
-_MODEL_SIDE = 256
+# Sizes of masks are compared on this square, whatever the slice's resolution and the network's input.
+_COMMON_SIDE = 256
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Sampling:
 
     every: each n-th slice that has labels, counted from the first one.
     masks_per_slice: at most so many objects of a slice, drawn at random with `seed`.
-    min_pixels: smallest object, in pixels of the 256 x 256 square that the network sees.
+    min_pixels: smallest object, in pixels of the slice brought to 256 x 256.
     """
 
     every: int = 2
@@ -67,7 +67,7 @@ def load_slices(case: Case, sampling: Sampling) -> list[LabelledSlice]:
 
 def _sample(slice_: LabelledSlice, sampling: Sampling) -> LabelledSlice:
     components = {name: largest_component(mask) for name, mask in slice_.masks.items()}
-    smallest = sampling.min_pixels * slice_.image.shape[0] * slice_.image.shape[1] / _MODEL_SIDE**2
+    smallest = sampling.min_pixels * slice_.image.shape[0] * slice_.image.shape[1] / _COMMON_SIDE**2
     names = [name for name, mask in components.items() if np.count_nonzero(mask) >= smallest]
     rng = np.random.default_rng([sampling.seed, slice_.index])
     chosen = sorted(rng.permutation(len(names))[: sampling.masks_per_slice])

@@ -13,12 +13,13 @@ import numpy as np
 from ..errors import DFQSAMError
 from ..progress import ProgressCallback, report
 from ..resources import resource_path
+from ..runtime import SamPredictor, load_model
 from ..runtime.predictor import Predictor
 from .activity import check_quantizers
 from .cases import Case, find_cases
 from .dataset import LabelledSlice, Sampling, load_slices
 from .ellipse import inscribed_ellipse
-from .label_prompts import PROMPT_KINDS, parse_prompt_kinds, tight_box
+from .label_prompts import PROMPT_KINDS, check_kinds, parse_prompt_kinds, tight_box
 from .metrics import dice
 from .protocol import EvaluationProtocol
 from .scores import Measurement, Scores, score
@@ -43,20 +44,23 @@ class Evaluator:
         protocol: EvaluationProtocol = _PROTOCOL,
         threads: int | None = None,
         progress: ProgressCallback | None = None,
+        conventions: str | None = None,
     ) -> None:
-        """reference_path: packed model or float checkpoint.
+        """reference_path: packed model or float checkpoint; conventions: of this and of all models, as `load_model`.
 
         data: folders as `find_cases` searches them; None is the embedded sample. prompts: of "box" (tight box of the
         label), "1pt" (one random pixel of it), "3pt" and "5pt" (two or four corrections more, each model correcting its
         own answer).
-        Raises DFQSAMError for unusable files, unknown prompts, or data without a single object to measure, and
-        CheckFailed when a quantizer of a packed reference is off.
+        Raises DFQSAMError for unusable files, prompts that are unknown or that the reference was not trained with, or
+        data without a single object to measure, and CheckFailed when a quantizer of a packed reference is off.
         """
         self.kinds, self.protocol, self.threads = parse_prompt_kinds(",".join(prompts)), protocol, threads
+        self.conventions = conventions
         self._reference_file = _file(reference_path) | {"quantizers": check_quantizers(reference_path)}
         self._data = ["embedded sample"] if data is None else [str(folder) for folder in data]
         self.slices, self.skipped = load_labelled(data, protocol.sampling, progress)
         self.reference = self._predictor(reference_path)
+        check_kinds(self.kinds, self.reference.model.conventions)
         self._expected = [self._expect(*answered) for answered in self._answers(self.reference, "reference", progress)]
 
     def compare(self, model_path: str | os.PathLike, progress: ProgressCallback | None = None) -> Comparison:
@@ -66,6 +70,7 @@ class Evaluator:
         """
         file = _file(model_path) | {"quantizers": check_quantizers(model_path)}
         model = self._predictor(model_path)
+        check_kinds(self.kinds, model.model.conventions)
         answers = self._answers(model, "verify", progress)
         found = [
             self._measure(trial, answer, expected)
@@ -90,10 +95,9 @@ class Evaluator:
             "measurements": [asdict(measurement) for measurement in measurements],
         }
 
-    def _predictor(self, path: str | os.PathLike) -> Predictor:
-        from ..runtime import SamPredictor, load_model
-
-        return SamPredictor(load_model(path, threads=self.threads, side_by_side=True))
+    def _predictor(self, path: str | os.PathLike) -> SamPredictor:
+        model = load_model(path, threads=self.threads, side_by_side=True, conventions=self.conventions)
+        return SamPredictor(model)
 
     def _answers(self, predictor: Predictor, stage: str, progress: ProgressCallback | None) -> Any:
         draws, seed = self.protocol.draws, self.protocol.sampling.seed
@@ -174,7 +178,7 @@ def load_labelled(
         reason = f" The first of {len(skipped)} unreadable cases: {skipped[0]['reason']}" if skipped else ""
         raise DFQSAMError(
             f"{len(cases)} images with labels hold no object of {sampling.min_pixels} pixels or more "
-            f"(on the 256 x 256 square that the network sees).{reason}"
+            f"(of a slice brought to 256 x 256).{reason}"
         )
     return slices, skipped
 

@@ -56,7 +56,7 @@ class _Notebook:
         point_labels: np.ndarray | None = None,
         box: np.ndarray | None = None,
         mask_input: np.ndarray | None = None,
-        multimask_output: bool = True,
+        multimask_output: bool | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self.last = Prompts(point_coords, point_labels, box)
         return self._predictor.predict(point_coords, point_labels, box, mask_input, multimask_output)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
 
 from ..errors import ConfigError
+from ..network.conventions import SAM_MED2D, Conventions, PromptKind, conventions_named
 from ..runtime.predictor import Predictor
 from .dataset import largest_component
 
@@ -48,6 +49,16 @@ PROMPT_KINDS: dict[str, Callable[[Predictor, np.ndarray, np.random.Generator], n
     "5pt": partial(predict_clicks, clicks=5),
 }
 
+# What a network must have learnt for each kind: corrections go on from the mask before.
+_NEEDS: dict[str, set[PromptKind]] = {
+    "box": {"box"},
+    "1pt": {"point"},
+    "3pt": {"point", "mask"},
+    "5pt": {"point", "mask"},
+}
+
+_USUAL = ("box", "1pt", "3pt")
+
 # Kinds whose answer depends on random clicks.
 RANDOM_KINDS = frozenset(PROMPT_KINDS) - {"box"}
 
@@ -59,6 +70,20 @@ def parse_prompt_kinds(text: str) -> tuple[str, ...]:
     if unknown or not kinds:
         raise ConfigError(f"Unknown prompt kinds {unknown or repr(text)}. Choose from {', '.join(PROMPT_KINDS)}.")
     return kinds
+
+
+def usual_kinds(conventions: str | None) -> tuple[str, ...]:
+    """The kinds that are measured where nobody asks for others; conventions: the model's, None for SAM-Med2D's."""
+    known = conventions_named(conventions or SAM_MED2D.name).prompts
+    return tuple(kind for kind in _USUAL if known.issuperset(_NEEDS[kind]))
+
+
+def check_kinds(kinds: Iterable[str], conventions: Conventions) -> None:
+    """Raise ConfigError for kinds of prompts that a model was not trained with."""
+    refused = [kind for kind in kinds if not conventions.prompts.issuperset(_NEEDS[kind])]
+    if refused:
+        why = conventions.why_refused({need for kind in refused for need in _NEEDS[kind]})
+        raise ConfigError(f"{', '.join(refused)} cannot be measured: {why.rsplit('. ', 1)[0]}. Give --prompts box.")
 
 
 def _largest_error(mask: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -43,14 +43,15 @@ _ADAPTER: dict[str, _Part] = {
 def layer_noise(checkpoint: Checkpoint, packed: StoredModel, images: np.ndarray) -> list[dict[str, Any]]:
     """Return one row per part of the image encoder, in the order in which they run.
 
-    images: (B, S, S, 3) uint8, as the network sees them. A row holds "name" and two ratios of signal to noise power in
+    images: (B, S, S, 3), as the network sees them. A row holds "name" and two ratios of signal to noise power in
     dB: "own", with this part alone quantized, on what the float network feeds it, and "sum", with everything before it
     quantized, too. "attn" is LayerNorm 1 to proj, "mlp.lin1" LayerNorm 2 to lin1, "mlp" to lin2, "Adapter" to its norm.
     Raises ConfigError when the two networks differ in their sizes.
     """
-    if checkpoint.architecture != packed.architecture:
+    if (checkpoint.architecture, checkpoint.conventions) != (packed.architecture, packed.conventions):
         raise ConfigError(
-            f"The model is a {packed.architecture.name}, the reference a {checkpoint.architecture.name}. "
+            f"The model is a {packed.architecture.name} run as {packed.conventions.title}, the reference a "
+            f"{checkpoint.architecture.name} run as {checkpoint.conventions.title}. "
             "Compare a model with the checkpoint that it was made from."
         )
     exact, quantized = SamMed2D.from_checkpoint(checkpoint), load_reference(packed)
@@ -109,16 +110,19 @@ def check_parts(model_path: str | os.PathLike, reference_path: str | os.PathLike
 
 
 def measure_layers(
-    evaluator: Evaluator, model_path: str | os.PathLike, reference_path: str | os.PathLike
+    evaluator: Evaluator,
+    model_path: str | os.PathLike,
+    reference_path: str | os.PathLike,
+    conventions: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows of `layer_noise` on at most eight slices, evenly spread over the evaluator's.
 
     Raises ConfigError unless the model is packed and the reference a float checkpoint of the same sizes.
     """
     check_parts(model_path, reference_path)
-    checkpoint = read_checkpoint(reference_path)
+    checkpoint = read_checkpoint(reference_path, conventions)
     slices = evaluator.slices
     chosen = np.unique(np.linspace(0, len(slices) - 1, LAYER_SLICES).round().astype(int))
     size = checkpoint.architecture.image_size
-    images = np.stack([network_pixels(slices[index].image, size, "RGB") for index in chosen])
+    images = np.stack([network_pixels(slices[index].image, size, "RGB", checkpoint.conventions) for index in chosen])
     return layer_noise(checkpoint, read_model(model_path), images)

@@ -19,6 +19,7 @@ from ..model import SamMed2D
 from ..progress import ProgressCallback
 from ..quant.config import QuantConfig
 from ..quant.pipeline import pack, single_threaded_kernels
+from ..quant.synthesis.image_size import image_network
 from ..quant.synthesis.synthesis import synthesize
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.model_file import write_model
@@ -28,14 +29,19 @@ class ModelFolder:
     """Quantizes one checkpoint into a folder, under names that tell checkpoint and config."""
 
     def __init__(
-        self, folder: Path, checkpoint_path: Path, threads: int | None = None, device: str | torch.device = "cpu"
+        self,
+        folder: Path,
+        checkpoint_path: Path,
+        threads: int | None = None,
+        conventions: str | None = None,
+        device: str | torch.device = "cpu",
     ) -> None:
-        """threads: None for all cores. device: torch's, for images and calibration.
+        """threads: None for all cores. device: torch's, for images and calibration. conventions: of `read_checkpoint`.
 
-        Raises ConfigError for threads below 1, CheckpointError for an unusable checkpoint.
+        Raises ConfigError for less than one thread, CheckpointError for an unusable checkpoint.
         """
         self.folder, self.threads, self.device = folder, worker_count(threads), torch.device(device)
-        self.checkpoint: Checkpoint = read_checkpoint(checkpoint_path)
+        self.checkpoint: Checkpoint = read_checkpoint(checkpoint_path, conventions)
 
     def model(
         self,
@@ -51,8 +57,10 @@ class ModelFolder:
         if not path.is_file():
             with single_threaded_kernels():
                 pixels = images() if images else self.pixels(config, progress)
+                model = SamMed2D.from_checkpoint(self.checkpoint).to(self.device)
                 pixels, source = pixels.to(self.device), self.checkpoint.source
-                packed = pack(self._network(), pixels, config, source, self.threads, progress)
+                stated = self.checkpoint.stated_conventions
+                packed = pack(model, pixels, config, source, self.threads, progress, conventions=stated)
             write_model(path, packed)
         return path
 
@@ -61,15 +69,15 @@ class ModelFolder:
         path = self._path("images", {"seed": config.seed, "synthesis": asdict(config.synthesis)}, ".npy")
         if not path.is_file():
             threads = self.threads if self.device.type == "cpu" else 1
-            images = synthesize(self._network(), config.synthesis, config.seed, threads, progress=progress)
+            network = image_network(self.checkpoint).to(self.device)
+            images = synthesize(network, config.synthesis, config.seed, threads, progress=progress)
             with atomic_output(path) as temporary:
                 np.save(temporary, torch.cat([image.pixels for image in images]).cpu().numpy())
         return torch.from_numpy(np.load(path, allow_pickle=False))
 
-    def _network(self) -> SamMed2D:
-        return SamMed2D.from_checkpoint(self.checkpoint).to(self.device)
-
     def _path(self, name: str, settings: dict[str, Any], ending: str) -> Path:
-        known = json.dumps([self.checkpoint.source.sha256, settings], sort_keys=True)
+        stated = self.checkpoint.stated_conventions
+        named = [self.checkpoint.source.sha256, settings, *([stated.name] if stated else [])]
+        known = json.dumps(named, sort_keys=True)
         digest = hashlib.sha256(known.encode()).hexdigest()[:12]
         return self.folder / f"{name.replace(' ', '-')}-{digest}{ending}"

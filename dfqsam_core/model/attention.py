@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..network.attention_windows import AttentionWindow, attention_windows, relative_offsets
+from ..network.attention_windows import AttentionWindow, attention_windows, query_chunks, relative_offsets
 
 
 class Attention(nn.Module):
@@ -13,6 +13,7 @@ class Attention(nn.Module):
 
     Padding tokens enter windowed attention as exact zeros, so their keys and values are the bias of `qkv`: one
     constant row serves all of them, and their queries are never asked for. The result equals the padded form.
+    The queries of large windows are computed in parts and image by image, which takes little memory.
 
     query, key, value, softmax: parameter-free places where quantizers can stand.
     """
@@ -59,13 +60,29 @@ class Attention(nn.Module):
         if len(self.windows) > 1 or self.has_pads:
             queries, keys = self.get_buffer(f"query_index_{number}"), self.get_buffer(f"key_index_{number}")
             q, scaled, k, v = q[:, :, queries], scaled[:, :, queries], k[:, :, keys], v[:, :, keys]
-        logits = scaled @ k.transpose(-1, -2) + self._relative_logits(window, q)
+        operands = (scaled, *self._relative_logits(window, q), k, v)
+        chunks = query_chunks(q.shape[2], k.shape[2])
+        if len(chunks) == 1:
+            return self._weighted(*operands)
+        images = zip(*(x.split(1) for x in operands), strict=True)
+        return torch.cat([self._in_chunks(chunks, *image) for image in images])
+
+    def _in_chunks(
+        self, chunks: list[slice], scaled: Tensor, along_h: Tensor, along_w: Tensor, k: Tensor, v: Tensor
+    ) -> Tensor:
+        parts = (self._weighted(*(x[:, :, chunk] for x in (scaled, along_h, along_w)), k, v) for chunk in chunks)
+        return torch.cat(list(parts), dim=2)
+
+    def _weighted(self, scaled: Tensor, along_h: Tensor, along_w: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Values weighted by the softmax of the logits of scaled queries."""
+        logits = scaled @ k.transpose(-1, -2) + (along_h[..., :, None] + along_w[..., None, :]).flatten(3)
         return self.softmax(logits) @ v
 
-    def _relative_logits(self, window: AttentionWindow, q: Tensor) -> Tensor:
+    def _relative_logits(self, window: AttentionWindow, q: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, heads, queries, side) of unscaled queries for the rows and for the columns of their window."""
         rows, columns = len(window.rows), len(window.columns)
         offsets = self.get_buffer("offsets")
         grid = q.unflatten(2, (rows, columns))
         along_h = torch.einsum("bnhwc,hkc->bnhwk", grid, self.rel_pos_h[offsets[:rows]])
         along_w = torch.einsum("bnhwc,wkc->bnhwk", grid, self.rel_pos_w[offsets[:columns]])
-        return (along_h[..., :, None] + along_w[..., None, :]).flatten(4).flatten(2, 3)
+        return along_h.flatten(2, 3), along_w.flatten(2, 3)

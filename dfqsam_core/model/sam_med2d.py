@@ -9,23 +9,26 @@ import torch
 from torch import Tensor, nn
 
 from ..network.architecture import Architecture
-from ..network.pixels import PIXEL_MEAN, PIXEL_STD
+from ..network.conventions import SAM_MED2D, Conventions
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from .image_encoder import ImageEncoder
 from .sam_modeling import sam_modeling
 
 
 class SamMed2D(nn.Module):
-    """The network of SAM-Med2D (Cheng et al. 2023) for any `Architecture`; state dict keys as in sam-med2d_b.pth."""
+    """The network of SAM-Med2D (Cheng et al. 2023) for any `Architecture`; state dict keys as in sam-med2d_b.pth.
+
+    Without adapters it is SAM's, and with SAM's or MedSAM's conventions their network.
+    """
 
     pixel_mean: Tensor
     pixel_std: Tensor
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, conventions: Conventions = SAM_MED2D) -> None:
         super().__init__()
         modeling = sam_modeling()
         grid, size, dim = architecture.grid, architecture.image_size, architecture.out_chans
-        self.architecture = architecture
+        self.architecture, self.conventions = architecture, conventions
         self.image_encoder = ImageEncoder(architecture)
         self.prompt_encoder = modeling.PromptEncoder(
             embed_dim=dim, image_embedding_size=(grid, grid), input_image_size=(size, size), mask_in_chans=16
@@ -37,8 +40,8 @@ class SamMed2D(nn.Module):
             iou_head_depth=3,
             iou_head_hidden_dim=256,
         )
-        self.register_buffer("pixel_mean", _pixel_constant(PIXEL_MEAN), persistent=False)
-        self.register_buffer("pixel_std", _pixel_constant(PIXEL_STD), persistent=False)
+        self.register_buffer("pixel_mean", _pixel_constant(conventions.pixel_mean), persistent=False)
+        self.register_buffer("pixel_std", _pixel_constant(conventions.pixel_std), persistent=False)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint | str | os.PathLike[str]) -> SamMed2D:
@@ -49,13 +52,13 @@ class SamMed2D(nn.Module):
         """
         source = checkpoint if isinstance(checkpoint, Checkpoint) else read_checkpoint(checkpoint)
         with torch.device("meta"):
-            model = cls(source.architecture)
+            model = cls(source.architecture, source.conventions)
         # The parameters are the checkpoint's own arrays: a second copy would double the memory of a 1 GB model.
         model.load_state_dict({name: torch.from_numpy(array) for name, array in source.tensors.items()}, assign=True)
         return model.eval().requires_grad_(False)
 
     def normalize(self, pixels: Tensor) -> Tensor:
-        """Normalise pixels (B, 3, S, S) on the 0..255 scale, in SAM-Med2D's channel order, for the image encoder."""
+        """Normalise pixels (B, 3, S, S) on the 0..255 scale, in the network's channel order, for the image encoder."""
         return (pixels - self.pixel_mean) / self.pixel_std
 
     def decode(
@@ -68,8 +71,10 @@ class SamMed2D(nn.Module):
         """Masks of N prompts on one image.
 
         image_embedding: (1, C, grid, grid). points: coordinates (N, P, 2) as x, y in the S-pixel frame and labels
-        (N, P). boxes: (N, 4) xyxy. mask_probabilities: (N, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt.
-        Returns low-resolution logits (N, 3, 4 grid, 4 grid) and predicted IoU (N, 3).
+        (N, P). boxes: (N, 4) xyxy. mask_probabilities: (N, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt, or
+        logits where that is what the conventions have.
+        Returns low-resolution logits (N, 3, 4 grid, 4 grid) and predicted IoU (N, 3): of the tokens 1 to 3, or of token
+        0 alone where the conventions have no predicted IoU to choose by.
         """
         sparse, dense = self.prompt_encoder(points=points, boxes=boxes, masks=mask_probabilities)
         return self.mask_decoder(
@@ -77,7 +82,7 @@ class SamMed2D(nn.Module):
             image_pe=self.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
-            multimask_output=True,
+            multimask_output=self.conventions.predicts_iou,
         )
 
 

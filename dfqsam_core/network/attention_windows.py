@@ -9,6 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Logits that a head computes at once: those of a window of 32 x 32 tokens. The 64 x 64 tokens of a 1024-pixel image
+# have sixteen times as many, which are 805 MB in ViT-B.
+_MOST_LOGITS = 2**20
+# Fewer would make a graph of very many parts.
+_LEAST_QUERIES = 256
+
 
 @dataclass(frozen=True)
 class AttentionWindow:
@@ -47,3 +53,14 @@ def relative_offsets(side: int) -> np.ndarray:
     """Index (side, side) into a relative-position table of 2 * side - 1 rows: entry [q, k] is q - k + side - 1."""
     line = np.arange(side)
     return line[:, None] - line[None, :] + side - 1
+
+
+def query_chunks(queries: int, keys: int) -> list[slice]:
+    """A window's queries in parts that are computed one after the other; few of them are a single part."""
+    count = max(_LEAST_QUERIES, _MOST_LOGITS // keys)
+    return [slice(start, min(start + count, queries)) for start in range(0, queries, count)]
+
+
+def is_long(side: int) -> bool:
+    """Whether attention within a window of `side` x `side` tokens is computed in parts."""
+    return len(query_chunks(side**2, side**2)) > 1

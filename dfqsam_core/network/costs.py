@@ -11,6 +11,8 @@ from .layers import decoder_layers, encoder_layers
 from .macs import attention_products, decoder_product_macs, encoder_macs
 
 _FLOAT_BITS = 32
+_BY_RECIPE = "kept by the recipe"
+_FLOAT_SOFTMAX = "its softmax is float: over so many tokens, codes take more time than they save"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _layer_products(architecture: Architecture, entries: Mapping[str, Mapping[st
             text = f"float32, {weight_bits}-bit weights restored at load"
             yield Product(layer.name, layer.macs, reason="weight-only by the recipe", arithmetic=text)
         else:
-            yield Product(layer.name, layer.macs, reason="kept by the recipe")
+            yield Product(layer.name, layer.macs, reason=_BY_RECIPE)
 
 
 def _attention(architecture: Architecture, entries: Mapping[str, Mapping[str, Any]]) -> Iterator[Product]:
@@ -90,15 +92,16 @@ def _attention(architecture: Architecture, entries: Mapping[str, Mapping[str, An
         entry = entries.get(product.name, {})
         inputs, softmax = entry.get("input_bits"), entry.get("softmax_bits")
         yield _on_codes(f"{product.name}.query_key", product.query_key_macs, inputs, inputs)
-        yield _on_codes(f"{product.name}.attention_value", product.attention_value_macs, softmax, inputs)
+        reason = _FLOAT_SOFTMAX if inputs and not softmax else _BY_RECIPE
+        yield _on_codes(f"{product.name}.attention_value", product.attention_value_macs, softmax, inputs, reason)
         reason = "computed from the unquantized query"
         yield Product(f"{product.name}.relative_position", product.relative_position_macs, reason=reason)
 
 
-def _on_codes(name: str, macs: int, left: int | None, right: int | None) -> Product:
+def _on_codes(name: str, macs: int, left: int | None, right: int | None, reason: str = _BY_RECIPE) -> Product:
     if left and right:
         return Product(name, macs, (left, right), arithmetic=f"{left}-bit x {right}-bit codes, multiplied in float32")
-    return Product(name, macs, reason="kept by the recipe")
+    return Product(name, macs, reason=reason)
 
 
 def _decoder(architecture: Architecture) -> Product:

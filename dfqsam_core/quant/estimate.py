@@ -11,35 +11,48 @@ from typing import Any
 import numpy as np
 
 from ..base.machine import usable_cores, worker_count
+from ..network.architecture import Architecture
 from ..network.layers import LayerSpec, encoder_layers
-from ..network.macs import encoder_macs
+from ..network.macs import attention_products, encoder_macs
+from ..network.memory import running_bytes
 from ..store.card import tensor_sizes
 from ..store.checkpoint import read_checkpoint
 from .config import QuantConfig
-from .plan import NetworkPlan
+from .plan import NetworkPlan, image_architecture
 
 # How much longer a part takes than its products alone: rough factors from the reports of a few runs.
 FORWARD_OVERHEAD = 2.5
 STEP_PASSES = 3.5
+# Products of attention are narrow, with passes over all logits between them.
+ATTENTION_OVERHEAD = 3
+# Likewise of memory: torch and the program, and inputs of a block that are held, copies included.
+PROGRAM_BYTES = 5e8
+HELD_BY_CALIBRATION = 6
+HELD_BY_STEP = 6
 
 
 def estimate(
-    checkpoint_path: str | os.PathLike[str], config: QuantConfig, threads: int | None = None
+    checkpoint_path: str | os.PathLike[str],
+    config: QuantConfig,
+    threads: int | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Sizes in bytes and estimated seconds per part of quantizing `checkpoint_path` with `config`; writes nothing.
 
     The sizes are exactly those of the tensors that would be written; the file has its card and their names on top.
     "left_in_float": layers of the image encoder that get no codes, by reason. The time is scaled from a quarter of a
-    second of matrix products on this machine, so it is a rough one.
+    second of matrix products on this machine, so it is a rough one, and so is "estimated_peak_bytes" of memory.
+    conventions: as `read_checkpoint` has them.
     """
-    checkpoint = read_checkpoint(checkpoint_path)
+    checkpoint = read_checkpoint(checkpoint_path, conventions)
     architecture = checkpoint.architecture
     plan = NetworkPlan.of(architecture, config)
     workers = worker_count(threads)
     speed = _products_per_second()
-    forward = FORWARD_OVERHEAD * 2 * encoder_macs(architecture) / speed
-    synthesis = config.synthesis
-    calibration = forward * (3 * synthesis.images + config.calibration.candidates)
+    small, synthesis = image_architecture(architecture), config.synthesis
+    forward, of_small = (_forward_operations(network) / speed for network in (architecture, small))
+    # Ranges are tried on drawn rows, of which a larger image has no more.
+    calibration = 3 * synthesis.images * forward + config.calibration.candidates * of_small
     if config.calibration.rounding == "feedback":
         coded = [layer for layer in encoder_layers(architecture) if layer.name in plan.integer_layers("")]
         calibration += sum(_rounding_operations(layer, synthesis.images) for layer in coded) / speed
@@ -53,12 +66,35 @@ def estimate(
         },
         "left_in_float": _left_in_float(plan),
         "estimated_seconds": {
-            "synthesis": round(steps * STEP_PASSES * forward / side_by_side, 1),
+            "synthesis": round(steps * STEP_PASSES * of_small / side_by_side, 1),
             "calibration": round(calibration, 1),
         },
+        "estimated_peak_bytes": round(peak_bytes(architecture, synthesis.images, side_by_side if steps else 0)),
         "threads": workers,
         "notes": list(checkpoint.notes + checkpoint.cautions),
     }
+
+
+def peak_bytes(architecture: Architecture, images: int, side_by_side: int) -> float:
+    """Bytes that quantizing takes at most: of calibration, or of `side_by_side` images in the making if that is more.
+
+    Rough: what a block's layers get and give of all images is held at once, and a step of an image keeps every block's.
+    """
+    fixed = PROGRAM_BYTES + running_bytes(architecture)
+    calibration = images * HELD_BY_CALIBRATION * _block_bytes(architecture)
+    small = image_architecture(architecture)
+    return fixed + max(calibration, side_by_side * small.depth * HELD_BY_STEP * _block_bytes(small))
+
+
+def _block_bytes(architecture: Architecture) -> int:
+    """Bytes of one image's inputs of the four layers of a block."""
+    return 4 * architecture.grid**2 * (3 * architecture.embed_dim + architecture.mlp_dim)
+
+
+def _forward_operations(architecture: Architecture) -> float:
+    """Operations that take as long as one image's way through the encoder."""
+    attention = sum(product.macs for product in attention_products(architecture))
+    return FORWARD_OVERHEAD * 2 * (encoder_macs(architecture) + (ATTENTION_OVERHEAD - 1) * attention)
 
 
 def _rounding_operations(layer: LayerSpec, images: int) -> float:

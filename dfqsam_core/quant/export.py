@@ -107,7 +107,8 @@ def _attention_tensors(name: str, attention: Attention, heads: int) -> dict[str,
         quantizer = cast(UniformQuantizer, place)
         tensors[f"{name}.{letter}.scale"] = _array(quantizer.scale.flatten().expand(heads), np.float32)
         tensors[f"{name}.{letter}.zero_point"] = _array(quantizer.zero_point.flatten().expand(heads), np.uint8)
-    softmax = cast(LogarithmicSoftmax, attention.softmax)
-    tensors[f"{name}.softmax.scale"] = _array(softmax.delta.flatten().expand(heads), np.float32)
-    tensors[f"{name}.softmax.step"] = _array(softmax.step.reshape(1), np.float32)
+    softmax = attention.softmax
+    if isinstance(softmax, LogarithmicSoftmax):
+        tensors[f"{name}.softmax.scale"] = _array(softmax.delta.flatten().expand(heads), np.float32)
+        tensors[f"{name}.softmax.step"] = _array(softmax.step.reshape(1), np.float32)
     return tensors

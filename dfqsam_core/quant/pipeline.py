@@ -17,6 +17,7 @@ from ..base.memory import require_memory
 from ..base.outputs import refuse_overwrite
 from ..errors import CheckpointError, ConfigError
 from ..model import SamMed2D
+from ..network.conventions import Conventions
 from ..network.memory import running_bytes
 from ..progress import ProgressCallback, report
 from ..store.card import build_card, library_versions
@@ -29,6 +30,7 @@ from .calibration.quantized_layers import PixelQuantizer
 from .config import QuantConfig
 from .export import export_tensors, round_float_layers, round_position_tables
 from .plan import NetworkPlan
+from .synthesis.image_size import fitted, image_network
 from .synthesis.synthesis import image_facts, synthesize
 from .synthesis.work_folder import WorkFolder
 from .worth import worth_of
@@ -46,6 +48,7 @@ def quantize(
     preview_dir: Path | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
+    conventions: str | None = None,
 ) -> dict[str, Any]:
     """Turn a float checkpoint into a packed model file without any data but the checkpoint.
 
@@ -74,11 +77,13 @@ def quantize(
         Replace a file that exists.
     progress
         Told each step; may raise Cancelled.
+    conventions
+        How the checkpoint was trained, where its tensors do not tell: as `load_model` has them.
 
     Returns
     -------
     dict
-        The report: the card, the seconds of each part and the written file's identity.
+        The report: the card, the seconds and CPU seconds of each part, and the written file's identity.
 
     Raises
     ------
@@ -87,25 +92,26 @@ def quantize(
     """
     output = refuse_overwrite(output_path, force)
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
-    checkpoint = _read_runnable(checkpoint_path, progress)
-    model = SamMed2D.from_checkpoint(checkpoint).to(place)
+    checkpoint = _read_runnable(checkpoint_path, progress, conventions)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
-    work = WorkFolder(folder, image_facts(checkpoint.source.sha256, config.synthesis, config.seed), resume)
+    facts = image_facts(checkpoint.source.sha256, config.synthesis, config.seed)
+    work = WorkFolder(folder, facts | {"conventions": checkpoint.conventions.name}, resume)
     with single_threaded_kernels(), work.discarded_if_unused():
         side_by_side = workers if place.type == "cpu" else 1
-        images = synthesize(model, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
+        network = image_network(checkpoint).to(place)
+        images = synthesize(network, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         clock.lap("synthesis")
-        notes = checkpoint.notes + checkpoint.cautions
-        packed = pack(model, torch.cat([i.pixels for i in images]), config, checkpoint.source, workers, progress, notes)
+        notes, stated = checkpoint.notes + checkpoint.cautions, checkpoint.stated_conventions
+        pixels, model = torch.cat([image.pixels for image in images]), SamMed2D.from_checkpoint(checkpoint).to(place)
+        packed = pack(model, pixels, config, checkpoint.source, workers, progress, notes, stated)
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
     packed = write_model(output, packed, force=force)
     clock.lap("write")
     work.remove()
-    labels = [len(image.labels) for image in images]
-    identity = FileSource.of(output).to_dict()
-    return {"output": identity, "seconds": clock.laps, "labels_per_image": labels, "card": packed.card}
+    labels, written = [len(image.labels) for image in images], FileSource.of(output).to_dict()
+    return {"output": written, "labels_per_image": labels, "card": packed.card} | clock.times()
 
 
 def pack(
@@ -116,18 +122,23 @@ def pack(
     threads: int = 1,
     progress: ProgressCallback | None = None,
     notes: tuple[str, ...] = (),
+    conventions: Conventions | None = None,
 ) -> StoredModel:
     """Calibrate `model` on gray `pixels` (B, 1, S, S) in 0..1, which it becomes quantized by, and pack it.
 
-    source: the file that `model` was read from; notes: what was changed in it: both for the card.
+    Pixels of another size are enlarged to the network's. source: the file that `model` was read from; notes: what was
+    changed in it; conventions: None where its tensors tell them: all for the card.
     """
-    plan = NetworkPlan.of(model.architecture, config)
+    plan, size = NetworkPlan.of(model.architecture, config), model.architecture.image_size
+    if pixels.shape[-1] != size:
+        notes += (f"Calibrated on images that were made with {pixels.shape[-1]} pixels a side and enlarged to {size}.",)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
     with torch.no_grad():
+        pixels = fitted(pixels, size, model.conventions)
         images = model.normalize(pixels.expand(-1, 3, -1, -1) * 255)
         if config.calibration.equalization:
-            equalize(model.image_encoder, images)
+            equalize(model.image_encoder, images, progress)
         round_position_tables(model)
         calibrate(model.image_encoder, images, quantizer, plan, threads, progress)
     tensors = export_tensors(model, round_float_layers(model, plan), plan)
@@ -142,13 +153,16 @@ def pack(
         versions=_versions(),
         notes=notes,
         worth=worth_of(config),
+        conventions=conventions,
     )
     return StoredModel(model.architecture, card, tensors)
 
 
-def _read_runnable(path: str | os.PathLike[str], progress: ProgressCallback | None) -> Checkpoint:
+def _read_runnable(
+    path: str | os.PathLike[str], progress: ProgressCallback | None, conventions: str | None
+) -> Checkpoint:
     report(progress, "read", 0, 1, "reading the checkpoint")
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, conventions)
     require_memory(running_bytes(checkpoint.architecture), checkpoint.source.file_name, CheckpointError)
     return checkpoint
 
@@ -186,12 +200,17 @@ def _versions() -> dict[str, str]:
 
 
 class _Clock:
-    """Seconds of each part of a run."""
+    """Seconds of each part of a run, and CPU seconds of the process."""
 
     def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._wall: dict[str, float] = {}
+        self._cpu: dict[str, float] = {}
+        self._last, self._last_cpu = time.perf_counter(), time.process_time()
 
     def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name], self._last = round(now - self._last, 3), now
+        now, cpu = time.perf_counter(), time.process_time()
+        self._wall[name], self._cpu[name] = round(now - self._last, 3), round(cpu - self._last_cpu, 3)
+        self._last, self._last_cpu = now, cpu
+
+    def times(self) -> dict[str, dict[str, float]]:
+        return {"seconds": self._wall, "cpu_seconds": self._cpu}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..network.architecture import Architecture
+from ..network.attention_windows import is_long
 from ..network.layers import LayerSpec, decoder_layers, encoder_layers
 from ..network.macs import attention_products
 from ..store.model_checks import tensor_rules
@@ -23,6 +24,8 @@ _EXACT_BIAS = "attn.qkv"
 # These follow a LayerNorm, whose channels differ most.
 _REPARAMETERIZED = ("attn.qkv", "mlp.lin1")
 _PIXELS = "image_encoder.patch_embed.proj"
+# Tokens a side of SAM-Med2D, for whose images the settings of the synthesis are.
+_IMAGE_GRID = 16
 
 
 @dataclass(frozen=True)
@@ -57,22 +60,32 @@ class FloatPlan:
     input_bits: ClassVar[None] = None
 
 
+@dataclass(frozen=True)
+class AttentionPlan:
+    """An attention whose q, k and v become codes of so many bits; softmax_bits: None where its softmax stays float."""
+
+    input_bits: int
+    softmax_bits: int | None
+
+
 LayerPlan = IntegerPlan | WeightPlan | FloatPlan
 
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """The plan of every layer by its name in the float state dict; attentions all get what `config` says."""
+    """The plan of every layer and attention by its name, that of layers as in the float state dict."""
 
     architecture: Architecture
     config: QuantConfig
     layers: Mapping[str, LayerPlan]
+    attentions: Mapping[str, AttentionPlan]
 
     @classmethod
     def of(cls, architecture: Architecture, config: QuantConfig) -> NetworkPlan:
         """What `config` makes of a network of `architecture`."""
         specs = encoder_layers(architecture) + decoder_layers(architecture)
-        return cls(architecture, config, {spec.name: _layer_plan(spec, config) for spec in specs})
+        layers = {spec.name: _layer_plan(spec, config) for spec in specs}
+        return cls(architecture, config, layers, dict(_attention_plans(architecture, config)))
 
     def integer_layers(self, prefix: str = "image_encoder.") -> dict[str, IntegerPlan]:
         """Layers whose weights and inputs become codes, below `prefix` and by their names without it."""
@@ -111,9 +124,28 @@ class NetworkPlan:
             yield {"name": spec.name, "kind": spec.kind, "macs": spec.macs, **bits}
 
     def _attention_entries(self) -> Iterator[dict[str, Any]]:
-        bits = {"input_bits": self.config.activation_bits, "softmax_bits": self.config.softmax_bits}
         for product in attention_products(self.architecture):
+            bits = asdict(self.attentions[product.name])
             yield {"name": product.name, "kind": "attention", "macs": product.macs, **bits}
+
+
+def image_architecture(architecture: Architecture) -> Architecture:
+    """The network that synthetic images are made against: with many tokens the same network for smaller images.
+
+    A step keeps every logit for its gradient, which takes gigabytes and a minute at 64 x 64 tokens. What an image shows
+    can be found on fewer; ranges cannot, and are chosen at the network's own size.
+    """
+    sides = (architecture.window_of(block) or architecture.grid for block in range(architecture.depth))
+    if not any(map(is_long, sides)):
+        return architecture
+    return replace(architecture, image_size=_IMAGE_GRID * architecture.patch_size)
+
+
+def _attention_plans(a: Architecture, config: QuantConfig) -> Iterator[tuple[str, AttentionPlan]]:
+    for block, product in enumerate(attention_products(a)):
+        # Coding the probabilities of 4,096 tokens takes a fifth of a slice's time, and its product gains nothing by it.
+        softmax_bits = None if is_long(a.window_of(block) or a.grid) else config.softmax_bits
+        yield product.name, AttentionPlan(config.activation_bits, softmax_bits)
 
 
 def _layer_plan(spec: LayerSpec, config: QuantConfig) -> LayerPlan:

@@ -23,7 +23,7 @@ PATCH_EMBEDDING = "image_encoder.patch_embed.proj"
 
 def load_reference(packed: StoredModel) -> SamMed2D:
     """Build the network of a packed model with every quantizer in place, in evaluation mode and frozen."""
-    model = SamMed2D(packed.architecture).eval().requires_grad_(False)
+    model = SamMed2D(packed.architecture, packed.conventions).eval().requires_grad_(False)
     for name, tensor in model.state_dict().items():
         layer, _, kind = name.rpartition(".")
         value = packed.float_weight(layer) if kind == "weight" and layer in packed.layers else packed.tensors.get(name)

@@ -20,16 +20,21 @@ from ..store.file_identity import FileSource
 class ReportModels:
     """Packed models of one checkpoint in `folder`, under names that tell checkpoint, settings and library versions."""
 
-    def __init__(self, folder: Path, checkpoint: Path, threads: int | None = None) -> None:
-        """Raises OutputError where the folder cannot be made, OSError where the checkpoint cannot be read."""
+    def __init__(
+        self, folder: Path, checkpoint: Path, threads: int | None = None, conventions: str | None = None
+    ) -> None:
+        """conventions: as `quantize` has them.
+
+        Raises OutputError where the folder cannot be made, OSError where the checkpoint cannot be read."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"The work folder {folder} cannot be made: {error.strerror}. Choose --work-dir."
             ) from error
-        self.folder, self.checkpoint, self.threads = folder, checkpoint, threads
+        self.folder, self.checkpoint, self.threads, self.conventions = folder, checkpoint, threads, conventions
         self._known = [FileSource.of(checkpoint).sha256, library_versions("torch", "numpy", "scipy")]
+        self._known += [conventions] if conventions else []
 
     def make(self, config: QuantConfig, progress: ProgressCallback | None = None) -> tuple[Path, dict[str, Any]]:
         """The packed model of `config`, and what making it took: "seconds" by part and "peak_memory_bytes".
@@ -50,6 +55,7 @@ class ReportModels:
                 resume=True,
                 force=True,
                 progress=named(progress, config.recipe),
+                conventions=self.conventions,
             )
             costs = {"seconds": made["seconds"], "peak_memory_bytes": peak_memory_bytes()}
             write_json(costs_file, costs, force=True)

@@ -13,7 +13,9 @@ from ..bench.benchmark import run_benchmark
 from ..evaluate import Comparison, EvaluationProtocol, Evaluator
 from ..evaluate.evaluator import load_labelled
 from ..evaluate.examples import worst_examples
+from ..evaluate.label_prompts import check_kinds
 from ..evaluate.pictures import example_picture
+from ..network.conventions import conventions_named
 from ..progress import ProgressCallback
 from ..quant import QuantConfig
 from ..store.card import library_versions
@@ -24,7 +26,9 @@ from .models import ReportModels, named
 # DFQ-SAM's abstract (arXiv 2410.01813): accuracy that SAM-Med2D loses at 4 bits on AbdomenCT1K.
 PUBLISHED_DROP_POINTS = 2.01
 # Of the checkpoint and of a packed file's card: what a reader of the page needs.
-_CHECKPOINT_FACTS = ("file_name", "sha256", "bytes", "architecture_name", "parameters", "float32_bytes", "notes")
+_CHECKPOINT_FACTS = (
+    *("file_name", "sha256", "bytes", "architecture_name", "conventions", "parameters", "float32_bytes", "notes"),
+)
 _CARD_FACTS = ("recipe", "seed", "sizes", "effective_bits_per_weight", "weight_storage", "activation_arithmetic")
 
 
@@ -35,6 +39,7 @@ class ReportSettings:
     checkpoint: float. data: folders of labelled images, None for the embedded sample. work: folder for models.
     configs: what is quantized with. prompts, protocol: as `Evaluator` takes them. threads: None for all cores.
     runs: timed runs. pictures: how many of the worst cases are shown of each model; 0 keeps all images out.
+    conventions: of the checkpoint, as `load_model` has them.
     """
 
     checkpoint: Path
@@ -46,6 +51,7 @@ class ReportSettings:
     threads: int | None = None
     runs: int = 20
     pictures: int = 0
+    conventions: str | None = None
 
 
 def make_report(settings: ReportSettings, progress: ProgressCallback | None = None) -> dict[str, Any]:
@@ -54,9 +60,10 @@ def make_report(settings: ReportSettings, progress: ProgressCallback | None = No
     Models stay in the work folder, where the same settings find them again. Raises DFQSAMError, before the long work,
     for an unusable checkpoint or data, and Cancelled when `progress` does.
     """
-    described = describe_file(settings.checkpoint)
+    described = describe_file(settings.checkpoint, settings.conventions)
+    check_kinds(settings.prompts, conventions_named(described["conventions"]))
     load_labelled(settings.data, settings.protocol.sampling, named(progress, "data"))
-    models = ReportModels(settings.work, settings.checkpoint, settings.threads)
+    models = ReportModels(settings.work, settings.checkpoint, settings.threads, settings.conventions)
     made = [models.make(config, progress) for config in settings.configs]
     evaluator = Evaluator(
         settings.checkpoint,
@@ -65,6 +72,7 @@ def make_report(settings: ReportSettings, progress: ProgressCallback | None = No
         protocol=settings.protocol,
         threads=settings.threads,
         progress=progress,
+        conventions=settings.conventions,
     )
     parts = []
     for config, (model, costs) in zip(settings.configs, made, strict=True):
@@ -72,7 +80,15 @@ def make_report(settings: ReportSettings, progress: ProgressCallback | None = No
         parts.append(_measured(comparison, config, model, settings.pictures) | costs)
     for part, (model, _) in zip(parts, made, strict=True):
         step = named(progress, part["name"])
-        part["bench"] = run_benchmark(model, settings.checkpoint, settings.threads, settings.runs, step, starts=True)
+        part["bench"] = run_benchmark(
+            model,
+            settings.checkpoint,
+            settings.threads,
+            settings.runs,
+            step,
+            starts=True,
+            conventions=settings.conventions,
+        )
     return {
         "checkpoint": {name: described[name] for name in _CHECKPOINT_FACTS},
         "published_drop_points": PUBLISHED_DROP_POINTS,

@@ -12,12 +12,17 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.machine import physical_cores, release_memory
+from ..base.memory import memory_limit
 from ..base.system.folders import user_cache_folder
 from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture
+from ..network.conventions import SAM_MED2D, Conventions
+from ..network.macs import encoder_macs
+from ..network.memory import encoding_bytes
 from ..progress import ProgressCallback
 from ..store.checkpoint import read_checkpoint
 from ..store.file_identity import FileSource
+from ..store.model_checks import CONVENTIONS_KEY, check_conventions
 from ..store.model_file import StoredModel, is_packed_model
 from .engines.choice import resolve_engine
 from .engines.parts import Encoder, Engine, Sessions, start_encoder, start_in_memory
@@ -26,6 +31,8 @@ from .engines.unpacked_cache import UnpackedCache
 
 # Smaller models are unpacked faster than they are found, and may be in memory twice.
 _LEAST_CACHED_BYTES = 32 * 2**20
+# A core multiplies some 100 to 300 billion pairs a second.
+_SLOW_MACS = 200e9
 
 
 class Model:
@@ -33,11 +40,12 @@ class Model:
 
     architecture: sizes of the network.
     card: the model card of a packed model; None for a float checkpoint.
-    digest: SHA-256 of the model file, for the keys of caches.
+    digest: SHA-256 of the model file, for the keys of caches; behind it the conventions that somebody had to say.
     threads: threads that one call uses.
     encoders: as many calls of `encode` at once are worth while, each on one thread; see `side_by_side`.
     engine: what runs the encoder; prompts always run on onnxruntime.
     notes: what was changed to make the network run here, and what that means for its masks.
+    conventions: how it wants its images and prompts, and what its masks are.
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class Model:
         *,
         encoders: int = 1,
         again: Callable[[int], Encoder] | None = None,
+        conventions: Conventions = SAM_MED2D,
     ) -> None:
         """again: makes one more encoder, with another number of threads, where that hardly takes memory."""
         self.architecture = architecture
@@ -60,6 +69,7 @@ class Model:
         self.digest = digest
         self.threads = threads
         self.engine: Engine = engine
+        self.conventions = conventions
         self.notes = notes
         # Calls that share all threads get into each other's way.
         self.encoders = encoders if threads == 1 or again is not None else 1
@@ -76,6 +86,11 @@ class Model:
         return self.card is not None
 
     @property
+    def takes_seconds(self) -> bool:
+        """Whether one image takes a core seconds to encode: then nobody should encode it unless it is asked for."""
+        return encoder_macs(self.architecture) > _SLOW_MACS
+
+    @property
     def image_size(self) -> int:
         """Side S in pixels of the square image that `encode` takes."""
         return self.architecture.image_size
@@ -86,7 +101,7 @@ class Model:
         return 4 * self.architecture.grid
 
     def encode(self, pixels: np.ndarray) -> np.ndarray:
-        """Embed one image, uint8 (S, S, 3) in SAM-Med2D's channel order, as float32 (1, C, grid, grid).
+        """Embed one image (S, S, 3), as `preprocess.network_pixels` gives it, as float32 (1, C, grid, grid).
 
         Raises ModelFileError where a value is not finite, and so does `decode`.
         """
@@ -112,7 +127,7 @@ class Model:
             # Another program took the file away, as it may at any time.
             return self
         about = self.architecture, self.card, self.digest, 1, self.engine, sessions, self._no_mask, self.notes
-        return Model(*about, encoders=self.encoders)
+        return Model(*about, encoders=self.encoders, conventions=self.conventions)
 
     def decode(
         self,
@@ -125,7 +140,7 @@ class Model:
 
         point_coords: (B, N, 2) x, y in pixels of the S x S image. point_labels: (B, N): -1 no point, 0 background,
         1 foreground, 2 and 3 the first and second corner of a box. As in SAM, points without a box end with one -1.
-        mask_probabilities: (B, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt.
+        mask_probabilities: (B, 1, 4 grid, 4 grid) in 0..1, SAM-Med2D's mask prompt; logits where conventions say so.
         Returns low-resolution logits float32 (B, 4, 4 grid, 4 grid) and predicted IoU float32 (B, 4); index 0 is the
         single-mask output, 1 to 3 are the multimask ones.
         """
@@ -155,6 +170,7 @@ def load_model(
     *,
     encoders: int | None = None,
     side_by_side: bool = False,
+    conventions: str | None = None,
 ) -> Model:
     """Load a packed model or a float checkpoint (.pth or .safetensors) for inference on the CPU.
 
@@ -177,6 +193,9 @@ def load_model(
     side_by_side
         For callers that embed many images: one thread a call from the beginning, where the first call of
         `Model.side_by_side` makes that otherwise.
+    conventions
+        "sam", "medsam" or "sam-med2d": how a float checkpoint was trained, where its tensors do not tell; of a packed
+        model, what its card must have.
 
     Returns
     -------
@@ -187,24 +206,30 @@ def load_model(
     ------
     ModelFileError, CheckpointError
         When the file cannot be used; the message says why.
+    UnknownConventionsError
+        Where somebody must say how a float checkpoint was trained.
     ConfigError
-        For a thread count below 1 and an engine that is not installed.
+        For a thread count below 1, an engine that is not installed, and conventions that are not the file's.
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
     threads = threads or physical_cores()
     if is_packed_model(path):
         model = _load_packed(Path(path), threads, cache, engine, progress, side_by_side)
+        check_conventions(model.conventions, conventions, Path(path).name)
     else:
-        model = _load_checkpoint(path, threads, engine, progress, side_by_side)
-    model.encoders = min(model.encoders, encoders or model.encoders)
+        model = _load_checkpoint(path, threads, engine, progress, side_by_side, conventions)
+    fitting = memory_limit()[0] // encoding_bytes(model.architecture)
+    model.encoders = max(1, min(model.encoders, encoders or model.encoders, fitting))
     release_memory()
     return model
 
 
-def float_network(architecture: Architecture, tensors: Mapping[str, np.ndarray]) -> StoredModel:
+def float_network(
+    architecture: Architecture, tensors: Mapping[str, np.ndarray], conventions: Conventions = SAM_MED2D
+) -> StoredModel:
     """A float network in the form that graphs are written from: a model without any codes."""
-    return StoredModel(architecture, {"layers": []}, tensors)
+    return StoredModel(architecture, {"layers": [], CONVENTIONS_KEY: conventions.name}, tensors)
 
 
 def _load_packed(
@@ -224,7 +249,8 @@ def _load_packed(
     if again is None and _is_small(path):
         again = partial(start_encoder, network)
     about = network.architecture, network.card, digest, threads, engine, sessions, _no_mask(network)
-    return Model(*about, _card_notes(network.card), encoders=encoders, again=again)
+    notes = _card_notes(network.card)
+    return Model(*about, notes, encoders=encoders, again=again, conventions=network.conventions)
 
 
 def _load_checkpoint(
@@ -233,15 +259,18 @@ def _load_checkpoint(
     asked: Engine | Literal["chosen"],
     progress: ProgressCallback | None,
     side_by_side: bool,
+    conventions: str | None,
 ) -> Model:
-    checkpoint = read_checkpoint(path)
-    network, digest = float_network(checkpoint.architecture, checkpoint.tensors), checkpoint.source.sha256
+    checkpoint = read_checkpoint(path, conventions)
+    network = float_network(checkpoint.architecture, checkpoint.tensors, checkpoint.conventions)
+    stated = checkpoint.stated_conventions
+    digest = checkpoint.source.sha256 + (f"-{stated.name}" if stated else "")
     engine = resolve_engine(asked, digest, cores)
     threads, encoders = _shared_out(cores, engine, side_by_side)
     sessions = start_in_memory(network, threads, engine, progress)
     notes = checkpoint.notes + checkpoint.cautions
     about = network.architecture, None, digest, threads, engine, sessions, _no_mask(network)
-    return Model(*about, notes, encoders=encoders)
+    return Model(*about, notes, encoders=encoders, conventions=network.conventions)
 
 
 def _shared_out(cores: int, engine: Engine, side_by_side: bool) -> tuple[int, int]:

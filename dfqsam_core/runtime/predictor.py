@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import PromptError, VolumeError
+from ..network.conventions import PromptKind
 from .model import Model
-from .preprocess import full_size_logits, mask_probabilities, network_coordinates, network_pixels
+from .preprocess import full_size_logits, mask_prompt, network_coordinates, network_pixels
 from .prompt_checks import check_box, check_image, check_mask_input, check_points
 
 _NO_POINT = -1
@@ -28,14 +29,14 @@ class Predictor(Protocol):
         point_labels: np.ndarray | None = None,
         box: np.ndarray | None = None,
         mask_input: np.ndarray | None = None,
-        multimask_output: bool = True,
+        multimask_output: bool | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Masks (C, H, W) bool, predicted IoU (C,), low-resolution logits (C, 4 grid, 4 grid)."""
         ...
 
 
 class SamPredictor:
-    """Predicts masks from points, a box and an earlier mask, with SAM-Med2D's preprocessing and postprocessing."""
+    """Predicts masks from points, a box and an earlier mask, by the conventions of the model."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -70,7 +71,7 @@ class SamPredictor:
         Raises VolumeError as `set_image` does.
         """
         check_image(image, image_format)
-        return self.model.encode(network_pixels(image, self.model.image_size, image_format))
+        return self.model.encode(network_pixels(image, self.model.image_size, image_format, self.model.conventions))
 
     def get_image_embedding(self) -> np.ndarray:
         """Return the embedding of the image that is set, float32 (1, C, grid, grid)."""
@@ -93,7 +94,7 @@ class SamPredictor:
         point_labels: ArrayLike | None = None,
         box: ArrayLike | None = None,
         mask_input: ArrayLike | None = None,
-        multimask_output: bool = True,
+        multimask_output: bool | None = None,
         return_logits: bool = False,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Predict masks of one object on the image that is set, as segment-anything's `SamPredictor.predict`.
@@ -109,7 +110,8 @@ class SamPredictor:
         mask_input
             (1, 4 grid, 4 grid), logits: one of the low_res_masks of an earlier call.
         multimask_output
-            Three masks to choose from (SAM-Med2D's way, see `best_mask`) instead of SAM's single one.
+            Three masks to choose from (see `best_mask`) instead of a single one; None for what the model's conventions
+            have, which is three for SAM-Med2D.
         return_logits
             Logits in the place of the masks; a mask is where they are above 0.
 
@@ -125,19 +127,35 @@ class SamPredictor:
         Raises
         ------
         PromptError
-            When no image is set, there is no prompt, or a prompt is malformed or outside the image.
+            When no image is set, there is no prompt, or a prompt is malformed, outside the image, or of a kind that the
+            model was not trained with.
         """
         embedding, image_shape = self._require_image()
+        conventions, size = self.model.conventions, self.model.image_size
+        given: dict[PromptKind, object] = {"point": point_coords, "box": box, "mask": mask_input}
+        conventions.check_prompts([kind for kind, prompt in given.items() if prompt is not None])
         coords, labels = self._points(point_coords, point_labels, box, mask_input is not None, image_shape)
         mask = None
         if mask_input is not None:
-            mask = mask_probabilities(check_mask_input(mask_input, self.model.mask_size))[None]
-        coords = network_coordinates(coords, image_shape, self.model.image_size)
+            mask = mask_prompt(check_mask_input(mask_input, self.model.mask_size), conventions)
+        chosen = self._tokens(multimask_output, labels, mask is not None)
+        coords = network_coordinates(coords, image_shape, size, conventions)
         low_res_masks, iou_predictions = self.model.decode(embedding, coords[None], labels[None], mask)
-        chosen = slice(1, None) if multimask_output else slice(0, 1)
         low_res_masks, iou_predictions = low_res_masks[0, chosen], iou_predictions[0, chosen]
-        logits = full_size_logits(low_res_masks, image_shape, self.model.image_size)
+        logits = full_size_logits(low_res_masks, image_shape, size, conventions)
         return logits if return_logits else logits > 0, iou_predictions, low_res_masks
+
+    def _tokens(self, multimask_output: bool | None, labels: np.ndarray, has_mask: bool) -> slice:
+        """Which of the four masks answer prompts with these labels."""
+        conventions = self.model.conventions
+        if multimask_output is None:
+            points = int(np.isin(labels, (0, 1)).sum())
+            multimask_output = conventions.gives_candidates(points, _BOX_CORNERS[0] in labels, has_mask)
+        elif multimask_output and conventions.output_token == "single":
+            raise PromptError(
+                f"{conventions.title} was trained to give one mask, not three. Leave multimask_output out."
+            )
+        return slice(1, None) if multimask_output else slice(0, 1)
 
     def _require_image(self) -> tuple[np.ndarray, tuple[int, int]]:
         if self._embedding is None or self.original_size is None:

@@ -12,10 +12,11 @@ from .._version import __version__
 from ..base.inputs import shown
 from ..errors import ModelFileError
 from ..network.architecture import Architecture
+from ..network.conventions import Conventions
 from ..network.costs import bit_operations, products
 from ..network.tensor_shapes import expected_shapes
 from .file_identity import FileSource
-from .model_checks import AGAIN, FORMAT_VERSION, check_card
+from .model_checks import AGAIN, CONVENTIONS_KEY, CONVENTIONS_VERSION, FORMAT_VERSION, check_card
 
 __all__ = ["DIGEST_KEY", "FORMAT_VERSION", "build_card", "library_versions", "read_card", "tensor_sizes"]
 
@@ -53,6 +54,7 @@ def build_card(
     licence: str = LICENCE,
     notes: Sequence[str] = (),
     worth: str = "",
+    conventions: Conventions | None = None,
 ) -> dict[str, Any]:
     """Assemble the card of a packed model, JSON-ready.
 
@@ -62,9 +64,12 @@ def build_card(
     versions: what the tensors depend on: library versions, as of `library_versions`, and the instruction set.
     notes: what was changed in the checkpoint and what it means; without any the card says nothing of them.
     worth: what the recipe's minutes have been worth where that was measured; likewise.
+    conventions: how the network wants its images and prompts; None for SAM-Med2D's, where its tensors tell that. A
+        program that knows no conventions reads the first version alone, and runs everything as SAM-Med2D.
     """
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": CONVENTIONS_VERSION if conventions else FORMAT_VERSION,
+        **({CONVENTIONS_KEY: conventions.name} if conventions else {}),
         "architecture": architecture.to_dict(),
         "source": source.to_dict(),
         "recipe": dict(recipe),

@@ -1,4 +1,4 @@
-"""Float checkpoints of SAM and SAM-Med2D: read safely, without torch, checked and brought to 256-pixel images."""
+"""Float checkpoints of SAM, MedSAM and SAM-Med2D: read safely, without torch, and checked."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ import numpy as np
 from ..base.inputs import shown
 from ..base.interpolation import linear_resize_matrix, resize_bilinear
 from ..base.memory import require_memory
-from ..errors import CheckpointError
+from ..errors import CheckpointError, UnknownConventionsError
 from ..network.architecture import Architecture
+from ..network.conventions import SAM_MED2D, Conventions, conventions_named, told_by
 from ..network.tensor_shapes import check_shapes
 from .file_identity import FileSource, refuse_missing, what_is
+from .model_checks import RESIZED
 from .row_codes import open_checkpoint_file, with_row_scales
 from .safetensors_file import is_packed_model, looks_like_safetensors
 from .stored_tensor import StoredTensor
 from .torch_archive import read_torch_archive
 from .wrappers import state_dict_in, without_wrappers
 
-_SAM_IMAGE_SIZE, _MED2D_IMAGE_SIZE = 1024, 256
+_MED2D_IMAGE_SIZE = 256
 _NOT_WEIGHTS = ("pixel_mean", "pixel_std")
 
 
@@ -35,6 +37,7 @@ class Checkpoint:
 
     source: the file it came from. notes: one sentence for each change made to the stored tensors. cautions: what these
     changes mean for whoever uses the network. storage: how many values the file stores as what, such as "float16".
+    conventions: how it wants its images and prompts. has_told_them: whether its tensors told them, and nobody else.
     """
 
     architecture: Architecture
@@ -43,26 +46,59 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     storage: Mapping[str, int] = field(default_factory=dict)
+    conventions: Conventions = SAM_MED2D
+    has_told_them: bool = True
+
+    @property
+    def stated_conventions(self) -> Conventions | None:
+        """The conventions that somebody had to say; None where the tensors tell them."""
+        return None if self.has_told_them and self.conventions is SAM_MED2D else self.conventions
 
 
-def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
+def read_checkpoint(path: str | os.PathLike, conventions: str | None = None) -> Checkpoint:
     """Read a torch (.pth) or safetensors checkpoint; float32 weights stay mapped from the file, others are converted.
 
     Other weights are of float64, float16, bfloat16 or, in a safetensors file, of 8 bits a row (docs/how/model_file.md).
     Wrappers of trainers are taken off: the dictionary that holds the state dict, and prefixes of its names.
-    A 1024-pixel SAM becomes a 256-pixel one by resizing its position tables; `notes` says so, `cautions` what it means.
-    Raises CheckpointError when the file is no SAM or SAM-Med2D, is damaged, or is unsafe to read.
+    conventions: the rules that the network was trained with, by their names in `network.conventions`; None where its
+    tensors tell them. Under "sam-med2d" a 1024-pixel SAM becomes a 256-pixel one by resizing its position tables;
+    `notes` says so, `cautions` what it means.
+    Raises CheckpointError when the file is no SAM or SAM-Med2D, is damaged, or is unsafe to read;
+    UnknownConventionsError where its tensors do not tell its conventions and none are given; ConfigError for unknown
+    ones.
     """
+    asked = None if conventions is None else conventions_named(conventions)
     path = Path(path)
     saved, notes = _stored_tensors(path)
     stored, left_out = _weights(saved, path)
     shapes = {name: tensor.shape for name, tensor in stored.items()}
     architecture = Architecture.from_shapes(shapes)
     check_shapes(shapes, architecture)
+    has_told_them = told_by(architecture)
+    if asked is None and not has_told_them:
+        raise UnknownConventionsError(_unknown_conventions(path.name, architecture))
     _refuse_too_much(stored, path)
     tensors = {name: _finite(name, tensor) for name, tensor in stored.items()}
-    checkpoint = Checkpoint(architecture, tensors, FileSource.of(path), notes + left_out, storage=_storage(stored))
-    return _resized(checkpoint) if architecture.image_size == _SAM_IMAGE_SIZE else checkpoint
+    checkpoint = Checkpoint(
+        architecture,
+        tensors,
+        FileSource.of(path),
+        notes + left_out,
+        storage=_storage(stored),
+        conventions=asked or SAM_MED2D,
+        has_told_them=has_told_them,
+    )
+    return checkpoint if has_told_them or checkpoint.conventions is not SAM_MED2D else _resized(checkpoint)
+
+
+def _unknown_conventions(file_name: str, architecture: Architecture) -> str:
+    """Why a file needs somebody to say what it is, and how."""
+    return (
+        f"{file_name} is a {architecture.name} for {architecture.image_size}-pixel images, and nothing in it tells how "
+        "it was trained: files of SAM and of MedSAM have the same tensors, and want other gray values, prompts and "
+        "outputs. Choose its conventions (on the command line --conventions): sam, medsam, or sam-med2d to run it by "
+        f"that one's rules on {_MED2D_IMAGE_SIZE} pixels."
+    )
 
 
 def _stored_tensors(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
@@ -124,9 +160,10 @@ def _storage(stored: Mapping[str, StoredTensor]) -> dict[str, int]:
     return dict(sorted(values.items()))
 
 
-def _resized(checkpoint: Checkpoint) -> Checkpoint:
+def with_tables_resized(checkpoint: Checkpoint, image_size: int) -> Checkpoint:
+    """The same network for images of another size in pixels: its position tables are resized linearly."""
     old = checkpoint.architecture
-    new = replace(old, image_size=_MED2D_IMAGE_SIZE)
+    new = replace(old, image_size=image_size)
     tensors = dict(checkpoint.tensors)
     position = tensors["image_encoder.pos_embed"].transpose(0, 3, 1, 2)
     resized = resize_bilinear(position, new.grid, new.grid).transpose(0, 2, 3, 1)
@@ -136,10 +173,16 @@ def _resized(checkpoint: Checkpoint) -> Checkpoint:
         for axis in "hw":
             name = f"image_encoder.blocks.{block}.attn.rel_pos_{axis}"
             tensors[name] = matrix @ tensors[name]
-    note = f"Position tables resized linearly from {old.image_size}-pixel to {new.image_size}-pixel images."
+    return replace(checkpoint, architecture=new, tensors=tensors)
+
+
+def _resized(checkpoint: Checkpoint) -> Checkpoint:
+    """As SAM-Med2D's, with a note and a caution."""
+    old, new = checkpoint.architecture.image_size, _MED2D_IMAGE_SIZE
+    note = f"{RESIZED} {old}-pixel to {new}-pixel images."
     caution = (
-        f"This network was made for {old.image_size}-pixel images and sees slices of {new.image_size} x "
-        f"{new.image_size} pixels here, with SAM-Med2D's preprocessing: its masks are coarser than in the program it "
+        f"This network was made for {old}-pixel images and sees slices of {new} x "
+        f"{new} pixels here, with SAM-Med2D's preprocessing: its masks are coarser than in the program it "
         "comes from, and may be wrong where that one is right."
     )
-    return replace(checkpoint, architecture=new, tensors=tensors, notes=(*checkpoint.notes, note), cautions=(caution,))
+    return replace(with_tables_resized(checkpoint, new), notes=(*checkpoint.notes, note), cautions=(caution,))

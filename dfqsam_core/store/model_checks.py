@@ -9,13 +9,19 @@ from typing import Any, Literal
 import numpy as np
 
 from ..base.inputs import shown
-from ..errors import ModelFileError
+from ..errors import ConfigError, ModelFileError
 from ..network.architecture import Architecture, Shape
+from ..network.conventions import CONVENTIONS, SAM_MED2D, Conventions, conventions_named, told_by
 from ..network.layers import LayerSpec, decoder_layers, encoder_layers
 from ..network.tensor_shapes import expected_shapes
 from .packing import WEIGHT_BITS, check_packed, packed_width
 
 FORMAT_VERSION = 1
+# Its cards name conventions; without the entry, in version 1, they are SAM-Med2D's.
+CONVENTIONS_VERSION = 2
+CONVENTIONS_KEY = "conventions"
+# How the note on a network for 1024-pixel images begins that was brought to 256.
+RESIZED = "Position tables resized linearly from"
 ACTIVATION_BITS = range(2, 9)
 AGAIN = "Get an undamaged copy, or make the model again."
 
@@ -60,18 +66,37 @@ class TensorRule:
 
 
 def check_card(card: Any) -> Architecture:
-    """Return the card's architecture; raise ModelFileError for another format version or a malformed layer table."""
+    """Return the card's architecture.
+
+    Raises ModelFileError for another format version, a malformed layer table, and conventions that are unknown or that
+    nobody chose.
+    """
     if not isinstance(card, Mapping):
         raise ModelFileError(f"The model card is a {type(card).__name__}, not a table. {AGAIN}")
     version = card.get("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
+    if type(version) is not int or version not in (FORMAT_VERSION, CONVENTIONS_VERSION):
         raise ModelFileError(
-            f"The model has format version {shown(version)}, this program reads version {FORMAT_VERSION}. "
-            "Make the model again, or use the program that made it."
+            f"The model has format version {shown(version)}, this program reads the versions {FORMAT_VERSION} and "
+            f"{CONVENTIONS_VERSION}. Make the model again, or use the program that made it."
         )
     architecture = Architecture.from_dict(card.get("architecture"))
     _check_entries(card.get("layers"), architecture)
+    _check_conventions(card, architecture)
     return architecture
+
+
+def conventions_of(card: Mapping[str, Any]) -> Conventions:
+    """The conventions of a checked card, or of a float network's."""
+    return CONVENTIONS[card.get(CONVENTIONS_KEY, SAM_MED2D.name)]
+
+
+def check_conventions(found: Conventions, asked: str | None, file_name: str) -> None:
+    """Raise ConfigError where a packed model is asked to run by other conventions than it was made with."""
+    if asked is not None and conventions_named(asked) is not found:
+        raise ConfigError(
+            f"{file_name} was made with the conventions {found.name}, not {asked}. Leave them out, or make the model "
+            "again from its checkpoint."
+        )
 
 
 def check_tensors(tensors: Mapping[str, np.ndarray], card: Mapping[str, Any], architecture: Architecture) -> None:
@@ -169,3 +194,29 @@ def _check_bits(entry: Mapping[str, Any], kind: str) -> None:
             )
     if kind != "attention" and entry["weight_bits"] is None and entry["input_bits"] is not None:
         raise ModelFileError(f"The model card gives layer {entry['name']!r} input codes but float weights. {AGAIN}")
+
+
+def _check_conventions(card: Mapping[str, Any], architecture: Architecture) -> None:
+    has_entry, name = CONVENTIONS_KEY in card, card.get(CONVENTIONS_KEY)
+    if has_entry != (card["format_version"] == CONVENTIONS_VERSION) or not isinstance(name, str | None):
+        raise ModelFileError(
+            f"The model card's conventions are {shown(name)}, which its version does not have. {AGAIN}"
+        )
+    if has_entry and name not in CONVENTIONS:
+        raise ModelFileError(
+            f"The model wants the conventions {shown(name)}; this program knows {', '.join(CONVENTIONS)}. "
+            "Use the program that made it."
+        )
+    if not has_entry and _is_of_unknown_conventions(card, architecture):
+        raise ModelFileError(
+            "It was made of a network for 1024-pixel images, a SAM or a MedSAM, and run by SAM-Med2D's rules although "
+            "nobody had chosen them. Make it again: dfqsam quantize CHECKPOINT -o MODEL.safetensors --conventions sam "
+            "or medsam, or sam-med2d for the rules that it had."
+        )
+
+
+def _is_of_unknown_conventions(card: Mapping[str, Any], architecture: Architecture) -> bool:
+    """Whether an earlier program made the model of what it took for SAM-Med2D without a reason."""
+    notes = card.get("notes")
+    was_resized = isinstance(notes, list) and any(str(note).startswith(RESIZED) for note in notes)
+    return was_resized or not told_by(architecture)

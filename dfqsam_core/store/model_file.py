@@ -18,10 +18,11 @@ from ..base.inputs import shown
 from ..base.outputs import atomic_output
 from ..errors import ModelFileError, OutputError
 from ..network.architecture import Architecture
+from ..network.conventions import Conventions
 from ..network.layers import LayerSpec
 from .card import DIGEST_KEY, read_card
 from .file_identity import refuse_missing
-from .model_checks import AGAIN, all_layers, check_card, check_tensors
+from .model_checks import AGAIN, all_layers, check_card, check_tensors, conventions_of
 from .packing import unpack_codes
 from .safetensors_file import CARD_KEY, is_packed_model, open_safetensors
 from .stored_tensor import StoredTensor
@@ -37,13 +38,18 @@ class StoredModel:
     """A network as it is stored: each layer as codes or in float; `tensors` may be mapped from the file.
 
     card: the model card; card["layers"] lists the bits of every quantized layer and attention. Of a float network it
-    lists none, and says nothing else.
+    lists none, and says nothing else but its conventions.
     tensors: arrays by the names of docs/how/model_file.md.
     """
 
     architecture: Architecture
     card: Mapping[str, Any]
     tensors: Mapping[str, np.ndarray]
+
+    @property
+    def conventions(self) -> Conventions:
+        """How the network wants its images and prompts, and what its masks are."""
+        return conventions_of(self.card)
 
     def is_quantized(self, layer: str) -> bool:
         """Whether the weight of `layer` is stored as codes."""

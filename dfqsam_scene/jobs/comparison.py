@@ -21,19 +21,27 @@ from .worker import Job, Worker
 
 # The work of one tick on the main thread, well under what a person feels.
 _BUDGET_SECONDS = 0.015
-_CHECKED_PROMPTS, _REPORT = "box,1pt,3pt", "report.json"
+_REPORT = "report.json"
 
 
 class ComparisonJob:
     """Copies volume and segments to a folder of its own, piece by piece, compares there, and deletes the folder.
 
     segments: a `scene.SegmentScene`, only read. state: "running", "done", "cancelled" or "failed". message: one
-    sentence about it. rows: of the report of `dfqsam verify`. Both copies are taken within the first ticks. Raises
+    sentence about it. rows: of the report of `dfqsam verify`. conventions: of a checkpoint whose tensors do not tell
+    them, "" where nobody said. Both copies are taken within the first ticks. Raises
     DFQSAMError when there is no segment.
     """
 
     def __init__(
-        self, volume: Volume, segments: Any, model: Path, reference: Path, worker: Worker, python: str | None = None
+        self,
+        volume: Volume,
+        segments: Any,
+        model: Path,
+        reference: Path,
+        worker: Worker,
+        python: str | None = None,
+        conventions: str = "",
     ) -> None:
         if not segments.segment_ids:
             raise DFQSAMError("The segmentation has no segment. Draw or load what the models shall be compared with.")
@@ -44,7 +52,7 @@ class ComparisonJob:
         self._folder = Path(self._temporary.name)
         self._arguments = [
             *("verify", str(model), "--reference", str(reference), "--data", str(self._folder), "--progress", "json"),
-            *("--prompts", _CHECKED_PROMPTS, "--report", str(self._folder / _REPORT)),
+            *("--report", str(self._folder / _REPORT), *(["--conventions", conventions] if conventions else [])),
         ]
         self._worker, self._python = worker, python
         self._masks: dict[str, np.ndarray] = {}

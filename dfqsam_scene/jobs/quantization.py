@@ -30,7 +30,8 @@ class QuantizationSettings:
     """What `dfqsam quantize` is asked for.
 
     checkpoint, output: absolute paths. recipe: one of `quant.config.OFFERED_RECIPES`. bits: 4 to 8. images,
-    iterations: None for the recipe's own. threads: None for all cores.
+    iterations: None for the recipe's own. threads: None for all cores. conventions: of a checkpoint whose tensors do
+    not tell them, "" where nobody said.
     """
 
     checkpoint: str
@@ -41,6 +42,7 @@ class QuantizationSettings:
     images: int | None = None
     iterations: int | None = None
     threads: int | None = None
+    conventions: str = ""
 
     def check(self) -> None:
         """Raise CheckpointError or OutputError for what can be seen without reading the checkpoint."""
@@ -58,7 +60,7 @@ class QuantizationSettings:
         for name in ("recipe", "bits", "seed", "images", "iterations", "threads"):
             value = getattr(self, name)
             words += [] if value is None else [f"--{name}", str(value)]
-        return words
+        return words + (["--conventions", self.conventions] if self.conventions else [])
 
 
 class QuantizationJob:
@@ -169,9 +171,12 @@ def read_settings(folder: Path) -> QuantizationSettings:
     """Settings of a job; raises DFQSAMError when they cannot be read."""
     try:
         values = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+        # Jobs of earlier versions know no conventions.
+        values = {"conventions": ""} | values
         settings = QuantizationSettings(**{field.name: values[field.name] for field in fields(QuantizationSettings)})
-        if not all(isinstance(text, str) for text in (settings.checkpoint, settings.output, settings.recipe)):
-            raise ValueError("paths and recipe must be texts")
+        texts = (settings.checkpoint, settings.output, settings.recipe, settings.conventions)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("paths, recipe and conventions must be texts")
         return settings
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DFQSAMError(f"The job in {folder} cannot be read. Start the quantization anew.") from error

@@ -25,8 +25,13 @@ def estimate_text(estimated: dict[str, Any]) -> str:
             _(
                 "{name}: {before:.1f} MB in float32, weight codes {after:.1f} MB; scales and float parts come on top."
             ).format(name=estimated["architecture"], before=sizes["float32_checkpoint"] / 1e6, after=codes / 1e6),
-            _("Time, roughly: {synthesis} for the synthetic images, {calibration} for the ranges.").format(
-                synthesis=in_words(seconds["synthesis"]), calibration=in_words(seconds["calibration"])
+            _(
+                "Time, roughly: {synthesis} for the synthetic images, {calibration} for the ranges; memory up to "
+                "{memory:.1f} GB."
+            ).format(
+                synthesis=in_words(seconds["synthesis"]),
+                calibration=in_words(seconds["calibration"]),
+                memory=estimated["estimated_peak_bytes"] / 1e9,
             ),
         ]
     )

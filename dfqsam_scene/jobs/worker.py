@@ -45,11 +45,12 @@ class Job:
 class Worker:
     """Runs jobs one after the other; their callbacks are called by `deliver`, so in the thread that calls that.
 
-    begun: called by `submit` for work that somebody waits for, so that a timer comes soon.
+    begun: called by `submit` for work that somebody waits for, so that a timer comes soon. arrived: called when there
+    is something to deliver, mostly in the worker's thread: it should only wake the main one.
     """
 
-    def __init__(self, begun: Callable[[], None] = lambda: None) -> None:
-        self._begun = begun
+    def __init__(self, begun: Callable[[], None] = lambda: None, arrived: Callable[[], None] = lambda: None) -> None:
+        self._begun, self._arrived = begun, arrived
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
         self._running: Job | None = None
@@ -184,6 +185,7 @@ class Worker:
     def _post(self, job: Job, kind: str, content: Any) -> None:
         self._undelivered += kind != "progress" and not job.is_ahead
         self._messages.put((job, kind, content))
+        self._arrived()
 
     def _run(self) -> None:
         while (job := self._next()) is not None:

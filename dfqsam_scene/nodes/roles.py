@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dfqsam_core.network.conventions import PromptKind
+
 ROLES = ("positive", "negative", "scribble", "scribble_out", "lasso", "lasso_out", "box", "roi")
+POINTS = ("positive", "negative")
 STROKES = ("scribble", "scribble_out", "lasso", "lasso_out")
+# What a network must have learnt for each: strokes are points and a mask.
+NEEDS: dict[str, frozenset[PromptKind]] = {
+    **dict.fromkeys(("positive", "negative"), frozenset({"point"})),
+    **dict.fromkeys(STROKES, frozenset({"point", "mask"})),
+    **dict.fromkeys(("box", "roi"), frozenset({"box"})),
+}
 # No prompts: what Slicer has in other modules, and the browser viewer beside its prompts.
 BRUSHES = ("brush", "eraser")
 OTHER_ROLES = (*BRUSHES, "ruler", "crosshair")
 _TINY_MM = 0.5
 _ATTRIBUTE = "DFQSAMSlicer.role"
 _GREEN, _RED, _BLUE, _YELLOW = (0.1, 0.85, 0.2), (0.9, 0.1, 0.1), (0.2, 0.5, 1.0), (1.0, 0.85, 0.1)
-_POINTS, _LINE = "vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsLineNode"
+_FIDUCIALS, _LINE = "vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsLineNode"
 
 
 @dataclass(frozen=True)
@@ -31,18 +40,18 @@ class Role:
 
 
 _BY_NAME = {
-    "positive": Role("SAM points +", _POINTS, _GREEN, holds_prompts=True),
-    "negative": Role("SAM points -", _POINTS, _RED, holds_prompts=True),
+    "positive": Role("SAM points +", _FIDUCIALS, _GREEN, holds_prompts=True),
+    "negative": Role("SAM points -", _FIDUCIALS, _RED, holds_prompts=True),
     "box": Role("SAM box", _LINE, _BLUE, holds_prompts=True),
-    "scribble": Role("SAM scribble +", _POINTS, _GREEN),
-    "scribble_out": Role("SAM scribble -", _POINTS, _RED),
+    "scribble": Role("SAM scribble +", _FIDUCIALS, _GREEN),
+    "scribble_out": Role("SAM scribble -", _FIDUCIALS, _RED),
     "roi": Role("SAM 3D box", _LINE, _BLUE),
-    "lasso": Role("SAM lasso +", _POINTS, _GREEN),
-    "lasso_out": Role("SAM lasso -", _POINTS, _RED),
-    "brush": Role("SAM brush", _POINTS, _GREEN),
-    "eraser": Role("SAM eraser", _POINTS, _RED),
+    "lasso": Role("SAM lasso +", _FIDUCIALS, _GREEN),
+    "lasso_out": Role("SAM lasso -", _FIDUCIALS, _RED),
+    "brush": Role("SAM brush", _FIDUCIALS, _GREEN),
+    "eraser": Role("SAM eraser", _FIDUCIALS, _RED),
     "ruler": Role("SAM ruler", _LINE, _YELLOW),
-    "crosshair": Role("SAM crosshair", _POINTS, _YELLOW),
+    "crosshair": Role("SAM crosshair", _FIDUCIALS, _YELLOW),
 }
 
 

@@ -20,6 +20,7 @@ class Choice:
     protect_others: leave all other segments as they are. encode_ahead: encode the slices around the present one while
     nothing else runs. thorough: let the slices of the two other axes vote on what is propagated. brush: of the tools
     that paint and erase.
+    conventions: of a float checkpoint whose tensors do not tell them, "" where nobody said.
     """
 
     volume_node: Any = None
@@ -33,6 +34,7 @@ class Choice:
     encode_ahead: bool = True
     thorough: bool = False
     brush: Brush = field(default_factory=Brush)
+    conventions: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -45,4 +47,4 @@ class Choice:
 
     @property
     def _opened(self) -> tuple[Any, ...]:
-        return self.volume_node, self.segmentation_node, self.model_path, self.window
+        return self.volume_node, self.segmentation_node, self.model_path, self.conventions, self.window

@@ -24,7 +24,7 @@ from ..jobs.time_left import TimeLeft
 from ..jobs.worker import Worker
 from ..nodes.preview import PreviewLayer
 from ..nodes.slice_views import slice_words
-from .extent_words import extent_sentence
+from .extent_words import check_range, extent_sentence
 from .hand_edits import Edited, HandEdit
 from .history import AnyStep, HandStep
 from .prompt_queue import PromptQueue
@@ -121,6 +121,8 @@ class Controller(PromptQueue):
         def begin() -> None:
             self._require_idle()
             session, label = self.session, self.writer.label(segment_id)
+            extent, prompted = session.extents.of(label, axis), session.prompted_slices(label, axis)
+            check_range(session.volume.geometry, extent, prompted, first, last)
             settings = config or PropagationConfig(thorough=self.thorough)
             self._start(lambda report: plan_propagation(session, label, axis, first, last, settings, report), done)
 
@@ -131,13 +133,16 @@ class Controller(PromptQueue):
         self._do(begin)
 
     def mark_end(self, segment_id: str, key: SliceKey, end: Literal["first", "last"]) -> None:
-        """Know that a segment starts ("first") or ends ("last") on a slice; the same mark again takes it back."""
+        """Know that a segment starts ("first") or ends ("last") on a slice; the same mark again takes it back.
+
+        One undo step.
+        """
 
         def mark() -> None:
-            label = self.writer.label(segment_id)
-            extent = self.session.extents.of(label, key.axis).marked(end, key.index)
-            self.session.extents.put(label, extent)
-            self._say(extent_sentence(extent))
+            self._writing.require_ended()
+            extent = self.extent(segment_id, key.axis).marked(end, key.index)
+            self.writer.mark_extent(segment_id, extent)
+            self._say(extent_sentence(self.session.volume.geometry, extent))
 
         self._do(mark)
 

@@ -19,7 +19,8 @@ class EditorHost:
     """What a Segment Editor offers to its effect.
 
     node: its vtkMRMLSegmentEditorNode. save_state: keeps the segmentation for the editor's own Undo. model_path: the
-    model to use; raises DFQSAMError where there is none. views, begun: as FrontEnd has them.
+    model to use; raises DFQSAMError where there is none; conventions: what was said of it. views, begun: as FrontEnd
+    has them.
     """
 
     node: Any
@@ -27,6 +28,7 @@ class EditorHost:
     model_path: Callable[[], Path]
     views: Views = tuple
     begun: Callable[[], None] = lambda: None
+    conventions: Callable[[], str] = str
 
 
 class EditorPrompting(Prompting):
@@ -69,7 +71,7 @@ class EditorPrompting(Prompting):
             segment_id=node.GetSelectedSegmentID() or "",
         )
         try:
-            self.choose(model_path=self._host.model_path())
+            self.choose(model_path=self._host.model_path(), conventions=self._host.conventions())
         except DFQSAMError as error:
             if self.loader.message != str(error):
                 self.loader.refuse(error)

@@ -1,4 +1,4 @@
-"""What an action did, so that it can be taken back: slice by slice to session and scene, or to the list of segments."""
+"""What an action did, so that it can be taken back: slice by slice to session and scene, to segments, to their ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume import Extent, SliceKey
 from dfqsam_core.volume.session.session import SliceState
 
 from ..nodes.segment_records import SegmentRecord, describe_as
@@ -78,6 +78,11 @@ class Step(HandStep):
     old: SliceStates
     new: SliceStates
 
+    @property
+    def kept_bytes(self) -> int:
+        """What the history keeps for it, beside voxels."""
+        return self.new.state.kept_bytes
+
     def of_another_model(self) -> Step:
         """The same for a session whose model did not make these predictions."""
         return replace(self, old=self.old.without_prediction(), new=self.new.without_prediction())
@@ -133,4 +138,17 @@ class SegmentStep:
         return self
 
 
-AnyStep = Step | HandStep | SegmentStep
+@dataclass(frozen=True)
+class ExtentStep:
+    """Somebody said where a segment starts or ends, or took that back. old, new: what was known before and after."""
+
+    segment_id: str
+    old: Extent
+    new: Extent
+
+    def of_another_model(self) -> ExtentStep:
+        """Itself: no model took part."""
+        return self
+
+
+AnyStep = Step | HandStep | SegmentStep | ExtentStep

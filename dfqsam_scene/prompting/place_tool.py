@@ -9,7 +9,7 @@ from typing import Any
 from ..nodes.markups import PromptMarkups
 from ..nodes.mouse_presses import MousePresses
 from ..nodes.place_mode import PlaceMode
-from ..nodes.roles import role_of
+from ..nodes.roles import POINTS, role_of
 
 # (vtkMRMLSliceNode, vtkRenderWindowInteractor) of each slice view that is shown now.
 Views = Callable[[], Iterable[tuple[Any, Any]]]
@@ -64,7 +64,7 @@ class PlaceTool:
         """Whether a point that is being clicked is one of `markups` as well: the model was loaded meanwhile."""
         if markups is None or self._markups is None or segment_id != self._segment_id:
             return False
-        return self.wanted in ("positive", "negative") and markups.nodes == self._markups.nodes
+        return self.wanted in POINTS and markups.nodes == self._markups.nodes
 
     def give_up_drag(self) -> None:
         """What is dragged now places nothing; the tool stays."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from dfqsam_core.progress import Progress, ProgressCallback, report
+from dfqsam_core.progress import Progress, ProgressCallback, heard_by, report
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.session.corrections import Answer, SlicePresent, answer, ask_model
 from dfqsam_core.volume.session.slice_predictor import SlicePredictor
@@ -17,6 +17,9 @@ from ..nodes.preview import Preview
 from .prompt_requests import Place, Prompts
 
 Result = TypeVar("Result")
+
+# Nobody follows the progress of what takes less.
+_LONG_SECONDS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +81,17 @@ def answering(
     return work(report_and_answer)
 
 
-def timed_prediction(slices: SlicePredictor, task: SliceTask, _: ProgressCallback) -> tuple[Answer, float, bool]:
-    """An answer, how many seconds it took, and whether the slice was encoded for it."""
+def timed_prediction(slices: SlicePredictor, task: SliceTask, progress: ProgressCallback) -> tuple[Answer, float, bool]:
+    """An answer, how many seconds it took, and whether the slice was encoded for it.
+
+    progress: hears of a slice that takes long to encode, and may cancel that.
+    """
     started, encodings = time.perf_counter(), slices.embeddings.encodings
-    found = ask_model(slices, task.place[1], task.prompts, task.present, task.refine)
+
+    def hear(part: Progress) -> None:
+        if time.perf_counter() - started > _LONG_SECONDS:
+            progress(part)
+
+    with heard_by(hear):
+        found = ask_model(slices, task.place[1], task.prompts, task.present, task.refine)
     return found, time.perf_counter() - started, slices.embeddings.encodings > encodings

@@ -21,6 +21,7 @@ from ..jobs.failure import sentence
 from ..jobs.worker import Job, Worker
 from ..jobs.writing import Writing
 from ..nodes.preview import Preview, PreviewLayer
+from ..nodes.slice_views import slice_words
 from .predictions import SliceTask, answering, nearest_first, predict_slices, timed_prediction
 from .prompt_requests import Place, Prompts, Request, with_requests
 from .segment_writer import SegmentWriter
@@ -210,7 +211,7 @@ class PromptQueue:
         before = None if self.preview is None else self._preview_of(*place)
         preview = Preview(*place, found if before is None else replace(found, replaced=before.answer.replaced))
         (self._accept if self.auto_accept else self._show)(preview)
-        self.message = found.note
+        self.message = found.note and found.note.format(slice=slice_words(self.session.volume.geometry, place[1]))
 
     def _accept_shown(self, preview: Preview) -> None:
         # Its slice comes before or after those of an action, never between them.

@@ -17,6 +17,7 @@ from ..jobs.worker import Worker
 from ..nodes.slice_views import PresentSlice
 from .choice import Choice
 from .keeping import Keeping
+from .model_fit import ModelFit
 from .place_tool import PlaceTool, Views
 from .seen import view_state
 from .status import CHOOSE_VOLUME, sentence
@@ -34,8 +35,8 @@ class FrontEnd:
     without_volume: what to say while no volume is chosen. window_by_mouse: as PlaceTool has it. picks_segment: a
     segment that is gone is replaced by the first one, not by none. prepare: called with the open workspace before
     anything is done in it. journals: folder where work is kept until it is saved, None for nowhere. begun: called when
-    work begins that a person waits for: the next tick should come soon. keeps_lock: whether the event loop keeps
-    Python's lock while it idles, so that each tick rests while anything is worked on.
+    work begins that a person waits for: the next tick should come soon. arrived: as Worker has it. keeps_lock: whether
+    the event loop keeps Python's lock while it idles, so that each tick rests while anything is worked on.
     """
 
     keep: Callable[[dict[str, Any]], None] = lambda changes: None
@@ -46,6 +47,7 @@ class FrontEnd:
     prepare: Callable[[Workspace], None] = lambda workspace: None
     journals: Path | None = None
     begun: Callable[[], None] = lambda: None
+    arrived: Callable[[], None] = lambda: None
     keeps_lock: bool = True
 
 
@@ -59,7 +61,7 @@ class Prompting:
     """
 
     def __init__(self, front: FrontEnd) -> None:
-        self.worker = Worker(self._work_begins)
+        self.worker = Worker(self._work_begins, front.arrived)
         self.loader = WorkspaceLoader(self.worker, self._hear)
         self.choice = Choice()
         self.is_shown = True
@@ -74,6 +76,7 @@ class Prompting:
         self._watched: Any = None
         self._tags: list[int] = []
         self._is_due = True
+        self._fit = ModelFit(self)
 
     @property
     def is_active(self) -> bool:
@@ -258,11 +261,13 @@ class Prompting:
         ids = workspace.segments.node.GetSegmentation().GetSegmentIDs()
         if self.choice.segment_id not in ids and self._front.picks_segment:
             self.choose(segment_id=next(iter(ids), ""))
+        self._fit.follow(workspace)
         choice, controller = self.choice, workspace.controller
         self._front.prepare(workspace)
         workspace.segment_id = choice.segment_id or None
         is_new = choice.auto_accept and not controller.auto_accept
-        controller.auto_accept, controller.refine = choice.auto_accept, choice.refine
+        controller.auto_accept = choice.auto_accept
+        controller.refine = choice.refine and "mask" in workspace.session.slices.conventions.prompts
         controller.protect_others, controller.thorough = choice.protect_others, choice.thorough
         workspace.encode_ahead(choice.encode_ahead)
         if is_new:

@@ -8,10 +8,12 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from dfqsam_core.errors import short
+from dfqsam_core.runtime.engines.parts import ENCODE_STAGE
 from dfqsam_core.volume import SliceKey, ThoroughCost
 
 from ..jobs.card_text import card_summary, kind_words
 from ..jobs.time_left import in_words
+from ..nodes.roles import NEEDS, ROLES
 from ..nodes.segment_numbers import label_numbers
 from ..nodes.slice_views import plane_name
 from .choice import Choice
@@ -19,6 +21,7 @@ from .controller import Controller
 from .keeping import Keeping
 from .prompt_words import describe
 from .status import seconds_text
+from .strips import read_strips
 from .view_state import (
     CandidateMask,
     Ends,
@@ -28,6 +31,7 @@ from .view_state import (
     PromptRow,
     SegmentRow,
     StopRow,
+    Training,
     ViewState,
     WindowWords,
     Work,
@@ -82,8 +86,10 @@ def view_state(room: Room) -> ViewState:
         ends=_ends(controller, key, segment_id),
         stops=_stops(controller, segment_id),
         next_prompt=_next_prompt(workspace),
+        strips=read_strips(controller, segment_id),
         window=_window(choice, workspace),
         model=_model(room),
+        training=_training(room),
         seconds=seconds_text(
             None if controller is None else controller.encoding_seconds,
             None if controller is None else controller.decoding_seconds,
@@ -116,6 +122,15 @@ def segment_rows(segmentation_node: Any, chosen: str) -> tuple[SegmentRow, ...]:
         color = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
         rows.append(SegmentRow(segment_id, label, short(segment.GetName()), color, visible, segment_id == chosen))
     return tuple(rows)
+
+
+def _training(room: Room) -> Training:
+    chosen, is_asked = room.choice.conventions, room.loader.asks_conventions
+    if room.workspace is None:
+        return Training(chosen, is_asked, (), "", True)
+    refuse = room.workspace.session.slices.conventions.why_refused
+    refused = tuple(role for role in ROLES if refuse(NEEDS[role]))
+    return Training(chosen, is_asked, refused, refuse({"point", "box", "mask"}), not refuse({"mask"}))
 
 
 def _can_undo(room: Room) -> bool:
@@ -176,7 +191,9 @@ def _work(controller: Controller) -> Work | None:
     if progress is None:
         return None
     parts = [progress.message]
-    if progress.total:
+    if progress.stage == ENCODE_STAGE:
+        parts = [_("Encoding the slice, {percent} %").format(percent=100 * progress.done // max(progress.total, 1))]
+    elif progress.total:
         share = _("{percent} %, {done} of {total} slices")
         parts = [share.format(percent=100 * progress.done // progress.total, done=progress.done, total=progress.total)]
     if seconds is not None:

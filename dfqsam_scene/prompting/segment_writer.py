@@ -11,14 +11,14 @@ from typing import TypeVar
 import numpy as np
 
 from dfqsam_core.errors import DFQSAMError
-from dfqsam_core.volume import PropagationPlan, SliceKey, VolumeSession
+from dfqsam_core.volume import Extent, PropagationPlan, SliceKey, VolumeSession
 from dfqsam_core.volume.prompts import Prompt
 from dfqsam_core.volume.session.corrections import Answer, SlicePresent
 from dfqsam_core.volume.session.history import History
 from dfqsam_core.volume.session.session import SliceState
 from dfqsam_core.volume.session.slice_predictor import SlicePrediction
 
-from .history import AnyStep, HandStep, SegmentStep, SliceStates, Step
+from .history import AnyStep, ExtentStep, HandStep, SegmentStep, SliceStates, Step
 from .segments import Segments
 
 Item = TypeVar("Item")
@@ -147,6 +147,13 @@ class SegmentWriter:
         """Use another candidate of the last prediction, and write it; one undo step."""
         self._draw_now(segment_id, key, Answer(self.session.with_candidate(self.label(segment_id), key, candidate)))
 
+    def mark_extent(self, segment_id: str, extent: Extent) -> None:
+        """Know where a segment starts and ends along an axis; one undo step."""
+        label = self.label(segment_id)
+        before = self.session.extents.of(label, extent.axis)
+        self.session.extents.put(label, extent)
+        self._history.add([ExtentStep(segment_id, before, extent)])
+
     def undo(self) -> Iterator[None] | None:
         """Take the last action back in session and segments, with pauses between slices; None: there is none."""
         return self._move(self._history.to_undo, self._history.undo(), forwards=False) if self.can_undo else None
@@ -237,12 +244,15 @@ class SegmentWriter:
         changes = [change for step in action if isinstance(step, HandStep) for change in step.changes]
         for segment_id in {change.segment_id for change in changes}:
             self.segments.segment_name(segment_id)
-        self.about_to_change()
+        if not all(isinstance(step, ExtentStep) for step in action):
+            self.about_to_change()
         for n, step in enumerate(steps):
             if n:
                 yield
             if isinstance(step, SegmentStep):
                 step.put(self.segments.node, forwards)
+            elif isinstance(step, ExtentStep):
+                self.session.extents.put(self.label(step.segment_id), step.new if forwards else step.old)
             else:
                 self._put(step, forwards)
 

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any, Literal
 
 from dfqsam_core.errors import DFQSAMError, PromptError
+from dfqsam_core.network.conventions import conventions_named
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.prompts import Prompt
 
-from ..nodes.roles import ROLES
+from ..nodes.roles import NEEDS, ROLES
 from ..nodes.shown_volume import show_where_hidden
 from ..nodes.slice_views import show_slice
 from .history import SegmentStep
@@ -72,6 +73,7 @@ class Verbs(SegmentVerbs):
             "go to prompt": self.go_to_prompt,
             "window": self.change_window,
             "model": self.change_model,
+            "conventions": self.change_conventions,
             "continue work": self.continue_work,
             "discard work": self.discard_work,
         }
@@ -84,6 +86,7 @@ class Verbs(SegmentVerbs):
     def choose_tool(self, role: str | None) -> None:
         """Let the mouse place this in the slice views, None for nothing."""
         if role is not None:
+            self._require_known(role)
             show_where_hidden(self.room.require_volume_node())
             node = self.room.choice.segmentation_node
             if node is None or not node.GetSegmentation().GetNumberOfSegments():
@@ -91,6 +94,12 @@ class Verbs(SegmentVerbs):
             self.room.follow(again=True)
         if self.room.place_tool is not None:
             self.room.place_tool.choose(role)
+
+    def _require_known(self, role: str) -> None:
+        """Raise PromptError for a tool of a kind that the model was not trained with."""
+        workspace = self.room.workspace
+        if workspace is not None and role in NEEDS:
+            workspace.session.slices.conventions.check_prompts(NEEDS[role])
 
     def move_history(self, forwards: bool) -> None:
         """Take the last action back, or forwards repeat the one undone last; a segment that returns is chosen."""
@@ -183,9 +192,19 @@ class Verbs(SegmentVerbs):
         check_window(text)
         self.room.choose(window=text)
 
-    def change_model(self, path: Any) -> None:
-        """Predict with the model of this file from now on, read anew where it has changed; prompts and masks stay."""
-        self.room.choose(model_path=path)
+    def change_model(self, path: Any, conventions: str = "") -> None:
+        """Predict with the model of this file from now on, read anew where it has changed; prompts and masks stay.
+
+        conventions: how it was trained, where somebody has said so.
+        """
+        self.room.choose(model_path=path, conventions=conventions)
+        self.room.follow(again=True)
+
+    def change_conventions(self, name: str) -> None:
+        """Say how the chosen float checkpoint was trained: "sam", "medsam" or "sam-med2d"; "" for nothing said."""
+        if name:
+            conventions_named(name)
+        self.room.choose(conventions=name)
         self.room.follow(again=True)
 
     def continue_work(self) -> Any:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from dfqsam_core.volume.prompts import Prompt
 
+from .strips import Strip
+
 
 @dataclass(frozen=True)
 class SegmentRow:
@@ -109,14 +111,31 @@ class ModelWords:
 
 
 @dataclass(frozen=True)
+class Training:
+    """How the model was trained, and what follows from that.
+
+    conventions: that somebody said of it, "" for none; is_asked: whether they must be said before it can be used.
+    refused_tools: of what it was not trained with; why_refused: in a sentence, "" where there are none. can_refine:
+    whether it goes on from a mask.
+    """
+
+    conventions: str
+    is_asked: bool
+    refused_tools: tuple[str, ...]
+    why_refused: str
+    can_refine: bool
+
+
+@dataclass(frozen=True)
 class ViewState:
     """What there is to see and to press.
 
     message: one sentence; is_error: whether it is a refusal. busy: loading or working. is_working: on a prompt or a
     propagation. tool: "" for none. can_place: whether tools can be chosen. prompts: of all segments. candidates: of
     the present slice. place: None beside the volume. next_prompt: the slice on which a prompt would help most, None
-    where that is not known. thorough_cost: of thorough propagation, in words, "" while that is off. seconds: of a click
-    on this computer, in words. offer: what an earlier run left of this volume, "" for nothing.
+    where that is not known. strips: of the chosen segment. thorough_cost: of thorough propagation, in words, "" while
+    that is off. seconds: of a click on this computer, in words. offer: what an earlier run left of
+    this volume, "" for nothing.
     """
 
     message: str
@@ -133,8 +152,10 @@ class ViewState:
     ends: Ends
     stops: tuple[StopRow, ...]
     next_prompt: NextPrompt | None
+    strips: tuple[Strip, ...]
     window: WindowWords
     model: ModelWords
+    training: Training
     seconds: str
     can_undo: bool
     can_redo: bool

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dfqsam_core.base.machine import physical_cores
-from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.errors import DFQSAMError, UnknownConventionsError
 from dfqsam_core.progress import Cancelled, ProgressCallback
 from dfqsam_core.resources import DEMO_MODEL, resource_path
 from dfqsam_core.runtime.engines.onnxruntime import import_engine
@@ -34,6 +34,7 @@ class _Loaded:
     """A model and the state of its file when it was read."""
 
     path: Path
+    conventions: str
     stamp: tuple[int, int]
     model: Any
 
@@ -43,14 +44,16 @@ class WorkspaceLoader:
 
     Making one imports what the first prompt needs: a front end is opened then, which takes its time anyway.
     workspace: the open one, else None. window: what the chosen text means on the chosen volume, None until that is
-    found. message: why there is no workspace, else empty. is_loading: whether one is on its way. waiting: what is
-    asked for until the first one is open. changed: called after each change of these and of the workspace.
+    found. message: why there is no workspace, else empty. asks_conventions: whether that is because somebody must say
+    how the model was trained. is_loading: whether one is on its way. waiting: what is asked for until one is
+    open. changed: called after each change of these and of the workspace.
     """
 
     def __init__(self, worker: Worker, changed: Callable[[], None]) -> None:
         self.workspace: Workspace | None = None
         self.window: WindowLevel | None = None
         self.message = ""
+        self.asks_conventions = False
         self.is_loading = False
         self._worker = worker
         self._changed = changed
@@ -98,7 +101,7 @@ class WorkspaceLoader:
             self._end_waiting()
         if not self._has_nodes_of(choice):
             self._leave("")
-        self._choice, self.message = choice, ""
+        self._choice, self.message, self.asks_conventions = choice, "", False
         try:
             volume = read_volume_node(choice.volume_node)
         except DFQSAMError as error:
@@ -163,8 +166,11 @@ class WorkspaceLoader:
 
         path = choice.model_path or resource_path(DEMO_MODEL)
         loaded, stamp = self._loaded, _stamp(path)
-        if loaded is None or loaded.path != path or stamp not in (loaded.stamp, _GONE):
-            loaded = _Loaded(path, stamp, load_model(path, progress=report, encoders=_encoders()))
+        asked = choice.conventions
+        is_same = loaded is not None and (loaded.path, loaded.conventions) == (path, asked)
+        if loaded is None or not is_same or stamp not in (loaded.stamp, _GONE):
+            model = load_model(path, progress=report, encoders=_encoders(), conventions=asked or None)
+            loaded = _Loaded(path, asked, stamp, model)
         # A session is known by it: computed here, it is there when the main thread loads or stores one.
         _ = volume.digest
         return loaded
@@ -214,6 +220,7 @@ class WorkspaceLoader:
             return
         self._end_waiting()
         self.is_loading, self._job = False, None
+        self.asks_conventions = isinstance(error, UnknownConventionsError)
         if isinstance(error, (DFQSAMError, OSError)):
             self.message = str(error)
         elif isinstance(error, ImportError):

@@ -15,7 +15,8 @@
       const typing = isTyping(event.target);
       if (typing && event.key !== "Escape") return;
       const known = window.trame?.state.get("keys")?.find((entry) => entry.key === named(event));
-      if (event.target instanceof Element && event.target.closest(".view")) event.stopPropagation();
+      const isInPicture = event.target instanceof Element && event.target.closest(".view") && !event.target.closest(".strip");
+      if (isInPicture) event.stopPropagation();
       if (!known || event.altKey) return;
       // Space and Enter press the button that has the focus; all other keys are the viewer's.
       event.preventDefault();

@@ -21,10 +21,21 @@ Say = Callable[..., None]
 
 
 class CompareSection:
-    """Wires the widgets to one ComparisonJob at a time; model: the entry that is chosen in the library."""
+    """Wires the widgets to one ComparisonJob at a time.
 
-    def __init__(self, ui: Any, worker: Worker, say: Say, model: Callable[[], LibraryModel | None]) -> None:
+    model: the entry that is chosen in the library. conventions: that somebody said of the float checkpoint.
+    """
+
+    def __init__(
+        self,
+        ui: Any,
+        worker: Worker,
+        say: Say,
+        model: Callable[[], LibraryModel | None],
+        conventions: Callable[[], str] = str,
+    ) -> None:
         self._ui, self._worker, self._say, self._model = ui, worker, say, model
+        self._conventions = conventions
         self._job: ComparisonJob | None = None
         for selector in (ui.compareVolumeSelector, ui.compareSegmentationSelector):
             selector.setMRMLScene(slicer.mrmlScene)
@@ -67,7 +78,8 @@ class CompareSection:
             segments = SegmentScene(
                 self._ui.compareVolumeSelector.currentNode(), self._ui.compareSegmentationSelector.currentNode()
             )
-            self._job = ComparisonJob(volume, segments, Path(model.path), Path(reference).absolute(), self._worker)
+            files, conventions = (Path(model.path), Path(reference).absolute()), self._conventions()
+            self._job = ComparisonJob(volume, segments, *files, self._worker, conventions=conventions)
         except (DFQSAMError, OSError) as error:
             self._say(str(error), is_error=True)
             return

@@ -94,7 +94,10 @@ class ModelPanel:
         library = ModelLibrary(self._folder or data_folder())
         section = LibrarySection(self.ui, library, self.worker, self.say, self._chosen)
         self.quantize = QuantizeSection(self.ui, library, self.say, section.add)
-        self.compare = CompareSection(self.ui, self.worker, self.say, lambda: section.selected)
+        quantize = self.quantize
+        self.compare = CompareSection(
+            self.ui, self.worker, self.say, lambda: section.selected, lambda: quantize.conventions
+        )
         self.library = section
         self.say(_("For research only. Choose a model, or make one from a float checkpoint, without any patient data."))
         section.refresh()

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from dfqsam_scene.jobs.library import ModelLibrary, embedded_checkpoint
 from dfqsam_scene.jobs.quantization import QuantizationSettings
 from dfqsam_scene.jobs.quantizing import QuantizationState, Quantizing, recipes
+from dfqsam_scene.prompting.convention_words import convention_choices
 
 from .. import torch_dependency
 
@@ -33,6 +34,7 @@ class QuantizeSection:
         self._looked = 0.0
         self._picture: tuple[str, int] | None = None
         ui.recipeBox.addItems(list(recipes()))
+        ui.checkpointConventionsBox.addItems(list(convention_choices().values()))
         ui.checkpointEdit.setText(embedded_checkpoint())
         for button, react in (
             (ui.checkpointButton, self._ask_checkpoint),
@@ -76,7 +78,13 @@ class QuantizeSection:
             bits=ui.bitsBox.value,
             seed=ui.seedBox.value,
             images=ui.imagesBox.value or None,
+            conventions=self.conventions,
         )
+
+    @property
+    def conventions(self) -> str:
+        """What the person said of the checkpoint, "" for nothing."""
+        return list(convention_choices())[self._ui.checkpointConventionsBox.currentIndex]
 
     def _do(self, verb: Callable[[], None]) -> None:
         verb()
@@ -162,6 +170,8 @@ class QuantizeSection:
         path = qt.QFileDialog.getOpenFileName(self._ui.checkpointButton, _("Choose a checkpoint"), "", kinds)
         if path:
             self._ui.checkpointEdit.setText(path)
+            # What was said of another file says nothing of this one.
+            self._ui.checkpointConventionsBox.setCurrentIndex(0)
             self._offer_output()
 
     def _ask_output(self) -> None:

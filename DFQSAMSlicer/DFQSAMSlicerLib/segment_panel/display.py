@@ -42,6 +42,7 @@ class Display:
         ui.offerLabel.setText(state.offer)
         ui.offerFrame.setVisible(bool(state.offer))
         self._tools.show(state)
+        ui.refineBox.setEnabled(state.training.can_refine)
         self._segments.show(state.segments, segmentation_node)
         ui.addSegmentButton.setEnabled(state.can_place)
         self.prompts.show(state.prompts)

@@ -12,11 +12,16 @@ import slicer
 from slicer.i18n import tr as _
 
 from dfqsam_core.errors import DFQSAMError
+from dfqsam_core.network.conventions import CONVENTIONS
 from dfqsam_core.resources import DEMO_CHECKPOINT, DEMO_MODEL, resource_path
 from dfqsam_scene.jobs.library import FLOAT_TITLE, PACKED_TITLE, embedded_models
+from dfqsam_scene.prompting.convention_words import convention_choices
+from dfqsam_scene.prompting.view_state import ViewState
 
 # Where a model lies is a matter of this computer, so it is kept in Slicer's settings and not in the scene.
 _SETTING = "DFQSAMSlicer/ModelFile"
+# What a person said of that file, which its tensors do not tell.
+_CONVENTIONS = "DFQSAMSlicer/ModelConventions"
 # Kept for the embedded float checkpoint: its own path changes with each installation.
 _FLOAT = "embedded:float"
 
@@ -29,12 +34,24 @@ def chosen_model() -> Path:
     return Path(str(saved)) if saved else resource_path(DEMO_MODEL)
 
 
-class ModelChoice:
-    """The embedded models and one file of the person's own, remembered; chosen: its path, None for the packed one."""
+def chosen_conventions() -> str:
+    """What was said of that model, "" for nothing."""
+    saved = slicer.app.userSettings().value(_CONVENTIONS)
+    return str(saved) if saved in CONVENTIONS else ""
 
-    def __init__(self, ui: Any, chosen: Callable[[Path | None], None]) -> None:
-        self._box = ui.modelBox
-        self._chosen = chosen
+
+class ModelChoice:
+    """The embedded models and one file of the person's own, remembered, with what was said of how it was trained.
+
+    chosen: hears its path, None for the packed one, and the conventions, "" for none. conventions: hears these alone.
+    """
+
+    def __init__(self, ui: Any, chosen: Callable[[Path | None, str], None], conventions: Callable[[str], None]) -> None:
+        self._box, self._conventions_box = ui.modelBox, ui.conventionsBox
+        self._chosen, self._conventions = chosen, conventions
+        self._conventions_box.addItems(list(convention_choices().values()))
+        self._conventions_box.connect("activated(int)", self._say)
+        self._conventions_box.setVisible(False)
         # By row of the box.
         self._paths: list[Path | None] = [None, *embedded_models()[1:]]
         self._embedded = len(self._paths)
@@ -44,7 +61,12 @@ class ModelChoice:
         if slicer.app.userSettings().value(_SETTING):
             with contextlib.suppress(DFQSAMError):
                 self._show(chosen_model())
-            self._chosen(self._paths[self._box.currentIndex])
+            self._chosen(self._paths[self._box.currentIndex], chosen_conventions())
+
+    def show(self, state: ViewState) -> None:
+        """Show what was said of the model, where it has to be said."""
+        self._conventions_box.setVisible(state.training.is_asked or bool(state.training.conventions))
+        self._conventions_box.setCurrentIndex(list(convention_choices()).index(state.training.conventions))
 
     def use(self, path: Path) -> None:
         """Choose a file, as if a person had done it here."""
@@ -76,4 +98,10 @@ class ModelChoice:
         path = self._paths[row]
         saved = "" if row == 0 else str(path) if row == self._embedded else _FLOAT
         slicer.app.userSettings().setValue(_SETTING, saved)
-        self._chosen(path)
+        slicer.app.userSettings().setValue(_CONVENTIONS, "")
+        self._chosen(path, "")
+
+    def _say(self, row: int) -> None:
+        name = list(convention_choices())[row]
+        slicer.app.userSettings().setValue(_CONVENTIONS, name)
+        self._conventions(name)

@@ -53,7 +53,7 @@ class SegmentPanel:
         # The volume that the panel last saw to it that it is shown.
         self._seen_volume: Any = None
         verbs = Verbs(self.room).by_name()
-        self.models = ModelChoice(ui, verbs["model"])
+        self.models = ModelChoice(ui, verbs["model"], verbs["conventions"])
         self._window = WindowChoice(ui, verbs["window"])
         self._picture = ModelView(ui)
         self._display = Display(ui, verbs)
@@ -160,7 +160,8 @@ class SegmentPanel:
         node = self.room.choice.segmentation_node
         self._display.show(state, node, self.room.position_mm)
         self._window.show(state.window)
+        self.models.show(state)
         if workspace is None:
             self._picture.show(None, None, None)
         else:
-            self._picture.show(workspace.session.volume, self.room.key, workspace.window, workspace.model.image_size)
+            self._picture.show(workspace.session.volume, self.room.key, workspace.window, workspace.model)

@@ -23,6 +23,8 @@ class ToolButtons:
     def __init__(self, ui: Any, verbs: dict[str, Verb]) -> None:
         layout = ui.toolRow.layout()
         self._buttons = {role: _button(role) for role in ROLES}
+        # Of buttons that say meanwhile why they are disabled.
+        self._tips: dict[str, str] = {}
         for n, (role, button) in enumerate(self._buttons.items()):
             layout.addWidget(button, n // _IN_A_ROW, n % _IN_A_ROW)
             button.connect("clicked()", verbs[role])
@@ -31,7 +33,13 @@ class ToolButtons:
     def show(self, state: ViewState) -> None:
         """Show which tool is down."""
         for role, button in self._buttons.items():
-            button.setEnabled(state.can_place)
+            is_refused = role in state.training.refused_tools
+            button.setEnabled(state.can_place and not is_refused)
+            if is_refused:
+                self._tips.setdefault(role, button.toolTip)
+                button.setToolTip(state.training.why_refused)
+            elif role in self._tips:
+                button.setToolTip(self._tips.pop(role))
             button.setChecked(role == state.tool)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from slicer.i18n import tr as _
 
+from dfqsam_core.base.interpolation import resize_nearest
+from dfqsam_core.network.conventions import SAM_MED2D
 from dfqsam_core.runtime.preprocess import network_pixels
 from dfqsam_core.volume import WINDOW_PRESETS, SliceFrame, SliceKey, Volume, WindowLevel
 from dfqsam_scene.nodes.slice_views import plane_name
@@ -16,7 +18,8 @@ from dfqsam_scene.prompting.window_texts import AUTO, DISPLAYED, OWN, window_tex
 
 from .pictures import pixmap_of
 
-_SIDE = 256
+# A larger picture would make the panel wider.
+_LARGEST_SIDE = 256
 
 
 class WindowChoice:
@@ -58,26 +61,29 @@ class ModelView:
         self._picture, self._note = ui.modelViewLabel, ui.modelViewNote
         self._shown: tuple[Any, ...] | None = None
 
-    def show(self, volume: Volume | None, key: SliceKey | None, window: WindowLevel | None, side: int = _SIDE) -> None:
-        """Show a slice through a window; None for anything that is not known."""
-        state = (id(volume), key, window, side)
+    def show(self, volume: Volume | None, key: SliceKey | None, window: WindowLevel | None, model: Any = None) -> None:
+        """Show a slice through a window as a model gets it; None for anything that is not known."""
+        state = (id(volume), key, window, id(model))
         if state == self._shown:
             return
         self._shown = state
-        if volume is None or key is None or window is None:
+        if volume is None or key is None or window is None or model is None:
             self._picture.clear()
             self._picture.setText("–")
             self._note.setText("")
             return
-        self._picture.setPixmap(pixmap_of(seen_by_model(volume, key, window, side)))
+        seen = seen_by_model(volume, key, window, model)
+        self._picture.setPixmap(pixmap_of(resize_nearest(seen, *[min(_LARGEST_SIDE, len(seen))] * 2)))
         self._note.setText(
             _("{axis} {index} {plane}, {side} x {side} pixels").format(
-                axis=key.axis, index=key.index, plane=plane_name(volume.geometry, key.axis), side=side
+                axis=key.axis, index=key.index, plane=plane_name(volume.geometry, key.axis), side=model.image_size
             )
         )
 
 
-def seen_by_model(volume: Volume, key: SliceKey, window: WindowLevel, side: int) -> np.ndarray:
+def seen_by_model(volume: Volume, key: SliceKey, window: WindowLevel, model: Any) -> np.ndarray:
     """uint8 (side, side): a slice as the network gets it, one of its three equal channels."""
     slice_view = SliceFrame.of(volume.geometry, key.axis).view(volume.voxels_kji, key.index)
-    return network_pixels(window.apply(slice_view), side)[:, :, 0]
+    conventions = getattr(model, "conventions", SAM_MED2D)
+    pixels = network_pixels(window.apply(slice_view), model.image_size, "RGB", conventions)
+    return np.ascontiguousarray(np.rint(pixels[:, :, 0]).astype(np.uint8))

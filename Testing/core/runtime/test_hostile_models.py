@@ -35,7 +35,7 @@ def test_a_result_that_is_not_finite_is_an_error_and_no_empty_mask(tmp_path: Pat
 def test_the_published_networks_fit_and_a_grid_of_256_tokens_does_not(tmp_path: Path) -> None:
     vit_h = Architecture(1280, 32, 16, 5120, global_attn_indexes=(7, 15, 23, 31))
     assert 2.5e9 < running_bytes(vit_h) < 2.6e9
-    fine = replace(toy_architecture(), image_size=1024, patch_size=4)
+    fine = replace(toy_architecture(), image_size=1024, patch_size=4, num_heads=32)
     path = tmp_path / "fine.safetensors"
     write_model(path, packed_toy(architecture=fine))
     with pytest.raises(ModelFileError, match=r"^The network compact .* needs .* GB of memory"):

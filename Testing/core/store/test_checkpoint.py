@@ -94,13 +94,13 @@ def test_a_prefix_of_parallel_training_and_pixel_statistics_are_left_out(weights
     assert set(read_checkpoint(path).tensors) == set(weights)
 
 
-def test_a_1024_pixel_sam_becomes_a_256_pixel_one(tmp_path: Path) -> None:
+def test_a_1024_pixel_sam_becomes_a_256_pixel_one_by_sam_med2ds_rules(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     sam = replace(toy_architecture(adapter_dim=0), image_size=1024)
     stock = random_tensors(sam, 0)
     path = tmp_path / "sam.safetensors"
     save_file(stock, path)
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, "sam-med2d")
     assert checkpoint.architecture == replace(sam, image_size=256)
     assert checkpoint.notes == ("Position tables resized linearly from 1024-pixel to 256-pixel images.",)
 

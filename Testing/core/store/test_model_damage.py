@@ -98,7 +98,10 @@ def with_entry(**change: Any) -> Callable[[dict], None]:
 
 
 CARD_DAMAGE = {
-    "format version": (lambda c: c.update(format_version=2), "format version 2, this program reads version 1"),
+    "format version": (
+        lambda c: c.update(format_version=3),
+        "format version 3, this program reads the versions 1 and 2",
+    ),
     "version true": (lambda c: c.update(format_version=True), "format version True"),
     "no version": (lambda c: c.pop("format_version"), "format version None"),
     "architecture": (lambda c: c.update(architecture={"name": "U-Net"}), "Unknown architecture"),

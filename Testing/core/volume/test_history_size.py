@@ -71,3 +71,17 @@ def test_the_oldest_actions_are_forgotten_when_there_are_very_many_steps() -> No
     assert taken == list(range(29, 19, -1))
     history.add([7] * 20_000)
     assert len(list(history.undo())) == 20_000
+
+
+def test_a_history_forgets_by_bytes() -> None:
+    history: History[SliceState] = History()
+    large = np.random.default_rng(0).normal(0, 9, (3, 256, 256)).astype(np.float16)
+    made = SlicePrediction.of(np.zeros((3, 9, 9), bool), np.zeros(3, np.float32), large)
+    state = SliceState((), made)
+    assert state.kept_bytes > 300_000
+    for _ in range(1500):
+        history.add([state])
+    kept = 0
+    while history.can_undo:
+        kept += len(list(history.undo()))
+    assert kept == 250 * 10**6 // state.kept_bytes

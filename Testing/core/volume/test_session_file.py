@@ -8,6 +8,7 @@ import pytest
 from dfqsam_core.errors import OutputError, PromptError
 from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey, Volume, VolumeGeometry, propagate
 from dfqsam_core.volume.session.session_file import restore_session, save_session
+from Testing.support.prompts import ANYWHERE
 
 from .conftest import MODEL, GreyPredictor
 
@@ -41,11 +42,24 @@ def test_a_restored_session_is_the_same_and_goes_on_the_same(saved, a_session, a
             np.testing.assert_array_equal(a.packed_masks, b.packed_masks)
             np.testing.assert_array_equal(a.predicted_iou, b.predicted_iou)
             assert a.chosen == b.chosen
+            assert a.trust == b.trust
     for session in (restored, a_session):
         session.choose_mask(2, SliceKey("I", 0), 1)
         session.add_prompt(1, PointPrompt((0, 0, 1), positive=False))
         propagate(session, 1, "K", 0, 3)
     np.testing.assert_array_equal(restored.labels_kji, a_session.labels_kji)
+
+
+def test_the_trust_in_a_propagated_slice_is_kept(a_session, a_volume, tmp_path):
+    a_session.add_prompt(1, BoxPrompt((2, 1, 1), (5, 2, 1)))
+    propagate(a_session, 1, "K", 0, 3, ANYWHERE)
+    save_session(tmp_path / "session.json", a_session)
+    restored = restore_session(tmp_path / "session.json", a_volume, MODEL, predictor=GreyPredictor())
+    trust = [restored.prediction(1, SliceKey("K", k)).trust for k in range(4)]
+    assert trust == [a_session.prediction(1, SliceKey("K", k)).trust for k in range(4)]
+    assert [one is None for one in trust] == [False, True, False, False], "of all but the prompted one"
+    other = restored.prediction(1, SliceKey("K", 2)).with_choice(0)
+    assert (other.trust is None) == (restored.prediction(1, SliceKey("K", 2)).chosen != 0)
 
 
 def test_saving_twice_gives_the_same_bytes(saved, a_volume, tmp_path):
@@ -89,6 +103,9 @@ def prediction_of(content):
         lambda c: prediction_of(c).update(low_res_masks=prediction_of(c)["masks"]),
         lambda c: prediction_of(c).update(predicted_iou=["a", "b", "c"]),
         lambda c: prediction_of(c).update(predicted_iou=[10**400, 0, 0]),
+        lambda c: prediction_of(c).update(trust=5),
+        lambda c: prediction_of(c).update(trust={"predicted_iou": 1, "neighbours": None, "planes": None}),
+        lambda c: prediction_of(c).update(trust={"predicted_iou": 1, "neighbours": 1.5, "planes": None}),
     ],
 )
 def test_a_damaged_file_is_refused(saved, a_volume, damage):

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from ...model.attention import Attention
 from ...model.image_encoder import ImageEncoder
 from ...progress import ProgressCallback, report
-from ..config import QuantConfig
-from ..plan import NetworkPlan
+from ..plan import AttentionPlan, NetworkPlan
 from .pending import PendingLayer, PendingRange, PendingSoftmax
 from .quantized_layers import (
     FloatLayer,
@@ -74,9 +73,10 @@ def _quantize_part(
     for path, layer_plan in plans.items():
         layer = cast(FloatLayer, part.get_submodule(path))
         replace_module(part, path, PendingLayer(layer, layer_plan, strategies, inputs.pop(path)))
-    for module in list(part.modules()):
+    for path, module in list(part.named_modules()):
         if isinstance(module, Attention):
-            place_attention(module, plan.config, strategies)
+            bits = plan.attentions[f"image_encoder.{prefix}{path}"]
+            place_attention(module, bits, plan.config.per_head, strategies)
     x = part(x)
     settle(part)
     return exact, x
@@ -90,12 +90,13 @@ def settle(part: nn.Module) -> None:
             replace_module(part, path, quantized)
 
 
-def place_attention(attention: nn.Module, config: QuantConfig, strategies: Strategies) -> None:
-    """Let queries, keys, values and softmax of `attention` choose their quantizers at their first input."""
-    dims = (0, 2, 3) if config.per_head else (0, 1, 2, 3)
+def place_attention(attention: nn.Module, bits: AttentionPlan, per_head: bool, strategies: Strategies) -> None:
+    """Let queries, keys, values and, if it is coded, softmax of `attention` choose quantizers at their first input."""
+    dims = (0, 2, 3) if per_head else (0, 1, 2, 3)
     for name in ("query", "key", "value"):
-        setattr(attention, name, PendingRange(config.activation_bits, dims, strategies))
-    attention.softmax = PendingSoftmax(config.softmax_bits, dims, strategies)
+        setattr(attention, name, PendingRange(bits.input_bits, dims, strategies))
+    if bits.softmax_bits is not None:
+        attention.softmax = PendingSoftmax(bits.softmax_bits, dims, strategies)
 
 
 def layer_inputs(part: nn.Module, paths: Iterable[str], x: Tensor) -> tuple[dict[str, Tensor], Tensor]:

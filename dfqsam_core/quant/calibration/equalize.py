@@ -12,18 +12,19 @@ from torch import Tensor, nn
 
 from ...model.attention import Attention
 from ...model.image_encoder import Block, ImageEncoder
+from ...progress import ProgressCallback, report
 
 _LEAST_SHARE = 1e-3
 _SILENCE = 1e-30
 
 
-def equalize(encoder: ImageEncoder, images: Tensor) -> None:
+def equalize(encoder: ImageEncoder, images: Tensor, progress: ProgressCallback | None = None) -> None:
     """Give the channels that one quantizer shares like ranges on normalised `images` (B, 3, S, S), in place.
 
     Values and the columns of the projection, queries and keys with the position tables, and the two convolutions of
     each adapter are scaled against each other.
     """
-    ranges = _channel_ranges(encoder, images)
+    ranges = _channel_ranges(encoder, images, progress)
     for block, (projected, detail) in zip(_blocks(encoder), ranges, strict=True):
         attention = block.attn
         q, k, v = projected.view(3, attention.num_heads, attention.head_dim)
@@ -68,13 +69,16 @@ def _share(ranges: Tensor) -> Tensor:
     return (ranges / ranges.amax().clamp(min=_SILENCE)).clamp(min=_LEAST_SHARE)
 
 
-def _channel_ranges(encoder: ImageEncoder, images: Tensor) -> list[tuple[Tensor, Tensor | None]]:
+def _channel_ranges(
+    encoder: ImageEncoder, images: Tensor, progress: ProgressCallback | None
+) -> list[tuple[Tensor, Tensor | None]]:
     """For each block the largest magnitude of q, k and v (3 * dim,) and of the adapter's inner channels (dim,)."""
     seen: dict[tuple[int, str], Tensor] = {}
 
     def listen(key: tuple[int, str], dims: tuple[int, ...]) -> Callable[..., None]:
         def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
             seen[key] = output.abs().amax(dims)
+            report(progress, "calibration", 0, 1, f"evening out channels, block {key[0] + 1}")
 
         return keep
 
@@ -84,9 +88,11 @@ def _channel_ranges(encoder: ImageEncoder, images: Tensor) -> list[tuple[Tensor,
         if hasattr(block, "Adapter"):
             spatial = block.Adapter.spatial
             handles.append(spatial[1].register_forward_hook(listen((index, "detail"), (0, 2, 3))))
-    encoder(images)
-    for handle in handles:
-        handle.remove()
+    try:
+        encoder(images)
+    finally:
+        for handle in handles:
+            handle.remove()
     return [(seen[index, "qkv"], seen.get((index, "detail"))) for index in range(len(encoder.blocks))]
 
 

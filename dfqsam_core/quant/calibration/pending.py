@@ -13,6 +13,8 @@ from .strategies import Strategies
 from .weight_fit import fit_weight
 
 SOFTMAX_QUERIES = 256
+# Of each image. Where there are more they are neighbours' likes, and looking at all takes minutes.
+RANGE_TOKENS = 1024
 
 
 class PendingLayer(nn.Module):
@@ -54,11 +56,12 @@ class PendingRange(nn.Module):
         self.quantized: nn.Module | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Calibrate on the first x, then run quantized."""
+        """Calibrate on tokens drawn evenly from the first x, then run quantized."""
         if self.quantized is None:
-            self.quantized = UniformQuantizer(
-                *search_tensor_range(x, self.bits, self.dims, self.strategies.ranges), self.bits
-            )
+            tokens = draw_rows(torch.arange(x.shape[2], device=x.device), RANGE_TOKENS)
+            seen = x if len(tokens) == x.shape[2] else x[:, :, tokens]
+            parameters = search_tensor_range(seen, self.bits, self.dims, self.strategies.ranges)
+            self.quantized = UniformQuantizer(*parameters, self.bits)
         return self.quantized(x)
 
 

@@ -75,7 +75,8 @@ class Synthesizer:
 
     def step(self, index: int, image: SyntheticImage) -> SyntheticImage:
         """One step: labels evolve when it is their turn, then the pixels move."""
-        if self.config.evolves_at(image.steps):
+        # Labels grow by masks of clicks.
+        if self.config.evolves_at(image.steps) and "point" in self.model.conventions.prompts:
             image = replace(image, labels=self._evolve(index, image))
         generator = random_generator(self.seed, STEP, index, image.steps)
         pixels = image.pixels.clone().requires_grad_(True)
@@ -115,6 +116,8 @@ class Synthesizer:
 
     def _segmentation(self, embedding: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
         logits, predicted = self.model.decode(embedding, boxes=noisy_boxes(tight_boxes(targets), generator))
+        if not self.model.conventions.predicts_iou:
+            predicted = predicted.detach()
         best = predicted.argmax(1)
         rows = torch.arange(len(best), device=best.device)
         logits = F.interpolate(

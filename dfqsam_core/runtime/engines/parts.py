@@ -14,7 +14,7 @@ from ...base.machine import physical_cores, release_memory
 from ...base.memory import require_memory
 from ...errors import ModelFileError
 from ...network.memory import running_bytes
-from ...progress import ProgressCallback, report
+from ...progress import ProgressCallback, report, report_part
 from ...store.model_file import StoredModel
 from .onnxruntime import create_session, open_session, save_session
 from .openvino import OpenVinoEncoder
@@ -30,6 +30,7 @@ _Builders = dict[str, Callable[[], "InferenceGraph"]]
 
 # Of reports of progress.
 STAGE = "load"
+ENCODE_STAGE = "encode"
 _ENDING = ".onnx"
 # Runs at each click, and is small enough to take its memory in one piece.
 _DECODER = "decoder"
@@ -43,7 +44,7 @@ _BLOCKS_PER_OPENVINO_PART = 3
 
 
 class Sessions(NamedTuple):
-    """What runs the network; `encoder` takes pixels, uint8 (1, S, S, 3)."""
+    """What runs the network; `encoder` takes pixels (1, S, S, 3) as the network's conventions have them."""
 
     encoder: Encoder
     mask_encoder: Any
@@ -160,6 +161,7 @@ def _encode(encoder: list[Any], pixels: np.ndarray) -> np.ndarray:
     from onnxruntime import OrtValue
 
     value = OrtValue.ortvalue_from_numpy(np.ascontiguousarray(pixels))
-    for session in encoder:
+    for done, session in enumerate(encoder):
+        report_part(ENCODE_STAGE, done, len(encoder), "encoding the slice")
         (value,) = session.run_with_ort_values([session.get_outputs()[0].name], {session.get_inputs()[0].name: value})
     return value.numpy()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...network.attention_layout import AttentionLayout, WindowGroup
-from ...network.attention_windows import relative_offsets
+from ...network.attention_windows import query_chunks, relative_offsets
 from .layer_writer import LayerWriter, OutputUnit
 from .onnx_builder import CONTRIB
 
@@ -21,15 +21,31 @@ class _Quantizer:
     zero_point: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Sides:
+    """What makes logits: queries and keys, scaled, (heads, windows, tokens, width).
+
+    relative: logits (heads, windows, queries, 2 * side) of the rows and columns of keys, where the product of queries
+    and keys does not bring them.
+    """
+
+    queries: str
+    keys: str
+    relative: str | None = None
+
+
 class AttentionWriter:
     """Appends one block's layer qkv and the attention behind it, in token order of `layout`.
 
     The product emits q, k and v in units of their codes, so that one rounding makes bytes of them, and only bytes are
     moved to their windows. Keys become whole numbers; both scales go into the queries.
 
+    The queries of large windows are computed in parts, which takes little memory and changes no bit.
+
     name: for instance "image_encoder.blocks.0.attn". Where the graph keeps taps, q, k and v give `name.q.input`, in
     units of codes, and `name.q.codes`, (tokens, heads * head_dim), with the codes of padding behind. The softmax of
-    window group i gives `name.softmax.i.logits`, `.input` (ln delta minus log probability) and `.codes`.
+    window group i gives `name.softmax.i.logits`, `.input` (ln delta minus log probability) and `.codes`; where its
+    queries come in parts, part j gives them as `name.softmax.i.j`.
     """
 
     def __init__(self, layers: LayerWriter, name: str, layout: AttentionLayout) -> None:
@@ -47,10 +63,20 @@ class AttentionWriter:
         start, parts = 0, []
         for number, group in enumerate(self.layout.groups):
             stop = start + group.windows * group.queries
-            queries = self._queries(group, *(self._rows(value, start, stop) for value in (q, codes["q"])))
-            parts.append(self._attend_group(number, group, queries, codes["k"], codes["v"]))
+            queries, query_codes = (self._rows(value, start, stop) for value in (q, codes["q"]))
+            sides = self._sides(group, queries, query_codes, codes["k"])
+            parts.append(self._attend_group(number, group, sides, codes["v"]))
             start = stop
         return self.graph.concat(*parts, axis=0)
+
+    def chunks(self, group: WindowGroup) -> list[slice]:
+        """Which of a window's queries are computed together."""
+        return query_chunks(group.queries, self.layout.side**2)
+
+    @property
+    def joins_positions(self) -> bool:
+        """Whether the product of queries and keys adds the relative positions, which is quick while they are narrow."""
+        return 2 * self.layout.side <= self.head_dim
 
     def _quantizer(self, part: str) -> _Quantizer:
         return _Quantizer(*(self.model.tensors[f"{self.name}.{part}.{kind}"] for kind in ("scale", "zero_point")))
@@ -84,12 +110,18 @@ class AttentionWriter:
     def _rows(self, value: str, start: int, stop: int) -> str:
         return value if stop - start == self.layout.tokens else self.graph.slice(value, start, stop, axis=0)
 
-    def _queries(self, group: WindowGroup, q: str, codes: str) -> str:
-        """Left side of the logits' product: scaled queries beside their products with the relative positions."""
+    def _sides(self, group: WindowGroup, q: str, codes: str, k: str) -> _Sides:
+        """The logits' product of queries q, and of their codes, with the codes k of all keys."""
+        graph = self.graph
         scale = self.quantizers["q"].scale * self.quantizers["k"].scale if self.bits else None
         queries = self._values("q", self._by_head(codes, group.windows, group.queries), scale)
-        relative = self.graph.transpose(self._relative_logits(group, q), 2, 0, 1, 3)
-        return self.graph.concat(queries, relative, axis=3)
+        relative = graph.transpose(self._relative_logits(group, q), 2, 0, 1, 3)
+        keys = self._of_windows(group, k)
+        if not self.joins_positions:
+            return _Sides(queries, self._values("k", keys), relative)
+        # One-hot coordinates beside the keys let one product add the relative positions.
+        keys = self._values("k", graph.concat(keys, self._one_hot_coordinates(group.windows), axis=3))
+        return _Sides(graph.concat(queries, relative, axis=3), keys)
 
     def _relative_logits(self, group: WindowGroup, q: str) -> str:
         """Logits (windows, queries, heads, 2 * side) of unscaled queries for each row and column of their window."""
@@ -123,22 +155,43 @@ class AttentionWriter:
         table = self.layers.tensor(f"{self.name}.rel_pos_{axis}")
         return table[relative_offsets(self.layout.side)[:length]]
 
-    def _attend_group(self, number: int, group: WindowGroup, queries: str, k: str, v: str) -> str:
+    def _attend_group(self, number: int, group: WindowGroup, sides: _Sides, v: str) -> str:
         """Attention of one window group: (windows * queries, heads * head_dim)."""
-        graph = self.graph
-        k, v = (self._by_head(self._keys(x, group), group.windows, self.layout.side**2) for x in (k, v))
-        # One-hot coordinates beside the keys let one product add the relative positions.
-        keys = self._values("k", graph.concat(k, self._one_hot_coordinates(group.windows), axis=3))
-        logits = graph.op("FusedMatMul", queries, keys, domain=CONTRIB, transB=1)
-        probabilities = self._probabilities(f"{self.name}.softmax.{number}", logits)
-        out = graph.op("MatMul", probabilities, self._values("v", v, self._value_scale()))
+        graph, name = self.graph, f"{self.name}.softmax.{number}"
+        values = self._values("v", self._of_windows(group, v), self._value_scale())
+        chunks = self.chunks(group)
+        names = [name] if len(chunks) == 1 else [f"{name}.{part}" for part in range(len(chunks))]
+        parts = [
+            graph.op("MatMul", self._probabilities(part, self._logits(group, sides, chunk)), values)
+            for part, chunk in zip(names, chunks, strict=True)
+        ]
+        out = graph.concat(*parts, axis=2)
         return graph.reshape(graph.transpose(out, 1, 2, 0, 3), -1, self.heads * self.head_dim)
 
-    def _keys(self, x: str, group: WindowGroup) -> str:
+    def _logits(self, group: WindowGroup, sides: _Sides, chunk: slice) -> str:
+        """Logits (heads, windows, queries of the chunk, side * side) with their relative positions."""
+        graph, side = self.graph, self.layout.side
+
+        def of_chunk(value: str) -> str:
+            whole = chunk == slice(0, group.queries)
+            return value if whole else graph.slice(value, chunk.start, chunk.stop, axis=2)
+
+        logits = graph.op("FusedMatMul", of_chunk(sides.queries), sides.keys, domain=CONTRIB, transB=1)
+        if sides.relative is None:
+            return logits
+        along_h, along_w = graph.ops("Split", of_chunk(sides.relative), results=2, axis=3, num_outputs=2)
+        shape = (self.heads, group.windows, chunk.stop - chunk.start)
+        logits = graph.op("Add", graph.reshape(logits, *shape, side, side), graph.reshape(along_h, *shape, side, 1))
+        logits = graph.op("Add", logits, graph.reshape(along_w, *shape, 1, side))
+        return graph.reshape(logits, *shape, side * side)
+
+    def _of_windows(self, group: WindowGroup, x: str) -> str:
+        """Rows of k or v that each window sees, (heads, windows, side * side, head_dim)."""
         is_everything = (
             group.keys.size == self.layout.tokens and (group.keys.ravel() == np.arange(group.keys.size)).all()
         )
-        return x if is_everything else self.graph.gather(x, group.keys.ravel())
+        rows = x if is_everything else self.graph.gather(x, group.keys.ravel())
+        return self._by_head(rows, group.windows, self.layout.side**2)
 
     def _by_head(self, x: str, windows: int, tokens: int) -> str:
         """(heads, windows, tokens, head_dim) from x (windows * tokens, heads * head_dim)."""

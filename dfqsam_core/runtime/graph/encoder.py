@@ -6,7 +6,6 @@ import numpy as np
 from onnx import TensorProto
 
 from ...network.attention_layout import AttentionLayout, real_tokens
-from ...network.pixels import PIXEL_MEAN, PIXEL_STD
 from ...store.model_file import StoredModel
 from .attention import AttentionWriter
 from .im2col import convolution_taps, join_phases, transposed_convolution_phases
@@ -18,7 +17,7 @@ _ADAPTER_NORM_EPSILON = 1e-5
 
 
 def build_encoder(model: StoredModel, taps: bool = False) -> InferenceGraph:
-    """Graph from `pixels`, uint8 (1, S, S, 3) in SAM-Med2D's channel order, to `image_embedding`, float32 (1, C, g, g).
+    """Graph from `pixels` (1, S, S, 3), as its conventions have them, to `image_embedding`, float32 (1, C, g, g).
 
     taps: expose the codes and products of every integer layer by the names that LayerWriter and AttentionWriter give.
     """
@@ -35,11 +34,16 @@ def build_encoder_part(model: StoredModel, first: int, stop: int) -> InferenceGr
 
 
 class EncoderWriter:
-    """Tokens are rows: every inner value is (grid * grid, channels)."""
+    """Tokens are rows: every inner value is (grid * grid, channels).
+
+    attention: writes the attention of each block.
+    """
+
+    attention: type[AttentionWriter] = AttentionWriter
 
     def __init__(self, layers: LayerWriter) -> None:
         self.layers, self.graph = layers, layers.graph
-        self.architecture = layers.model.architecture
+        self.architecture, self.conventions = layers.model.architecture, layers.model.conventions
 
     def write(self, first: int, stop: int) -> InferenceGraph:
         """Blocks `first` to `stop` - 1, with the patch embedding before the first and the neck behind the last one."""
@@ -68,7 +72,8 @@ class EncoderWriter:
 
     def _embedded_patches(self) -> str:
         size = self.architecture.image_size
-        pixels = self.graph.input("pixels", np.uint8, (1, size, size, 3))
+        kind = np.uint8 if self.conventions.has_whole_pixels else np.float32
+        pixels = self.graph.input("pixels", kind, (1, size, size, 3))
         position = self.layers.tensor("image_encoder.pos_embed").reshape(self._tokens_shape)
         return self.graph.op("Add", self._patches(pixels), self.graph.constant(position))
 
@@ -83,16 +88,18 @@ class EncoderWriter:
     def _pixel_codes(self, pixels: str, layer: str) -> str:
         """Codes of gray values; mean and standard deviation are in the layer's bias and weight."""
         bits = self.layers.model.input_bits(layer) or 8
-        if bits == 8:
+        if bits == 8 and self.conventions.has_whole_pixels:
             return self.graph.tap(f"{layer}.codes", self.graph.tap(f"{layer}.input", pixels))
-        values = self.graph.op("Cast", pixels, to=TensorProto.FLOAT)
+        values = self._as_float(pixels)
         step = np.array([255 / (2**bits - 1)], np.float32)
         return self.layers.quantize(layer, values, step, np.zeros(1, np.uint8), bits, axis=-1)
 
     def _normalized(self, pixels: str) -> str:
-        values = self.graph.op("Cast", pixels, to=TensorProto.FLOAT)
-        centred = self.graph.op("Sub", values, self.graph.floats(*PIXEL_MEAN))
-        return self.graph.op("Div", centred, self.graph.floats(*PIXEL_STD))
+        centred = self.graph.op("Sub", self._as_float(pixels), self.graph.floats(*self.conventions.pixel_mean))
+        return self.graph.op("Div", centred, self.graph.floats(*self.conventions.pixel_std))
+
+    def _as_float(self, pixels: str) -> str:
+        return self.graph.op("Cast", pixels, to=TensorProto.FLOAT) if self.conventions.has_whole_pixels else pixels
 
     def _block(self, number: int, tokens: str) -> str:
         name, graph = f"image_encoder.blocks.{number}", self.graph
@@ -111,7 +118,7 @@ class EncoderWriter:
         x = self.layers.normed_input(f"{name}.norm1", qkv, tokens, _NORM_EPSILON)
         if not layout.is_grid:
             x = self.ordered(x, layout)
-        attended = AttentionWriter(self.layers, f"{name}.attn", layout).attend(x)
+        attended = self.attention(self.layers, f"{name}.attn", layout).attend(x)
         if not layout.is_grid:
             attended = self.graph.gather(attended, layout.restore)
         return self.layers.linear(proj, attended)

@@ -25,7 +25,7 @@ class BatchWork:
 
     model: absolute path of a packed model or float checkpoint; model_sha256: its digest when the batch began.
     window: as `segment_file` takes it. threads: slices that a worker
-    encodes at once. force: replace outputs of other inputs.
+    encodes at once. force: replace outputs of other inputs. conventions: as `load_model` has them.
     """
 
     model: str
@@ -33,6 +33,7 @@ class BatchWork:
     window: WindowLevel | None = None
     threads: int | None = 1
     force: bool = False
+    conventions: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _segment(row: BatchRow, work: BatchWork) -> tuple[Status, tuple[str, ...]]:
         write_record(row.output, inputs, output, report, work.force)
 
     def load() -> Model:
-        return _model(work.model, work.model_sha256, work.threads)
+        return _model(work.model, work.model_sha256, work.threads, work.conventions)
 
     result = segment_file(row.files, load, work.window, force=work.force, written=record)
     return "done", result.notes
@@ -87,6 +88,7 @@ def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:
         "volume": input_digest(row.volume, row.series),
         "prompts": input_digest(row.prompts),
         "model": work.model_sha256,
+        **({"conventions": work.conventions} if work.conventions else {}),
         "window": window_text(work.window),
         "frame": row.frame,
         "series": row.series,
@@ -94,9 +96,9 @@ def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _model(path: str, sha256: str, threads: int | None) -> Model:
+def _model(path: str, sha256: str, threads: int | None, conventions: str | None) -> Model:
     """The model, loaded once per worker; raises ModelFileError when its file has changed since the batch began."""
-    model = load_model(path, threads=threads, side_by_side=True)
-    if model.digest != sha256:
+    model = load_model(path, threads=threads, side_by_side=True, conventions=conventions)
+    if not model.digest.startswith(sha256):
         raise ModelFileError(f"The model {path} is another file than when the batch began. Start the batch again.")
     return model

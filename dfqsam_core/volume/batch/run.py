@@ -35,12 +35,14 @@ def run_batch(
     threads: int | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
+    conventions: str | None = None,
 ) -> list[RowResult]:
     """Segment every row and return how each ended, in the order of `rows`; a row that fails does not stop the others.
 
     window: as `segment_file` takes it. workers: processes on this machine, default one per `threads` cores. scheduler:
     address of a dask scheduler instead; its workers need this package and the same paths. threads: slices that one
-    worker encodes at once; None for as many as the cores of this machine allow, and one on a cluster.
+    worker encodes at once; None for as many as the cores of this machine allow, and one on a cluster. conventions: as
+    `load_model` has them.
     Rows whose output and record are there and match are skipped, so an interrupted batch is simply started again.
     A row whose worker is killed is done again: by dask on another worker, on this machine alone in a new process.
     The processes import the script that calls this: it does so under `if __name__ == "__main__":`.
@@ -52,7 +54,7 @@ def run_batch(
     refuse_missing(model_path, ConfigError)
     workers = min(workers or max(1, physical_cores() // (threads or 1)), max(1, len(rows)))
     threads = threads or (1 if scheduler else max(1, physical_cores() // workers))
-    work = BatchWork(str(model_path), FileSource.of(model_path).sha256, window, threads, force)
+    work = BatchWork(str(model_path), FileSource.of(model_path).sha256, window, threads, force, conventions)
     results: dict[int, RowResult] = {}
     # Closed at once when `progress` cancels, so that no row is begun after it.
     with contextlib.closing(_run_all(rows, work, workers, scheduler)) as finished:

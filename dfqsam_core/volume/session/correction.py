@@ -18,8 +18,8 @@ from .slice_predictor import SlicePrediction, SlicePredictor, prompt_points
 
 # An answer keeps at least this share of the mask that it corrects; else the edited mask stays.
 MIN_KEPT = 0.5
-EMPTIED = "The prompt on slice {axis} {index} took away all that the segment had there. Take it back, or add another."
-KEPT_EDIT = "On slice {axis} {index} the model's {answer}, so your edit alone counts. Take it back, or add another."
+EMPTIED = "The prompt on {slice} took away all that the segment had there. Take it back, or add another."
+KEPT_EDIT = "On {{slice}} the model's {answer}, so your edit alone counts. Take it back, or add another."
 
 
 def correct(
@@ -29,7 +29,8 @@ def correct(
     present: SlicePrediction | None,
     mask: np.ndarray,
 ) -> tuple[SlicePrediction | None, str]:
-    """Prediction after the last of `prompts`, and what is to be said of it; empty for nothing.
+    """Prediction after the last of `prompts`, and what is to be said of it, with {slice} for its name; empty for
+    nothing.
 
     prompts: all of the slice, no outline among them. mask: (rows, columns) bool in storage order, as the earlier ones
     left it. present: the prediction that it came from, None for none; it counts as long as it has that mask. The last
@@ -41,8 +42,8 @@ def correct(
     before = frame.to_canonical(mask)
     edited = edited_mask(before, frame, prompts)
     if not edited.any():
-        return None, EMPTIED.format(axis=key.axis, index=key.index)
-    drawn = mask_logits(edited, slices.mask_side)
+        return None, EMPTIED
+    drawn = mask_logits(edited, slices.mask_grid)
     if _is_island(before, frame, prompts[-1]):
         found = _island(slices, key, prompts, mask, drawn)
     else:
@@ -52,7 +53,7 @@ def correct(
     chosen = _best(found, frame, prompts)
     reason = _refusal(found.with_choice(chosen), mask, prompts[-1])
     both = _beside_edit(found, chosen, frame.to_storage(edited), drawn, is_edit_chosen=bool(reason))
-    return both, KEPT_EDIT.format(axis=key.axis, index=key.index, answer=reason) if reason else ""
+    return both, KEPT_EDIT.format(answer=reason) if reason else ""
 
 
 def _logits_of(present: SlicePrediction | None, mask: np.ndarray) -> np.ndarray | None:

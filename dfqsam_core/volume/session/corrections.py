@@ -9,12 +9,11 @@ import numpy as np
 from ..prompts import Prompt, can_predict, is_outline
 from ..slices import SliceKey
 from .correction import correct
+from .mask_input import kinds_of
 from .slice_predictor import SlicePredictor
 from .slice_state import CorrectedMask, SliceState
 
-NOTHING = (
-    "The prompt on slice {axis} {index} selects nothing: there is no mask to take away from. Add a box or a point."
-)
+NOTHING = "The prompt on {slice} selects nothing: there is no mask to take away from. Add a box or a point."
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,8 @@ class SlicePresent:
 class Answer:
     """What a slice has after its prompts changed.
 
-    note: a sentence where that is not what the model said, else empty. replaced: (rows, columns) bool in storage order,
+    note: a sentence where that is not what the model said, with {slice} for the slice's name, which a front end counts
+    from 1; else empty. replaced: (rows, columns) bool in storage order,
     the mask that was corrected, with what was drawn by hand; None where the prompts are predicted by themselves.
     """
 
@@ -75,11 +75,13 @@ def answer(
     A first point, scribble or negative lasso on a slice with a mask corrects it, and so do those that follow; a prompt
     taken back is as if it had never been given. An outline (a box, a positive lasso) says anew what the segment is:
     then the answer depends on the prompts alone. refine: there, start from the logits of the slice's present mask.
+    Raises PromptError for prompts that the model was not trained with.
     """
+    slices.conventions.check_prompts(kinds_of(prompts))
     if is_asked(prompts, present, refine):
         return ask_model(slices, key, prompts, present, refine)
     begun = None if present.mask is None else present.begun(prompts)
-    note = NOTHING.format(axis=key.axis, index=key.index) if prompts else ""
+    note = NOTHING if prompts else ""
     return Answer(SliceState(prompts, None if begun is None else begun.prediction), note)
 
 
@@ -87,6 +89,7 @@ def ask_model(
     slices: SlicePredictor, key: SliceKey, prompts: tuple[Prompt, ...], present: SlicePresent, refine: bool = False
 ) -> Answer:
     """`answer` where `is_asked`."""
+    slices.conventions.check_prompts(kinds_of(prompts))
     begun = None if present.mask is None else present.begun(prompts)
     if present.mask is not None and begun is not None and not any(map(is_outline, prompts)):
         return _corrected(slices, key, prompts, present.state, present.mask, begun)

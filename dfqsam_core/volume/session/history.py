@@ -7,8 +7,9 @@ from typing import Generic, TypeVar
 
 Step = TypeVar("Step")
 
-# Some 25 kB each; the oldest actions are forgotten when there are more.
-_MOST_STEPS = 10_000
+# The oldest actions are forgotten beyond this: 10,000 slices of SAM-Med2D, and fewer of a network with larger masks.
+_MOST_BYTES = 250 * 10**6
+_USUAL_BYTES = 25_000
 
 
 class History(Generic[Step]):
@@ -22,6 +23,8 @@ class History(Generic[Step]):
         # What is to be moved first comes last: in `_done` the newest step, in `_undone` the oldest one.
         self._done: list[list[Step]] = []
         self._undone: list[list[Step]] = []
+        # Bytes of what was done; what was undone since may still count.
+        self._at_most = 0
 
     @property
     def can_undo(self) -> bool:
@@ -47,8 +50,18 @@ class History(Generic[Step]):
         """These were done, in this order, as one action; what was undone before cannot be repeated any more."""
         self._done.append(list(steps))
         self._undone.clear()
-        while len(self._done) > 1 and sum(map(len, self._done)) > _MOST_STEPS:
-            del self._done[0]
+        self._at_most += sum(map(_bytes_of, self._done[-1]))
+        if self._at_most > _MOST_BYTES:
+            self._forget()
+
+    def _forget(self) -> None:
+        taken = [sum(map(_bytes_of, steps)) for steps in self._done]
+        first, total = 0, sum(taken)
+        while total > _MOST_BYTES and first < len(taken) - 1:
+            total -= taken[first]
+            first += 1
+        del self._done[:first]
+        self._at_most = total
 
     def replace(self, change: Callable[[Step], Step]) -> None:
         """Keep another step instead of each one."""
@@ -62,6 +75,11 @@ class History(Generic[Step]):
     def redo(self) -> Iterator[Step]:
         """Steps of the action undone last, the first one first, to be repeated; nothing without one."""
         return _moved(self._undone, self._done)
+
+
+def _bytes_of(step: object) -> int:
+    """About what a step keeps in memory; what it was before is another step's."""
+    return max(_USUAL_BYTES, int(getattr(step, "kept_bytes", 0)))
 
 
 def _moved(source: list[list[Step]], target: list[list[Step]]) -> Iterator[Step]:

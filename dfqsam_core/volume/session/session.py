@@ -24,8 +24,6 @@ from .slice_predictor import Predictor, SlicePrediction, slices_seen_by
 from .slice_state import SliceState as SliceState
 
 Place = tuple[int, SliceKey]
-
-
 _NOTHING = SliceState()
 
 
@@ -33,7 +31,8 @@ _NOTHING = SliceState()
 class SliceEdit:
     """How one segment changed on one slice.
 
-    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now. note: as Answer's.
+    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now. note: as
+    Answer has it.
     """
 
     label: int
@@ -42,6 +41,11 @@ class SliceEdit:
     old: SliceState
     new: SliceState
     note: str = ""
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the history keeps for it."""
+        return self.new.kept_bytes
 
     @property
     def before(self) -> np.ndarray:
@@ -188,7 +192,8 @@ class VolumeSession:
         """
         self._check(label, key, prompts)
         found = answer(self.slices, key, prompts, self.present(label, key), refine)
-        return replace(self.apply(label, {key: found.state})[0], note=found.note)
+        note = found.note.format(slice=f"slice {key.axis} {key.index}")
+        return replace(self.apply(label, {key: found.state})[0], note=note)
 
     def accept(
         self, label: int, key: SliceKey, prompts: tuple[Prompt, ...], prediction: SlicePrediction | None

@@ -7,6 +7,7 @@ import binascii
 import json
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ..window import WindowLevel
 from .session import VolumeSession
 from .slice_predictor import Predictor, SlicePrediction
 from .slice_state import CorrectedMask, SliceState
+from .trust import Trust
 
 _FORMAT = "dfqsam session 1"
 _TOP_KEYS = {"format", "volume", "model_digest", "window", "segments"}
@@ -114,7 +116,14 @@ def _prediction_json(prediction: SlicePrediction) -> dict[str, Any]:
         "masks": _packed(prediction.packed_masks),
         "low_res_masks": _packed(prediction.low_res_masks.astype("<f2")),
         "low_res_side": prediction.low_res_masks.shape[-1],
-    }
+    } | _trust_json(prediction.trust)
+
+
+def _trust_json(trust: Trust | None) -> dict[str, Any]:
+    if trust is None:
+        return {}
+    estimate = None if np.isnan(trust.predicted_iou) else trust.predicted_iou
+    return {"trust": {"predicted_iou": estimate, "neighbours": trust.neighbours, "planes": trust.planes}}
 
 
 def _optional(name: str, prediction: SlicePrediction | None) -> dict[str, Any]:
@@ -175,7 +184,7 @@ def _found(keys: dict[str, Any], where: str, shape: tuple[int, int]) -> SlicePre
 
 
 def _prediction(item: Any, where: str, shape: tuple[int, int]) -> SlicePrediction:
-    keys = json_object(item, where, {"chosen", "predicted_iou", "masks", "low_res_masks", "low_res_side"}, set())
+    keys = json_object(item, where, {"chosen", "predicted_iou", "masks", "low_res_masks", "low_res_side"}, {"trust"})
     estimates = _list(keys["predicted_iou"], f"{where}.predicted_iou")
     count = len(estimates)
     numbers = json_numbers([0 if value is None else value for value in estimates], count, f"{where}.predicted_iou")
@@ -186,7 +195,22 @@ def _prediction(item: Any, where: str, shape: tuple[int, int]) -> SlicePredictio
     masks = _unpacked(keys["masks"], where, np.dtype(np.uint8), (count, -(-shape[0] * shape[1] // 8)))
     low_res = _unpacked(keys["low_res_masks"], where, np.dtype("<f2"), (count, side, side)).astype(np.float16)
     iou = np.where([value is None for value in estimates], np.nan, numbers).astype(np.float32)
-    return SlicePrediction.packed(masks, shape, iou, low_res, chosen)
+    found = SlicePrediction.packed(masks, shape, iou, low_res, chosen)
+    return replace(found, trust=_trust(keys["trust"], f"{where}.trust")) if "trust" in keys else found
+
+
+def _trust(item: Any, where: str) -> Trust:
+    keys = json_object(item, where, {"predicted_iou", "neighbours", "planes"}, set())
+    values = [keys["predicted_iou"], keys["neighbours"], keys["planes"]]
+    numbers = json_numbers([0 if value is None else value for value in values], 3, where)
+    if keys["neighbours"] is None or min(numbers[1:]) < 0 or max(numbers[1:]) > 1:
+        raise PromptError(f"{where} must hold shares from 0 to 1. The session file is damaged.")
+    estimate, neighbours, planes = map(float, numbers)
+    return Trust(
+        float("nan") if keys["predicted_iou"] is None else estimate,
+        neighbours,
+        None if keys["planes"] is None else planes,
+    )
 
 
 def _window(item: Any) -> WindowLevel:

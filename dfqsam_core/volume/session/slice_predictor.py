@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from ...errors import PromptError
+from ...network.conventions import SAM_MED2D, Conventions
 from ...runtime.embedding_cache import EmbeddingCache
 from ...runtime.predictor import Predictor as ImagePredictor
 from ..geometry import AXES
@@ -19,8 +17,11 @@ from ..slices import SliceFrame, SliceKey
 from ..strokes import LassoPrompt, ScribblePrompt
 from ..volume import Volume
 from ..window import WindowLevel
-from .mask_input import draw_strokes, has_strokes, lasso_pixels, seed_prompts, within_lasso
+from .mask_input import MaskGrid, draw_strokes, has_strokes, kinds_of, lasso_pixels, seed_prompts, within_lasso
 from .slice_embeddings import Encode, SliceEmbeddings
+from .slice_prediction import SlicePrediction as SlicePrediction
+
+_MED2D_GRID = MaskGrid()
 
 
 class Predictor(ImagePredictor, Protocol):
@@ -34,81 +35,11 @@ class Predictor(ImagePredictor, Protocol):
         """Use an embedding made before, of an image of `original_size` (H, W)."""
 
 
-@dataclass(frozen=True, eq=False)
-class SlicePrediction:
-    """The candidate masks of one prediction and which of them is in use, small: a history keeps thousands of them.
-
-    shape: (rows, columns) in storage order. predicted_iou: (C,) float32, the model's own estimates. chosen: index of
-    the candidate in use, at first the best estimate. deflated_masks, deflated_logits: what the properties unfold.
-    low_res_side: rows and columns of the logits.
-    """
-
-    deflated_masks: bytes
-    shape: tuple[int, int]
-    predicted_iou: np.ndarray
-    deflated_logits: bytes
-    low_res_side: int
-    chosen: int
-
-    @classmethod
-    def of(cls, masks: np.ndarray, predicted_iou: np.ndarray, low_res_masks: np.ndarray) -> SlicePrediction:
-        """Prediction from masks (C, rows, columns) bool in storage order; ties go to the first candidate."""
-        packed = np.packbits(masks.reshape(len(masks), -1), axis=1)
-        return cls.packed(packed, masks.shape[1:], predicted_iou, low_res_masks, int(np.argmax(predicted_iou)))
-
-    @classmethod
-    def packed(
-        cls,
-        packed_masks: np.ndarray,
-        shape: tuple[int, int],
-        predicted_iou: np.ndarray,
-        low_res_masks: np.ndarray,
-        chosen: int,
-    ) -> SlicePrediction:
-        """Prediction from what the properties of these names give."""
-        # The upper bytes of neighbouring logits are alike, the lower ones are noise.
-        halves = np.asarray(low_res_masks, np.float16).reshape(-1).view(np.uint8).reshape(-1, 2).T
-        logits = zlib.compress(halves.tobytes(), 1)
-        masks = zlib.compress(packed_masks.tobytes(), 1)
-        return cls(masks, shape, predicted_iou, logits, low_res_masks.shape[-1], chosen)
-
-    @property
-    def packed_masks(self) -> np.ndarray:
-        """(C, bytes) uint8, eight voxels in a byte; a new array."""
-        return np.frombuffer(zlib.decompress(self.deflated_masks), np.uint8).reshape(len(self.predicted_iou), -1)
-
-    @property
-    def low_res_masks(self) -> np.ndarray:
-        """(C, 64, 64) float16 logits, canonical orientation, to be fed back as `mask_input`; a new array."""
-        halves = np.frombuffer(zlib.decompress(self.deflated_logits), np.uint8).reshape(2, -1)
-        side = self.low_res_side
-        return np.ascontiguousarray(halves.T).view(np.float16).reshape(-1, side, side)
-
-    @property
-    def mask(self) -> np.ndarray:
-        """(rows, columns) bool in storage order: a new array of the chosen candidate."""
-        count = self.shape[0] * self.shape[1]
-        return np.unpackbits(self.packed_masks[self.chosen], count=count).view(bool).reshape(self.shape)
-
-    @property
-    def chosen_iou(self) -> float:
-        """The model's own estimate for the chosen candidate."""
-        return float(self.predicted_iou[self.chosen])
-
-    def with_choice(self, chosen: int) -> SlicePrediction:
-        """The same prediction with another candidate in use; raises PromptError where there is no such one."""
-        if not 0 <= chosen < len(self.predicted_iou):
-            raise PromptError(
-                f"There is no candidate {chosen}: the prediction has {len(self.predicted_iou)}, from 0 on."
-            )
-        return replace(self, chosen=chosen)
-
-
 class SlicePredictor:
     """Shows the slices of a volume to a model through one window; encodes each slice once.
 
-    encoder: what makes an embedding of an image: the model's digest and its engine. mask_side: rows and columns of the
-    mask prompt. beside, at_once: as SliceEmbeddings has them.
+    encoder: what makes an embedding of an image: the model's digest and its engine. mask_grid: the mask prompt and the
+    model's conventions. beside, at_once: as SliceEmbeddings has them.
     """
 
     def __init__(
@@ -118,17 +49,22 @@ class SlicePredictor:
         encoder: str,
         window: WindowLevel,
         cache: EmbeddingCache,
-        mask_side: int = 64,
+        mask_grid: MaskGrid = _MED2D_GRID,
         beside: Callable[[], Encode] | None = None,
         at_once: int = 1,
     ) -> None:
         self.volume = volume
         self.window = window
-        self.mask_side = mask_side
+        self.mask_grid = mask_grid
         self._predictor = predictor
         self._cache = cache
         self.embeddings = SliceEmbeddings(self.image, encoder, predictor, cache, beside, at_once)
         self._frames = {axis: SliceFrame.of(volume.geometry, axis) for axis in AXES}
+
+    @property
+    def conventions(self) -> Conventions:
+        """How the model wants its prompts, and what its answers are."""
+        return self.mask_grid.conventions
 
     def image(self, key: SliceKey) -> np.ndarray:
         """uint8 (H, W) as the model sees the slice: windowed, in canonical orientation."""
@@ -142,19 +78,20 @@ class SlicePredictor:
         low_res_mask: np.ndarray | None = None,
         image: np.ndarray | None = None,
     ) -> SlicePrediction:
-        """Predict the masks of `prompts`, all on the slice `key`; low_res_mask: (64, 64) logits to refine, if any.
+        """Predict the masks of `prompts`, all on the slice `key`; low_res_mask: (n, n) logits to refine, if any.
 
         image: what `image` gives, where it is at hand. Scribbles and lassos are drawn into those logits, or else into
-        those of what says first where the segment is.
+        those of what says first where the segment is. Raises PromptError for what the model was not trained with.
         """
+        self.conventions.check_prompts(kinds_of(prompts, low_res_mask is not None))
         frame = self._show(key, image)
         drawn = [prompt for prompt in prompts if isinstance(prompt, ScribblePrompt | LassoPrompt)]
         if drawn and has_strokes(drawn):
             if low_res_mask is None:
                 _, estimates, logits = self._decode(frame, seed_prompts(prompts), None)
                 low_res_mask = logits[int(np.argmax(estimates))]
-            low_res_mask = draw_strokes(low_res_mask, frame, prompts)
-        return _stored(frame, *self._decode(frame, prompts, low_res_mask))
+            low_res_mask = draw_strokes(low_res_mask, frame, prompts, self.conventions)
+        return self._stored(frame, *self._decode(frame, prompts, low_res_mask))
 
     def predict_box(
         self,
@@ -169,8 +106,7 @@ class SlicePredictor:
         """
         frame = self._show(key, image)
         box = np.clip(box_xyxy, 0, [frame.width, frame.height] * 2).astype(np.float32)
-        mask_input = None if low_res_mask is None else low_res_mask[None]
-        return _stored(frame, *self._predictor.predict(box=box, mask_input=mask_input, multimask_output=True))
+        return self._stored(frame, *self._ask(None, None, box, low_res_mask))
 
     def _show(self, key: SliceKey, image: np.ndarray | None) -> SliceFrame:
         """Let the predictor answer for a slice."""
@@ -184,17 +120,36 @@ class SlicePredictor:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Masks, predicted IoU and logits as the predictor gives them, the masks within the lasso."""
         coords, labels, box = pixel_prompts(frame, prompts)
-        masks, predicted_iou, low_res = self._predictor.predict(
-            point_coords=coords,
-            point_labels=labels,
-            box=box,
-            mask_input=None if low_res_mask is None else low_res_mask[None],
-            multimask_output=True,
-        )
+        masks, predicted_iou, low_res = self._ask(coords, labels, box, low_res_mask)
         lassos = [prompt for prompt in prompts if isinstance(prompt, LassoPrompt)]
         if lassos and coords is not None and labels is not None:
             masks = within_lasso(masks, frame, lassos, coords[labels == 1])
         return masks, predicted_iou, low_res
+
+    def _ask(
+        self,
+        coords: np.ndarray | None,
+        labels: np.ndarray | None,
+        box: np.ndarray | None,
+        low_res_mask: np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        points = 0 if coords is None else len(coords)
+        return self._predictor.predict(
+            point_coords=coords,
+            point_labels=labels,
+            box=box,
+            mask_input=None if low_res_mask is None else low_res_mask[None],
+            multimask_output=self.conventions.gives_candidates(points, box is not None, low_res_mask is not None),
+        )
+
+    def _stored(
+        self, frame: SliceFrame, masks: np.ndarray, predicted_iou: np.ndarray, low_res: np.ndarray
+    ) -> SlicePrediction:
+        """What a predictor gives, as a prediction in storage order; an estimate that nobody trained is none."""
+        estimates, logits = np.array(predicted_iou, np.float32), np.asarray(low_res, np.float16)
+        if not self.conventions.predicts_iou:
+            estimates[:] = np.nan
+        return SlicePrediction.of(frame.to_storage(masks), estimates, logits)
 
     def embed(self, key: SliceKey, image: np.ndarray | None = None) -> np.ndarray:
         """Embedding of a slice: from the cache, or made now and put there; image: as in `predict`."""
@@ -223,12 +178,6 @@ class SlicePredictor:
     def embedding_key(self, image: np.ndarray) -> tuple[str, str]:
         """What the cache knows the embedding of a slice image by."""
         return self.embeddings.key_of(image)
-
-
-def _stored(frame: SliceFrame, masks: np.ndarray, predicted_iou: np.ndarray, low_res: np.ndarray) -> SlicePrediction:
-    """What a predictor gives, as a prediction in storage order."""
-    estimates, logits = np.asarray(predicted_iou, np.float32), np.asarray(low_res, np.float16)
-    return SlicePrediction.of(frame.to_storage(masks), estimates, logits)
 
 
 def pixel_prompts(
@@ -288,5 +237,5 @@ def slices_seen_by(
     # Another predictor may have no place for a second image.
     at_once = 1 if predictor is not None else getattr(model, "encoders", 1)
     cache = EmbeddingCache() if cache is None else cache
-    side = getattr(model, "mask_size", 64)
-    return SlicePredictor(volume, predictor or predictor_for(model), encoder, window, cache, side, beside, at_once)
+    grid = MaskGrid(getattr(model, "mask_size", 64), getattr(model, "conventions", SAM_MED2D))
+    return SlicePredictor(volume, predictor or predictor_for(model), encoder, window, cache, grid, beside, at_once)

@@ -64,6 +64,12 @@ class SliceState:
     corrected: CorrectedMask | None = None
 
     @property
+    def kept_bytes(self) -> int:
+        """Bytes of the masks and logits that it holds."""
+        found = (self.prediction, None if self.corrected is None else self.corrected.prediction)
+        return sum(len(one.deflated_masks) + len(one.deflated_logits) for one in found if one is not None)
+
+    @property
     def is_correction(self) -> bool:
         """Whether the prompts correct a mask now: there is one, and no outline says anew what the segment is."""
         return self.corrected is not None and not any(map(is_outline, self.prompts))

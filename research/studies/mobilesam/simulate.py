@@ -17,7 +17,7 @@ from dfqsam_core.quant.calibration.quantizers import UniformQuantizer
 from dfqsam_core.quant.calibration.ranges import Ranges, search_tensor_range
 from dfqsam_core.quant.calibration.strategies import Strategies
 from dfqsam_core.quant.calibration.weight_ranges import search_weight_range, weight_codes
-from dfqsam_core.quant.plan import IntegerPlan
+from dfqsam_core.quant.plan import AttentionPlan, IntegerPlan
 
 from .tiny_vit import Attention, TinyViT
 
@@ -55,7 +55,8 @@ def simulate(encoder: TinyViT, images: Tensor, config: QuantConfig) -> int:
         replace_module(encoder, path, _quantized(path, layers[path], exact, config, strategies))
     attentions = [module for module in encoder.modules() if isinstance(module, Attention)]
     for attention in attentions:
-        place_attention(attention, config, strategies)
+        bits = AttentionPlan(config.activation_bits, config.softmax_bits)
+        place_attention(attention, bits, config.per_head, strategies)
     encoder(images)
     settle(encoder)
     return len(layers) + 2 * len(attentions)

@@ -1,32 +1,50 @@
-"""Which slice a person should prompt next: where the model, the neighbours and the other planes agree least."""
+"""How far each slice can be trusted, and which one a person should prompt next."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..mask_prompts import box_slices, shape_between
+from ..trust import Trust
 from .stack import Stack
 from .stops import overlap
 
 
-def next_prompt(stack: Stack) -> int | None:
-    """Index of the slice on which one more prompt would help most, None where nothing was found."""
-    doubts = {index: _doubt(stack, index) for index in sorted(stack.found)}
+def trust_in(stack: Stack) -> dict[int, Trust]:
+    """What speaks for each slice that was found, by index, ascending."""
+    return {index: _trust(stack, index) for index in sorted(stack.found)}
+
+
+def next_prompt(stack: Stack, trust: Mapping[int, Trust]) -> int | None:
+    """Index of the slice on which one more prompt would help most, None where nothing was found.
+
+    There model, neighbours and other planes agree least, weighed by the slice's size and its distance from the prompts.
+    """
+    doubts = {index: _doubt(stack, index, found.share) for index, found in trust.items()}
     return max(doubts, key=doubts.__getitem__, default=None)
 
 
-def _doubt(stack: Stack, index: int) -> float:
-    """How many pixels may be wrong on a slice, more of them the farther the next prompt is."""
+def _trust(stack: Stack, index: int) -> Trust:
     prediction = stack.found[index]
-    mask = stack.mask(prediction)
-    estimate = 0.0 if math.isnan(prediction.chosen_iou) else prediction.chosen_iou
-    agreement = estimate * _likeness_to_neighbours(stack, index, mask) * stack.agreement_of_planes.get(index, 1.0)
+    likeness = _likeness_to_neighbours(stack, index, stack.mask(prediction))
+    planes = stack.agreement_of_planes.get(index)
+    estimate = prediction.chosen_iou
+    if not stack.session.slices.conventions.predicts_iou and prediction.low_res_masks.any():
+        # The model has no estimate for any slice; only a shape that stands in has no logits.
+        estimate = 1.0
+    return Trust(estimate, float(likeness), None if planes is None else float(planes))
+
+
+def _doubt(stack: Stack, index: int, share: float) -> float:
+    """How many pixels may be wrong on a slice, more of them the farther the next prompt is."""
+    pixels = np.count_nonzero(stack.mask(stack.found[index]))
     distance = min(abs(index - seed) for seed in stack.seeds)
     # A small slice, or one beside a prompted one, has little to gain. The best of several rules:
     # docs/measured/propagation.md.
-    return (1 - agreement) * np.count_nonzero(mask) * math.sqrt(distance)
+    return (1 - share) * pixels * math.sqrt(distance)
 
 
 def _likeness_to_neighbours(stack: Stack, index: int, mask: np.ndarray) -> float:

@@ -27,8 +27,8 @@ class PropagationResult:
 class PropagationPlan:
     """What a propagation found, before the session has it.
 
-    label, axis, first, last: as given to `plan_propagation`. found: predictions by slice index. stops, next_prompt: the
-    result's.
+    label, axis, first, last: as given to `plan_propagation`. found: predictions by slice index, each with its trust.
+    stops, next_prompt: the result's.
     """
 
     label: int

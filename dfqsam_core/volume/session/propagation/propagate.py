@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from ....errors import PromptError
 from ....progress import ProgressCallback, report
@@ -12,7 +13,7 @@ from ...slices import SliceKey
 from ..session import VolumeSession
 from .chain import between, outwards
 from .config import PropagationConfig
-from .doubt import next_prompt
+from .doubt import next_prompt, trust_in
 from .order import propagation_order
 from .plan import PropagationPlan, PropagationResult
 from .planes import vote
@@ -76,7 +77,9 @@ def plan_propagation(
     report(progress, "propagate", total, total)
     if seeds and config.thorough:
         vote(stack)
-    return PropagationPlan(label, axis, first, last, stack.found, stops, next_prompt(stack))
+    trust = trust_in(stack)
+    found = {index: replace(stack.found[index], trust=one) for index, one in trust.items()}
+    return PropagationPlan(label, axis, first, last, found, stops, next_prompt(stack, trust))
 
 
 def _carry(stack: Stack, low: int, high: int, extent: Extent) -> tuple[Stop, Stop]:

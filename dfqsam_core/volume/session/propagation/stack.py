@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....network.conventions import PromptKind
 from ....progress import ProgressCallback, report
 from ...slices import SliceFrame, SliceKey
 from ..mask_prompts import mask_prompts
@@ -71,7 +72,9 @@ class Stack:
         """
         self._report(index)
         config = self.config
-        prompts = mask_prompts(mask, self.frame, index, config.box_margin, config.points, config.negative_points)
+        # Clicks, too, if the model knows them.
+        points, against = (config.points, config.negative_points) if "point" in self._known else (0, 0)
+        prompts = mask_prompts(mask, self.frame, index, config.box_margin, points, against)
         return self.session.slices.predict(SliceKey(self.axis, index), prompts, self._logits(before), image)
 
     def ask_for_box(
@@ -87,7 +90,12 @@ class Stack:
         return SlicePrediction.of(self.frame.to_storage(shape)[None], np.array([np.nan], np.float32), no_logits)
 
     def _logits(self, before: SlicePrediction | None) -> np.ndarray | None:
-        return before.low_res_masks[before.chosen] if before is not None and self.config.feed_mask else None
+        is_fed = self.config.feed_mask and "mask" in self._known
+        return before.low_res_masks[before.chosen] if before is not None and is_fed else None
+
+    @property
+    def _known(self) -> frozenset[PromptKind]:
+        return self.session.slices.conventions.prompts
 
     def _report(self, index: int) -> None:
         report(self.progress, "propagate", len(self.found), self.total, f"slice {self.axis} {index}")
