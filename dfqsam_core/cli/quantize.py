@@ -94,6 +94,7 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
 
     refuse_overwrite(args.output, args.force)
     check_report(args)
+    _say_worth(config)
     with progress_callback(args) as progress:
         result = quantize(
             args.checkpoint,
@@ -121,9 +122,17 @@ def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
     estimated = estimate(args.checkpoint, config, args.threads, args.conventions)
     write_report(args, estimated)
     _print_estimate(estimated)
+    _say_worth(config)
     print_notes(estimated["notes"])
     say("Nothing written (dry run).")
     return DONE
+
+
+def _say_worth(config: QuantConfig) -> None:
+    from ..quant.worth import worth_of
+
+    if worth := worth_of(config):
+        say(worth)
 
 
 def _print_estimate(estimated: dict[str, Any]) -> None:

@@ -57,8 +57,8 @@ class WorkFolder:
             found = None
         if found != json.loads(json.dumps(fingerprint)):
             raise ConfigError(
-                f"The work folder {self.path} belongs to another checkpoint, recipe, seed or torch version. "
-                "Start without --resume to begin anew, or choose another --work-dir."
+                f"The work folder {self.path} belongs to another checkpoint, recipe, seed, torch version or "
+                "version of the rules of evolution. Start without --resume to begin anew, or choose another --work-dir."
             )
 
     def _file(self, index: int) -> Path:
