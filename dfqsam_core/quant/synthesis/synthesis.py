@@ -144,7 +144,7 @@ class Synthesizer:
 
 
 def image_facts(checkpoint_sha256: str, config: SynthesisConfig, seed: int) -> dict[str, Any]:
-    """What the images depend on, JSON-ready: images of other facts are not gone on with."""
+    """Return what the images depend on, JSON-ready: images of other facts are not gone on with."""
     return {
         "checkpoint_sha256": checkpoint_sha256,
         "synthesis": asdict(config),
