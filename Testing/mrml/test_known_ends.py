@@ -110,7 +110,7 @@ def test_a_range_without_prompts_is_refused_in_the_numbers_of_the_screen(person)
     assert controller.message == "The segment has no prompts on the axial slices 7 to 9. Add one there."
     mark(person, 5, "ends here")
     controller.propagate(segment_id, "K", 6, 8, ANYWHERE)
-    assert "axial slices 7 to 9 lie beyond the marked ends" in controller.message
+    assert "axial slices 7 to 9 lie beyond the segment's marked ends" in controller.message
 
 
 def test_the_next_prompt_is_shown_with_its_segment_and_is_refused_before_a_propagation(person):
