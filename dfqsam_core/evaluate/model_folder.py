@@ -54,7 +54,8 @@ class ModelFolder:
                 pixels = images() if images else self.pixels(config, progress)
                 model = SamMed2D.from_checkpoint(self.checkpoint)
                 source, stated = self.checkpoint.source, self.checkpoint.stated_conventions
-                packed = pack(model, pixels, config, source, self.threads, progress, conventions=stated)
+                notes = self.checkpoint.notes + self.checkpoint.cautions
+                packed = pack(model, pixels, config, source, self.threads, progress, notes, stated)
             write_model(path, packed)
         return path
 
