@@ -37,7 +37,7 @@ _MOST_MM = 100.0
 
 @dataclass(frozen=True, eq=False)
 class Edited:
-    """What an edit comes to: planes to be written, and a sentence to be said then."""
+    """The result of an edit: planes to be written, and a sentence to be said then."""
 
     planes: Iterable[Plane]
     words: str
@@ -96,9 +96,9 @@ class MaskEdit:
         if self.kind not in KINDS:
             raise PromptError(f"There is no correction {self.kind!r}. There are {', '.join(KINDS)}.")
         if self.kind in ("small", "median", "gaussian") and not 0 < self.amount < np.inf:
-            raise PromptError("How much is no number above 0. Give another one.")
+            raise PromptError("The amount must be a number above 0. Give another one.")
         if self.kind in ("median", "gaussian") and self.amount > _MOST_MM:
-            raise PromptError(f"Smoothing over {self.amount:g} mm is too much; up to {_MOST_MM:g} mm is done.")
+            raise PromptError(f"Smoothing over {self.amount:g} mm is too much. Give {_MOST_MM:g} mm or less.")
 
     def begin(self, segments: Segments) -> Callable[[ProgressCallback], Edited]:
         """As HandEdit has it; raises PromptError for nothing to correct, the work where nothing would be left."""

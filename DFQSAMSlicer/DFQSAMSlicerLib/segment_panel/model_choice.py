@@ -35,7 +35,7 @@ def chosen_model() -> Path:
 
 
 def chosen_conventions() -> str:
-    """What was said of that model, "" for nothing."""
+    """Return what was said of that model, "" for nothing."""
     settings = slicer.app.userSettings()
     name, _space, file = str(settings.value(_CONVENTIONS) or "").partition(" ")
     return name if name in CONVENTIONS and file == settings.value(_SETTING) else ""
