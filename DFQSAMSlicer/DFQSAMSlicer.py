@@ -245,7 +245,7 @@ def _withNode(react):
 
 
 class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
-    """What the module can do without its panel."""
+    """The module's actions without its panel."""
 
     def version(self) -> str:
         """Return the version of dfqsam_core that this Slicer finds."""
@@ -284,7 +284,7 @@ class DFQSAMSlicerLogic(ScriptedLoadableModuleLogic):
 
 
 class DFQSAMSlicerTest(ScriptedLoadableModuleTest):
-    """What Reload and Test runs: a walk through the module on the sample, and a report of it."""
+    """The tests of Reload and Test: a walk through the module on the sample, and a report of it."""
 
     def runTest(self) -> None:
         """Walk through all steps; only a sentence where packages are missing, as a test installs nothing."""

@@ -54,7 +54,7 @@ class FileDialog:
         self.kind = self.error = ""
 
     def state(self) -> dict[str, Any] | None:
-        """What the page shows, None while no dialog is open."""
+        """Return what the page shows, None while no dialog is open."""
         if not self.kind or self.folder is None:
             return None
         parent = self.roots.parent(self.folder)

@@ -39,7 +39,7 @@ class Gate:
         app.on_response_prepare.append(_add_headers)
 
     def address(self, port: int) -> str:
-        """What a person opens."""
+        """Return what a person opens."""
         return f"http://{LOOPBACK}:{port}/?token={self.token}"
 
     async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:

@@ -11,7 +11,7 @@ _OWN = {
     "larger brush": ("+", "larger brush"),
     "smaller brush": ("-", "smaller brush"),
     "ruler": ("T", "ruler: drag from one end to the other"),
-    "crosshair": ("J", "crosshair: click where all views shall go"),
+    "crosshair": ("J", "crosshair: click where all views should go"),
     "open": ("Ctrl+O", "open a volume, segmentation or scene"),
     "save": ("Ctrl+S", "save segments or the scene"),
     "next slice": ("ArrowUp", "next slice in the view under the mouse (also the wheel)"),

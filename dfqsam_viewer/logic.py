@@ -98,7 +98,7 @@ class ViewerLogic:
 
     @property
     def has_unsaved_work(self) -> bool:
-        """Whether a segment was changed since it was opened or saved."""
+        """True where a segment was changed since it was opened or saved."""
         return self._state() != self._saved_state
 
     def tick(self) -> None:

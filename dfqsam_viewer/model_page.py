@@ -59,7 +59,7 @@ class ModelPage:
         return self.quantizing.poll()
 
     def state(self) -> dict[str, Any]:
-        """What the page shows."""
+        """Return what the page shows."""
         return {"models": self._models(), "card": self.card, "quantization": self._quantization()}
 
     def close(self) -> None:

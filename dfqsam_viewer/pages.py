@@ -24,7 +24,7 @@ def _page(title: str, body: str) -> str:
 
 INCOMPLETE_ADDRESS = _page(
     "DFQSAM viewer",
-    "<p>This address lacks the viewer's token, or has an old one.</p>"
+    "<p>This address is incomplete, or from an earlier start of the viewer.</p>"
     "<p>Open the address that <code>dfqsam view</code> printed when it was started.</p>",
 )
 
@@ -46,7 +46,7 @@ OTHER_TAB = _page(
 CLOSED = (
     '<div style="height:100vh;display:grid;place-content:center;justify-items:center;gap:1rem;background:#14171a;'
     'color:#e3e7ea;font:16px/1.5 system-ui,sans-serif;text-align:center" id="closed">'
-    "<p>This page is not connected any more: the viewer was ended, or it is used in another tab.</p>"
+    "<p>This page is not connected any more: the viewer was closed, or is used in another tab.</p>"
     '<p>While the viewer runs, nothing is lost.</p><a href="/" style="color:#8fd3c8">Use it here again</a></div>'
 )
 

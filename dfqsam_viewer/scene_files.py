@@ -46,7 +46,7 @@ def unpacked_scene(path: Path) -> Iterator[Path]:
         _unpack(path, root)
         scene = next(iter(sorted(root.rglob("*.mrml"))), None)
         if scene is None:
-            raise VolumeError(f"{path} has no .mrml file, so it is no scene of Slicer. Choose another file.")
+            raise VolumeError(f"{path} has no .mrml file, so it is not a Slicer scene. Choose another file.")
         _check_references(path, scene, root)
         images = sorted(file for file in root.rglob("*") if file.name.lower().endswith(_IMAGES))
         # Slicer holds all of them at once.
@@ -65,14 +65,14 @@ def _unpack(path: Path, root: Path) -> None:
     except VolumeError:
         raise
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
-        raise VolumeError(f"{path} is no scene of Slicer: {error}. Choose another .mrb file.") from error
+        raise VolumeError(f"{path} is not a Slicer scene: {error}. Choose another .mrb file.") from error
 
 
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
     if len(members) > _MOST_FILES:
         raise VolumeError(f"{path} has {len(members)} files; up to {_MOST_FILES} are opened here. Save it with fewer.")
     if not all(member.filename for member in members):
-        raise VolumeError(f"{path} has a file without a name, so it is no scene of Slicer. Choose another .mrb file.")
+        raise VolumeError(f"{path} has a file without a name, so it is not a Slicer scene. Choose another .mrb file.")
     if any(member.compress_type not in _METHODS for member in members):
         raise VolumeError(f"{path} is packed in a way that Slicer does not use. Save it again in Slicer.")
     require_memory(sum(member.file_size for member in members), f"The scene {path}")

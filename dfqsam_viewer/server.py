@@ -36,7 +36,7 @@ _NOT_FOR_THE_PAGE = ("model",)
 
 @dataclass(frozen=True)
 class Start:
-    """What the viewer begins with.
+    """The files and settings that the viewer begins with.
 
     volume: file, DICOM folder or scene, None for an empty page. model: None for the embedded one. labels: a label map
     or .seg.nrrd of the volume. roots: folders that its file dialogs show. conventions: of a float checkpoint whose

@@ -15,7 +15,7 @@ _FLOOR = 0.4
 
 
 def strip_state(strip: Strip, index: int) -> dict[str, Any]:
-    """What the page draws and reads out of a strip while a view shows slice `index`."""
+    """Return what the page draws and reads out of a strip while a view shows slice `index`."""
     count, here = strip.last + 1, strip.at(index)
     propagated = [one for one in strip.slices if not one.is_prompted]
     weak = [one for one in propagated if one.is_weak]

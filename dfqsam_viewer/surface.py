@@ -35,7 +35,7 @@ class Surface:
 
     @property
     def is_shown(self) -> bool:
-        """Whether there is a surface."""
+        """True where there is a surface."""
         return any(model.GetScene() is not None for model in self._models)
 
     def show(self, segmentation_node: Any) -> None:

@@ -109,6 +109,6 @@ def _check_grid(volume: Volume, labels: Volume) -> None:
     # The first voxel and the last ones along each axis: two opposite corners would also fit a grid with axes swapped.
     corners = np.vstack([np.zeros(3), np.diag(mine.shape_ijk) - np.eye(3)])
     if np.abs(mine.from_ijk(corners, "RAS") - theirs.from_ijk(corners, "RAS")).max() > _SAME_PLACE_MM:
-        raise VolumeError("The labels lie at another place than the volume. Open the volume that they belong to.")
+        raise VolumeError("The labels are not where the volume is. Open the volume that they belong to.")
     if labels.voxels_kji.dtype.kind == "f" and (labels.voxels_kji % 1 != 0).any():
-        raise VolumeError("This is no label map: it has values that are not whole numbers. Open it as a volume.")
+        raise VolumeError("This is not a label map: it has values that are not whole numbers. Open it as a volume.")

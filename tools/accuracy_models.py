@@ -53,7 +53,7 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     cases = {}
     for name, checkpoint in (case.rsplit("=", 1) for case in args.case):
-        folder = ModelFolder(args.output, Path(checkpoint), args.threads)
+        folder = ModelFolder(args.output, Path(checkpoint), args.threads, device=args.device)
         models = {row: str(make(folder, name, row, args.real)) for row in args.row or CONFIGS}
         cases[name] = {"reference": checkpoint, "models": models}
     with atomic_output(args.output / "cases.json", force=True) as temporary:
@@ -68,6 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder of the models")
     parser.add_argument("--row", action="append", choices=CONFIGS, help="repeatable (default: all)")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="for images and calibration")
     return parser.parse_args()
 
 

@@ -67,7 +67,7 @@ def measure(name: str, case: dict[str, Any], args: argparse.Namespace) -> dict[s
 
 
 def report(reference: str, model: str, args: argparse.Namespace) -> dict[str, Any]:
-    """What `dfqsam verify` says of one model."""
+    """Return what `dfqsam verify` says of one model."""
     protocol = EvaluationProtocol(Sampling(every=args.every))
     evaluator = Evaluator(reference, args.data, PROMPTS, protocol=protocol, threads=args.threads)
     return evaluator.compare(model).report()

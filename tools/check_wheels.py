@@ -41,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Answer:
-    """Whether a part has wheels for a system and a Python; reason: uv's own words where it has not."""
+    """The answer whether a part has wheels for a system and a Python; reason: uv's own words where it has not."""
 
     part: str
     system: str

@@ -44,6 +44,10 @@ def _slices(large: dict[str, Any]) -> dict[str, str]:
         "runs": str(large["runs"]),
         "slices": _table(("", "CPU s", "wall s", "ratio, CPU", "ratio, wall"), _compared(large)),
         "parts": _parts(large),
+        "slice": _seconds(ours["slice"], "cpu"),
+        "eager": _ratio(large, "torch float32 eager"),
+        "alike": _ratio(large, "onnxruntime float32 in parts as ours"),
+        "smaller": f"{large['reference_bytes'] / large['model']['bytes']:.1f}",
         "click": f"{ours['next click']['cpu_ms']:.0f}",
         "file": f"{large['model']['bytes'] / 1e6:.1f}",
         "float_file": f"{large['reference_bytes'] / 1e6:.0f}",
@@ -59,6 +63,10 @@ def _compared(large: dict[str, Any]) -> Iterator[Sequence[str]]:
     for name, ratio in large["ratios"].items():
         taken = large["timings"]["reference"][name]
         yield name, _seconds(taken, "cpu"), _seconds(taken, "wall"), f"{ratio['cpu']:.2f}", f"{ratio['wall']:.2f}"
+
+
+def _ratio(large: dict[str, Any], name: str) -> str:
+    return f"{large['ratios'][name]['cpu']:.1f}"
 
 
 def _seconds(taken: dict[str, float], clock: str) -> str:

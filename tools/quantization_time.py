@@ -41,7 +41,8 @@ _TEXT = """# How long quantizing takes
 **A quantization takes minutes on two cores; synthesis takes most of them, and calibration grows with the width of the
 network.**
 
-Measured on: {machine}. Seconds are wall time of `dfqsam quantize`'s own function.
+Measured on: {machine}. Seconds are wall time of `dfqsam quantize`'s own function; processor seconds are those of
+all its threads, which count where the load at the start says that the computer was busy.
 
 {stages}
 
@@ -85,6 +86,7 @@ def measure(args: argparse.Namespace) -> None:
     config, threads, blocks = QuantConfig.from_recipe(args.recipe), machine.worker_count(args.threads), _BlockTimes()
     load = machine.load_average()
     seconds, layers = _quantize(args.checkpoint, config, threads, blocks)
+    processor = blocks.processor_seconds()
     peak = machine.peak_memory_bytes()
     few = replace(config, synthesis=replace(config.synthesis, images=1, iterations=_PROFILED_ITERATIONS))
     sampler = _Sampler()
@@ -100,6 +102,7 @@ def measure(args: argparse.Namespace) -> None:
         "iterations": config.synthesis.iterations,
         "layers": layers,
         "seconds": seconds,
+        "processor_seconds": processor,
         "block_seconds": blocks.seconds(),
         "peak_bytes": peak,
         "functions": sampler.shares(),
@@ -109,14 +112,21 @@ def measure(args: argparse.Namespace) -> None:
 
 
 class _BlockTimes:
-    """Hears progress, and knows how long each block of the encoder took."""
+    """Hears progress, and knows how long each stage and each block of the encoder took."""
 
     def __init__(self) -> None:
         self._starts: list[float] = []
+        self._stages: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
+        self._stages.setdefault(progress.stage, time.process_time())
         if progress.stage == "calibration" and progress.total > 1:
             self._starts.append(time.perf_counter())
+
+    def processor_seconds(self) -> dict[str, float]:
+        """Of each stage until the next, the last one until now; of all threads."""
+        ends = [*list(self._stages.values())[1:], time.process_time()]
+        return {stage: end - start for (stage, start), end in zip(self._stages.items(), ends, strict=True)}
 
     def seconds(self) -> list[float]:
         """Of all blocks but the last, which the neck follows without a word."""
@@ -176,18 +186,21 @@ def document(results: Sequence[dict[str, Any]]) -> str:
 
 def _stages(result: dict[str, Any]) -> dict[str, str]:
     seconds, iterations = result["seconds"], result["images"] * result["iterations"]
-    blocks = result["block_seconds"]
+    blocks, processor = result["block_seconds"], result["processor_seconds"]
     return {
         "threads; load at the start": f"{result['threads']}; {result['load']:.1f}",
         "images x iterations": f"{result['images']} x {result['iterations']}",
         "read, s": f"{seconds['read']:.1f}",
         "synthesis, s": f"{seconds['synthesis']:.0f}",
+        "synthesis, processor seconds": f"{processor['synthesis']:.0f}",
         "of it for one iteration of one image, s": f"{seconds['synthesis'] / iterations:.3f}",
         "calibration, s": f"{seconds['calibration']:.0f}",
+        "calibration, processor seconds": f"{processor['calibration']:.0f}",
         "of it for one layer, s": f"{seconds['calibration'] / result['layers']:.2f}",
         "fastest and slowest block, s": f"{min(blocks):.1f}, {max(blocks):.1f}",
         "write, s": f"{seconds['write']:.1f}",
         "all, s": f"{sum(seconds.values()):.0f}",
+        "all, processor seconds": f"{sum(processor.values()):.0f}",
         "peak memory, GB": "unknown" if result["peak_bytes"] is None else f"{result['peak_bytes'] / 1e9:.1f}",
     }
 

@@ -67,7 +67,7 @@ def with_help(markdown: str) -> str:
 
 
 def help_of(verb: str) -> str:
-    """What `dfqsam VERB --help` prints on a terminal of 100 columns."""
+    """Return what `dfqsam VERB --help` prints on a terminal of 100 columns."""
     import os
 
     from dfqsam_core.cli.main import build_parser

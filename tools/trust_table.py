@@ -29,6 +29,9 @@ _BAD_DICE = 0.7
 _THRESHOLDS = (0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8)
 _PAGE = """# How far a propagated slice is to be trusted
 
+The marks under a view find {found} % of the bad propagated slices, and mark {marked} % of all slices: {right} % of the
+marked ones are bad.
+
 The strip under a view draws for every propagated slice the product of the model's own estimate, the IoU with the shape
 between its neighbours and, after a thorough propagation, the IoU with what the other planes made of it. Slices below
 {weak} are marked. The measure knows no truth. This is what it is worth on {slices} propagated slices of {objects}
@@ -39,7 +42,7 @@ slice is bad where its Dice is below {bad}: {percent} % of them are.
 |---:|---:|---:|---:|---:|---:|
 {table}
 
-A mark says "look here", not "wrong": more than half of the marked slices are not bad.
+A mark says "look here", not "wrong".
 
 Share of pairs of a bad and a good slice that a measure orders right: product {product}, model alone {model},
 neighbours alone {neighbours}.
@@ -93,7 +96,11 @@ def page(rows: np.ndarray, objects: int, data: Iterable[Path]) -> str:
     command = (
         f"python tools/trust_table.py {' '.join(f'--data {folder}' for folder in data)} --output docs/measured/trust.md"
     )
+    marked, bad = shares < WEAK_SHARE, scores < _BAD_DICE
     words = {
+        "found": f"{100 * marked[bad].mean():.0f}",
+        "marked": f"{100 * marked.mean():.0f}",
+        "right": f"{100 * bad[marked].mean():.0f}",
         "weak": WEAK_SHARE,
         "slices": len(rows),
         "objects": objects,

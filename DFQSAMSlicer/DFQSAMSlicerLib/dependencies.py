@@ -47,7 +47,7 @@ def missing(requirements: Path = REQUIREMENTS) -> tuple[Requirement, ...]:
 
 
 def explain(packages: tuple[Requirement, ...], words: tuple[str, str] = _TO_SEGMENT) -> str:
-    """What would be installed, why, and how large it is, for a person to decide.
+    """Return what would be installed, why, and how large it is, for a person to decide.
 
     packages: not empty. words: sentences before and after the list.
     """

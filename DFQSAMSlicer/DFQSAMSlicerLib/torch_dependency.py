@@ -25,7 +25,7 @@ _WORDS = (
 
 
 def missing() -> tuple[Requirement, ...]:
-    """What is not there, or too old; nothing is imported."""
+    """Return what is not there, or too old; nothing is imported."""
     return dependencies.missing(REQUIREMENTS)
 
 

@@ -89,8 +89,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.nextPrompt = self._button(_("Next prompt"), tool_tip("next prompt"), "next prompt")
         self._row(self.propagate, self.nextPrompt)
         self.autoAccept = qt.QCheckBox(_("Apply immediately"))
-        self.refine = qt.QCheckBox(_("Refine the present mask"))
-        self.protect = qt.QCheckBox(_("Protect other segments"))
+        self.refine = qt.QCheckBox(_("Refine mask"))
+        self.protect = qt.QCheckBox(_("Protect others"))
         self.encodeAhead = qt.QCheckBox(_("Prepare neighbours"))
         self._boxes = dict(zip(_SWITCHES, (self.autoAccept, self.refine, self.protect, self.encodeAhead), strict=True))
         for box in self._boxes.values():
@@ -98,7 +98,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self._connect(box, "toggled(bool)", lambda _checked: self.updateMRMLFromGUI())
 
     def setMRMLDefaults(self):
-        """What the switches are at first."""
+        """Set the switches to what they are at first."""
         for name, (_verb, is_on) in _SWITCHES.items():
             self.scriptedEffect.setParameterDefault(name, int(is_on))
 
@@ -180,8 +180,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.discard.setEnabled(state.has_preview)
         self.undo.setEnabled(state.can_undo)
         first, last = state.ends.first, state.ends.last
-        self.starts.setText(_("Starts here") if first is None else _("Starts: {index}").format(index=first))
-        self.ends.setText(_("Ends here") if last is None else _("Ends: {index}").format(index=last))
+        self.starts.setText(_("Starts here") if first is None else _("Starts: {index}").format(index=first + 1))
+        self.ends.setText(_("Ends here") if last is None else _("Ends: {index}").format(index=last + 1))
         self.propagate.setEnabled(state.can_propagate and not state.is_working)
         self.nextPrompt.setEnabled(state.next_prompt is not None)
         self.message.setText(state.message)

@@ -93,7 +93,7 @@ def test_it_carries_a_segment_to_its_marked_ends(effect, views, a_volume_node, m
         show_slice(a_volume_node, SliceKey("K", index))
         effect.onTick()
         button.click()
-    assert (effect.starts.text, effect.ends.text) == ("Starts: 3", "Ends: 6")
+    assert (effect.starts.text, effect.ends.text) == ("Starts: 4", "Ends: 7")
     assert not effect.nextPrompt.isEnabled()
     effect.propagate.click()
     settle(effect)

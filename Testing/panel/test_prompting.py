@@ -142,7 +142,7 @@ def test_the_list_shows_goes_to_and_removes_prompts(person, views, a_volume_node
     table = person.ui.promptTable
     texts = [[table.item(row, column).text() for column in range(3)] for row in range(table.rowCount)]
     assert [row[2] for row in texts] == ["Point + (7, 5, 4)", "Point + (7, 5, 6)"]
-    assert [row[1].split()[:2] for row in texts] == [["K", "4"], ["K", "6"]]
+    assert [row[1] for row in texts] == ["axial 5", "axial 7"]
     table.selectRow(1)
     person.wait()
     assert shown_slice(a_volume_node, views.red) == SliceKey("K", 6)
@@ -171,7 +171,7 @@ def test_the_slice_under_the_mouse_counts(person, views, a_volume_node):
     views.move_mouse_to(views.yellow)
     person.wait()
     assert shown_slice(a_volume_node, views.yellow) == SliceKey("I", 7)
-    assert person.ui.modelViewNote.text == "I 7 sagittal, 64 x 64 pixels"
+    assert person.ui.modelViewNote.text == "sagittal slice 8, 64 x 64 pixels"
     person.click((7, 5, 4))
     assert person.workspace.controller.preview.key == SliceKey("I", 7)
 
@@ -236,13 +236,13 @@ def test_propagation_says_where_it_stopped_and_is_one_step(person, monkeypatch):
     person.click((2, 2, 4), (9, 8, 4))
     controller = person.workspace.controller
     monkeypatch.setattr(controller, "propagate", partial(controller.propagate, config=ANYWHERE))
-    person.ui.firstSliceBox.setValue(3)
-    person.ui.lastSliceBox.setValue(6)
+    person.ui.firstSliceBox.setValue(4)
+    person.ui.lastSliceBox.setValue(7)
     before = drawn_slices(person)
     person.press("propagateButton")
     assert person.ui.stopsLabel.text.splitlines() == [
-        "Downwards to slice 3: end of the range.",
-        "Upwards to slice 6: end of the range.",
+        "Downwards to slice 4: end of the range.",
+        "Upwards to slice 7: end of the range.",
     ]
     after = drawn_slices(person)
     assert np.flatnonzero(after.any(axis=(1, 2))).tolist() == [3, 4, 5, 6]
@@ -436,8 +436,8 @@ def test_the_range_is_told_in_millimetres_as_slicers_bar_shows_it(person, views,
     for index in (0, place.last):
         show_slice(a_volume_node, SliceKey(place.axis, index))
         offsets.append(f"{view.GetSliceOffset():.1f}")
-    person.ui.firstSliceBox.setValue(0)
-    person.ui.lastSliceBox.setValue(place.last)
+    person.ui.firstSliceBox.setValue(1)
+    person.ui.lastSliceBox.setValue(place.last + 1)
     assert person.ui.rangeLabel.text == f"{offsets[0]} to {offsets[1]} mm"
 
 
@@ -472,17 +472,17 @@ def test_marked_ends_are_kept_to_and_said_on_their_buttons(person, a_volume_node
     show_slice(a_volume_node, SliceKey("K", 3))
     person.wait()
     person.press("startsButton")
-    assert (person.ui.startsButton.text, person.ui.startsButton.isChecked()) == ("Starts: 3", True)
+    assert (person.ui.startsButton.text, person.ui.startsButton.isChecked()) == ("Starts: 4", True)
     show_slice(a_volume_node, SliceKey("K", 6))
     person.wait()
     assert not person.ui.startsButton.isChecked()
     person.press("endsButton")
     assert "from axial slice 4 to 7" in person.ui.messageLabel.text
-    person.ui.firstSliceBox.setValue(0)
-    person.ui.lastSliceBox.setValue(8)
+    person.ui.firstSliceBox.setValue(1)
+    person.ui.lastSliceBox.setValue(9)
     person.press("propagateButton")
     assert np.flatnonzero(drawn_slices(person).any(axis=(1, 2))).tolist() == [3, 4, 5, 6]
-    assert "Upwards to slice 6: end of the object." in person.ui.stopsLabel.text
+    assert "Upwards to slice 7: end of the object." in person.ui.stopsLabel.text
     person.press("endsButton")
     assert person.ui.endsButton.text == "Ends here"
 

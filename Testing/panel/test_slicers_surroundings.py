@@ -53,7 +53,7 @@ def test_the_mouse_in_a_view_made_after_the_panel_counts(person, views, late_vie
     late_view.SetSliceOffset(late_view.GetSliceOffset() + 5.0)
     views.move_mouse_to(late_view)
     person.wait()
-    assert person.ui.modelViewNote.text.startswith("K 6 ")
+    assert person.ui.modelViewNote.text.startswith("axial slice 7,")
 
 
 def test_scrolling_in_a_view_made_after_the_panel_counts(person, views, late_view):
@@ -61,7 +61,7 @@ def test_scrolling_in_a_view_made_after_the_panel_counts(person, views, late_vie
     person.wait()
     late_view.SetSliceOffset(late_view.GetSliceOffset() + 5.0)
     person.wait()
-    assert person.ui.modelViewNote.text.startswith("K 6 ")
+    assert person.ui.modelViewNote.text.startswith("axial slice 7,")
 
 
 @pytest.fixture

@@ -39,8 +39,8 @@ class PanelStage:
         elif verb == "choose segment":
             ui.segmentsTable.setSelectedSegmentIDs(list(arguments))
         elif verb == "propagate":
-            ui.firstSliceBox.setValue(arguments[0])
-            ui.lastSliceBox.setValue(arguments[1])
+            ui.firstSliceBox.setValue(arguments[0] + 1)
+            ui.lastSliceBox.setValue(arguments[1] + 1)
             assert ui.propagateButton.isEnabled()
             ui.propagateButton.click()
         elif verb == "window":

@@ -17,7 +17,7 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 
 def is_plain_file(path: str | os.PathLike) -> bool:
-    """Whether `path` is, or links to, a plain file; False for what is absent or cannot be looked at."""
+    """Return whether `path` is, or links to, a plain file; False for what is absent or cannot be looked at."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):
@@ -31,18 +31,18 @@ def require_plain_file(path: Path, error: type[DFQSAMError]) -> Path:
     if not os.path.lexists(path):
         raise error(f"{path} does not exist. Check the name.")
     if not is_plain_file(path):
-        raise error(f"{path} is no plain file, but a device, a pipe or a link to nothing. Choose a file on a disk.")
+        raise error(f"{path} is not an ordinary file but a device, a pipe or a link to nothing. Choose another.")
     return path
 
 
 def refuse_special_file(path: Path, error: type[DFQSAMError]) -> None:
     """Raise `error` for a device, a pipe or a socket; what else is wrong shows when the file is opened."""
     if path.exists() and not path.is_dir() and not is_plain_file(path):
-        raise error(f"{path} is no plain file, but a device or a pipe. Choose a file on a disk.")
+        raise error(f"{path} is not an ordinary file but a device or a pipe. Choose a file on a disk.")
 
 
 def is_ours(path: str | os.PathLike) -> bool:
-    """Whether `path` is a plain file or folder, no link, that this user owns and nobody else may change."""
+    """Return whether `path` is a plain file or folder, no link, that this user owns and nobody else may change."""
     try:
         status = os.lstat(path)
     except OSError:

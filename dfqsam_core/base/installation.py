@@ -21,12 +21,12 @@ _UNKNOWN = "FILE-OR-FOLDER-IT-CAME-FROM"
 
 
 def install_command(extra: str) -> str:
-    """What to type to add an extra, such as "pip install '.[openvino]'" in a checkout."""
+    """Return what to type to add an extra, such as "pip install '.[openvino]'" in a checkout."""
     return shlex.join(["pip", "install", extra_of(extra)])
 
 
 def extra_of(extra: str) -> str:
-    """What pip installs for an extra: a folder or file with it, or an address."""
+    """Return what pip installs for an extra: a folder or file with it, or an address."""
     return requirement(extra, _PACKAGE.parent, _direct_url(), _here())
 
 

@@ -44,7 +44,7 @@ def usable_cores() -> int:
 def worker_count(threads: int | None) -> int:
     """`threads`, or one for each usable core where that is None. Raises ConfigError below 1."""
     if threads is not None and threads < 1:
-        raise ConfigError(f"{threads} threads cannot work. Give a number from 1, or none for all cores.")
+        raise ConfigError(f"{threads} threads cannot work. Give 1 or more, or none for all cores.")
     return threads or usable_cores()
 
 
@@ -60,7 +60,7 @@ def instruction_set() -> str:
 
 
 def cpu_fingerprint() -> str:
-    """What tells this kind of processor from others, as far as the system says it; for the keys of caches."""
+    """Return what tells this kind of processor from others, as far as the system says it; for the keys of caches."""
     flags = _cpu_info("flags") or _cpu_info("Features")
     return f"{platform.machine()} {cpu_name()} {flags}"
 

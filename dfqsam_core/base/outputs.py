@@ -24,7 +24,7 @@ _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM}
 def refuse_overwrite(path: str | os.PathLike, force: bool) -> Path:
     """Return `path` when it may be written, which is tried: a file is made beside it and removed.
 
-    Raises OutputError when it exists and `force` is not set, when it is no plain file, when its folder is missing or
+    Raises OutputError when it exists and `force` is not set, when it is not a plain file, when its folder is missing or
     read-only, or when its name is too long for the file system or one that the system takes for something else.
     """
     target = Path(path)

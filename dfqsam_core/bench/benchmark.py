@@ -40,7 +40,7 @@ Key = tuple[str, str]
 
 
 class Seconds(NamedTuple):
-    """What each run of a task took, by two clocks."""
+    """Times of each run of a task, by two clocks."""
 
     wall: list[float]
     cpu: list[float]
@@ -156,7 +156,7 @@ def _integer_product(threads: int) -> Task:
 
 
 def integer_rates(giga_macs: float, timings: dict[str, dict[str, float]]) -> dict[str, float]:
-    """What one core does in a second of its own time, from the median CPU times of "encoder" and "integer product".
+    """Return one core's rates in its own time, from the median CPU times of "encoder" and "integer product".
 
     giga_macs: multiplications of the encoder in billions; each counts as two operations, with its addition.
     """

@@ -27,7 +27,7 @@ class Change(NamedTuple):
 
 
 def machine_facts() -> dict[str, Any]:
-    """What a report says of the machine it was made on."""
+    """Return what a report says of the machine it was made on."""
     return {
         "cpu": machine.cpu_name(),
         "instruction_set": machine.instruction_set(),
@@ -49,7 +49,7 @@ def earlier_reports(report: Any) -> dict[int, dict[str, Any]]:
         others = [f"{was[fact]} instead of {here[fact]}" for fact in _SAME if was[fact] != here[fact]]
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            "This is no report of `dfqsam bench`. Make one with --report and compare with that."
+            "This is not a report of `dfqsam bench`. Make one with --report and compare with that."
         ) from error
     if others:
         raise ConfigError(

@@ -26,8 +26,9 @@ def add_parser(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "ablate",
         help="what each part of a recipe is worth, on labelled data",
-        description="Quantize a checkpoint several times, each time with one thing of the recipe changed, and measure "
-        "all models on the same labelled objects. Models and images are kept in --output; the same command goes on.",
+        description="Quantize a checkpoint several times, each time with one setting of the recipe changed, and "
+        "measure all models on the same labelled objects. Models and images stay in --output; interrupted, the same "
+        "command goes on.",
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for models and images")
@@ -79,7 +80,7 @@ def _variants(args: argparse.Namespace, config: Any) -> dict[str, dict[str, Any]
     from ..evaluate.variants import VARIANTS, WHOLE, changed, parse_variant
 
     if args.seeds < 1:
-        raise ConfigError(f"{args.seeds} seeds measure nothing. Give a number from 1.")
+        raise ConfigError(f"{args.seeds} seeds measure nothing. Give 1 or more.")
     wanted = list(VARIANTS) if args.only is None else [name.strip() for name in args.only.split(",") if name.strip()]
     wanted = [] if wanted == ["none"] else wanted
     unknown = [name for name in wanted if name not in VARIANTS]

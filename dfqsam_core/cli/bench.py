@@ -26,7 +26,7 @@ def add_parser(verbs: Subparsers) -> None:
         "models are timed in turn, so that a busy machine slows both alike.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="packed model or float checkpoint")
-    parser.add_argument("--reference", type=Path, metavar="CHECKPOINT", help="what MODEL is compared with")
+    parser.add_argument("--reference", type=Path, metavar="CHECKPOINT", help="another model, to compare MODEL with")
     add_conventions_option(parser)
     parser.add_argument(
         "--threads", type=int, nargs="+", default=[None], metavar="N", help="threads; several are measured one by one"
@@ -38,7 +38,7 @@ def add_parser(verbs: Subparsers) -> None:
         help="time the encoder on onnxruntime and on OpenVINO; this machine then runs MODEL on the faster one",
     )
     parser.add_argument(
-        "--compare", type=Path, metavar="OLD.json", help="an earlier --report of this machine; prints now over before"
+        "--compare", type=Path, metavar="OLD.json", help="an earlier --report of this machine, to print ratios to"
     )
     add_report_options(parser)
     declare_files(parser, reads=("model", "reference", "compare"), writes=("report",))

@@ -91,7 +91,7 @@ def add_progress_option(parser: argparse.ArgumentParser) -> None:
         "--progress",
         choices=("bars", "json", "none"),
         default="bars",
-        help="how progress is shown on standard error; json: one object a line, for other programs (default: bars)",
+        help="how progress is shown on standard error; json: one object per line, for other programs (default: bars)",
     )
 
 

@@ -21,11 +21,17 @@ def add_parser(verbs: Subparsers) -> None:
     """Add the verb and its options."""
     parser = verbs.add_parser(
         "demo",
-        help="the main job on the embedded model and CT slab, offline",
+        help="try everything on the embedded model and CT, offline",
         description="Quantize the embedded demonstration model without data, segment the embedded CT slab from prompts "
         "with the float and the packed 4-bit model, and leave label maps, an overlay picture and a report.",
     )
-    parser.add_argument("--output", type=Path, default=Path("dfqsam-demo"), metavar="DIR", help="default: dfqsam-demo")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("dfqsam-demo"),
+        metavar="DIR",
+        help="folder for the results (default: dfqsam-demo)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_progress_option(parser)
@@ -58,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def view_command(output: Path) -> str:
-    """What to paste into a shell to open the demonstration's segments on their volume, with its model."""
+    """Return what to paste into a shell to open the demonstration's segments on their volume, with its model."""
     from ..demo.run import MODEL, SEGMENTS
 
     python = [] if _is_on_path() else [sys.executable, "-m"]

@@ -14,7 +14,7 @@ from ..store.file_identity import what_is
 _Identity = tuple[int, int] | str
 # What an earlier run may have left in a folder that is read: label maps, and reports as texts.
 _VOLUMES = ("a gzip file", "a NIfTI", "an NRRD", "a MetaImage")
-_TEXTS = ("a JSON text", "an XML or HTML text", "a text")
+_TEXTS = ("a JSON file", "an XML or HTML file", "a text file")
 
 
 def declare_files(parser: argparse.ArgumentParser, reads: Iterable[str], writes: Iterable[str] = ()) -> None:

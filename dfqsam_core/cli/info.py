@@ -19,9 +19,9 @@ def add_parser(verbs: Subparsers) -> None:
         description="Show what matters of a packed model or a float checkpoint in five lines, with --all the whole "
         "card; of any other file, what it is and why it is refused.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=Path, metavar="FILE", help="model, checkpoint, or any other file")
     add_conventions_option(parser)
-    parser.add_argument("--all", action="store_true", help="print the whole card, long tables counted")
+    parser.add_argument("--all", action="store_true", help="print the whole card; of long tables the number of entries")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     declare_files(parser, reads=("file",), writes=())
     parser.set_defaults(run=run)

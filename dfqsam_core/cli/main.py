@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dfqsam {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="dfqsam")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="dfqsam", title="verbs")
     for verb in VERBS:
         verb.add_parser(verbs)
     for entry in verbs._choices_actions:

@@ -26,10 +26,10 @@ def add_conventions_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--conventions",
         choices=tuple(CONVENTIONS),
-        help="how a float checkpoint was trained: needed for SAM and MedSAM files, which look the same",
+        help="how a float checkpoint was trained: needed for files of SAM and MedSAM, which cannot be told apart",
     )
 
 
 def model_path(args: argparse.Namespace) -> Path:
-    """What --model names, or the embedded packed model; raises DFQSAMError where this copy lacks that."""
+    """Return what --model names, or the embedded packed model; raises DFQSAMError where this copy lacks that."""
     return args.model or resource_path(DEMO_MODEL)

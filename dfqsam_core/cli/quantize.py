@@ -32,8 +32,10 @@ def add_parser(verbs: Subparsers) -> None:
         help="float checkpoint to packed 4-bit model, without data",
         description="Turn a float SAM-Med2D or SAM checkpoint into a packed low-bit model, from the checkpoint alone.",
     )
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth or .safetensors")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MODEL.safetensors", help="packed model to write"
+    )
     add_conventions_option(parser)
     add_recipe_options(parser)
     parser.add_argument(
@@ -45,14 +47,14 @@ def add_parser(verbs: Subparsers) -> None:
         help="optional TorchScript or ONNX segmenter that adds pixel labels to the synthesis",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where torch computes (default: cpu)")
     parser.add_argument("--work-dir", type=Path, metavar="DIR", help="keep finished parts here, for --resume")
     parser.add_argument("--resume", action="store_true", help="continue what --work-dir holds")
     parser.add_argument("--preview", type=Path, metavar="DIR", help="write synthetic images and their labels as PNG")
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print sizes and an estimated time per part, write no model (no torch needed)",
+        help="print sizes and estimated times, write no model (needs no torch)",
     )
     add_report_options(parser)
     declare_files(parser, reads=("checkpoint", "auxiliary"), writes=("output", "report"))
@@ -61,8 +63,12 @@ def add_parser(verbs: Subparsers) -> None:
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a recipe and changes its size."""
-    parser.add_argument("--recipe", default="default", choices=OFFERED_RECIPES)
-    parser.add_argument("--bits", type=int, default=4, metavar="N", help="of weights and inputs, 4 to 8 (default 4)")
+    parser.add_argument(
+        "--recipe", default="default", choices=OFFERED_RECIPES, help="settings under a name (default: default)"
+    )
+    parser.add_argument(
+        "--bits", type=int, default=4, metavar="N", help="bits of weights and inputs, 4 to 8 (default 4)"
+    )
     parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: the recipe's)")
     parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: the recipe's)")
 
@@ -88,6 +94,7 @@ def _quantize(args: argparse.Namespace, config: QuantConfig) -> int:
 
     refuse_overwrite(args.output, args.force)
     check_report(args)
+    _say_worth(config)
     with progress_callback(args) as progress:
         result = quantize(
             args.checkpoint,
@@ -115,9 +122,17 @@ def _estimate(args: argparse.Namespace, config: QuantConfig) -> int:
     estimated = estimate(args.checkpoint, config, args.threads, args.conventions)
     write_report(args, estimated)
     _print_estimate(estimated)
+    _say_worth(config)
     print_notes(estimated["notes"])
     say("Nothing written (dry run).")
     return DONE
+
+
+def _say_worth(config: QuantConfig) -> None:
+    from ..quant.worth import worth_of
+
+    if worth := worth_of(config):
+        say(worth)
 
 
 def _print_estimate(estimated: dict[str, Any]) -> None:

@@ -31,12 +31,22 @@ def add_parser(verbs: Subparsers) -> None:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="float .pth or .safetensors")
     parser.add_argument(
-        "-o", "--output", dest="page", type=Path, default=Path("dfqsam-report.html"), metavar="PAGE.html"
+        "-o",
+        "--output",
+        dest="page",
+        type=Path,
+        default=Path("dfqsam-report.html"),
+        metavar="PAGE.html",
+        help="page to write",
     )
-    parser.add_argument("--recipes", default="default,paper", metavar="LIST", help="default: %(default)s")
+    parser.add_argument(
+        "--recipes", default="default,paper", metavar="LIST", help="recipes to quantize with (default: %(default)s)"
+    )
     parser.add_argument("--images", type=int, metavar="N", help="synthetic images (default: each recipe's)")
     parser.add_argument("--iterations", type=int, metavar="N", help="steps per image (default: each recipe's)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="the same seed gives the same files (default 0)"
+    )
     add_conventions_option(parser)
     add_data_options(parser)
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="timed runs (default 20)")
@@ -82,7 +92,7 @@ def _settings(args: argparse.Namespace) -> ReportSettings:
     for name in ("runs", "pictures"):
         least = 1 if name == "runs" else 0
         if getattr(args, name) < least:
-            raise ConfigError(f"--{name} is {getattr(args, name)}. Give a number from {least}.")
+            raise ConfigError(f"--{name} is {getattr(args, name)}. Give {least} or more.")
     return ReportSettings(
         checkpoint=args.checkpoint,
         data=args.data,

@@ -37,7 +37,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--window", default="auto", help="auto (default), a preset (liver, lung, ...) or WIDTH,LEVEL")
     parser.add_argument("--frame", type=int, metavar="N", help="which volume of a 4D file, from 0")
     parser.add_argument("--series", metavar="UID", help="which series of a DICOM folder that holds several")
-    parser.add_argument("--threads", type=int, metavar="N", help="slices encoded at once (default: one a core)")
+    parser.add_argument("--threads", type=int, metavar="N", help="slices encoded at once (default: one per core)")
     add_report_options(parser)
     declare_files(parser, reads=("volume", "prompts", "model"), writes=("output", "report"))
     parser.set_defaults(run=run)

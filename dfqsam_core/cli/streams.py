@@ -29,7 +29,7 @@ def forgiving_console() -> Iterator[None]:
 
 
 def reader_is_gone(stream: object) -> bool:
-    """Whether the other end of a forgiving console's pipe was found closed; of any other stream it is not known."""
+    """Return whether the other end of a forgiving console's pipe is closed; False for any other stream."""
     return isinstance(stream, _PatientStream) and stream.reader_is_gone
 
 

@@ -38,11 +38,11 @@ def add_parser(verbs: Subparsers) -> None:
         "verify",
         help="accuracy of a model against a reference, on labelled data",
         description="Segment the same objects with two models and compare: Dice and outlines with the labels and with "
-        "each other, paired by object, with 95%% bootstrap intervals. Exit code 3 when the drop is too large.",
+        "each other, paired by object, with 95 % bootstrap intervals. Exit code 3 when the drop is too large.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="packed model or float checkpoint")
     parser.add_argument(
-        "--reference", type=Path, required=True, metavar="CHECKPOINT", help="what MODEL is compared with"
+        "--reference", type=Path, required=True, metavar="CHECKPOINT", help="float original, to compare MODEL with"
     )
     add_conventions_option(parser)
     add_data_options(parser)
@@ -68,9 +68,9 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prompts",
         metavar="LIST",
-        help="of box, 1pt, 3pt, 5pt (default box,1pt,3pt, of these what the model was trained with)",
+        help="some of box, 1pt, 3pt, 5pt: a box, or so many clicks (default: box,1pt,3pt; box alone for MedSAM)",
     )
-    parser.add_argument("--every", type=int, default=2, metavar="N", help="each n-th labelled slice (default 2)")
+    parser.add_argument("--every", type=int, default=2, metavar="N", help="every N-th labelled slice (default 2)")
     parser.add_argument(
         "--draws", type=int, default=3, metavar="N", help="how often random clicks are drawn anew (default 3)"
     )
@@ -79,7 +79,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=2.0,
         metavar="MM",
-        help="of outlines; in pixels where a picture has no spacing (default 2.0)",
+        help="how far apart outlines may be; in pixels where a picture has no spacing (default 2.0)",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
 

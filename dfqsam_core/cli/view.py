@@ -40,7 +40,7 @@ def add_parser(verbs: Subparsers) -> None:
         metavar="DIR",
         help="folder that the file dialogs show; may be repeated (default: the present folder and those of the files)",
     )
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="port (default: a free one)")
     parser.add_argument("--no-browser", action="store_true", help="open no browser; print the address with its secret")
     declare_files(parser, reads=("volume", "model", "labels"), writes=())
     parser.set_defaults(run=run)

@@ -41,6 +41,8 @@ def compare_models(
         Threads of one process; None for one on each physical core.
     progress
         Told each slice; may raise Cancelled.
+    conventions
+        "sam", "medsam" or "sam-med2d" for float checkpoints that do not tell; None for those that do.
 
     Returns
     -------

@@ -20,11 +20,18 @@ _COMMON_SIDE = 256
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which slices and masks of a case are evaluated.
+    """The choice of the slices and objects of a case that are evaluated.
 
-    every: each n-th slice that has labels, counted from the first one.
-    masks_per_slice: at most so many objects of a slice, drawn at random with `seed`.
-    min_pixels: smallest object, in pixels of the slice brought to 256 x 256.
+    Parameters
+    ----------
+    every
+        Every n-th slice that has labels, counted from the first one.
+    masks_per_slice
+        At most so many objects of a slice, drawn at random.
+    min_pixels
+        Smallest object, in pixels of the slice brought to 256 x 256.
+    seed
+        Of the random choices.
     """
 
     every: int = 2

@@ -16,7 +16,7 @@ from .trials import Trial, trials_of
 
 @dataclass(frozen=True)
 class Prompts:
-    """What a predictor was given last: points (N, 2) x, y with labels (N,), box (4,) xyxy, or None."""
+    """The prompts that a predictor was given last: points (N, 2) x, y with labels (N,), box (4,) xyxy, or None."""
 
     points: np.ndarray | None = None
     labels: np.ndarray | None = None

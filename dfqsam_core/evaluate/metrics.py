@@ -27,7 +27,18 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Return intersection over union of two masks of one shape, 0..1; inputs and errors as in `dice`."""
+    """Return intersection over union |A and B| / |A or B| of two masks, 0..1.
+
+    Parameters
+    ----------
+    a, b
+        As in `dice`. Two empty masks agree: 1.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ.
+    """
     shared, size_a, size_b = _sizes(a, b)
     return 1.0 if size_a + size_b == 0 else shared / (size_a + size_b - shared)
 

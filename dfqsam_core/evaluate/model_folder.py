@@ -29,13 +29,18 @@ class ModelFolder:
     """Quantizes one checkpoint into a folder, under names that tell checkpoint and config."""
 
     def __init__(
-        self, folder: Path, checkpoint_path: Path, threads: int | None = None, conventions: str | None = None
+        self,
+        folder: Path,
+        checkpoint_path: Path,
+        threads: int | None = None,
+        conventions: str | None = None,
+        device: str | torch.device = "cpu",
     ) -> None:
-        """threads: None for all cores. conventions: as `read_checkpoint` has them.
+        """threads: None for all cores. device: torch's, for images and calibration. conventions: of `read_checkpoint`.
 
         Raises ConfigError for less than one thread, CheckpointError for an unusable checkpoint.
         """
-        self.folder, self.threads = folder, worker_count(threads)
+        self.folder, self.threads, self.device = folder, worker_count(threads), torch.device(device)
         self.checkpoint: Checkpoint = read_checkpoint(checkpoint_path, conventions)
 
     def model(
@@ -52,8 +57,9 @@ class ModelFolder:
         if not path.is_file():
             with single_threaded_kernels():
                 pixels = images() if images else self.pixels(config, progress)
-                model = SamMed2D.from_checkpoint(self.checkpoint)
-                source, stated = self.checkpoint.source, self.checkpoint.stated_conventions
+                model = SamMed2D.from_checkpoint(self.checkpoint).to(self.device)
+                pixels, source = pixels.to(self.device), self.checkpoint.source
+                stated = self.checkpoint.stated_conventions
                 packed = pack(model, pixels, config, source, self.threads, progress, conventions=stated)
             write_model(path, packed)
         return path
@@ -62,10 +68,11 @@ class ModelFolder:
         """Synthetic images (B, 1, S, S) in 0..1 of `config`, the same for configs that only calibrate differently."""
         path = self._path("images", {"seed": config.seed, "synthesis": asdict(config.synthesis)}, ".npy")
         if not path.is_file():
-            network = image_network(self.checkpoint)
-            images = synthesize(network, config.synthesis, config.seed, self.threads, progress=progress)
+            threads = self.threads if self.device.type == "cpu" else 1
+            network = image_network(self.checkpoint).to(self.device)
+            images = synthesize(network, config.synthesis, config.seed, threads, progress=progress)
             with atomic_output(path) as temporary:
-                np.save(temporary, torch.cat([image.pixels for image in images]).numpy())
+                np.save(temporary, torch.cat([image.pixels for image in images]).cpu().numpy())
         return torch.from_numpy(np.load(path, allow_pickle=False))
 
     def _path(self, name: str, settings: dict[str, Any], ending: str) -> Path:

@@ -10,7 +10,7 @@ from .dataset import Sampling
 
 @dataclass(frozen=True)
 class EvaluationProtocol:
-    """Which objects are measured and how; one that measures nothing cannot exist (ConfigError).
+    """The objects to measure and how they are measured; one that measures nothing cannot exist (ConfigError).
 
     Parameters
     ----------
@@ -30,4 +30,4 @@ class EvaluationProtocol:
         if self.draws < 1 or self.sampling.every < 1:
             raise ConfigError("Every how many slices, and how many draws of the clicks, must be numbers from 1.")
         if not 0 < self.tolerance < float("inf"):
-            raise ConfigError(f"The tolerance {self.tolerance} is no distance. Give mm above 0, such as 2.")
+            raise ConfigError(f"The tolerance {self.tolerance} is not a distance. Give millimetres above 0, such as 2.")

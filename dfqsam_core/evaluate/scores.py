@@ -50,7 +50,7 @@ class Measurement:
 
     @property
     def object_key(self) -> tuple[str, int, str]:
-        """What tells one object from another, whatever its prompt."""
+        """The key that tells one object from another, whatever its prompt."""
         return self.case, self.slice_index, self.name
 
 

@@ -70,8 +70,10 @@ class Attention(nn.Module):
     def _in_chunks(
         self, chunks: list[slice], scaled: Tensor, along_h: Tensor, along_w: Tensor, k: Tensor, v: Tensor
     ) -> Tensor:
-        parts = (self._weighted(*(x[:, :, chunk] for x in (scaled, along_h, along_w)), k, v) for chunk in chunks)
-        return torch.cat(list(parts), dim=2)
+        def part(of: slice) -> Tensor:
+            return self._weighted(scaled[:, :, of], along_h[:, :, of], along_w[:, :, of], k, v)
+
+        return torch.cat([part(chunk) for chunk in chunks], dim=2)
 
     def _weighted(self, scaled: Tensor, along_h: Tensor, along_w: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Values weighted by the softmax of the logits of scaled queries."""

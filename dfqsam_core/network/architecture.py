@@ -65,7 +65,7 @@ class Architecture:
 
     @property
     def has_adapters(self) -> bool:
-        """Whether each block has SAM-Med2D's adapter beside its MLP."""
+        """True where each block has SAM-Med2D's adapter beside its MLP."""
         return self.adapter_dim > 0
 
     @property
@@ -119,9 +119,9 @@ def _problem(a: Architecture) -> str:
         if type(value) is not int or not low <= value <= high:
             return f"{name} is {value!r}, it must be an integer from {low} to {high}"
     if a.embed_dim % a.num_heads:
-        return f"embed_dim {a.embed_dim} is no multiple of num_heads {a.num_heads}"
+        return f"embed_dim {a.embed_dim} is not a multiple of num_heads {a.num_heads}"
     if a.image_size % a.patch_size:
-        return f"image_size {a.image_size} is no multiple of patch_size {a.patch_size}"
+        return f"image_size {a.image_size} is not a multiple of patch_size {a.patch_size}"
     if a.has_adapters and a.grid % 2:
         return f"adapters halve the token image, whose side {a.grid} is odd"
     return _index_problem(a.global_attn_indexes, a.depth, a.window_size)

@@ -53,7 +53,7 @@ class AttentionLayout:
 
     @property
     def has_pads(self) -> bool:
-        """Whether a row that stands for padding follows the tokens."""
+        """True where a row that stands for padding follows the tokens."""
         return any((group.keys == self.tokens).any() for group in self.groups)
 
     @property
@@ -63,7 +63,7 @@ class AttentionLayout:
 
     @property
     def is_grid(self) -> bool:
-        """Whether the tokens are the grid, in its own order."""
+        """True where the tokens are the grid, in its own order."""
         return bool((self.order == np.arange(self.order.size)).all())
 
 

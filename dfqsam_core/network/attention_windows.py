@@ -62,5 +62,5 @@ def query_chunks(queries: int, keys: int) -> list[slice]:
 
 
 def is_long(side: int) -> bool:
-    """Whether attention within a window of `side` x `side` tokens is computed in parts."""
+    """Return whether attention within a window of `side` x `side` tokens is computed in parts."""
     return len(query_chunks(side**2, side**2)) > 1

@@ -57,7 +57,7 @@ class Conventions:
 
     @property
     def has_whole_pixels(self) -> bool:
-        """Whether the network's pixels are whole numbers, uint8; the mean that fills up and stretched values are not.
+        """True where the network's pixels are whole numbers, uint8; a mean that fills up and stretched values are not.
 
         Otherwise they are float32 on the same 0..255 scale.
         """
@@ -75,7 +75,7 @@ class Conventions:
         return height, width
 
     def gives_candidates(self, points: int, has_box: bool, has_mask: bool) -> bool:
-        """Whether the tokens 1 to 3 answer these prompts, the best of them by predicted IoU, instead of token 0.
+        """Return whether the tokens 1 to 3 answer these prompts, the best of them by predicted IoU, instead of token 0.
 
         Kirillov et al. (2023): SAM gives one mask where several prompts leave no doubt of what is meant.
         """
@@ -148,7 +148,7 @@ CONVENTIONS = {conventions.name: conventions for conventions in (SAM_MED2D, SAM,
 
 
 def told_by(architecture: Architecture) -> bool:
-    """Whether a network of this architecture is SAM-Med2D's without a doubt: by its adapters, or by its size.
+    """Return whether a network of this architecture is SAM-Med2D's without a doubt: by its adapters, or by its size.
 
     Without adapters and for 1024-pixel images it is SAM's or MedSAM's, whose tensors have the same names and shapes.
     """

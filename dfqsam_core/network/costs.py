@@ -27,12 +27,12 @@ class Product:
 
     @property
     def is_float(self) -> bool:
-        """Whether the product is computed in float32."""
+        """True where the product is computed in float32."""
         return self.arithmetic.startswith("float32")
 
     @property
     def is_codes_in_float(self) -> bool:
-        """Whether the factors are codes that the engine multiplies in float32, as it does inside attention."""
+        """True where the factors are codes that the engine multiplies in float32, as it does inside attention."""
         return self.arithmetic.endswith("multiplied in float32")
 
     @property

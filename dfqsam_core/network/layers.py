@@ -86,12 +86,12 @@ class LayerSpec:
 
     @property
     def may_code_weight(self) -> bool:
-        """Whether a quantization may store the weight as codes; the prompt encoder's few weights stay float."""
+        """True where a quantization may store the weight as codes; the prompt encoder's few weights stay float."""
         return not self.name.startswith("prompt_encoder.")
 
     @property
     def may_code_input(self) -> bool:
-        """Whether the input may become codes as well; the mask decoder is computed in float."""
+        """True where the input may become codes as well; the mask decoder is computed in float."""
         return self.name.startswith("image_encoder.")
 
 

@@ -37,12 +37,30 @@ def estimate(
     threads: int | None = None,
     conventions: str | None = None,
 ) -> dict[str, Any]:
-    """Sizes in bytes and estimated seconds per part of quantizing `checkpoint_path` with `config`; writes nothing.
+    """Return sizes in bytes and estimated seconds per part of a quantization; write nothing.
 
-    The sizes are exactly those of the tensors that would be written; the file has its card and their names on top.
-    "left_in_float": layers of the image encoder that get no codes, by reason. The time is scaled from a quarter of a
-    second of matrix products on this machine, so it is a rough one, and so is "estimated_peak_bytes" of memory.
-    conventions: as `read_checkpoint` has them.
+    Parameters
+    ----------
+    checkpoint_path
+        A float checkpoint, as `load_model` takes it.
+    config
+        As `quantize` takes it.
+    threads
+        As `quantize` takes them.
+    conventions
+        "sam", "medsam" or "sam-med2d" for a checkpoint that does not tell; None for one that does.
+
+    Returns
+    -------
+    dict
+        Sizes are exactly those of the tensors that would be written; the file has its card and their names on top.
+        "left_in_float": layers of the image encoder that get no codes, by reason. "estimated_seconds" are scaled from
+        a quarter of a second of matrix products on this machine; they and "estimated_peak_bytes" of memory are rough.
+
+    Raises
+    ------
+    CheckpointError
+        For a file that cannot be quantized; UnknownConventionsError where it does not tell its conventions.
     """
     checkpoint = read_checkpoint(checkpoint_path, conventions)
     architecture = checkpoint.architecture

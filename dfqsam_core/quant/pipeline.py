@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,9 @@ from .config import QuantConfig
 from .export import export_tensors, round_float_layers, round_position_tables
 from .plan import NetworkPlan
 from .synthesis.image_size import fitted, image_network
-from .synthesis.synthesis import synthesize
+from .synthesis.synthesis import image_facts, synthesize
 from .synthesis.work_folder import WorkFolder
+from .worth import worth_of
 
 
 def quantize(
@@ -95,7 +95,8 @@ def quantize(
     checkpoint = _read_runnable(checkpoint_path, progress, conventions)
     clock.lap("read")
     folder = work_dir or output.with_name(output.name + ".work")
-    work = WorkFolder(folder, _fingerprint(checkpoint, config), resume)
+    facts = image_facts(checkpoint.source.sha256, config.synthesis, config.seed)
+    work = WorkFolder(folder, facts | {"conventions": checkpoint.conventions.name}, resume)
     with single_threaded_kernels(), work.discarded_if_unused():
         side_by_side = workers if place.type == "cpu" else 1
         network = image_network(checkpoint).to(place)
@@ -151,6 +152,7 @@ def pack(
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=_versions(),
         notes=notes,
+        worth=worth_of(config),
         conventions=conventions,
     )
     return StoredModel(model.architecture, card, tensors)
@@ -195,16 +197,6 @@ def _recipe(config: QuantConfig) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     """What the tensors depend on beside checkpoint and config: libraries, and the instructions of torch's kernels."""
     return library_versions("torch", "numpy", "scipy") | {"instruction_set": torch.backends.cpu.get_cpu_capability()}
-
-
-def _fingerprint(checkpoint: Checkpoint, config: QuantConfig) -> dict[str, Any]:
-    return {
-        "checkpoint_sha256": checkpoint.source.sha256,
-        "synthesis": asdict(config.synthesis),
-        "seed": config.seed,
-        "conventions": checkpoint.conventions.name,
-        "torch": torch.__version__,
-    }
 
 
 class _Clock:

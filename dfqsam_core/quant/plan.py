@@ -82,7 +82,7 @@ class NetworkPlan:
 
     @classmethod
     def of(cls, architecture: Architecture, config: QuantConfig) -> NetworkPlan:
-        """What `config` makes of a network of `architecture`."""
+        """Return what `config` makes of a network of `architecture`."""
         specs = encoder_layers(architecture) + decoder_layers(architecture)
         layers = {spec.name: _layer_plan(spec, config) for spec in specs}
         return cls(architecture, config, layers, dict(_attention_plans(architecture, config)))

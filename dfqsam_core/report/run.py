@@ -34,7 +34,7 @@ _CARD_FACTS = ("recipe", "seed", "sizes", "effective_bits_per_weight", "weight_s
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What a report is made of.
+    """The settings of a report.
 
     checkpoint: float. data: folders of labelled images, None for the embedded sample. work: folder for models.
     configs: what is quantized with. prompts, protocol: as `Evaluator` takes them. threads: None for all cores.

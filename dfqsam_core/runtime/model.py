@@ -82,12 +82,12 @@ class Model:
 
     @property
     def is_quantized(self) -> bool:
-        """Whether the file holds codes."""
+        """True where the file holds codes."""
         return self.card is not None
 
     @property
     def takes_seconds(self) -> bool:
-        """Whether one image takes a core seconds to encode: then nobody should encode it unless it is asked for."""
+        """True where one image takes a core seconds to encode: then nobody should encode it unless it is asked for."""
         return encoder_macs(self.architecture) > _SLOW_MACS
 
     @property
@@ -108,7 +108,7 @@ class Model:
         return _finite(self._sessions.encoder(pixels[None]), "embedding")
 
     def side_by_side(self) -> Model:
-        """What `encoders` threads may call at once: this network with one thread a call, else this very model.
+        """Return what `encoders` threads may call at once: this network with one thread a call, else this very model.
 
         It embeds the same, bit for bit, and is made at the first call, which reads the weights' file again without
         taking its memory again.
@@ -212,7 +212,7 @@ def load_model(
         For a thread count below 1, an engine that is not installed, and conventions that are not the file's.
     """
     if threads is not None and threads < 1:
-        raise ConfigError(f"{threads} threads cannot run a model. Give a number from 1, or none for the default.")
+        raise ConfigError(f"{threads} threads cannot run a model. Give 1 or more, or none for the default.")
     threads = threads or physical_cores()
     if is_packed_model(path):
         model = _load_packed(Path(path), threads, cache, engine, progress, side_by_side)

@@ -18,7 +18,7 @@ _BOX_CORNERS = (2, 3)
 
 
 class Predictor(Protocol):
-    """What callers need of a SamPredictor, so that another one can stand in its place."""
+    """The part of a SamPredictor that callers need, so that another one can stand in its place."""
 
     def set_image(self, image: np.ndarray) -> None:
         """Encode a uint8 image (H, W) or (H, W, 3)."""
@@ -36,7 +36,13 @@ class Predictor(Protocol):
 
 
 class SamPredictor:
-    """Predicts masks from points, a box and an earlier mask, by the conventions of the model."""
+    """Predicts masks from points, a box and an earlier mask, by the conventions of the model.
+
+    Parameters
+    ----------
+    model
+        From `load_model`, float or packed.
+    """
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -184,5 +190,13 @@ class SamPredictor:
 
 
 def best_mask(masks: np.ndarray, iou_predictions: np.ndarray) -> np.ndarray:
-    """Return the mask (H, W) of masks (C, H, W) with the highest predicted IoU (C,), which is SAM-Med2D's answer."""
+    """Return the mask with the highest predicted IoU, (H, W) bool, which is SAM-Med2D's answer.
+
+    Parameters
+    ----------
+    masks
+        (C, H, W) bool, as `SamPredictor.predict` gives them.
+    iou_predictions
+        (C,), beside them.
+    """
     return masks[int(np.argmax(iou_predictions))]

@@ -59,7 +59,7 @@ def mask_probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def mask_prompt(low_res_mask: np.ndarray, conventions: Conventions) -> np.ndarray:
-    """What a network with a mask prompt takes for logits (1, n, n) of an earlier answer, float32 (1, 1, n, n)."""
+    """Return the mask prompt for logits (1, n, n) of an earlier answer, float32 (1, 1, n, n)."""
     is_probability = conventions.mask_prompt == "probabilities"
     return (mask_probabilities(low_res_mask) if is_probability else low_res_mask)[None]
 

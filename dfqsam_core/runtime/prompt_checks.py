@@ -17,7 +17,7 @@ def check_image(image: Any, image_format: str) -> np.ndarray:
     if not isinstance(image, np.ndarray):
         raise VolumeError(f"The image is a {type(image).__name__}, not an array. Give uint8 (H, W) or (H, W, 3).")
     if image.dtype != np.uint8:
-        raise VolumeError(f"The image is {image.dtype}, not uint8. Apply a window to gray values first.")
+        raise VolumeError(f"The image is {image.dtype}, not uint8. Apply a window to the grey values first.")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or 0 in image.shape:
         raise VolumeError(f"The image has the shape {image.shape}. Give (H, W), or (H, W, 3) for colours.")
     if image_format not in ("RGB", "BGR"):
@@ -29,13 +29,13 @@ def check_points(point_coords: Any, point_labels: Any, image_shape: tuple[int, i
     """Return points (N, 2) as float64 and labels (N,) as int64; raise PromptError when malformed or outside."""
     if point_coords is None or point_labels is None:
         missing = "point_coords" if point_coords is None else "point_labels"
-        raise PromptError(f"{missing} is missing. Give coordinates and labels together, one label a point.")
+        raise PromptError(f"{missing} is missing. Give coordinates and labels together, one label per point.")
     points = _numbers(point_coords, "point_coords")
     labels = _numbers(point_labels, "point_labels")
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
         raise PromptError(f"point_coords has the shape {points.shape}. Give (N, 2): x and y of at least one point.")
     if labels.shape != (len(points),):
-        raise PromptError(f"point_labels has the shape {labels.shape}. Give one label a point, ({len(points)},).")
+        raise PromptError(f"point_labels has the shape {labels.shape}. Give one label per point, ({len(points)},).")
     if not np.isin(labels, (0, 1)).all():
         raise PromptError(f"Unknown point label in {labels.tolist()}. Use 1 for foreground and 0 for background.")
     _check_inside(points, image_shape, "point", "Place points on the image.")

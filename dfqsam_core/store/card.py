@@ -53,6 +53,7 @@ def build_card(
     versions: Mapping[str, str],
     licence: str = LICENCE,
     notes: Sequence[str] = (),
+    worth: str = "",
     conventions: Conventions | None = None,
 ) -> dict[str, Any]:
     """Assemble the card of a packed model, JSON-ready.
@@ -62,6 +63,7 @@ def build_card(
     tensor_bytes: size of every tensor of the file, by name; card["sizes"] accounts for each of these bytes.
     versions: what the tensors depend on: library versions, as of `library_versions`, and the instruction set.
     notes: what was changed in the checkpoint and what it means; without any the card says nothing of them.
+    worth: what the recipe's minutes have been worth where that was measured; likewise.
     conventions: how the network wants its images and prompts; None for SAM-Med2D's, where its tensors tell that. A
         program that knows no conventions reads the first version alone, and runs everything as SAM-Med2D.
     """
@@ -79,6 +81,7 @@ def build_card(
         "intended_use": INTENDED_USE,
         "limits": list(LIMITS),
         **({"notes": list(notes)} if notes else {}),
+        **({"worth": worth} if worth else {}),
     } | _figures(architecture, layers, tensor_bytes)
 
 

@@ -95,7 +95,7 @@ def _unknown_conventions(file_name: str, architecture: Architecture) -> str:
     """Why a file needs somebody to say what it is, and how."""
     return (
         f"{file_name} is a {architecture.name} for {architecture.image_size}-pixel images, and nothing in it tells how "
-        "it was trained: files of SAM and of MedSAM have the same tensors, and want other gray values, prompts and "
+        "it was trained: files of SAM and of MedSAM have the same tensors, and want other grey values, prompts and "
         "outputs. Choose its conventions (on the command line --conventions): sam, medsam, or sam-med2d to run it by "
         f"that one's rules on {_MED2D_IMAGE_SIZE} pixels."
     )

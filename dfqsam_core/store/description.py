@@ -19,7 +19,7 @@ _LONG = 20
 
 
 def describe_file(path: str | os.PathLike, conventions: str | None = None, *, is_to_run: bool = True) -> dict[str, Any]:
-    """What `path` is, JSON-ready: a packed model with its card, or a float checkpoint with its architecture.
+    """Return what `path` is, JSON-ready: a packed model with its card, or a float checkpoint with its architecture.
 
     conventions: as `load_model` has them. is_to_run: False describes a float checkpoint as well whose conventions
     nobody has said; they are None then, and the notes say why.
@@ -70,7 +70,7 @@ def _of_packed(description: dict[str, Any]) -> list[str]:
     return [
         f"{description['file_name']}: packed model, {card['architecture_name']}, conventions: "
         f"{description['conventions']}; its image encoder computes in integers, mostly {_integers(card)}",
-        f"Size: {description['bytes'] / 1e6:.1f} MB, {bits:.2f} bits a value with all that stays in float; "
+        f"Size: {description['bytes'] / 1e6:.1f} MB, {bits:.2f} bits per value with all that stays in float; "
         f"{sizes['float32_bytes'] / 1e6:.1f} MB in float32",
         f"Made from: {source['file_name']} (SHA-256 {source['sha256'][:12]}), "
         f"recipe {recipe.get('recipe', 'unnamed')}, seed {card['seed']}",

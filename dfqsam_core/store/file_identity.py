@@ -23,8 +23,8 @@ _FIRST_BYTES = (
     (0, b"\x89PNG", "a PNG picture"),
     (0, b"\xff\xd8\xff", "a JPEG picture"),
     (0, b"\x89HDF", "an HDF5 file"),
-    (0, b"{", "a JSON text"),
-    (0, b"<", "an XML or HTML text, perhaps the page of a failed download"),
+    (0, b"{", "a JSON file"),
+    (0, b"<", "an XML or HTML file, perhaps the page of a failed download"),
 )
 
 
@@ -51,7 +51,7 @@ class FileSource:
 
 
 def refuse_missing(path: Path, error: type[DFQSAMError]) -> None:
-    """Raise `error` when `path` does not exist, is no plain file, is empty or cannot be opened."""
+    """Raise `error` when `path` does not exist, is not a plain file, is empty or cannot be opened."""
     require_plain_file(path, error)
     try:
         with open(path, "rb") as file:
@@ -68,4 +68,4 @@ def what_is(path: Path) -> str:
     for place, magic, name in _FIRST_BYTES:
         if start[place : place + len(magic)] == magic:
             return name
-    return "a text" if start.isascii() and b"\0" not in start else "a file of an unknown kind"
+    return "a text file" if start.isascii() and b"\0" not in start else "a file of an unknown kind"

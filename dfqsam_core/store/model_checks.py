@@ -28,7 +28,7 @@ AGAIN = "Get an undamaged copy, or make the model again."
 
 @dataclass(frozen=True)
 class TensorRule:
-    """What one tensor of a packed model must be: its meaning, the shapes it may have, the bits of its codes."""
+    """The rule for one tensor of a packed model: its meaning, the shapes it may have, the bits of its codes."""
 
     meaning: Literal["float", "position", "scale", "zero_point", "weight_zero_point", "codes"]
     shapes: tuple[Shape, ...]
@@ -128,7 +128,7 @@ def tensor_rules(card: Mapping[str, Any], architecture: Architecture) -> dict[st
 
 
 def is_position_table(name: str) -> bool:
-    """Whether tensor `name` holds absolute or relative positions, which a packed model stores as float16."""
+    """Return whether tensor `name` holds absolute or relative positions, which a packed model stores as float16."""
     return name.endswith(("pos_embed", "rel_pos_h", "rel_pos_w"))
 
 

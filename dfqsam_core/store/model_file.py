@@ -52,7 +52,7 @@ class StoredModel:
         return conventions_of(self.card)
 
     def is_quantized(self, layer: str) -> bool:
-        """Whether the weight of `layer` is stored as codes."""
+        """Return whether the weight of `layer` is stored as codes."""
         return f"{layer}.weight.codes" in self.tensors
 
     def weight_bits(self, layer: str) -> int | None:
@@ -164,7 +164,7 @@ def _check_digest(tensors: Mapping[str, np.ndarray], card: Mapping[str, Any]) ->
 def _card(path: Path, metadata: Mapping[str, str]) -> Any:
     text = metadata.get(CARD_KEY)
     if text is None:
-        raise ModelFileError(f"{path.name} has no model card, so it is no packed model. Make one with dfqsam quantize.")
+        raise ModelFileError(f"{path.name} has no model card, so it is not a packed model. Use dfqsam quantize.")
     if len(text.encode()) > _MAX_CARD_BYTES:
         raise ModelFileError(f"The model card of {path.name} is larger than 1 MB. Get an undamaged copy.")
     try:

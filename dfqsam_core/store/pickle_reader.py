@@ -21,7 +21,7 @@ _MAX_INTEGER_BITS, _MAX_KEY_LENGTH = 64, 16
 
 @dataclass(frozen=True, repr=False)
 class Name:
-    """What a name of the pickle stands for. call: makes a value of a call's arguments; None where it is no function."""
+    """The meaning of a name in the pickle. call: makes a value of a call's arguments; None where it is no function."""
 
     name: str
     call: Callable[..., Any] | None = None

@@ -28,7 +28,7 @@ _TYPES = {
 
 
 def looks_like_safetensors(path: str | os.PathLike) -> bool:
-    """Whether the file starts as a safetensors file does: a plausible length, then a JSON object."""
+    """Return whether the file starts as a safetensors file does: a plausible length, then a JSON object."""
     if not is_plain_file(path):
         return False
     with open(path, "rb") as file:
@@ -37,7 +37,7 @@ def looks_like_safetensors(path: str | os.PathLike) -> bool:
 
 
 def is_packed_model(path: str | os.PathLike) -> bool:
-    """Whether the file carries a model card of this project, whole or damaged; False also when it cannot be read."""
+    """Return whether the file carries a model card of this project, whole or damaged; False for an unreadable one."""
     try:
         return looks_like_safetensors(path) and CARD_KEY in _read_header(Path(path), DFQSAMError)[0]
     except (OSError, DFQSAMError):
@@ -64,7 +64,7 @@ def open_safetensors(
 
 def _read_header(path: Path, error: type[DFQSAMError]) -> tuple[dict[str, str], dict[str, Any], int]:
     if not looks_like_safetensors(path):
-        raise error(f"{path.name} is no safetensors file. Choose a .safetensors model.")
+        raise error(f"{path.name} is not a safetensors file. Choose a .safetensors model.")
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         text = file.read(length)

@@ -37,7 +37,7 @@ class StoredTensor:
 
     @property
     def is_float(self) -> bool:
-        """Whether its values are floating-point numbers."""
+        """True where its values are floating-point numbers."""
         return self.dtype in FLOAT_TYPES
 
     @property
@@ -52,7 +52,7 @@ class StoredTensor:
 
     @property
     def is_mapped(self) -> bool:
-        """Whether `read_float32` gives the file's own pages and takes no memory."""
+        """True where `read_float32` gives the file's own pages and takes no memory."""
         return self.dtype == "float32" and self.strides is None
 
     def read(self) -> np.ndarray:

@@ -28,7 +28,7 @@ class Brush:
 
 @dataclass(frozen=True, eq=False)
 class BrushStroke:
-    """What the hand did with a brush.
+    """A stroke of the brush or the eraser.
 
     path_ijk: (N, 3) continuous voxel positions of its middle, joined by straight lines. steps_mm: (3, 3), in its
     columns the ways in the world from a voxel to the next ones along I, J and K, mm. normal: (3,) unit vector in the

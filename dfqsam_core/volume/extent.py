@@ -83,18 +83,18 @@ def slice_index(number: object) -> int:
             return operator.index(number)  # type: ignore[arg-type]
     except TypeError:
         pass
-    raise PromptError(f"A slice is told by a whole number, found {number!r}. Count slices from 0.")
+    raise PromptError(f"A slice is given as a whole number, found {number!r}. Count slices from 0.")
 
 
 class Extents:
-    """What is known of where the segments of a session start and end, by label and axis."""
+    """Where the segments of a session start and end, as far as that is known, by label and axis."""
 
     def __init__(self, geometry: VolumeGeometry) -> None:
         self._geometry = geometry
         self._known: dict[tuple[int, str], Extent] = {}
 
     def of(self, label: int, axis: str) -> Extent:
-        """What is known of a segment along an axis."""
+        """Return what is known of a segment along an axis."""
         return self._known.get((label, axis), Extent(axis))
 
     def put(self, label: int, extent: Extent) -> None:
@@ -110,5 +110,5 @@ class Extents:
             self._known[label, extent.axis] = extent
 
     def of_label(self, label: int) -> Iterator[Extent]:
-        """What is known of a segment, by axis."""
+        """Return what is known of a segment, by axis."""
         return (extent for (owner, _), extent in sorted(self._known.items()) if owner == label)

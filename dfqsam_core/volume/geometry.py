@@ -138,7 +138,7 @@ def nearest_voxel(points_ijk: ArrayLike) -> np.ndarray:
 
 def _check_matrix(matrix: np.ndarray) -> None:
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-        raise VolumeError(f"The volume's position is no finite 4x4 matrix: {matrix.tolist()}. Repair its header.")
+        raise VolumeError(f"The volume's position is not a finite 4x4 matrix: {matrix.tolist()}. Repair its header.")
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not np.allclose(matrix[3], [0, 0, 0, 1]) or lengths.min() < 1e-9 or lengths.max() > 1e9:
         raise VolumeError(f"The volume's voxels have no size (spacing {lengths.tolist()} mm). Repair its header.")

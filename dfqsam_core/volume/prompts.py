@@ -210,7 +210,7 @@ class SegmentPrompts:
 
 
 def is_outline(prompt: Prompt) -> bool:
-    """Whether a prompt goes round the whole segment on its slice: a box or a positive lasso."""
+    """Return whether a prompt goes round the whole segment on its slice: a box or a positive lasso."""
     return isinstance(prompt, BoxPrompt) or (isinstance(prompt, LassoPrompt) and prompt.positive)
 
 
@@ -241,7 +241,7 @@ def without_prompt(prompts: tuple[Prompt, ...], prompt: Prompt) -> tuple[Prompt,
 
 
 def can_predict(prompts: tuple[Prompt, ...], has_mask: bool = False) -> bool:
-    """Whether prompts of one slice say where the segment is: a box or something positive among them.
+    """Return whether prompts of one slice say where the segment is: a box or something positive among them.
 
     has_mask: there is a mask that they correct; then any will do.
     """

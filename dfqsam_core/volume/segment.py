@@ -40,7 +40,7 @@ class SegmentationResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was read or changed in a way that the user may not expect, of the volume, the model and corrections."""
+        """Sentences on what was read or changed unexpectedly, of the volume, the model and corrections."""
         return (*self.report["volume"]["notes"], *self.report["model_notes"], *self.report["correction_notes"])
 
 

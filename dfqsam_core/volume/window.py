@@ -52,7 +52,7 @@ class WindowLevel:
         if not 0 < high - low < math.inf:
             raise VolumeError(
                 f"The window {self.width},{self.level} cannot be used: both must be finite, the width above 0 and not "
-                "lost in the digits of the level. Give WIDTH,LEVEL in the volume's own values, such as 400,40."
+                "vanishingly small beside the level. Give WIDTH,LEVEL in the volume's own values, such as 400,40."
             )
 
     @property
@@ -117,7 +117,7 @@ def parse_window(text: str) -> WindowLevel | None:
 
 
 def window_text(window: WindowLevel | None) -> str:
-    """What `parse_window` reads as `window`; the same text for the same window."""
+    """Return what `parse_window` reads as `window`; the same text for the same window."""
     if window is None:
         return "auto"
     name = window.source.removeprefix("preset ")

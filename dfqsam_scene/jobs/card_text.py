@@ -8,7 +8,7 @@ from typing import Any
 
 
 def kind_words(card: Mapping[str, Any] | None) -> str:
-    """What kind of model answers, such as "packed 4-bit, 5.2 bits/weight"; card: None for a float checkpoint."""
+    """Return what kind of model answers, such as "packed 4-bit, 5.2 bits/weight"; card: None for a float checkpoint."""
     if card is None:
         return "float"
     bits = Counter(layer["weight_bits"] for layer in card["layers"] if layer.get("weight_bits"))
@@ -26,7 +26,7 @@ def card_summary(card: Mapping[str, Any] | None, digest: str) -> list[str]:
         f"{sizes['ratio']:.1f} times smaller than float32; {card['effective_bits_per_weight']['total']:.2f} bits per "
         "weight, scales and float parts included.",
         "Weights: " + "; ".join(_parts(card["weight_storage"])) + ".",
-        "Products: " + "; ".join(_parts(card["activation_arithmetic"])) + ".",
+        "Arithmetic: " + "; ".join(_parts(card["activation_arithmetic"])) + ".",
         f"SHA-256 {digest[:16]}…",
         _RESEARCH,
     ]

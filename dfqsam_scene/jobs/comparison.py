@@ -44,7 +44,7 @@ class ComparisonJob:
         conventions: str = "",
     ) -> None:
         if not segments.segment_ids:
-            raise DFQSAMError("The segmentation has no segment. Draw or load what the models shall be compared with.")
+            raise DFQSAMError("The segmentation has no segment. Draw or load the segments to compare the models with.")
         self.state, self.message = "running", ""
         self.rows: list[dict[str, Any]] = []
         self._volume = volume
@@ -115,7 +115,7 @@ class ComparisonJob:
                     self._masks[f"label_{number:03d}.nrrd"] = mask
                 yield
         if not self._masks:
-            raise DFQSAMError("All segments are empty. Draw or load what the models shall be compared with.")
+            raise DFQSAMError("All segments are empty. Draw or load the segments to compare the models with.")
 
     def _write_files(self, progress: ProgressCallback) -> None:
         """In the worker's thread."""
@@ -150,7 +150,7 @@ class ComparisonJob:
         elif child.is_cancelled:
             self._end("cancelled", "Cancelled.")
         else:
-            self._end("failed", child.message or "The process ended without a word.")
+            self._end("failed", child.message or "The process ended without saying why.")
 
     def _end(self, state: str, message: str) -> None:
         self.state, self.message, self._steps = state, message, None

@@ -29,7 +29,7 @@ def describe_file_in_process(
     python: str | None = None,
     report: ProgressCallback = lambda progress: None,
 ) -> dict[str, Any]:
-    """What `describe_file` says of `path`, asked in a child that is killed after `timeout_seconds`; blocks meanwhile.
+    """Return what `describe_file` says of `path`, in a child that is killed after `timeout_seconds`; blocks meanwhile.
 
     python: the interpreter, None for `python_executable()`. report: called often; what it raises ends the child.
     Raises ModelFileError with the reason for a file that is no model, and where the child takes too long, is killed or

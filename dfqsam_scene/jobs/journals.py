@@ -42,7 +42,7 @@ class Journals:
             ) from error
 
     def are_there(self) -> bool:
-        """Whether there is any journal, for whatever volume, open or left."""
+        """Return whether there is any journal, for whatever volume, open or left."""
         return bool(self._paths())
 
     def take_left(self, digest: str) -> JournalFile | None:

@@ -50,7 +50,7 @@ class LibraryModel:
 
     @property
     def title(self) -> str:
-        """What a list calls it: its file name, or which of the embedded ones it is."""
+        """Its name in a list: its file name, or which of the embedded ones it is."""
         if not self.is_embedded:
             return self.name
         return PACKED_TITLE if self.kind == _PACKED else FLOAT_TITLE

@@ -27,7 +27,7 @@ _HEARTBEAT_SECONDS, _SILENT_SECONDS = 5.0, 30.0
 
 @dataclass(frozen=True)
 class QuantizationSettings:
-    """What `dfqsam quantize` is asked for.
+    """The settings given to `dfqsam quantize`.
 
     checkpoint, output: absolute paths. recipe: one of `quant.config.OFFERED_RECIPES`. bits: 4 to 8. images,
     iterations: None for the recipe's own. threads: None for all cores. conventions: of a checkpoint whose tensors do
@@ -113,7 +113,7 @@ class QuantizationJob:
 
     @property
     def log(self) -> str:
-        """What the child printed, progress left out."""
+        """The child's output, progress left out."""
         return "\n".join(self._child.lines)
 
     def newest_picture(self) -> Path | None:
@@ -148,7 +148,7 @@ class QuantizationJob:
             return
         self.state = "cancelled" if self._child.is_cancelled else "failed"
         reason = (
-            "Cancelled." if self._child.is_cancelled else self._child.message or "The process ended without a word."
+            "Cancelled." if self._child.is_cancelled else self._child.message or "The process ended without saying why."
         )
         if can_resume(self.folder):
             self.message = f"{reason} What is finished is kept: Resume goes on from there."
@@ -183,7 +183,7 @@ def read_settings(folder: Path) -> QuantizationSettings:
 
 
 def can_resume(folder: Path) -> bool:
-    """Whether a job has state to go on from."""
+    """Return whether a job has state to go on from."""
     return any((folder / _WORK).glob("image_*.safetensors"))
 
 

@@ -17,7 +17,7 @@ def job_text(settings: QuantizationSettings) -> str:
 
 
 def estimate_text(estimated: dict[str, Any]) -> str:
-    """What `dfqsam quantize --dry-run` reports, in two lines."""
+    """Return what `dfqsam quantize --dry-run` reports, in two lines."""
     sizes, seconds = estimated["bytes"], estimated["estimated_seconds"]
     codes = sum(size for part, size in sizes.items() if part.endswith("_codes"))
     return "\n".join(

@@ -37,7 +37,7 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class QuantizationState:
-    """What there is to see of quantizing.
+    """The state of quantizing that a front end shows.
 
     state: "" before the first job, then "running", "done", "cancelled" or "failed". message: one sentence. line: the
     stage in hand with the time left. done, total: of the stage, 0 where that is not known. picture: PNG of the newest
@@ -72,16 +72,16 @@ class Quantizing:
 
     @property
     def is_running(self) -> bool:
-        """Whether a quantization runs."""
+        """True where a quantization runs."""
         return self.job is not None and self.job.state == "running"
 
     @property
     def is_followed(self) -> bool:
-        """Whether a child process is listened to, of a quantization or an estimate."""
+        """True where a child process is listened to, of a quantization or an estimate."""
         return self.is_running or self._estimating is not None
 
     def state(self) -> QuantizationState:
-        """What there is to see now; it looks at the folder of jobs."""
+        """Return what there is to see now; it looks at the folder of jobs."""
         job = self.job
         progress = job.progress if job is not None and self.is_running else None
         counted = progress if progress is not None and progress.total > 1 else None

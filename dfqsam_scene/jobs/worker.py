@@ -65,7 +65,7 @@ class Worker:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job waits or runs, or its end has not been delivered yet; work ahead does not count."""
+        """True where a job waits or runs, or its end has not been delivered yet; work ahead does not count."""
         with self._changed:
             return self._undelivered > 0 or self._has_work(ahead_too=False)
 
@@ -122,7 +122,7 @@ class Worker:
 
     @property
     def is_working(self) -> bool:
-        """Whether a host's timer should come soon: anything is worked on, or its end is not delivered yet."""
+        """True where a host's timer should come soon: anything is worked on, or its end is not delivered yet."""
         with self._changed:
             return self._undelivered > 0 or self._has_work(ahead_too=True)
 

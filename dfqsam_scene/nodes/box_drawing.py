@@ -80,7 +80,7 @@ class BoxDrawing:
 
     @property
     def has_left_slice(self) -> bool:
-        """Whether there is a corner whose slice its view does not show any more."""
+        """True where there is a corner whose slice its view does not show any more."""
         return self._plane is not None and not _is_same(self._plane, (self._plane[0], plane_of(self._plane[0])))
 
     def give_up(self) -> None:

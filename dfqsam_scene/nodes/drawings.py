@@ -72,7 +72,7 @@ class Drawings:
 
     @property
     def has_left_slice(self) -> bool:
-        """Whether a box was begun on a slice that its view does not show any more."""
+        """True where a box was begun on a slice that its view does not show any more."""
         return any(drawing.has_left_slice for drawing in self._by_role.values())
 
     def show(self, prompts: Collection[tuple[str, Prompt]]) -> None:

@@ -78,11 +78,11 @@ class PromptMarkups:
 
     @property
     def has_left_slice(self) -> bool:
-        """Whether a box was begun on a slice that its view does not show any more."""
+        """True where a box was begun on a slice that its view does not show any more."""
         return self._drawings.has_left_slice
 
     def take_freed_mouse(self) -> bool:
-        """Whether something was drawn since the last call whose handles the mouse shall have, without a tool."""
+        """Return whether something was drawn since the last call whose handles the mouse shall have, without a tool."""
         is_freed, self._drawings.frees_mouse = self._drawings.frees_mouse, False
         return is_freed
 

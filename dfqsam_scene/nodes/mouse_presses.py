@@ -48,7 +48,7 @@ class MousePresses:
 
     @property
     def is_down(self) -> bool:
-        """Whether the button is held down in a slice view."""
+        """True where the button is held down in a slice view."""
         return self._is_down
 
     @property
@@ -66,12 +66,12 @@ class MousePresses:
         return self._path[0]
 
     def give_up(self) -> None:
-        """What is dragged now shall place nothing, although the button is still down."""
+        """Let the drag in progress place nothing, although the button is still down."""
         self.is_given_up = self._is_down
         self._start, self._path = None, []
 
     def forget(self) -> None:
-        """What was dragged has been used."""
+        """Forget the last drag: it has been used."""
         self._start, self._path, self._is_down, self.is_given_up = None, [], False, False
 
     def close(self) -> None:

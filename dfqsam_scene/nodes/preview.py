@@ -26,12 +26,12 @@ class Preview:
 
     @property
     def prediction(self) -> SlicePrediction | None:
-        """What they gave, None where they select nothing."""
+        """The prediction of the prompts, None where they select nothing."""
         return self.answer.state.prediction
 
     @property
     def present(self) -> SlicePresent:
-        """What further prompts start from."""
+        """The state that further prompts start from."""
         state, corrected = self.answer.state, self.answer.state.corrected
         if corrected is None:
             return SlicePresent(state, None)

@@ -16,7 +16,7 @@ GiveBoxes = Callable[[str, tuple[BoxPrompt, ...], Set[BoxPrompt]], None]
 
 @dataclass
 class PromptEvents:
-    """What the markups tell a panel.
+    """The events that the markups tell a panel.
 
     segment: the segment that new prompts go to; raises PromptError where none is chosen. added: a person placed this
     prompt of a segment. removed: a person took it away. refused: what was done cannot be a prompt, and why. boxes: a

@@ -32,7 +32,7 @@ class RoiPose:
     given: set[BoxPrompt] = field(default_factory=set)
 
     def is_among(self, prompts: Set[tuple[str, Prompt]]) -> bool:
-        """Whether all its boxes are among these (segment ID, prompt)."""
+        """Return whether all its boxes are among these (segment ID, prompt)."""
         return all((self.segment_id, box) in prompts for box in self.boxes)
 
     def giving(self, boxes: tuple[BoxPrompt, ...]) -> RoiPose:

@@ -56,7 +56,7 @@ _BY_NAME = {
 
 
 def role_of(node: Any) -> str | None:
-    """What a markups node is for, one of ROLES or OTHER_ROLES, or None where it is not ours."""
+    """Return what a markups node is for, one of ROLES or OTHER_ROLES, or None where it is not ours."""
     return None if node is None else node.GetAttribute(_ATTRIBUTE)
 
 

@@ -60,7 +60,7 @@ class SegmentEditor:
         self._settings.SetOverwriteMode(self._settings.OverwriteNone)
 
     def overwrites(self, other_id: str) -> bool:
-        """Whether the overwrite mode lets an edit take voxels of the segment `other_id`."""
+        """Return whether the overwrite mode lets an edit take voxels of the segment `other_id`."""
         mode, display = self._settings.GetOverwriteMode(), self._segmentation_node.GetDisplayNode()
         if mode == self._settings.OverwriteVisibleSegments:
             return display is not None and display.GetSegmentVisibility(other_id)

@@ -25,7 +25,7 @@ class KeptVoxels:
 
     @classmethod
     def of(cls, segmentation_node: Any, segment_id: str) -> KeptVoxels | None:
-        """What a segment covers now, None for nothing."""
+        """Return what a segment covers now, None for nothing."""
         image = slicer.vtkOrientedImageData()
         if not segmentation_node.GetBinaryLabelmapRepresentation(segment_id, image) or image.IsEmpty():
             return None

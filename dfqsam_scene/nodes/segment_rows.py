@@ -29,7 +29,7 @@ class SegmentFacts:
 
     @classmethod
     def from_json(cls, item: Any) -> SegmentFacts:
-        """What `as_json` gave; raises ValueError or TypeError for anything else."""
+        """Return what `as_json` gave; raises ValueError or TypeError for anything else."""
         segment_id, name, color, tags = item
         found = cls(
             str(segment_id), str(name), tuple(map(float, color)), tuple((str(a), str(b)) for a, b in tags), None

@@ -28,7 +28,7 @@ _SAME_GRID = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class SegmentChange:
-    """What one segment had on one slice before and after; small, as a history keeps many of them.
+    """The voxels of one segment on one slice before and after; small, as a history keeps many of them.
 
     shape: (rows, columns). deflated: of (2, bytes) uint8, eight voxels in a byte.
     """
@@ -110,7 +110,7 @@ class SegmentScene:
         return tuple(self.node.GetSegmentation().GetSegmentIDs())
 
     def segment_name(self, segment_id: str) -> str:
-        """What people call a segment."""
+        """Return what people call a segment."""
         return self._segment(segment_id).GetName()
 
     def add_segment(self, name: str) -> str:
@@ -127,7 +127,7 @@ class SegmentScene:
         return self._plane(segment_id, key)
 
     def is_empty(self, segment_id: str) -> bool:
-        """Whether a segment has no voxel at all; raises SceneError when it is gone."""
+        """Return whether a segment has no voxel at all; raises SceneError when it is gone."""
         return self._labelmap(segment_id)[0] is None
 
     def _plane(self, segment_id: str, key: SliceKey) -> np.ndarray:

@@ -63,7 +63,7 @@ def refuse_where_hidden(volume_node: Any, slice_node: Any) -> None:
 
 
 def is_shown(volume_node: Any, slice_node: Any) -> bool:
-    """Whether the view of a vtkMRMLSliceNode shows this volume, as its background or as a foreground.
+    """Return whether the view of a vtkMRMLSliceNode shows this volume, as its background or as a foreground.
 
     A background under an opaque foreground is not shown. False without a volume, and for a view of another scene.
     """

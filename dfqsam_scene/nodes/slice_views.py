@@ -17,7 +17,7 @@ _PLANES = ("sagittal", "coronal", "axial")
 
 
 def plane_name(geometry: VolumeGeometry, axis: str) -> str:
-    """What radiologists call the slices perpendicular to `axis`: "axial", "coronal" or "sagittal" (the closest)."""
+    """Return the radiologists' word for slices perpendicular to `axis`: "axial", "coronal" or "sagittal"."""
     return _PLANES[geometry.anatomical_axes[axis_index(axis)]]
 
 

@@ -38,11 +38,11 @@ class Choice:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a workspace can be opened on it."""
+        """True where a workspace can be opened on it."""
         return self.volume_node is not None and self.segmentation_node is not None
 
     def opens_as(self, other: Choice | None) -> bool:
-        """Whether the same workspace serves both: segment and switches may differ."""
+        """Return whether the same workspace serves both: segment and switches may differ."""
         return other is not None and self._opened == other._opened
 
     @property

@@ -33,7 +33,7 @@ from .segment_writer import SegmentWriter
 
 
 class Controller(PromptQueue):
-    """What a person does on one volume and one segmentation; all methods are for the main thread.
+    """A person's actions on one volume and one segmentation; all methods are for the main thread.
 
     changed: called after each change of what is public here. session, segments: what is prompted, and written.
     auto_accept: write predictions at once, without preview. refine: start each prediction from the slice's present
@@ -63,7 +63,7 @@ class Controller(PromptQueue):
 
     @property
     def protect_others(self) -> bool:
-        """Whether writing a segment leaves all others as they are."""
+        """True where writing a segment leaves all others as they are."""
         return self.writer.protect_others
 
     @protect_others.setter
@@ -81,12 +81,12 @@ class Controller(PromptQueue):
 
     @property
     def can_undo(self) -> bool:
-        """Whether `undo` has something to take back."""
+        """True where `undo` has something to take back."""
         return self.is_busy or self.preview is not None or self.writer.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether `redo` has something to repeat."""
+        """True where `redo` has something to repeat."""
         return self.writer.can_redo
 
     def choose_candidate(self, segment_id: str, key: SliceKey, candidate: int) -> None:

@@ -16,7 +16,7 @@ from .workspace import Workspace
 
 @dataclass
 class EditorHost:
-    """What a Segment Editor offers to its effect.
+    """The part of a Segment Editor that its effect needs.
 
     node: its vtkMRMLSegmentEditorNode. save_state: keeps the segmentation for the editor's own Undo. model_path: the
     model to use; raises DFQSAMError where there is none; conventions: what was said of it. views, begun: as FrontEnd

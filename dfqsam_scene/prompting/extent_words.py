@@ -31,7 +31,7 @@ def check_range(geometry: VolumeGeometry, extent: Extent, prompted: Iterable[int
     plane = plane_name(geometry, extent.axis)
     if low > high:
         raise PromptError(
-            f"The {plane} slices {first + 1} to {last + 1} lie beyond the marked ends of the segment. Change either."
+            f"The {plane} slices {first + 1} to {last + 1} lie beyond the segment's marked ends. Change one of them."
         )
     if not any(low <= index <= high for index in prompted):
         raise PromptError(f"The segment has no prompts on the {plane} slices {low + 1} to {high + 1}. Add one there.")

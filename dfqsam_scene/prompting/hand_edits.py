@@ -40,8 +40,8 @@ _PROTECTED = "Untick Protect others to paint over those."
 
 @dataclass(frozen=True, eq=False)
 class Edited:
-    """What an edit comes to: planes to be written, and what is to be said of the steps that this gave, which settings
-    and other segments may have kept smaller."""
+    """The result of an edit: planes to be written, and what is to be said of its steps, which settings and other
+    segments may have kept smaller."""
 
     planes: Iterable[Plane]
     sentence: Callable[[Sequence[HandStep]], str]
@@ -108,9 +108,9 @@ class MaskEdit:
         if self.kind not in KINDS:
             raise PromptError(f"There is no correction {self.kind!r}. There are {', '.join(KINDS)}.")
         if self.kind in ("small", "median", "gaussian") and not 0 < self.amount < np.inf:
-            raise PromptError("How much is no number above 0. Give another one.")
+            raise PromptError("The amount must be a number above 0. Give another one.")
         if self.kind in ("median", "gaussian") and self.amount > _MOST_MM:
-            raise PromptError(f"Smoothing over {self.amount:g} mm is too much; up to {_MOST_MM:g} mm is done.")
+            raise PromptError(f"Smoothing over {self.amount:g} mm is too much. Give {_MOST_MM:g} mm or less.")
 
     def begin(self, segments: Segments) -> Callable[[ProgressCallback], Edited]:
         """As HandEdit has it; raises PromptError for nothing to correct, the work where nothing would be left."""

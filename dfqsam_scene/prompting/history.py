@@ -15,7 +15,7 @@ from ..nodes.segment_records import SegmentRecord, describe_as
 
 
 class Change(Protocol):
-    """What one segment had on one slice before and after a write."""
+    """The voxels of one segment on one slice before and after a write."""
 
     @property
     def segment_id(self) -> str:
@@ -36,7 +36,7 @@ class Change(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SliceStates:
-    """What is known of a segment on a slice beside its voxels.
+    """The states of a segment on slices, beside its voxels.
 
     state: what the session has. refused: (rows, columns) bool, what settings or other segments did not grant of it,
     eight voxels in a byte and deflated; None for nothing.
@@ -80,7 +80,7 @@ class Step(HandStep):
 
     @property
     def kept_bytes(self) -> int:
-        """What the history keeps for it, beside voxels."""
+        """Bytes that the history keeps for it, beside voxels."""
         return self.new.state.kept_bytes
 
     def of_another_model(self) -> Step:

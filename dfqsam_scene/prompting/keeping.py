@@ -39,7 +39,7 @@ class Keeping:
 
     @property
     def is_behind(self) -> bool:
-        """Whether `follow` shall be called again soon, though nothing has changed."""
+        """True where `follow` shall be called again soon, though nothing has changed."""
         return self._present is not None and self._present.is_behind
 
     def follow(self, volume_node: Any, workspace: Workspace | None) -> None:

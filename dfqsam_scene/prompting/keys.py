@@ -43,6 +43,6 @@ TOOL_NAMES = {
 
 
 def tool_tip(role: str) -> str:
-    """What a tool or another verb with a key is for, in a sentence."""
+    """Return what a tool or another verb with a key is for, in a sentence."""
     words = KEYS[role][1]
     return f"{words[0].upper()}{words[1:]}."

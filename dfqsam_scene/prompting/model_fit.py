@@ -12,7 +12,8 @@ from .place_tool import PlaceTool
 from .workspace import Workspace
 
 PUT_OFF = _(
-    "A slice takes this model seconds: each is encoded when you prompt on it, and none ahead until you switch that on."
+    "This model needs seconds for a slice: each is prepared when you prompt on it. "
+    "To prepare the slices around it beforehand, tick Prepare neighbours."
 )
 
 

@@ -67,7 +67,7 @@ class PlaceTool:
         return self.wanted in POINTS and markups.nodes == self._markups.nodes
 
     def give_up_drag(self) -> None:
-        """What is dragged now places nothing; the tool stays."""
+        """Let the drag in progress place nothing; the tool stays."""
         self._presses.give_up()
 
     def let_go(self) -> None:

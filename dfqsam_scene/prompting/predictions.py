@@ -62,7 +62,7 @@ def answering(
     work: Callable[[ProgressCallback], Result],
     progress: ProgressCallback,
 ) -> Result:
-    """What `work` returns; at each of its reports it first predicts what is asked meanwhile.
+    """Return what `work` returns; at each of its reports it first predicts what is asked meanwhile.
 
     asked: filled by the main thread; each answer is the preview of all reports until the next one, for somebody who
     clicks during work on many slices wants to see what the click gives before that ends.

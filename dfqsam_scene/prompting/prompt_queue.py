@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 class PromptQueue:
-    """What a `Controller` does with prompts, and how it says what happened; see there for the public attributes."""
+    """The prompts of a `Controller` and the messages on them; see there for the public attributes."""
 
     def __init__(
         self, writer: SegmentWriter, worker: Worker, changed: Callable[[], None], preview_layer: PreviewLayer | None
@@ -59,7 +59,7 @@ class PromptQueue:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a prompt or a propagation is being worked on or written, or waits for that."""
+        """True where a prompt or a propagation is being worked on or written, or waits for that."""
         return self._job is not None or self._writing.is_going or bool(self._requests)
 
     def all_prompts(self) -> dict[Place, Prompts]:

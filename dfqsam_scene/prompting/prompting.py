@@ -29,7 +29,7 @@ from .workspace_loader import WorkspaceLoader
 
 @dataclass
 class FrontEnd:
-    """What differs between front ends.
+    """The differences between front ends.
 
     keep: remembers fields of a Choice that were changed. views: the slice views shown now, for boxes by a drag.
     without_volume: what to say while no volume is chosen. window_by_mouse: as PlaceTool has it. picks_segment: a
@@ -52,7 +52,7 @@ class FrontEnd:
 
 
 class Prompting:
-    """What a person does with prompts on a scene; all methods are for the main thread, verbs are in `Verbs`.
+    """A person's work with prompts on a scene; all methods are for the main thread, verbs are in `Verbs`.
 
     choice: what is chosen. loader: opens the workspace on it. is_shown: whether the front end is in front; what is
     chosen meanwhile is opened later. notice: one sentence about something outside the workspace, until there is other
@@ -80,17 +80,17 @@ class Prompting:
 
     @property
     def is_active(self) -> bool:
-        """Whether there is a scene to prompt on."""
+        """True where there is a scene to prompt on."""
         return self._scene is not None
 
     @property
     def is_working(self) -> bool:
-        """Whether something is worked on, or waits for the next tick, which should come soon then."""
+        """True where something is worked on, or waits for the next tick, which should come soon then."""
         return self.worker.is_working
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is worked on and nothing waits for the next tick."""
+        """True where nothing is worked on and nothing waits for the next tick."""
         return not self.worker.is_busy and not self._is_due
 
     @property
@@ -127,7 +127,7 @@ class Prompting:
         return sentence(self.loader, *nodes, self.tool, self._front.without_volume)
 
     def state(self) -> ViewState:
-        """What there is to see now."""
+        """Return what there is to see now."""
         return view_state(self)
 
     def begin(self, scene: Any) -> None:

@@ -61,11 +61,11 @@ class Room(Protocol):
 
     @property
     def sentence(self) -> tuple[str, bool]:
-        """What to say."""
+        """The sentence to show."""
 
 
 def view_state(room: Room) -> ViewState:
-    """What there is to see now."""
+    """Return what there is to see now."""
     choice, workspace, key = room.choice, room.workspace, room.key
     controller = None if workspace is None else workspace.controller
     message, is_error = room.sentence
@@ -192,7 +192,7 @@ def _work(controller: Controller) -> Work | None:
         return None
     parts = [progress.message]
     if progress.stage == ENCODE_STAGE:
-        parts = [_("Encoding the slice, {percent} %").format(percent=100 * progress.done // max(progress.total, 1))]
+        parts = [_("Preparing the slice, {percent} %").format(percent=100 * progress.done // max(progress.total, 1))]
     elif progress.total:
         share = _("{percent} %, {done} of {total} slices")
         parts = [share.format(percent=100 * progress.done // progress.total, done=progress.done, total=progress.total)]

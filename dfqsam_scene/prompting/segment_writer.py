@@ -46,12 +46,12 @@ class SegmentWriter:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an action to take back."""
+        """True where there is an action to take back."""
         return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undone action to repeat."""
+        """True where there is an undone action to repeat."""
         return self._history.can_redo
 
     @property
@@ -89,8 +89,8 @@ class SegmentWriter:
         return self._labels.get(segment_id)
 
     def present(self, segment_id: str, key: SliceKey, is_outlined: bool = False) -> SlicePresent:
-        """What a segment has on a slice for a prompt to correct: what is drawn and loaded counts, and what settings or
-        other segments did not grant; raises as `Segments.read` does.
+        """Return a segment's mask on a slice for a prompt to correct: what is drawn and loaded counts, and what
+        settings or other segments did not grant; raises as `Segments.read` does.
 
         is_outlined: the slice will have an outline, which needs no mask to begin with.
         """

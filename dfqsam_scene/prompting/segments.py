@@ -24,16 +24,16 @@ class Segments(Protocol):
         """Name of a segment; raises when it is gone."""
 
     def read(self, segment_id: str, key: SliceKey) -> np.ndarray:
-        """What a segment covers on a slice now; raises as `check` does."""
+        """Return what a segment covers on a slice now; raises as `check` does."""
 
     def box(self, segment_id: str, margin: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """First voxel and voxels of the box around a segment, with a margin inside the volume."""
 
     def is_empty(self, segment_id: str) -> bool:
-        """Whether a segment has no voxel at all."""
+        """Return whether a segment has no voxel at all."""
 
     def planes(self, segment_id: str, key: SliceKey) -> dict[str, np.ndarray]:
-        """What every segment covers there; raises as `check` does, and when this one is gone."""
+        """Return what every segment covers there; raises as `check` does, and when this one is gone."""
 
     def write(
         self,

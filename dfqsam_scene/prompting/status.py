@@ -18,7 +18,7 @@ def sentence(
     tool: str | None,
     without_volume: str = CHOOSE_VOLUME,
 ) -> tuple[str, bool]:
-    """What to say, and whether it is a refusal or failure: errors first, then work, then advice.
+    """Return what to say, and whether it is a refusal or failure: errors first, then work, then advice.
 
     without_volume: the advice where no volume is chosen.
     """

@@ -42,7 +42,7 @@ class Strip:
     slices: tuple[StripSlice, ...]
 
     def at(self, index: int) -> StripSlice | None:
-        """What there is on a slice, None for nothing."""
+        """Return what there is on a slice, None for nothing."""
         return next((one for one in self.slices if one.index == index), None)
 
     def next_weak(self, index: int, direction: int) -> int | None:

@@ -128,7 +128,7 @@ class Training:
 
 @dataclass(frozen=True)
 class ViewState:
-    """What there is to see and to press.
+    """All that a front end shows, and which buttons can be pressed.
 
     message: one sentence; is_error: whether it is a refusal. busy: loading or working. is_working: on a prompt or a
     propagation. tool: "" for none. can_place: whether tools can be chosen. prompts: of all segments. candidates: of

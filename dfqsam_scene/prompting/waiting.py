@@ -49,7 +49,7 @@ class WaitingPrompts:
             self._before[place] = (*self._before.get(place, ()), prompt)
 
     def is_on(self, volume_node: Any, segmentation_node: Any) -> bool:
-        """Whether it waits for a workspace on these nodes."""
+        """Return whether it waits for a workspace on these nodes."""
         return self._nodes[0] is volume_node and self._nodes[1] is segmentation_node
 
     def prompts(self) -> dict[tuple[str, SliceKey], tuple[Prompt, ...]]:

@@ -203,7 +203,7 @@ class WorkJournal:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is still something to be read, so that `note` shall be called again soon."""
+        """True where there is still something to be read, so that `note` shall be called again soon."""
         return self._scan is not None and not self._is_broken
 
     def _write(self, _: ProgressCallback | None = None) -> None:

@@ -89,12 +89,12 @@ class Workspace:
 
     @property
     def is_open(self) -> bool:
-        """Whether prompts are still listened to: not after `close`, nor after the scene was closed."""
+        """True where prompts are still listened to: not after `close`, nor after the scene was closed."""
         return bool(self._tags)
 
     @property
     def session(self) -> VolumeSession:
-        """What is prompted and predicted."""
+        """The session, with prompts and predictions."""
         return self.controller.session
 
     @property

@@ -76,7 +76,7 @@ class WorkspaceLoader:
         return None if self._loaded is None else self._loaded.path
 
     def history_of(self, choice: Choice) -> History[AnyStep]:
-        """What was done to the chosen segments; it outlives the workspace where only the model changes."""
+        """Return what was done to the chosen segments; it outlives the workspace where only the model changes."""
         nodes = choice.volume_node, choice.segmentation_node
         if self._history is None or any(one is not other for one, other in zip(self._history, nodes, strict=False)):
             self._history = (*nodes, History())

@@ -42,7 +42,7 @@ class BankScan:
 
     @property
     def flat(self) -> bool:
-        """Whether only whole slices are sampled, never tilted ones."""
+        """True where only whole slices are sampled, never tilted ones."""
         return len(self.axes) == 1
 
 

@@ -39,7 +39,7 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this process reports, saves and validates."""
+        """True where this process reports, saves and validates."""
         return self.rank == 0
 
     def add_up(self, gradients: Sequence[Tensor]) -> None:
@@ -52,7 +52,7 @@ class Group:
                 gradient.copy_(part.view_as(gradient))
 
     def agreed(self, value: float) -> float:
-        """What the leading process says; the others wait for it."""
+        """Return what the leading process says; the others wait for it."""
         told = torch.tensor(value, dtype=torch.float64)
         if self.size > 1:
             dist.broadcast(told, 0)

@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def facts(self) -> dict[str, object]:
-        """What must not change when the training goes on."""
+        """The values that must not change when the training goes on."""
         return {"kind": self.kind, "steps": self.steps, "frozen_blocks": self.frozen_blocks, "shares": self.shares}
 
 

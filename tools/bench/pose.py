@@ -31,7 +31,7 @@ _TORCH_SETTINGS = {
 
 
 def is_posing() -> bool:
-    """Whether this process was started by `run_posing`."""
+    """Return whether this process was started by `run_posing`."""
     return _VARIABLE in os.environ
 
 

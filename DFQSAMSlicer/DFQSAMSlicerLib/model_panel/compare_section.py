@@ -45,7 +45,7 @@ class CompareSection:
 
     @property
     def is_running(self) -> bool:
-        """Whether two models are being compared."""
+        """True where two models are being compared."""
         return self._job is not None
 
     def tick(self) -> None:

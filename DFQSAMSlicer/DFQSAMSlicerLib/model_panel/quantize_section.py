@@ -53,7 +53,7 @@ class QuantizeSection:
 
     @property
     def is_running(self) -> bool:
-        """Whether a child process is listened to."""
+        """True where a child process is listened to."""
         return self.quantizing.is_followed
 
     def tick(self) -> None:
@@ -68,7 +68,7 @@ class QuantizeSection:
         self.quantizing.close()
 
     def settings(self) -> QuantizationSettings:
-        """What is set in the panel."""
+        """Return what is set in the panel."""
         ui = self._ui
         self._offer_output()
         return QuantizationSettings(
@@ -83,7 +83,7 @@ class QuantizeSection:
 
     @property
     def conventions(self) -> str:
-        """What the person said of the checkpoint, "" for nothing."""
+        """The conventions chosen for the checkpoint, "" for none."""
         return list(convention_choices())[self._ui.checkpointConventionsBox.currentIndex]
 
     def _do(self, verb: Callable[[], None]) -> None:

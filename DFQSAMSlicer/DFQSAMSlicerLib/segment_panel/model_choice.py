@@ -35,7 +35,7 @@ def chosen_model() -> Path:
 
 
 def chosen_conventions() -> str:
-    """What was said of that model, "" for nothing."""
+    """Return what was said of that model, "" for nothing."""
     saved = slicer.app.userSettings().value(_CONVENTIONS)
     return str(saved) if saved in CONVENTIONS else ""
 

@@ -41,7 +41,7 @@ class PromptList:
         # Qt selects a neighbour of a row that is removed; the next press of Delete would then take that, too.
         self._table.clearSelection()
         for n, row in enumerate(rows):
-            for column, text in enumerate((row.name, f"{row.axis} {row.index} {row.plane}", row.text)):
+            for column, text in enumerate((row.name, f"{row.plane} {row.index + 1}", row.text)):
                 self._table.setItem(n, column, qt.QTableWidgetItem(text))
         if chosen in rows:
             self._table.selectRow(rows.index(chosen))

@@ -1,4 +1,4 @@
-"""How far a segment is carried, and where that stopped."""
+"""How far a segment is carried, and where that stopped; on screen slices are counted from 1."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class PropagationBox:
         for button, (index, unknown, known) in words.items():
             button.setEnabled(place is not None and any(row.chosen for row in state.segments))
             button.setChecked(place is not None and index == place.index)
-            button.setText(unknown if index is None else known.format(index=index))
+            button.setText(unknown if index is None else known.format(index=index + 1))
 
     def _offer(self, place: Place) -> None:
         """Follow the slice that is looked at: along another axis a range around the prompts is offered anew."""
@@ -77,21 +77,25 @@ class PropagationBox:
             (self._ui.firstSliceBox, middle[0] - _REACH),
             (self._ui.lastSliceBox, middle[-1] + _REACH),
         ):
-            box.setRange(0, place.last)
-            box.setValue(min(max(value, 0), place.last))
+            box.setRange(1, place.last + 1)
+            box.setValue(min(max(value, 0), place.last) + 1)
 
     def _show_positions(self) -> None:
         """Say under the numbers what the bar over the view says of these slices."""
-        first, last = (self._position(box.value) for box in (self._ui.firstSliceBox, self._ui.lastSliceBox))
+        first, last = map(self._position, self._range())
         is_known = first is not None and last is not None
         self._ui.rangeLabel.setText(
             _("{first} to {last} mm").format(first=f"{first:.1f}", last=f"{last:.1f}") if is_known else ""
         )
 
+    def _range(self) -> tuple[int, int]:
+        """The two numbers as indices, which count from 0."""
+        return self._ui.firstSliceBox.value - 1, self._ui.lastSliceBox.value - 1
+
     def _clicked(self) -> None:
         if self._place is None:
             return
-        first, last = sorted((self._ui.firstSliceBox.value, self._ui.lastSliceBox.value))
+        first, last = sorted(self._range())
         direction = self._ui.directionBox.currentIndex
         if direction == _UP:
             first = max(first, min(self._place.index, last))
@@ -102,4 +106,4 @@ class PropagationBox:
 
 def _stop_text(stop: StopRow) -> str:
     way = _("Downwards to slice {index}: {reason}.") if stop.direction < 0 else _("Upwards to slice {index}: {reason}.")
-    return way.format(index=stop.last_index, reason=stop.reason)
+    return way.format(index=stop.last_index + 1, reason=stop.reason)

@@ -75,8 +75,8 @@ class ModelView:
         seen = seen_by_model(volume, key, window, model)
         self._picture.setPixmap(pixmap_of(resize_nearest(seen, *[min(_LARGEST_SIDE, len(seen))] * 2)))
         self._note.setText(
-            _("{axis} {index} {plane}, {side} x {side} pixels").format(
-                axis=key.axis, index=key.index, plane=plane_name(volume.geometry, key.axis), side=model.image_size
+            _("{plane} slice {number}, {side} x {side} pixels").format(
+                plane=plane_name(volume.geometry, key.axis), number=key.index + 1, side=model.image_size
             )
         )
 

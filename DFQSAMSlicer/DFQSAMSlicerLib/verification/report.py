@@ -45,7 +45,7 @@ _FIGURE = Template(
 
 
 def has_failed(outcomes: Sequence[Outcome]) -> bool:
-    """Whether a step failed; skipped ones are none."""
+    """Return whether a step failed; skipped ones are none."""
     return any(outcome.state == FAILED for outcome in outcomes)
 
 

@@ -44,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a step.
+    """The outcome of a step.
 
     state: "passed", "skipped" or "failed". sentence: what was found, or the reason. seconds: until it was done.
     longest_tick_ms: the longest that the main thread was held at once while the step waited. details: a traceback of

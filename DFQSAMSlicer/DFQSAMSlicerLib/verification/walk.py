@@ -104,11 +104,11 @@ class Walk:
         return self.stage.room
 
     def is_idle(self) -> bool:
-        """Whether the front end has done and shown all that it was asked for."""
+        """Return whether the front end has done and shown all that it was asked for."""
         return self.room.is_idle
 
     def has_tool(self) -> bool:
-        """Whether the next click places a prompt."""
+        """Return whether the next click places a prompt."""
         tool = self.room.place_tool
         return self.is_idle() and tool is not None and tool.place_mode.node is not None
 

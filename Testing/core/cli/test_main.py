@@ -28,7 +28,16 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as exit_:
         main([verb, "--help"])
     assert exit_.value.code == 0
-    assert f"usage: dfqsam {verb}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"usage: dfqsam {verb}" in text
+    assert "%%" not in text
+
+
+@pytest.mark.parametrize("verb", EXAMPLES)
+def test_every_option_says_what_it_is_for(verb: str) -> None:
+    (verbs,) = build_parser()._subparsers._group_actions
+    parser = verbs.choices[verb]
+    assert [action.dest for action in parser._actions if not action.help or action.help.startswith("of ")] == []
 
 
 def test_the_help_fits_a_screen_and_has_one_example_for_each_verb(
@@ -85,7 +94,7 @@ def test_info_of_a_checkpoint_names_its_architecture(checkpoint: Path, capsys: p
     assert "  embed_dim: 32\n" in capsys.readouterr().out
     assert main(["info", str(checkpoint)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"float.safetensors: float checkpoint, {described['architecture_name']}"
+    assert lines[0] == f"float.safetensors: float checkpoint, {described['architecture_name']}, conventions: sam-med2d"
     assert len(lines) == 5
 
 
@@ -171,7 +180,9 @@ def test_info_begins_with_the_five_lines_that_matter(capsys: pytest.CaptureFixtu
     assert main(["info", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
-    assert lines[0].startswith(f"{path.name}: packed model, compact SAM-Med2D 192x12 with adapters; ")
+    assert lines[0].startswith(
+        f"{path.name}: packed model, compact SAM-Med2D 192x12 with adapters, conventions: sam-med2d"
+    )
     assert lines[0].endswith("4-bit weights x 4-bit inputs")
     assert lines[1].startswith(f"Size: {path.stat().st_size / 1e6:.1f} MB, ")
     assert "sam-med2d_demo.safetensors" in lines[2]

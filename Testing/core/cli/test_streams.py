@@ -108,7 +108,7 @@ def test_half_a_character_in_a_name_is_refused(files: Path) -> None:
     (files / "p.json").write_text((files / "p.json").read_text().replace("\\u809d", "\\ud800"))
     ended = segment(files, files / "l.seg.nrrd")
     assert (ended.returncode, (files / "l.seg.nrrd").exists()) == (2, False)
-    assert b"half a character" in ended.stderr
+    assert b"an incomplete character" in ended.stderr
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

@@ -37,6 +37,7 @@ def test_quantize_leaves_the_model_and_its_report_and_nothing_else(folder: Path)
     assert not [path for path in folder.iterdir() if "partial" in path.name or "work" in path.name]
     report = json.loads((folder / "q.json").read_text())
     assert report["card"]["recipe"]["synthesis"]["iterations"] == 2
+    assert "worth" not in report["card"]
     assert report["output"]["bytes"] == (folder / "m.safetensors").stat().st_size
 
 
@@ -57,6 +58,9 @@ def test_a_dry_run_prints_sizes_and_times_and_writes_nothing(
     assert "synthesis, about" in printed
     assert "Nothing written" in printed
     assert "stay float" not in printed
+    assert "has been worth" not in printed
+    assert main([*line, "--recipe", "default"]) == 0
+    assert "has been worth" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -156,6 +156,8 @@ def test_the_lines_for_windows_can_be_typed() -> None:
     page = (ROOT / "docs" / "use" / "install.md").read_text(encoding="utf-8")
     lines = [line.strip() for line in page.splitlines() if line.startswith((".venv\\Scripts", "py "))]
     assert lines[0].startswith("py -3.12 -m venv .venv")
-    assert len(lines) == 3
-    assert "quantize" in PROJECT["optional-dependencies"]
-    assert build_parser().parse_args(lines[-1].split()[1:]).verb == "demo"
+    extras = [name for line in lines for name in re.findall(r'install "\.\[(\w+)\]"$', line)]
+    assert extras == ["browser", "quantize"]
+    assert set(extras) <= set(PROJECT["optional-dependencies"])
+    commands = [line.split()[1:] for line in lines if line.startswith(".venv\\Scripts\\dfqsam ")]
+    assert [build_parser().parse_args(words).verb for words in commands] == ["view", "demo"]

@@ -60,6 +60,7 @@ def test_sections_name_parameters_that_are_there(path: str) -> None:
         r"^Parameters\n-+\n(.*?)(?=^\w+\n-+$|\Z)", inspect.getdoc(owner) or "", re.MULTILINE | re.DOTALL
     )
     if section is None:
+        assert inspect.ismodule(owner)
         return
     told = {name.strip() for line in re.findall(r"^(\S.*)$", section[1], re.MULTILINE) for name in line.split(",")}
     assert told == set(inspect.signature(owner).parameters)

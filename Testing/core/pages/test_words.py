@@ -122,6 +122,52 @@ def test_a_fault_is_found_with_its_place(tmp_path: Path, sentence: str) -> None:
     assert check_prose.main([str(tmp_path / "page.md")]) == 1
 
 
+@pytest.mark.parametrize("room", check_prose.ROOMS)
+def test_public_docstrings_begin_with_what_the_object_does_or_is(room: str) -> None:
+    found = [fault for path in sorted((ROOT / room).rglob("*.py")) for fault in check_prose.docstring_faults(path)]
+    assert found == []
+
+
+def test_a_docstring_that_begins_with_whether_is_found(tmp_path: Path) -> None:
+    methods = ('is_b(self):\n        """Whether it is B."""', '_c(self):\n        """What."""')
+    code = 'class A:\n    """An A."""\n' + "".join(f"\n    def {method}\n" for method in methods)
+    (tmp_path / "a.py").write_text(code)
+    assert [fault.split(": ")[0] for fault in check_prose.docstring_faults(tmp_path / "a.py")] == [
+        f"{tmp_path / 'a.py'}:4"
+    ]
+    assert check_prose.main([str(tmp_path / "a.py")]) == 1
+
+
+SWITCHES = ["Refine mask", "Protect others", "Prepare neighbours", "Thorough", "Apply immediately"]
+
+
+@pytest.mark.parametrize("word", SWITCHES)
+def test_a_switch_has_one_name_in_panel_effect_page_and_glossary(word: str) -> None:
+    panel, page, effect, viewer = (
+        (ROOT / name).read_text(encoding="utf-8")
+        for name in (
+            "DFQSAMSlicer/Resources/UI/DFQSAMSlicer.ui",
+            "dfqsam_viewer/static/page.html",
+            "DFQSAMSlicer/SegmentEditorDFQSAMLib/SegmentEditorEffect.py",
+            "docs/use/viewer.md",
+        )
+    )
+    assert re.search(rf"<string>{word}( propagation)?</string>", panel)
+    assert re.search(rf"(/>|>) ?{word}</label>", page)
+    assert word == "Thorough" or f'"{word}"' in effect
+    assert f"**{word}**" in viewer
+    assert f"\n{word}" in GLOSSARY
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_messages_are_spelt_as_the_pages_are(path: Path) -> None:
+    if path.name == "card.py":
+        return  # Its words are in the bytes of the models that were made.
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert [text for text in texts if re.search(r"\bgray (value|level)|\bis no (plain|file|scene)\b", text)] == []
+
+
 def test_the_version_is_one_everywhere() -> None:
     changelog, citation = ((ROOT / name).read_text(encoding="utf-8") for name in ("CHANGELOG.md", "CITATION.cff"))
     newest = re.search(r"^## (\d\S+) - (\S+)$", changelog, re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,8 @@ torch = pytest.importorskip("torch")
 from dfqsam_core.errors import CheckpointError, ConfigError, OutputError  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig, estimate, quantize  # noqa: E402
+from dfqsam_core.quant.synthesis.work_folder import FINGERPRINT  # noqa: E402
+from dfqsam_core.quant.worth import worth_of  # noqa: E402
 from dfqsam_core.store.model_file import read_model  # noqa: E402
 from Testing.support.finished import wait_for  # noqa: E402
 from Testing.support.quantized import toy_checkpoint_file, toy_config  # noqa: E402
@@ -53,12 +56,18 @@ def test_report_and_card_tell_what_was_done(tmp_path: Path) -> None:
     assert {"synthesis", "calibration"} <= set(report["seconds"])
 
 
+def test_the_card_of_default_says_what_its_minutes_have_been_worth(tmp_path: Path) -> None:
+    config = QuantConfig.from_recipe("default", images=1, iterations=1)
+    quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", config, threads=1)
+    assert read_model(tmp_path / "m.safetensors").card["worth"] == worth_of(config) != ""
+
+
 KILLED_RUN = """
 import sys
 from pathlib import Path
 from dfqsam_core.quant import quantize
 from Testing.support.quantized import toy_config
-quantize(sys.argv[1], sys.argv[2], toy_config(images=2, iterations=400), threads=1, work_dir=Path(sys.argv[3]),
+quantize(sys.argv[1], sys.argv[2], toy_config(images=2, iterations=80), threads=1, work_dir=Path(sys.argv[3]),
          resume=sys.argv[4] == "resume")
 """
 
@@ -74,7 +83,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     assert run.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed.safetensors").exists()
     subprocess.run([*map(str, command), "resume"], check=True, cwd=Path(__file__).parents[3])
-    quantize(checkpoint, tmp_path / "whole.safetensors", toy_config(images=2, iterations=400), threads=1)
+    quantize(checkpoint, tmp_path / "whole.safetensors", toy_config(images=2, iterations=80), threads=1)
     assert digest(tmp_path / "killed.safetensors") == digest(tmp_path / "whole.safetensors")
     assert not work.exists()
 
@@ -143,6 +152,12 @@ def test_a_work_folder_of_another_run_is_refused(tmp_path: Path) -> None:
         )
     with pytest.raises(ConfigError, match="another checkpoint, recipe, seed"):
         quantize(checkpoint, tmp_path / "m.safetensors", toy_config(iterations=3), work_dir=tmp_path / "w", resume=True)
+    marker = tmp_path / "w" / FINGERPRINT
+    facts = json.loads(marker.read_text())
+    # As if other rules of evolution had made the first steps.
+    marker.write_text(json.dumps(facts | {"evolution": facts["evolution"] | {"joining": 3}}))
+    with pytest.raises(ConfigError, match="another checkpoint, recipe, seed"):
+        quantize(checkpoint, tmp_path / "m.safetensors", long, work_dir=tmp_path / "w", resume=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.docx").write_text("mine")
     with pytest.raises(ConfigError, match="other files"):

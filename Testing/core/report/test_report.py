@@ -160,8 +160,8 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(
         (["--recipes", ""], "no recipe ''"),
         (["--data", "missing"], "is not a folder"),
         (["--prompts", "7pt"], "Unknown prompt kinds"),
-        (["--runs", "0"], "--runs is 0. Give a number from 1"),
-        (["--pictures", "-1"], "--pictures is -1. Give a number from 0"),
+        (["--runs", "0"], "--runs is 0. Give 1 or more"),
+        (["--pictures", "-1"], "--pictures is -1. Give 0 or more"),
         (["--threads", "0"], "threads"),
     ],
 )

@@ -158,7 +158,7 @@ def test_an_embedding_of_another_network_is_refused(predictor: SamPredictor) -> 
         ({"point_labels": [1]}, "point_coords is missing"),
         ({"point_coords": [1, 2], "point_labels": [1]}, "shape"),
         ({"point_coords": np.empty((0, 2)), "point_labels": []}, "shape"),
-        ({"point_coords": [[1, 2]], "point_labels": [1, 0]}, "one label a point"),
+        ({"point_coords": [[1, 2]], "point_labels": [1, 0]}, "one label per point"),
         ({"point_coords": [[1, 2]], "point_labels": [2]}, "1 for foreground"),
         ({"point_coords": [[1, 2]], "point_labels": [-1]}, "1 for foreground"),
         ({"point_coords": [[float("nan"), 2]], "point_labels": [1]}, "finite"),

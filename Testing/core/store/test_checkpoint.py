@@ -155,7 +155,7 @@ def test_another_network_is_refused(shared: Path) -> None:
         (b"PK\x03\x04 and then nothing", "is truncated or damaged"),
         (b"\x1f\x8b\x08\0", "is a gzip file, perhaps a NIfTI volume, not a checkpoint"),
         (b"<html>", "perhaps the page of a failed download"),
-        (b"hello", "is a text, not a checkpoint"),
+        (b"hello", "is a text file, not a checkpoint"),
         (b"\x00\x01\x02\xff", "is a file of an unknown kind"),
         (b"\x00" * 128 + b"DICM", "is a DICOM file"),
     ],

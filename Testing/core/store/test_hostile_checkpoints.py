@@ -141,7 +141,7 @@ def test_pipes_and_devices_are_refused_unopened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pth")
     (tmp_path / "nowhere.pth").symlink_to(tmp_path / "absent.pth")
     for path in (tmp_path / "pipe.pth", tmp_path / "nowhere.pth", Path("/dev/zero")):
-        with pytest.raises(CheckpointError, match="is no plain file"):
+        with pytest.raises(CheckpointError, match="is not an ordinary file"):
             describe_file(path)
 
 

@@ -167,7 +167,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
         "folder": "is a folder",
         "empty": "empty is empty",
         "missing": "missing does not exist",
-        "text": "text is no safetensors file",
+        "text": "text is not a safetensors file",
         "bare": "bare has no model card",
     }.items():
         with pytest.raises(ModelFileError, match=message):

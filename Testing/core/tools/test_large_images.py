@@ -39,6 +39,7 @@ def test_the_page_is_made_by_its_commands(tmp_path: Path) -> None:
     reports = ["--large", str(large), "--quantize", str(quantized), "--estimate", str(estimate)]
     assert large_images_page.main([*reports, "-o", str(page)]) == 0
     text = page.read_text()
+    assert text.splitlines()[2].startswith("With a packed 4-bit ")
     assert "| packed 4-bit, integers |" in text
     assert "each of 1 global blocks" in text
     assert "`fast`, 1 images of 1 steps" in text

@@ -222,7 +222,7 @@ ODDITIES: dict[str, Oddity] = {
         beside(lambda folder: (folder / "more").symlink_to(folder / "not mounted")), REFUSED, "more cannot be opened"
     ),
     "DICOM: a page or an archive under the name of a slice": Oddity(
-        damaged(-1, lambda path: path.write_bytes(b"<html>404</html>")), REFUSED, "IM0005.dcm is no DICOM file"
+        damaged(-1, lambda path: path.write_bytes(b"<html>404</html>")), REFUSED, "IM0005.dcm is not a DICOM file"
     ),
     "DICOM: a pointer of git-lfs in the place of a file": Oddity(
         damaged(-1, lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")),

@@ -63,7 +63,7 @@ def test_what_is_named_as_a_slice_is_one_whatever_it_holds(
     for n, path in enumerate(paths, 1):
         path.rename(path.with_name(name.replace("5", str(n))))
     (tmp_path / "s" / "README").write_text("read me")
-    assert read_volume(tmp_path / "s").passed_over == ("README: no DICOM file",)
+    assert read_volume(tmp_path / "s").passed_over == ("README: not a DICOM file",)
     (tmp_path / "s" / name).unlink()
     (tmp_path / "s" / f"{name}{behind}").write_bytes(content)
     with pytest.raises(VolumeError, match=f"{name}{behind} is"):
@@ -95,7 +95,7 @@ def test_what_is_passed_over_is_listed_with_its_reason(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volume.voxels_kji, hounsfield())
     listed = dict(line.split(": ", 1) for line in volume.passed_over)
     assert set(listed) == {path.name for path in (tmp_path / "s").iterdir()} - {f"IM000{n}.dcm" for n in range(1, 6)}
-    assert listed["README"] == "no DICOM file"
+    assert listed["README"] == "not a DICOM file"
     assert listed["Thumbs.db"] == "a file of the system"
 
 

@@ -162,7 +162,7 @@ def test_a_roi_around_the_whole_object_says_its_ends_and_prompts_its_middle(tmp_
         ({"extent": {"first": 12}}, r"segments\[0\].extent .* 0 to 11, found .*12"),
         ({"extent": "ROI"}, r"segments\[0\].extent must be an object or \"roi\", found 'ROI'"),
         ({"extent": {"first": 9, "last": 7}}, "after its end"),
-        ({"extent": {"first": 9, "last": 7}}, r"segments\[0\].extent cannot be: .* Give the lower one as first"),
+        ({"extent": {"first": 9, "last": 7}}, r"segments\[0\].extent is impossible: .* Give the lower one as first"),
         ({"extent": {"first": 3, "last": 8}, "corrections": [POINT]}, "a correction on slice K = 9, outside"),
         ({"extent": {"first": 2.5}}, "whole number"),
         ({"extent": {"first": 7, "last": 9}}, "outside of its extent"),

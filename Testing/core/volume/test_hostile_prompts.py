@@ -35,7 +35,7 @@ def segment(**changes: Any) -> dict[str, Any]:
     ("changes", "message"),
     [
         ({"name": "x" * 10**7}, r"^A segment's name has 10000000 characters; up to 1000 are kept"),
-        ({"name": "liver\ud800"}, r"^segments\[0\]\.name has half a character \(a surrogate\), found 'liver\\ud800'"),
+        ({"name": "liver\ud800"}, r"^segments\[0\]\.name has an incomplete character \(a surrogate\), found 'liver"),
         ({"name": "liver\x1b[2J"}, r"^The segment's name 'liver\\x1b\[2J' has a character that no text"),
         ({"prompts": MANY}, r"on slice K = 3 has 1200 prompts; up to 1000 make one prediction"),
         ({"prompts": [{"type": "x" * 10**6}]}, r"has the type 'xxx"),
@@ -95,7 +95,7 @@ def test_the_memory_of_parsed_json_is_asked_for(tmp_path: Path, monkeypatch: pyt
 def test_pipes_and_devices_are_refused_unopened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     for path in (tmp_path / "pipe.json", Path("/dev/zero")):
-        with pytest.raises(PromptError, match="is no plain file"):
+        with pytest.raises(PromptError, match="is not an ordinary file"):
             read_prompts(path, GEOMETRY)
-        with pytest.raises(ConfigError, match="is no plain file"):
+        with pytest.raises(ConfigError, match="is not an ordinary file"):
             read_table(path)

@@ -17,7 +17,7 @@ def test_a_pipe_or_a_device_is_no_volume(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     (tmp_path / f"zero-{name}").symlink_to("/dev/zero")
     for path in (tmp_path / name, tmp_path / f"zero-{name}"):
-        with pytest.raises(VolumeError, match="is no plain file"):
+        with pytest.raises(VolumeError, match="is not an ordinary file"):
             read_volume(path)
 
 

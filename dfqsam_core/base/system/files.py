@@ -57,7 +57,7 @@ def remove_folder(folder: Path) -> bool:
 
 
 def is_this_users(status: os.stat_result, system: Any = os) -> bool:
-    """Whether this user owns a file and nobody else may change it, as far as the system tells.
+    """Return whether this user owns a file and nobody else may change it, as far as the system tells.
 
     status: of the file itself. system: the module `os`, or one that knows what another system's knows.
     """
@@ -66,7 +66,7 @@ def is_this_users(status: os.stat_result, system: Any = os) -> bool:
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file that is there: by a link, or by another case where the disk ignores it."""
+    """Return whether two paths lead to one existing file: by a link, or by another case where the disk ignores it."""
     try:
         return os.path.samefile(one, other)
     except OSError:
@@ -74,7 +74,7 @@ def is_same_file(one: Path, other: Path) -> bool:
 
 
 def ignores_case(folder: Path) -> bool:
-    """Whether the disk takes names of another case for the same, judged by the nearest folder with a letter."""
+    """Return whether the disk takes names of another case for the same, judged by the nearest folder with a letter."""
     place = folder.resolve()
     while place.parent != place and (not place.exists() or place.name.swapcase() == place.name):
         place = place.parent

@@ -27,7 +27,7 @@ def open_alone(path: Path, is_new: bool = False) -> int:
     if stat.S_ISREG(status.st_mode) and is_this_users(status) and lock_file(descriptor):
         return descriptor
     os.close(descriptor)
-    raise OSError(f"{path} is no file of this user alone, or in use")
+    raise OSError(f"{path} is not a file of this user alone, or is in use")
 
 
 def lock_file(descriptor: int) -> bool:

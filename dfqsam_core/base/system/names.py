@@ -24,7 +24,7 @@ def file_name(text: str, otherwise: str = "unnamed") -> str:
 
 
 def fault_of_name(name: str, system: str = sys.platform) -> str | None:
-    """What forbids a file of this name on this system, for a sentence "The name ... "; None where nothing does."""
+    """Return what forbids a file of this name on this system, to follow "The name ..."; None where nothing does."""
     if system != "win32":
         return None
     if (found := _FORBIDDEN.search(name)) is not None:
@@ -32,5 +32,5 @@ def fault_of_name(name: str, system: str = sys.platform) -> str | None:
     if _DEVICES.match(name):
         return "is that of a device on Windows"
     if name.endswith((" ", ".")):
-        return "ends in a space or a point, which Windows drops"
+        return "ends in a space or a dot, which Windows drops"
     return None

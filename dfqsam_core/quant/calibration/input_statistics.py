@@ -15,7 +15,7 @@ from .quantized_layers import FloatLayer
 
 @dataclass(frozen=True)
 class InputStatistics:
-    """What the columns (C,) of a weight's rows are multiplied with, over all output positions.
+    """Statistics of what the columns (C,) of a weight's rows are multiplied with, over all output positions.
 
     power: mean squares of the codes (C,). moment: their mean products (C, C), where rounding needs them. mean: of the
     codes (C,); exact_mean: of the float network's inputs.
@@ -38,7 +38,7 @@ class InputStatistics:
 
 
 def input_patches(layer: FloatLayer, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """What each output position multiplies its row of weights with.
+    """Return what each output position multiplies its row of weights with.
 
     x: the layer's input. Returns pairs of columns (C,), indices into a row of `rows_of_weight`, and patches (N, C). A
     Linear or Conv2d has one pair with all columns; a ConvTranspose2d has one for each phase of its stride, because an

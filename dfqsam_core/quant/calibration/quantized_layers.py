@@ -103,7 +103,7 @@ class QuantizedLayer(nn.Module):
 
 
 class PixelQuantizer(nn.Module):
-    """Quantizer of normalised pixels (B, 3, H, W) by their own gray value: code = round(pixel / step)."""
+    """Quantizer of normalised pixels (B, 3, H, W) by their own grey value: code = round(pixel / step)."""
 
     mean: Tensor
     std: Tensor

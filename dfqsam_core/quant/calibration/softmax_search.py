@@ -68,7 +68,7 @@ class SoftmaxByOwnError:
 
 @dataclass(frozen=True)
 class SoftmaxByRowError:
-    """What errs least on values that are one constant plus as much noise: errors of one sign within a row add up."""
+    """The step that errs least on a constant plus as much noise: errors of one sign within a row add up."""
 
     steps: SoftmaxSteps
 

@@ -76,7 +76,7 @@ def _load_torchscript(path: Path) -> Callable[[Tensor], Tensor]:
         return torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
-            f"The auxiliary segmenter {path} is no TorchScript file. Save it with torch.jit.save."
+            f"The auxiliary segmenter {path} is not a TorchScript file. Save it with torch.jit.save."
         ) from error
 
 
@@ -86,6 +86,6 @@ def _load_onnx(path: Path) -> Callable[[Tensor], Tensor]:
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no public base class
-        raise ConfigError(f"The auxiliary segmenter {path} is no ONNX model that onnxruntime can run.") from error
+        raise ConfigError(f"The auxiliary segmenter {path} is not an ONNX model that onnxruntime can run.") from error
     name = session.get_inputs()[0].name
     return lambda image: torch.from_numpy(session.run(None, {name: image.detach().numpy()})[0])

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...model import SamMed2D
+from ..config import SynthesisConfig
 from .asking import Answers, ask_by_box, ask_by_click, point_grid
 from .masks import box_fill, contrast, inner_points, is_covered, largest_parts
 
@@ -40,6 +41,11 @@ class EvolutionRules:
     least_contrast: float = 1.0
     most_labels: int = 12
     keep_agreement: float = 0.5
+
+    @classmethod
+    def of(cls, config: SynthesisConfig) -> EvolutionRules:
+        """The rules that images of `config` follow."""
+        return cls(least_agreement=config.evolve_agreement)
 
 
 class LabelEvolution:

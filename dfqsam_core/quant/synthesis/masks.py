@@ -20,7 +20,7 @@ def mask_iou(masks: Tensor, others: Tensor) -> Tensor:
 
 
 def is_covered(mask: Tensor, others: Iterable[Tensor]) -> bool:
-    """Whether a mask (S, S) shares half of the smaller of both areas, or more, with one of the others.
+    """Return whether a mask (S, S) shares half of the smaller of both areas, or more, with one of the others.
 
     Of the smaller: a small label would otherwise vanish under a large one, of which it is a small part.
     """

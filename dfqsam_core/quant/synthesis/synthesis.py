@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,7 @@ class Synthesizer:
         self.model, self.config, self.seed = model, config, seed
         self.size = model.architecture.image_size
         self.tap = AttentionTap(model.image_encoder)
-        rules = EvolutionRules(least_agreement=config.evolve_agreement)
-        self.evolution = LabelEvolution(model, rules, config.grid_points)
+        self.evolution = LabelEvolution(model, EvolutionRules.of(config), config.grid_points)
         self.auxiliary = AuxiliarySegmenter(config.auxiliary) if config.auxiliary else None
         self.device = model.pixel_mean.device
 
@@ -142,6 +141,17 @@ class Synthesizer:
         if position < warm:
             return self.config.learning_rate * (position + 1) / (warm + 1)
         return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * (position - warm) / (length - warm)))
+
+
+def image_facts(checkpoint_sha256: str, config: SynthesisConfig, seed: int) -> dict[str, Any]:
+    """Return what the images depend on, JSON-ready: images of other facts are not gone on with."""
+    return {
+        "checkpoint_sha256": checkpoint_sha256,
+        "synthesis": asdict(config),
+        "evolution": asdict(EvolutionRules.of(config)),
+        "seed": seed,
+        "torch": torch.__version__,
+    }
 
 
 def jitter(x: Tensor, shift: int, flip: bool) -> Tensor:

@@ -57,8 +57,8 @@ class WorkFolder:
             found = None
         if found != json.loads(json.dumps(fingerprint)):
             raise ConfigError(
-                f"The work folder {self.path} belongs to another checkpoint, recipe, seed or torch version. "
-                "Start without --resume to begin anew, or choose another --work-dir."
+                f"The work folder {self.path} belongs to another checkpoint, recipe, seed, torch version or "
+                "version of the rules of evolution. Start without --resume to begin anew, or choose another --work-dir."
             )
 
     def _file(self, index: int) -> Path:
@@ -71,7 +71,7 @@ class WorkFolder:
             return None
         try:
             if not is_ours(file):
-                raise ConfigError(f"The saved state {file} is no file of this user. Start without --resume.")
+                raise ConfigError(f"The saved state {file} is not a file of this user. Start without --resume.")
             with safe_open(file, "pt") as opened:
                 metadata = opened.metadata() or {}
             # Not mapped: Windows would refuse to replace the file while a tensor of it lives.

@@ -44,7 +44,7 @@ _BLOCKS_PER_OPENVINO_PART = 3
 
 
 class Sessions(NamedTuple):
-    """What runs the network; `encoder` takes pixels (1, S, S, 3) as the network's conventions have them."""
+    """The engine's parts of the network; `encoder` takes pixels (1, S, S, 3) as the network's conventions have them."""
 
     encoder: Encoder
     mask_encoder: Any

@@ -75,7 +75,7 @@ class AttentionWriter:
 
     @property
     def joins_positions(self) -> bool:
-        """Whether the product of queries and keys adds the relative positions, which is quick while they are narrow."""
+        """True where the product of queries and keys adds relative positions, which is quick while they are narrow."""
         return 2 * self.layout.side <= self.head_dim
 
     def _quantizer(self, part: str) -> _Quantizer:

@@ -86,7 +86,7 @@ class EncoderWriter:
         return self.layers.product(layer, rows, np.arange(a.patch_size**2))
 
     def _pixel_codes(self, pixels: str, layer: str) -> str:
-        """Codes of gray values; mean and standard deviation are in the layer's bias and weight."""
+        """Codes of grey values; mean and standard deviation are in the layer's bias and weight."""
         bits = self.layers.model.input_bits(layer) or 8
         if bits == 8 and self.conventions.has_whole_pixels:
             return self.graph.tap(f"{layer}.codes", self.graph.tap(f"{layer}.input", pixels))

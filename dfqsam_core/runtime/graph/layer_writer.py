@@ -52,7 +52,7 @@ class LayerWriter:
         self.model = model
 
     def is_integer(self, layer: str) -> bool:
-        """Whether `layer` multiplies codes by codes."""
+        """Return whether `layer` multiplies codes by codes."""
         return self.model.is_quantized(layer) and f"{layer}.input.scale" in self.model.tensors
 
     def linear(self, layer: str, x: str, bias: np.ndarray | None = None) -> str:

@@ -50,7 +50,7 @@ def _folder_files(folder: Path, series: str | None) -> list[Path]:
 
 
 def is_finished(output: Path, inputs: Mapping[str, Any]) -> bool:
-    """Whether `output` is what a batch made from the same `inputs`, and nobody has changed it since."""
+    """Return whether `output` is what a batch made from the same `inputs`, and nobody has changed it since."""
     record = _read(record_path(output))
     if record is None or record.get("inputs") != inputs or not output.is_file():
         return False

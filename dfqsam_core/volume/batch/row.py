@@ -21,7 +21,7 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class BatchWork:
-    """What all rows of a batch share.
+    """The settings that all rows of a batch share.
 
     model: absolute path of a packed model or float checkpoint; model_sha256: its digest when the batch began.
     window: as `segment_file` takes it. threads: slices that a worker

@@ -19,7 +19,7 @@ from ..window import WindowLevel
 
 @dataclass(frozen=True)
 class SegmentFiles:
-    """What one segmentation reads and writes.
+    """The files that one segmentation reads and writes.
 
     volume, prompts: as `read_volume` and `read_prompts` take them. output: the label map. frame: of a 4D file. series:
     of a DICOM folder that holds several.

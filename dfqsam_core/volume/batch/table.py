@@ -33,7 +33,7 @@ class BatchRow:
 
     @property
     def files(self) -> SegmentFiles:
-        """What the row reads and writes."""
+        """The files that the row reads and writes."""
         return SegmentFiles(self.volume, self.prompts, self.output, self.frame, self.series)
 
 

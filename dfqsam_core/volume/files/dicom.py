@@ -36,7 +36,7 @@ def read_dicom(path: Path, series: str | None = None, within: Sequence[Path] | N
         chosen, left_out = choose_series(path, frames_in_file(path), series), ()
     chosen = sort_frames(chosen)
     geometry = stack_geometry(path, chosen)
-    notes = [f"{len(left_out)} entries of the folder are no part of the volume."] if left_out else []
+    notes = [f"{len(left_out)} entries of the folder are not part of the volume."] if left_out else []
     if chosen[0].is_white_low:
         notes.append("The series is MONOCHROME1: its values are kept as stored, and its pictures are usually inverted.")
     return Volume(

@@ -31,7 +31,7 @@ _HEADERLESS = re.compile(rb"[\x02\x08]\0.[\x00-\x1f]([A-Z]{2}|..\0\0)|\0[\x02\x0
 
 @dataclass
 class FolderContent:
-    """What lies in a folder.
+    """The content of a folder.
 
     frames: of all images. refused: images that cannot be used. unknown: what is no DICOM. passed_over: with reasons.
     """
@@ -63,7 +63,7 @@ class FolderContent:
         other = sorted({frame.path for frame in self.frames if frame.series != series})
         lines = [f"{self._name(path)}: of another series" for path in other]
         lines += [str(error).replace(f"{self.folder}{os.sep}", "") for error in self.refused]
-        lines += [f"{self._name(path)}: no DICOM file" for path in self.unknown]
+        lines += [f"{self._name(path)}: not a DICOM file" for path in self.unknown]
         return tuple(self.passed_over + lines)
 
     def note(self, path: Path, reason: str) -> None:
@@ -192,7 +192,7 @@ def _lost_slice(path: Path, endings: set[str], names: set[str]) -> str:
     is_other = _is_text(start) or start.startswith(_OTHER_KINDS) or start[344:347] in (b"n+1", b"ni1")
     is_numbered = "#" in _without_numbers(path.name) and _without_numbers(path.name) in names
     if _ending(path) in _DICOM_ENDINGS or is_numbered or (is_named_so and not is_other):
-        return "is no DICOM file" if start.strip(b"\0") else "is empty"
+        return "is not a DICOM file" if start.strip(b"\0") else "is empty"
     inner_ending = not _DICOM_ENDINGS.isdisjoint(suffix.lower() for suffix in path.suffixes)
     is_inside = path.suffix.lower() in _COVERS and _without_numbers(path.stem) in names
     if (inner_ending or is_inside) and not _is_text(start):

@@ -166,7 +166,7 @@ def _frame(
     directions = _numbers(path, orientation, "ImageOrientationPatient", 6).reshape(2, 3).T
     lengths = np.linalg.norm(directions, axis=0)
     if lengths.min() < 0.9:
-        raise VolumeError(f"{path} has an ImageOrientationPatient that is no pair of directions. Export it again.")
+        raise VolumeError(f"{path} has an ImageOrientationPatient that is not a pair of directions. Export it again.")
     row_spacing, column_spacing = _numbers(path, measures, "PixelSpacing", 2)
     has_lut = bool(rescale.get("ModalityLUTSequence"))
     slope, intercept = (1.0, 0.0) if has_lut else _rescale(path, rescale)

@@ -21,7 +21,7 @@ _SAME_PLACE = 0.1
 
 
 def is_dicom_seg(path: Path) -> bool:
-    """Whether a file is a DICOM SEG; a folder, or what is no DICOM file at all, is none."""
+    """Return whether a file is a DICOM SEG; a folder, or what is no DICOM file at all, is none."""
     try:
         return path.is_file() and parse_file(path, stop_before_pixels=True).get("SOPClassUID") == _SEGMENTATION_STORAGE
     except Exception:  # noqa: BLE001 - pydicom raises nearly anything, and whoever reads the file tells why

@@ -83,7 +83,7 @@ def _text_samples(header: NrrdHeader) -> np.ndarray:
     try:
         samples = np.array(list(map(int if header.dtype.kind in "iu" else float, words)), header.dtype)
     except (ValueError, OverflowError) as error:
-        raise VolumeError(f"{header.path} has voxels that are no numbers: {error}. The file is damaged.") from error
+        raise VolumeError(f"{header.path} has voxels that are not numbers: {error}. The file is damaged.") from error
     if len(samples) != count:
         raise VolumeError(f"{header.path} has {len(samples)} of its {count} voxels. It is truncated; get it again.")
     return samples

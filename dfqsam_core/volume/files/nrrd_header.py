@@ -124,7 +124,7 @@ def _fields(path: Path, lines: list[str]) -> dict[str, str]:
         before, colon, value = line.partition(": ")
         name = _FIELDS.get(before.lower()) if colon else None
         if name is None and ":=" not in before:
-            raise VolumeError(f"{path} has a header line that is no field: {line[:60]!r}. The file is damaged.")
+            raise VolumeError(f"{path} has a header line that is not a field: {line[:60]!r}. The file is damaged.")
         if name in fields:
             raise VolumeError(f"{path} gives {name!r} twice in its header. The file is damaged.")
         if name is not None:

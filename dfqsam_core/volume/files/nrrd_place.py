@@ -49,7 +49,7 @@ def _vectors(header: NrrdHeader, name: str, most: int) -> list[list[float] | Non
     text = header.fields.get(name, "")
     parts = re.findall(r"none|\([^()]*\)", text)
     if len(parts) > most or re.sub(r"\s", "", "".join(parts)) != re.sub(r"\s", "", text):
-        raise VolumeError(f"{header.path} has {name}: {text[:60]!r}, which are no vectors. The file is damaged.")
+        raise VolumeError(f"{header.path} has {name}: {text[:60]!r}, which are not vectors. The file is damaged.")
     return [None if part == "none" else _numbers(header, name, part.strip("()").replace(",", " ")) for part in parts]
 
 
@@ -80,7 +80,7 @@ def _numbers(header: NrrdHeader, name: str, text: str) -> list[float]:
     try:
         return [float(part) for part in text.split()]
     except ValueError:
-        raise VolumeError(f"{header.path} has {name}: {text[:60]!r}, which are no numbers. It is damaged.") from None
+        raise VolumeError(f"{header.path} has {name}: {text[:60]!r}, which are not numbers. It is damaged.") from None
 
 
 def unit_notes(header: NrrdHeader) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _refuse_small(box: BoxPrompt, where: str) -> None:
     try:
         box.refuse_small()
     except PromptError as error:
-        raise PromptError(f"{where} cannot be: {error}") from error
+        raise PromptError(f"{where} is impossible: {error}") from error
 
 
 def parse_prompt(item: Any, where: str, system: str, geometry: VolumeGeometry) -> Prompt:
@@ -128,7 +128,7 @@ def parse_extent(item: Any, where: str, axis: str, geometry: VolumeGeometry) -> 
     try:
         return Extent(axis, **found)
     except PromptError as error:
-        raise PromptError(f"{where} cannot be: {error}") from error
+        raise PromptError(f"{where} is impossible: {error}") from error
 
 
 def _whole_roi(entries: list[Any], prompts: tuple[Prompt, ...], where: str) -> tuple[tuple[Prompt, ...], Extent]:

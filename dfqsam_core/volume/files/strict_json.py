@@ -97,9 +97,9 @@ def json_numbers(item: Any, count: int, where: str) -> list[float]:
 def json_text(item: Any, where: str) -> str:
     """`item` where it is a text that is not blank."""
     if not isinstance(item, str) or not item.strip():
-        raise PromptError(f"{where} must be a text that is not empty, found {shown(item)}.")
+        raise PromptError(f"{where} must be a text of at least one character, found {shown(item)}.")
     if any("\ud800" <= letter <= "\udfff" for letter in item):
-        raise PromptError(f"{where} has half a character (a surrogate), found {ascii(item)[:60]}. Write it anew.")
+        raise PromptError(f"{where} has an incomplete character (a surrogate), found {ascii(item)[:60]}. Retype it.")
     return item
 
 

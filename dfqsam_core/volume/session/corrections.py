@@ -18,7 +18,7 @@ NOTHING = "The prompt on {slice} selects nothing: there is no mask to take away 
 
 @dataclass(frozen=True, eq=False)
 class SlicePresent:
-    """What a segment has on a slice when its prompts change there.
+    """The state of a segment on a slice when its prompts change there.
 
     state: of the session. mask: (rows, columns) bool in storage order, what prompts would correct, drawn by hand and
     loaded included; None where there is nothing, or what prompts of this slice, or lone slices of other axes, drew, and
@@ -49,7 +49,7 @@ class SlicePresent:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a slice has after its prompts changed.
+    """The state of a slice after its prompts changed.
 
     note: a sentence where that is not what the model said, with {slice} for the slice's name, which a front end counts
     from 1; else empty. replaced: (rows, columns) bool in storage order,
@@ -62,7 +62,7 @@ class Answer:
 
 
 def is_asked(prompts: tuple[Prompt, ...], present: SlicePresent, refine: bool = False) -> bool:
-    """Whether it takes the model to say what prompts select; parameters as of `answer`."""
+    """Return whether it takes the model to say what prompts select; parameters as of `answer`."""
     has_mask = present.mask is not None or (refine and present.state.prediction is not None)
     return can_predict(prompts, has_mask)
 
@@ -70,7 +70,7 @@ def is_asked(prompts: tuple[Prompt, ...], present: SlicePresent, refine: bool = 
 def answer(
     slices: SlicePredictor, key: SliceKey, prompts: tuple[Prompt, ...], present: SlicePresent, refine: bool = False
 ) -> Answer:
-    """What a segment has on a slice when `prompts` are all its prompts there.
+    """Return what a segment has on a slice when `prompts` are all its prompts there.
 
     A first point, scribble or negative lasso on a slice with a mask corrects it, and so do those that follow; a prompt
     taken back is as if it had never been given. An outline (a box, a positive lasso) says anew what the segment is:

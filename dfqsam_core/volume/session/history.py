@@ -28,12 +28,12 @@ class History(Generic[Step]):
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an action to take back."""
+        """True where there is an action to take back."""
         return bool(self._done)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undone action to repeat."""
+        """True where there is an undone action to repeat."""
         return bool(self._undone)
 
     @property

@@ -56,7 +56,7 @@ class MaskGrid:
 
 @dataclass(frozen=True, eq=False)
 class LassoPixels:
-    """What a lasso is on its slice in canonical orientation.
+    """A lasso on its slice in canonical orientation.
 
     mask: (H, W) bool, read-only. deepest_xy: (2,) the pixel farthest from its line.
     """
@@ -76,12 +76,12 @@ def lasso_pixels(frame: SliceFrame, lasso: LassoPrompt) -> LassoPixels:
 
 
 def has_strokes(prompts: Sequence[Prompt]) -> bool:
-    """Whether prompts need a mask prompt: a lasso, or a scribble of more than one voxel, which is no mere point."""
+    """Return whether prompts need a mask prompt: a lasso, or a scribble of more than one voxel."""
     return any(isinstance(prompt, ScribblePrompt | LassoPrompt) and len(prompt.voxels_ijk) > 1 for prompt in prompts)
 
 
 def kinds_of(prompts: Sequence[Prompt], has_mask: bool = False) -> set[PromptKind]:
-    """What a network needs to have learnt for these prompts: strokes are points and a mask.
+    """Return what a network needs to have learnt for these prompts: strokes are points and a mask.
 
     has_mask: whether an earlier mask is given as well.
     """

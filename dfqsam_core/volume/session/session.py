@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from ..window import WindowLevel, choose_window
 from .corrections import SlicePresent, answer
 from .history import History
 from .label_layers import Segment, repaint, segment_region
+from .slice_edit import SliceEdit as SliceEdit
+from .slice_edit import mask_of
 from .slice_predictor import Predictor, SlicePrediction, slices_seen_by
 from .slice_state import SliceState as SliceState
 
@@ -27,48 +29,23 @@ Place = tuple[int, SliceKey]
 _NOTHING = SliceState()
 
 
-@dataclass(frozen=True, eq=False)
-class SliceEdit:
-    """How one segment changed on one slice.
-
-    shape: (rows, columns) of the slice. old, new: what the segment had there before and has now. note: as
-    Answer has it.
-    """
-
-    label: int
-    slice: SliceKey
-    shape: tuple[int, int]
-    old: SliceState
-    new: SliceState
-    note: str = ""
-
-    @property
-    def kept_bytes(self) -> int:
-        """What the history keeps for it."""
-        return self.new.kept_bytes
-
-    @property
-    def before(self) -> np.ndarray:
-        """(rows, columns) bool in storage order (axes of the (K, J, I) array without the slice's own); a new array."""
-        return _mask(self.old.prediction, self.shape)
-
-    @property
-    def after(self) -> np.ndarray:
-        """(rows, columns) bool in storage order; a new array."""
-        return _mask(self.new.prediction, self.shape)
-
-    @property
-    def predicted_iou(self) -> float | None:
-        """The model's own estimate of `after`, None where the segment has no mask there."""
-        return None if self.new.prediction is None else self.new.prediction.chosen_iou
-
-
 class VolumeSession:
-    """Prompts go in, one slice of one segment changes, and nothing else does.
+    """The segments, prompts and masks of one volume: a prompt changes one slice of one segment and nothing else.
 
-    volume: read, never written. model: from `runtime.load_model`. window: "auto", a preset's name, "WIDTH,LEVEL", or a
-    WindowLevel. cache: keeps embeddings; a new one where none is shared. predictor: replaces the runtime's own.
-    extents: where segments start and end, as far as somebody said.
+    Where segments start and end is said by `extents.put(label, Extent("K", 22, 37))`.
+
+    Parameters
+    ----------
+    volume
+        Read, never written.
+    model
+        From `load_model`, float or packed.
+    window
+        "auto", a preset's name, "WIDTH,LEVEL", or a WindowLevel; VolumeError for any other.
+    cache
+        Keeps embeddings of slices; a new one where none is shared.
+    predictor
+        Replaces the runtime's own.
     """
 
     def __init__(
@@ -127,8 +104,22 @@ class VolumeSession:
         return self._history.can_redo
 
     def add_segment(self, label: int, name: str, overwrite: bool = False) -> Segment:
-        """Add a segment; earlier ones keep their voxels unless `overwrite`. Raises PromptError for a label in use
-        and for a name that no file can hold."""
+        """Add a segment, empty at first, and return it.
+
+        Parameters
+        ----------
+        label
+            Its number in label maps, 1 to 65535, which no other segment has.
+        name
+            Up to 1000 characters.
+        overwrite
+            It takes voxels of earlier segments; else these keep theirs.
+
+        Raises
+        ------
+        PromptError
+            For a label in use and for a name that no file can hold.
+        """
         if not 1 <= label <= MAX_LABEL or label in self._segments:
             raise PromptError(f"The label {label} is in use or not in 1..{MAX_LABEL}. Choose another.")
         check_name(name)
@@ -149,7 +140,7 @@ class VolumeSession:
 
     def mask(self, label: int, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what the segment covers on a slice, shared voxels included."""
-        return _mask(self.prediction(label, key), self._shapes[key.axis])
+        return mask_of(self.prediction(label, key), self._shapes[key.axis])
 
     def region(self, label: int, key: SliceKey) -> np.ndarray:
         """(rows, columns) bool in storage order: what the segment covers on a slice, by its masks of all three axes."""
@@ -172,11 +163,25 @@ class VolumeSession:
         return SlicePresent(state, mask if is_there else None, max(turns, default=0) + 1)
 
     def add_prompt(self, label: int, prompt: Prompt, refine: bool = False) -> SliceEdit:
-        """Add a prompt to a segment and predict its slice anew; `with_prompt` says which earlier one it replaces.
+        """Add a prompt to a segment, predict its slice anew, and return how that changed; one undo step.
 
-        On a slice with a mask but no prompts, as a propagated one, all but outlines correct it (`corrections.answer`).
-        Else the answer depends on the prompts alone, in any order; refine: there, start from the slice's present mask
-        (its logits are fed back, as in SAM-Med2D's interactive training).
+        On a slice with a mask but no prompts, as a propagated one, points, scribbles and negative lassos correct it
+        (docs/use/volumes.md, Corrections). Else the answer depends on the prompts alone, in any order. A box or a
+        positive lasso replaces the one that the slice had.
+
+        Parameters
+        ----------
+        label
+            Of a segment that was added.
+        prompt
+            A point, box, scribble or lasso, on one slice.
+        refine
+            Start from the slice's present mask: its logits are fed back, as in SAM-Med2D's interactive training.
+
+        Raises
+        ------
+        PromptError
+            For a segment or slice that is not there, and for prompts that the model was not trained with.
         """
         prompts = with_prompt(self.prompts(label, prompt.slice), prompt)
         return self.set_prompts(label, prompt.slice, prompts, refine)
@@ -273,7 +278,7 @@ class VolumeSession:
     def _masks(self, labels: Container[int], key: SliceKey) -> dict[Place, np.ndarray]:
         """Masks of these segments that meet a slice; unpacked here, as all of them would take much memory."""
         return {
-            (label, other): _mask(state.prediction, self._shapes[other.axis])
+            (label, other): mask_of(state.prediction, self._shapes[other.axis])
             for (label, other), state in self._states.items()
             if (state.prediction or state.corrected) and label in labels and (other == key or other.axis != key.axis)
         }
@@ -293,7 +298,3 @@ class VolumeSession:
             is_inside = min(low) >= 0 and all(map(operator.lt, high, shape_ijk))
             if prompt.slice != key or not is_inside:
                 raise PromptError(f"The prompt {prompt} is not on slice {key.axis} = {key.index} of the volume.")
-
-
-def _mask(prediction: SlicePrediction | None, shape: tuple[int, int]) -> np.ndarray:
-    return np.zeros(shape, bool) if prediction is None else prediction.mask

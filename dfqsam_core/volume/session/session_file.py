@@ -48,7 +48,7 @@ def save_session(path: str | os.PathLike, session: VolumeSession, force: bool = 
 
 
 def session_head(session: VolumeSession, source: str = "") -> dict[str, Any]:
-    """What a session file says beside its segments; source: the volume's name in it."""
+    """Return what a session file says beside its segments; source: the volume's name in it."""
     return {
         "format": _FORMAT,
         "volume": {
@@ -62,13 +62,13 @@ def session_head(session: VolumeSession, source: str = "") -> dict[str, Any]:
 
 
 def extents_json(session: VolumeSession, label: int) -> dict[str, Any]:
-    """What a session file says of where a segment starts and ends: nothing where nobody said."""
+    """Return what a session file says of where a segment starts and ends: nothing where nobody said."""
     extents = [{"axis": extent.axis} | extent_json(extent) for extent in session.extents.of_label(label)]
     return {"extents": extents} if extents else {}
 
 
 def slice_json(key: SliceKey, state: SliceState) -> dict[str, Any]:
-    """What a session file says of one segment on one slice."""
+    """Return what a session file says of one segment on one slice."""
     entry = {"axis": key.axis, "index": key.index, "prompts": [prompt_json(prompt) for prompt in state.prompts]}
     entry |= _optional("prediction", state.prediction)
     corrected = state.corrected
@@ -87,7 +87,7 @@ def restore_session(
     """
     top = json_object(read_json(Path(path), _MAX_FILE_BYTES), str(path), _TOP_KEYS, set())
     if top["format"] != _FORMAT:
-        raise PromptError(f"{path} is no session file of this version: its format is {shown(top['format'])}.")
+        raise PromptError(f"{path} is not a session file of this version: its format is {shown(top['format'])}.")
     saved = json_object(top["volume"], "volume", {"digest", "source", "ijk_to_ras"}, set())
     if saved["digest"] != volume.digest or not _is_same_place(saved["ijk_to_ras"], volume):
         raise PromptError(f"The session {path} belongs to another volume, {shown(saved['source'])}. Open that one.")
@@ -155,7 +155,7 @@ def _slice_state(session: VolumeSession, item: Any, where: str) -> tuple[SliceKe
     geometry = session.volume.geometry
     index = json_typed(keys["index"], int, f"{where}.index")
     if keys["axis"] not in ("I", "J", "K") or not 0 <= index < geometry.size_along(keys["axis"]):
-        raise PromptError(f"{where} is no slice of the volume: {shown(keys['axis'])} {index}.")
+        raise PromptError(f"{where} is not a slice of the volume: {shown(keys['axis'])} {index}.")
     key = SliceKey(keys["axis"], index)
     entries = enumerate(_list(keys["prompts"], f"{where}.prompts"))
     prompts = tuple(parse_prompt(entry, f"{where}.prompts[{n}]", "IJK", geometry) for n, entry in entries)

@@ -18,7 +18,7 @@ Encode = Callable[[np.ndarray], np.ndarray]
 
 
 class Encoder(Protocol):
-    """What embeds an image, which is then set."""
+    """The part of a predictor that embeds an image, which is then set."""
 
     def set_image(self, image: np.ndarray) -> None:
         """Embed a uint8 image (H, W)."""
@@ -29,7 +29,7 @@ class Encoder(Protocol):
 
 
 class SliceEmbeddings:
-    """What a model's encoder makes of slices, from the cache where that has it.
+    """Embeddings of slices by a model's encoder, from the cache where that has them.
 
     image: gives the uint8 image of a slice. encoder: its name, for the cache's keys. predictor: embeds an image with
     all cores. beside: gives what embeds one on a single core, callable in several threads, None where nothing is.

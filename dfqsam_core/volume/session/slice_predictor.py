@@ -176,7 +176,7 @@ class SlicePredictor:
         return self.embeddings.encodings
 
     def embedding_key(self, image: np.ndarray) -> tuple[str, str]:
-        """What the cache knows the embedding of a slice image by."""
+        """Return what the cache knows the embedding of a slice image by."""
         return self.embeddings.key_of(image)
 
 

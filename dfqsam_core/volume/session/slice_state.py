@@ -53,7 +53,7 @@ class CorrectedMask:
 
 @dataclass(frozen=True, eq=False)
 class SliceState:
-    """What one segment has on one slice: its prompts and the prediction they gave (None where they select nothing).
+    """The state of one segment on one slice: its prompts and their prediction (None where they select nothing).
 
     A prediction without prompts was propagated from other slices. corrected: the mask that the prompts correct, None
     where they are predicted by themselves.
@@ -71,7 +71,7 @@ class SliceState:
 
     @property
     def is_correction(self) -> bool:
-        """Whether the prompts correct a mask now: there is one, and no outline says anew what the segment is."""
+        """True where the prompts correct a mask now: there is one, and no outline says anew what the segment is."""
         return self.corrected is not None and not any(map(is_outline, self.prompts))
 
     def mask(self, shape: tuple[int, int]) -> np.ndarray:

@@ -11,7 +11,7 @@ WEAK_SHARE = 0.65
 
 @dataclass(frozen=True)
 class Trust:
-    """What speaks for the mask of a propagated slice, each a share 0..1.
+    """How much speaks for the mask of a propagated slice, each a share 0..1.
 
     predicted_iou: the model's own estimate; NaN where the model disagreed and a shape stands in. neighbours: IoU with
     the shape between the masks of the slices beside it. planes: IoU with what the two other axes made of it; None where
@@ -30,5 +30,5 @@ class Trust:
 
     @property
     def is_weak(self) -> bool:
-        """Whether a person should look at the slice."""
+        """True where a person should look at the slice."""
         return self.share < WEAK_SHARE

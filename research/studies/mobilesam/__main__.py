@@ -97,7 +97,7 @@ def pixels(model: MobileSam, config: QuantConfig) -> Tensor:
 
 
 def normalised(model: MobileSam, gray: Tensor) -> Tensor:
-    """What the encoder gets."""
+    """Return what the encoder gets."""
     return model.normalize(gray.expand(-1, 3, -1, -1) * 255)
 
 

@@ -53,6 +53,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, action="append", default=[], help="repeatable; default: embedded sample")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="for images and calibration")
     parser.add_argument("--recipe", default="default", help="whose calibration, number of images and steps are used")
     parser.add_argument("--images", type=int)
     parser.add_argument("--iterations", type=int)
@@ -72,7 +73,9 @@ def run(args: argparse.Namespace) -> None:
     if unknown or min(args.jobs, args.seeds) < 1:
         raise ConfigError(f"Give --jobs and --seeds from 1, and --only from: {', '.join(VARIANTS)}.")
     sampling = Sampling(every=args.every, masks_per_slice=args.objects)
-    study = Study(args.model, args.output, tuple(args.data), parse_prompt_kinds(args.prompts), sampling, args.draws)
+    study = Study(
+        args.model, args.output, tuple(args.data), parse_prompt_kinds(args.prompts), sampling, args.draws, args.device
+    )
     base = QuantConfig.from_recipe(args.recipe, images=args.images, iterations=args.iterations)
     args.output.mkdir(parents=True, exist_ok=True)
     rows = kept_rows(study, base, args.paper_iterations)

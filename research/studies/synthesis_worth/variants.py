@@ -50,7 +50,7 @@ class Cell:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What tells cells apart."""
+        """The key that tells cells apart."""
         return self.variant, self.config.seed
 
 

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dfqsam_core.evaluate.model_folder import ModelFolder
 from dfqsam_core.model import SamMed2D
 from dfqsam_core.quant.config import SynthesisConfig
 from dfqsam_core.quant.pipeline import single_threaded_kernels
-from dfqsam_core.quant.synthesis.synthesis import SyntheticImage, synthesize
+from dfqsam_core.quant.synthesis.synthesis import SyntheticImage, image_facts, synthesize
 from dfqsam_core.quant.synthesis.work_folder import WorkFolder
 
 from .variants import Cell
@@ -25,7 +25,10 @@ from .variants import Cell
 
 @dataclass(frozen=True)
 class Study:
-    """What every process knows: the float checkpoint, the folder for images and models, and how it is measured."""
+    """Settings that every process knows: float checkpoint, folder for images and models, how it is measured.
+
+    device: torch's, on which images are made and ranges chosen; models answer on the CPU.
+    """
 
     checkpoint: Path
     folder: Path
@@ -33,18 +36,12 @@ class Study:
     prompts: tuple[str, ...]
     sampling: Sampling
     draws: int
+    device: str = "cpu"
 
 
 def draw(study: Study, config: SynthesisConfig, seed: int, index: int) -> SyntheticImage:
     """Image `index`, from where an earlier run left it; its state is kept every few steps."""
-    sha256 = _models(study).checkpoint.source.sha256
-    known = {
-        "checkpoint": sha256,
-        "synthesis": asdict(config),
-        "seed": seed,
-        "index": index,
-        "torch": torch.__version__,
-    }
+    known = image_facts(_models(study).checkpoint.source.sha256, config, seed) | {"index": index}
     name = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
     (study.folder / "images").mkdir(parents=True, exist_ok=True)
     work = WorkFolder(study.folder / "images" / name, known, resume=True)
@@ -80,12 +77,12 @@ def _row(found: Measurement) -> dict[str, Any]:
 @functools.cache
 def _models(study: Study) -> ModelFolder:
     study.folder.mkdir(parents=True, exist_ok=True)
-    return ModelFolder(study.folder, study.checkpoint, threads=1)
+    return ModelFolder(study.folder, study.checkpoint, threads=1, device=study.device)
 
 
 @functools.cache
 def _network(study: Study) -> SamMed2D:
-    return SamMed2D.from_checkpoint(_models(study).checkpoint)
+    return SamMed2D.from_checkpoint(_models(study).checkpoint).to(study.device)
 
 
 @functools.cache

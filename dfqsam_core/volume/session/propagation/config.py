@@ -9,7 +9,9 @@ from ....errors import ConfigError
 
 @dataclass(frozen=True)
 class PropagationConfig:
-    """How a mask is carried on and when it stops; the defaults are measured (docs/measured/propagation.md).
+    """Settings of a propagation: how a mask is carried on, and when it stops.
+
+    The defaults are measured (docs/measured/propagation.md).
 
     Parameters
     ----------

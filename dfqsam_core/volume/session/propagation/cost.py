@@ -39,7 +39,7 @@ class ThoroughCost:
 
     @property
     def pays(self) -> bool:
-        """Whether the other axes show enough to have a say."""
+        """True where the other axes show enough to have a say."""
         return self.thickness < _THICK
 
     def sentence(self, seconds_a_slice: float | None) -> str:

@@ -14,7 +14,7 @@ from .stops import overlap
 
 
 def trust_in(stack: Stack) -> dict[int, Trust]:
-    """What speaks for each slice that was found, by index, ascending."""
+    """Return what speaks for each slice that was found, by index, ascending."""
     return {index: _trust(stack, index) for index in sorted(stack.found)}
 
 

@@ -20,7 +20,7 @@ _SIGMA, _SIGMA_REACH = 0.7, 4
 
 @dataclass(frozen=True, eq=False)
 class GreyValues:
-    """What sets a segment apart from its surroundings on its prompted slice.
+    """The grey values that set a segment apart from its surroundings on its prompted slice.
 
     ratio: (32,) log-likelihood ratio of a grey value, segment over ring around it. inside, outside: mean of it in the
     segment and in the ring.

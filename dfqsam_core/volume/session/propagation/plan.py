@@ -25,7 +25,7 @@ class PropagationResult:
 
 @dataclass(frozen=True, eq=False)
 class PropagationPlan:
-    """What a propagation found, before the session has it.
+    """The result of a propagation, before the session has it.
 
     label, axis, first, last: as given to `plan_propagation`. found: predictions by slice index, each with its trust.
     stops, next_prompt: the result's.
@@ -40,7 +40,7 @@ class PropagationPlan:
     next_prompt: int | None = None
 
     def states(self, session: VolumeSession) -> Iterator[tuple[SliceKey, SliceState]]:
-        """What slices get, in order: what was found, nothing where only an earlier propagation found something.
+        """Return what slices get, in order: what was found, nothing where only an earlier propagation found something.
 
         Slices with prompts of their own stay; each is looked at when its turn comes.
         """

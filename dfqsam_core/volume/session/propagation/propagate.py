@@ -36,9 +36,32 @@ def propagate(
     known on which slice the segment ends (`session.extents`), there is no stop before it and nothing beyond; the moved
     mask, smaller towards the end, stands in where the model disagrees with it. Between two prompted slices, the boxes
     between theirs are asked for, and the shape between their masks stands in likewise. Prompted slices keep their
-    masks; earlier propagated ones in the range are replaced. One undo step; Cancelled raised by `progress` leaves the
-    session as it was.
-    Raises PromptError where the range is not in the volume, lies beyond the ends or holds no prompted slice.
+    masks; earlier propagated ones in the range are replaced. One undo step.
+
+    Parameters
+    ----------
+    session
+        Its masks of the segment are changed, and nothing else.
+    label
+        Of the segment.
+    axis
+        "I", "J" or "K": across its slices.
+    first, last
+        Slices counted from 0, both included.
+    config
+        How the mask is carried on and when it stops; None for the measured defaults.
+    progress
+        Told of each slice; Cancelled raised by it leaves the session as it was.
+
+    Returns
+    -------
+    PropagationResult
+        The slices that changed, where it stopped and why, and the slice on which one more prompt would help most.
+
+    Raises
+    ------
+    PromptError
+        Where the range is not in the volume, lies beyond the ends or holds no prompted slice.
     """
     return plan_propagation(session, label, axis, first, last, config, progress).apply(session)
 
@@ -52,7 +75,7 @@ def plan_propagation(
     config: PropagationConfig | None = None,
     progress: ProgressCallback | None = None,
 ) -> PropagationPlan:
-    """What `propagate` would do, without a change to the session: it may run in a thread while others read that."""
+    """Return what `propagate` would do, without a change to the session, which others may read meanwhile."""
     check_axis(axis)
     first, last = slice_index(first), slice_index(last)
     if not 0 <= first <= last < session.volume.geometry.size_along(axis):
@@ -61,7 +84,7 @@ def plan_propagation(
     low, high = extent.within(first, last)
     prompted = [index for index in session.prompted_slices(label, axis) if low <= index <= high]
     if low > high:
-        raise PromptError(f"The range {first} to {last} lies beyond the ends of the segment, {extent}. Change either.")
+        raise PromptError(f"The range {first} to {last} lies beyond the ends, {extent}. Change one of them.")
     if not prompted:
         ends = "" if (low, high) == (first, last) else ", between its ends"
         raise PromptError(
