@@ -16,7 +16,7 @@ from trame_vuetify.module import v3 as vuetify
 
 from dfqsam_core.errors import DFQSAMError, readable
 from dfqsam_core.progress import Cancelled
-from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume import SliceKey, Volume
 from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
@@ -86,6 +86,7 @@ class Viewer:
         # A tool brings its own options to sight.
         self._tabs = dict.fromkeys(ROLES, False) | dict.fromkeys(BRUSHES, True)
         self._told: set[tuple[object, ...]] = set()
+        self._ranged: Volume | None = None
         self._actions: dict[str, Callable[..., None]] = {
             **{name: verb for name, verb in self.logic.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
             **Corrections(self.logic.verbs).by_name(),
@@ -216,6 +217,10 @@ class Viewer:
             if state.dialog is None:
                 # What was typed and ticked in a dialog holds for that one: nothing else is replaced.
                 state.update({"save_name": "", "save_replace": False})
+            if self.logic.volume is not self._ranged:
+                # The slices of another volume are others.
+                self._ranged = self.logic.volume
+                state.update({"first_slice": 0, "last_slice": 0})
 
     def _show_value(self) -> None:
         """Follow the mouse; the rest of the page waits for changes of its own."""

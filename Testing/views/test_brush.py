@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("trame_slicer", reason="trame-slicer is not installed: make test-views")
 
+from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.brush import Brush
-from dfqsam_scene.nodes.rulers import RulerChanges, remove_ruler, rulers
+from dfqsam_scene.nodes.rulers import RulerChanges, middle_of_ruler, remove_ruler, rulers
 from dfqsam_scene.nodes.slice_views import shown_slice
 from Testing.support.phantom import voxel_of, world_of
 from Testing.support.slice_views import differing
@@ -186,6 +187,9 @@ def test_a_ruler_measures_millimetres_in_the_world_and_is_no_prompt(world, works
     changes.watch(world.scene)
     world.scene.GetNodeByID(ruler.id).SetNthControlPointPositionWorld(0, *world_of(phantom[1], (6, 9, 14)))
     assert changed
+    world.scene.GetNodeByID(ruler.id).RemoveAllControlPoints()
+    with pytest.raises(PromptError, match="no ends"):
+        middle_of_ruler(world.scene, ruler.id)
     remove_ruler(world.scene, ruler.id)
     assert rulers(world.scene) == ()
     changes.watch(world.scene)

@@ -12,6 +12,10 @@ from .geometry import AXES, VOXEL_DIGITS, axis_index, nearest_voxel
 from .slices import SliceKey
 
 MIN_BRUSH_MM, MAX_BRUSH_MM = 0.5, 200.0
+# A large brush on a fine grid reaches a hundred million voxels: their distances are taken part by part.
+_MOST_VOXELS = 2**20
+# Share of the diameter.
+_LEAST_WAY = 0.01
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class BrushStroke:
         if (low > high).any():
             return
         voxels = np.zeros((high - low + 1)[::-1], bool)
-        path = _thinned(self.path_ijk)
+        path = self._thinned_path()
         for start, end in pairwise([path[0], *path]):
             self._sweep(voxels, low, start, end)
         for voxel in nearest_voxel(path).astype(int):
@@ -80,6 +84,15 @@ class BrushStroke:
         share = np.round(upwards * height_mm / (2 * self._half_cell), VOXEL_DIGITS)
         return np.asarray((share > -0.5) & (share <= 0.5), bool)
 
+    def _thinned_path(self) -> np.ndarray:
+        """The path without positions within a third of a voxel of the one before, or a hundredth of the brush."""
+        kept, least_mm = [self.path_ijk[0]], _LEAST_WAY * self.brush.diameter_mm
+        for point in self.path_ijk[1:]:
+            way = point - kept[-1]
+            if np.abs(way).max() > 1 / 3 and np.linalg.norm(self.steps_mm @ way) > least_mm:
+                kept.append(point)
+        return np.array([*kept, self.path_ijk[-1]])
+
     def _bounds(self, shape_ijk: tuple[int, ...], *points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         path = np.array(points or self.path_ijk)
         low = np.floor(path.min(axis=0) - self._reach).astype(int)
@@ -92,6 +105,21 @@ class BrushStroke:
         first = np.maximum(first, low)
         if (first > last).any():
             return
+        count = max(1, _MOST_VOXELS // int(np.prod(last[:2] - first[:2] + 1)))
+        for begin in range(first[2], last[2] + 1, count):
+            lowest, highest = np.array([*first[:2], begin]), np.array([*last[:2], min(begin + count - 1, last[2])])
+            self._cover(voxels, low, lowest, highest, start, end)
+
+    def _cover(
+        self,
+        voxels: np.ndarray,
+        low: np.ndarray,
+        first: np.ndarray,
+        last: np.ndarray,
+        start: np.ndarray,
+        end: np.ndarray,
+    ) -> None:
+        """As `_sweep`, of the voxels from `first` to `last`, both included."""
         k, j, i = np.ogrid[tuple(slice(a, b + 1) for a, b in zip(first[::-1], last[::-1], strict=True))]
         away = [i - start[0], j - start[1], k - start[2]]
         x, y, z = [sum(step * part for step, part in zip(row, away, strict=True)) for row in self.steps_mm]
@@ -107,12 +135,3 @@ class BrushStroke:
         squared = (x - share * way[0]) ** 2 + (y - share * way[1]) ** 2 + (z - share * way[2]) ** 2
         part = tuple(slice(a, b + 1) for a, b in zip((first - low)[::-1], (last - low)[::-1], strict=True))
         voxels[part] |= is_cut & (squared <= (self.brush.diameter_mm / 2) ** 2)
-
-
-def _thinned(path: np.ndarray) -> np.ndarray:
-    """A path without the positions that are less than a third of a voxel from the one before."""
-    kept = [path[0]]
-    for point in path[1:]:
-        if np.abs(point - kept[-1]).max() > 1 / 3:
-            kept.append(point)
-    return np.array([*kept, path[-1]])

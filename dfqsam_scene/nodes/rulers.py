@@ -64,8 +64,10 @@ def remove_ruler(scene: Any, ruler_id: str) -> None:
 
 
 def middle_of_ruler(scene: Any, ruler_id: str) -> np.ndarray:
-    """(3,) world mm; raises PromptError where it is gone already."""
+    """(3,) world mm; raises PromptError where it is gone already, or a scene's file brought it without ends."""
     node = _ruler(scene, ruler_id)
+    if not node.GetNumberOfDefinedControlPoints():
+        raise PromptError("This ruler has no ends, so there is nowhere to go. Remove it.")
     return np.mean([world_of_point(node, n) for n in range(node.GetNumberOfControlPoints())], axis=0)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from dfqsam_core.errors import PromptError
-from dfqsam_core.progress import Progress
+from dfqsam_core.progress import Cancelled, Progress
 from dfqsam_core.volume import (
     Extent,
     PropagationConfig,
@@ -30,11 +30,6 @@ from .history import AnyStep, HandStep
 from .prompt_queue import PromptQueue
 from .prompt_requests import Request
 from .segment_writer import SegmentWriter
-
-_LEFT_OUT = (
-    "Nothing changed: it was already so, or other segments have these voxels. "
-    "Untick Protect others to paint over those."
-)
 
 
 class Controller(PromptQueue):
@@ -99,8 +94,12 @@ class Controller(PromptQueue):
         self._do(lambda: self._choose(segment_id, key, candidate))
 
     def undo(self) -> None:
-        """Take the last action back: what is still worked on, else the preview, else the last edit."""
-        if self.is_busy:
+        """Take the last action back: what waits, what is worked on, the preview, or the last edit."""
+        if self._requests:
+            # What it waits for goes on.
+            self._requests.pop()
+            self._say("")
+        elif self.is_busy:
             self.cancel()
         elif self.preview is not None:
             self.discard_preview()
@@ -217,10 +216,19 @@ class Controller(PromptQueue):
         before = self.writer.to_undo
 
         def tell() -> None:
-            is_left_out = not edited.words and self.writer.to_undo is before
-            self._say(_LEFT_OUT if is_left_out else edited.words)
+            done = self.writer.to_undo if self.writer.to_undo is not before else ()
+            self._say(edited.sentence([step for step in done if isinstance(step, HandStep)]))
 
         self._writing.start(self.writer.edit(segment_id, edited.planes), tell)
+
+    def _failed(self, error: BaseException) -> None:
+        is_edit = self._in_hand is not None and self._in_hand.edit is not None
+        if not is_edit or isinstance(error, Cancelled):
+            super()._failed(error)
+            return
+        # What waits does not build on it, and was not refused.
+        self._drop_job()
+        self._go_on(partial(self.refuse, error))
 
     def _tell_end(self, segment_id: str, plan: PropagationPlan) -> None:
         self.stops, self.stops_of = plan.stops, segment_id

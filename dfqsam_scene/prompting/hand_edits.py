@@ -5,8 +5,9 @@ The scene is read in the main thread, and what follows is computed in the worker
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Literal, Protocol
 
@@ -19,6 +20,7 @@ from dfqsam_core.volume.brush import BrushStroke
 from dfqsam_core.volume.geometry import axis_index
 
 from ..nodes.place_mode import OUTSIDE
+from .history import HandStep
 from .segments import Segments
 
 # A slice, and what is added and taken away there, (rows, columns) bool each.
@@ -33,14 +35,16 @@ _DONE = {
     "gaussian": "Smoothed",
 }
 _MOST_MM = 100.0
+_PROTECTED = "Untick Protect others to paint over those."
 
 
 @dataclass(frozen=True, eq=False)
 class Edited:
-    """The result of an edit: planes to be written, and a sentence to be said then."""
+    """The result of an edit: planes to be written, and what is to be said of its steps, which settings and other
+    segments may have kept smaller."""
 
     planes: Iterable[Plane]
-    words: str
+    sentence: Callable[[Sequence[HandStep]], str]
 
 
 class HandEdit(Protocol):
@@ -72,9 +76,17 @@ class BrushEdit:
                 raise PromptError(OUTSIDE)
             nothing, erases = np.zeros_like(first[1]), self.stroke.erases
             found = chain([first], planes)
-            return Edited(((key, nothing, mask) if erases else (key, mask, nothing) for key, mask in found), "")
+            edits = ((key, nothing, mask) if erases else (key, mask, nothing) for key, mask in found)
+            return Edited(edits, self._sentence)
 
         return work
+
+    def _sentence(self, steps: Sequence[HandStep]) -> str:
+        if steps:
+            return ""
+        if self.stroke.erases:
+            return "Nothing changed: there is nothing of the chosen segment to erase."
+        return f"Nothing changed: it was so already, or other segments have these voxels. {_PROTECTED}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,16 +132,27 @@ class MaskEdit:
         new = self._changed(mask, spacing)
         if not new.any():
             raise PromptError("Nothing would be left of it. Give a smaller number.")
-        voxel_ml = float(np.prod(spacing)) / 1000
-        counts = [int((new & ~mask).sum()), int((mask & ~new).sum())]
+        wanted, voxel_ml = int((new != mask).sum()), float(np.prod(spacing)) / 1000
+        axis = "K" if self.key is None else self.key.axis
+        return Edited(_planes(mask, new, first, axis, shape_ijk), partial(self._sentence, wanted, voxel_ml))
+
+    def _sentence(self, wanted: int, voxel_ml: float, steps: Sequence[HandStep]) -> str:
+        """wanted: voxels that were to change."""
+        if not wanted:
+            return "Nothing had to be changed."
+        own = [change for step in steps for change in step.changes if change.segment_id == self.segment_id]
+        planes = [(change.before, change.after) for change in own]
+        added = sum(int((after & ~before).sum()) for before, after in planes)
+        removed = sum(int((before & ~after).sum()) for before, after in planes)
         parts = [
-            f"{count} voxel{'' if count == 1 else 's'} ({count * voxel_ml:.2g} ml) {what}"
-            for count, what in zip(counts, ("added", "taken away"), strict=True)
+            f"{_count(count)} ({count * voxel_ml:.2g} ml) {what}"
+            for count, what in ((added, "added"), (removed, "taken away"))
             if count
         ]
-        words = f"{_DONE[self.kind]}: {', '.join(parts)}." if parts else "Nothing had to be changed."
-        axis = "K" if self.key is None else self.key.axis
-        return Edited(_planes(mask, new, first, axis, shape_ijk), words)
+        said = [f"{_DONE[self.kind]}: {', '.join(parts)}." if parts else "Nothing changed."]
+        if left_out := wanted - added - removed:
+            said.append(f"Other segments or the masking kept {_count(left_out)} as they were. {_PROTECTED}")
+        return " ".join(said)
 
     def _changed(self, mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
         flat = None if self.key is None else 2 - axis_index(self.key.axis)
@@ -158,6 +181,10 @@ class MaskEdit:
         if self.kind == "gaussian":
             return mask_edits.reach_of(tuple(self.amount / mm for mm in spacing))
         return (0, 0, 0)
+
+
+def _count(voxels: int) -> str:
+    return "1 voxel" if voxels == 1 else f"{voxels} voxels"
 
 
 def _planes(

@@ -8,6 +8,16 @@
   };
   const isTyping = (element) =>
     element instanceof Element && element.matches("input:not([type=range]):not([type=checkbox]), textarea, select");
+  // Nothing is changed behind a dialog, or on the page that is not shown.
+  const isHidden = (action) => {
+    if (action === "cancel" || action === "keys") return false;
+    if (document.querySelector(".veil")) return true;
+    return window.trame.state.get("page") !== "segment" && action !== "open" && action !== "save";
+  };
+  // Sliders and the strip go by these keys themselves: with one of them, Home marks no end of a segment.
+  const slider = "input[type=range], [role=slider]";
+  const isOfSlider = (event) =>
+    event.target instanceof Element && event.target.matches(slider) && /^(Home|End|Arrow|Page)/.test(event.key);
   let waiting = false;
   window.addEventListener(
     "keydown",
@@ -17,10 +27,11 @@
       const known = window.trame?.state.get("keys")?.find((entry) => entry.key === named(event));
       const isInPicture = event.target instanceof Element && event.target.closest(".view") && !event.target.closest(".strip");
       if (isInPicture) event.stopPropagation();
-      if (!known || event.altKey) return;
+      if (!known || event.altKey || isOfSlider(event)) return;
       // Space and Enter press the button that has the focus; all other keys are the viewer's.
       event.preventDefault();
       event.stopPropagation();
+      if (isHidden(known.action)) return;
       if (typing) event.target.blur();
       if (event.repeat && waiting) return;
       waiting = true;
@@ -40,6 +51,8 @@
       (dialog.querySelector("input, .files button, button:enabled") ?? dialog).focus();
   };
   new MutationObserver(complete).observe(document.documentElement, { childList: true, subtree: true });
+  // What the mouse has moved keeps no keys: they are the viewer's again.
+  window.addEventListener("pointerup", () => document.activeElement?.matches(slider) && document.activeElement.blur());
   for (const kind of ["keypress", "keyup"])
     window.addEventListener(
       kind,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise, product
 
 import numpy as np
 import pytest
 
-from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume import SliceKey, brush
 from dfqsam_core.volume.brush import Brush, BrushStroke
 
 SHAPE = (30, 26, 14)
@@ -110,3 +111,38 @@ def test_beside_the_volume_nothing_is_painted_and_across_its_edge_what_is_inside
     assert list(beside.planes(SHAPE)) == []
     across = BrushStroke(np.array([[-1.0, 7, 2]]), STEPS, plane_normal("K"), "K", Brush(6.0))
     assert painted(across)[2, :, 0].any()
+
+
+def huge(points: int = 1) -> tuple[BrushStroke, tuple[int, int, int]]:
+    """A ball of 100 mm on half millimetres, along an arc."""
+    angles = np.linspace(0, 0.5, points)
+    path = 110 + 40 * np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1)
+    return BrushStroke(path, _TURN * 0.5, _TURN[:, 2], "K", Brush(100.0, is_ball=True)), (220, 220, 220)
+
+
+def test_a_huge_brush_on_a_fine_grid_takes_little_memory() -> None:
+    stroke, shape = huge()
+    tracemalloc.start()
+    planes = list(stroke.planes(shape))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(planes) > 150
+    assert most < 12 * np.prod(shape), "bytes for each voxel, of which two are the answer"
+
+
+def test_in_parts_the_same_voxels_are_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_ball in (True, False):
+        stroke = BrushStroke(PATH, STEPS, plane_normal("K"), "K", Brush(12.0, is_ball))
+        whole = painted(stroke)
+        with monkeypatch.context() as patch:
+            patch.setattr(brush, "_MOST_VOXELS", 1)
+            np.testing.assert_array_equal(painted(stroke), whole)
+
+
+def test_a_slow_hand_with_a_huge_brush_is_not_followed_pixel_by_pixel() -> None:
+    stroke, _ = huge(points=400)
+    path = stroke._thinned_path()
+    assert len(path) < 30
+    away = distances(stroke.path_ijk @ stroke.steps_mm.T, path @ stroke.steps_mm.T)
+    assert away.max() < 0.05
+    np.testing.assert_array_equal(path[[0, -1]], stroke.path_ijk[[0, -1]])
