@@ -30,7 +30,7 @@ class Trust:
 
     @property
     def is_shape_alone(self) -> bool:
-        """Whether the model disagreed and a shape stands in."""
+        """True where the model disagreed and a shape stands in."""
         return self.predicted_iou is not None and math.isnan(self.predicted_iou)
 
     @property
