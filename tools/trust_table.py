@@ -85,7 +85,8 @@ def slices_of(model: object, cache: EmbeddingCache, target: Target, slices: Iter
         found = session.prediction(1, SliceKey("K", k))
         if found is not None and found.trust is not None:
             trust = found.trust
-            estimate = 0.0 if math.isnan(trust.predicted_iou) else trust.predicted_iou
+            # The embedded model has estimates.
+            estimate = 0.0 if trust.is_shape_alone else trust.predicted_iou or 0.0
             rows.append((dice(found.mask, target.mask[k]), trust.share, estimate, trust.neighbours))
     return rows
 

@@ -14,7 +14,7 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 from dfqsam_core import load_model
 from dfqsam_core.errors import ConfigError, PromptError
 from dfqsam_core.progress import Cancelled, Progress, heard_by
-from dfqsam_core.volume import SliceKey
+from dfqsam_core.volume import BoxPrompt, PointPrompt, SliceKey
 from dfqsam_scene.nodes.segments import new_segmentation
 from dfqsam_scene.nodes.volume_node import world_from_ijk
 from dfqsam_scene.prompting.model_fit import PUT_OFF
@@ -25,6 +25,7 @@ from Testing.support.finished import settle
 from Testing.support.toy import random_tensors, toy_architecture
 
 K4 = SliceKey("K", 4)
+BOX = BoxPrompt((2, 2, 4), (12, 10, 4))
 NOT_BOXES = ("positive", "negative", "scribble", "scribble_out", "lasso", "lasso_out")
 
 
@@ -120,8 +121,33 @@ def test_prompts_of_another_model_are_refused_in_a_sentence_and_nothing_changes(
         room.place_tool.place_mode.node.AddControlPointWorld(world_from_ijk(a_volume_node, corner).tolist())
     settle(room.worker, room.tick)
     assert room.state().is_error
-    assert "take back what else the slice has" in room.state().message
+    assert "clear the slice of what else it has" in room.state().message
     np.testing.assert_array_equal(room.workspace.segments.read("liver", K4), before)
+
+
+def test_what_another_model_was_asked_is_cleared_as_the_sentence_says(room, model_file, tmp_path):
+    use(room, model_file)
+    controller = room.workspace.controller
+    for ijk in ((7, 5, 4), (6, 5, 4)):
+        controller.add_prompt("liver", PointPrompt(ijk))
+    settle(room.worker, room.tick)
+    use(room, write_toy_checkpoint(tmp_path), "medsam")
+    room.workspace.controller.clear_slice("liver", K4)
+    room.workspace.controller.add_prompt("liver", BOX)
+    settle(room.worker, room.tick)
+    assert not room.state().is_error
+    assert room.workspace.prompts() == {("liver", K4): (BOX,)}
+
+
+def test_work_on_many_slices_goes_on_when_a_prompt_is_refused_meanwhile(room, tmp_path):
+    use(room, write_toy_checkpoint(tmp_path), "medsam")
+    controller = room.workspace.controller
+    boxes = tuple(BoxPrompt((2, 2, k), (12, 10, k)) for k in range(2, 8))
+    controller.prompt_boxes("liver", boxes, frozenset())
+    controller.add_prompt("liver", PointPrompt((7, 5, 4)))
+    settle(room.worker, room.tick)
+    assert set(room.workspace.prompts()) == {("liver", SliceKey("K", k)) for k in range(2, 8)}
+    assert room.state().message.startswith("MedSAM was trained with boxes alone")
 
 
 def test_encoding_ahead_is_off_for_a_model_that_takes_seconds_until_somebody_asks(

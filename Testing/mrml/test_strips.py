@@ -8,7 +8,7 @@ pytest.importorskip("slicer", reason="slicer-core is not installed: make test-sl
 
 from dfqsam_core.volume import BoxPrompt, SliceKey
 from dfqsam_core.volume.session.trust import Trust
-from dfqsam_scene.prompting.strips import Strip, StripSlice
+from dfqsam_scene.prompting.strips import Strip, StripSlice, _words
 from Testing.support.prompts import ANYWHERE
 
 from .test_kept_work import Person
@@ -91,3 +91,9 @@ def test_a_slice_on_which_the_model_disagreed_is_weak():
     assert Trust(float("nan"), 1.0).is_weak
     assert not Trust(0.95, 0.9).is_weak
     assert Trust(0.95, 0.9, 0.5).is_weak
+
+
+def test_what_the_model_says_is_told_where_it_says_something():
+    assert _words(Trust(0.95, 0.9)) == "propagated: model 0.95, neighbours 0.90"
+    assert _words(Trust(None, 0.9, 0.8)) == "propagated: neighbours 0.90, other planes 0.80"
+    assert _words(Trust(float("nan"), 1.0)).startswith("weak, look at it: the model disagreed, a shape stands in")

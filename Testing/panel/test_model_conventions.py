@@ -41,7 +41,7 @@ def test_it_asks_and_boxes_alone_are_offered_for_medsam(person, sam_file, slicer
     assert person.ui.boxButton.isEnabled()
     assert person.ui.roiButton.isEnabled()
     assert not person.ui.refineBox.isEnabled()
-    assert slicer_app.userSettings().value("DFQSAMSlicer/ModelConventions") == "medsam"
+    assert slicer_app.userSettings().value("DFQSAMSlicer/ModelConventions") == f"medsam {sam_file}"
     person.panel.use_model(model_files[0])
     person.wait()
     assert person.ui.positiveButton.isEnabled()
@@ -52,9 +52,21 @@ def test_it_asks_and_boxes_alone_are_offered_for_medsam(person, sam_file, slicer
 def test_what_was_said_is_known_when_slicer_starts_again(slicer_app, sam_file, person, new_widget, views):
     settings = slicer_app.userSettings()
     settings.setValue("DFQSAMSlicer/ModelFile", str(sam_file))
-    settings.setValue("DFQSAMSlicer/ModelConventions", "sam")
+    settings.setValue("DFQSAMSlicer/ModelConventions", f"sam {sam_file}")
     from DFQSAMSlicerLib.segment_panel.model_choice import chosen_conventions, chosen_model
 
     assert (chosen_model(), chosen_conventions()) == (sam_file, "sam")
     again = type(person)(new_widget(), views)
     assert (again.panel.room.choice.model_path, again.panel.room.choice.conventions) == (sam_file, "sam")
+
+
+def test_what_was_said_of_another_file_does_not_count(slicer_app, sam_file, person, new_widget, views):
+    # As two Slicers leave the settings that they share: the file of one, what was said in the other.
+    settings = slicer_app.userSettings()
+    settings.setValue("DFQSAMSlicer/ModelFile", str(sam_file))
+    settings.setValue("DFQSAMSlicer/ModelConventions", f"medsam {sam_file.with_name('other.pth')}")
+    from DFQSAMSlicerLib.segment_panel.model_choice import chosen_conventions
+
+    assert chosen_conventions() == ""
+    again = type(person)(new_widget(), views)
+    assert again.panel.room.choice.conventions == ""

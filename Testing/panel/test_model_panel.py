@@ -220,6 +220,8 @@ def test_quantizing_is_told_how_the_checkpoint_was_trained(panel, tmp_path):
     settings = section.settings()
     assert settings.conventions == "medsam"
     assert settings.arguments()[-2:] == ["--conventions", "medsam"]
+    panel.ui.checkpointEdit.setText(str(tmp_path / "another.pth"))
+    assert section.settings().conventions == ""
 
 
 def test_quantizing_shows_progress_and_pictures_and_lists_the_model_though_the_scene_is_closed(

@@ -64,7 +64,7 @@ def medsam_mask(sam: Any, image: np.ndarray, box_xyxy: np.ndarray) -> tuple[np.n
     side = sam.image_encoder.img_size
     colours = np.repeat(image[:, :, None], 3, axis=-1) if image.ndim == 2 else image
     height, width = colours.shape[:2]
-    square = transform.resize(colours, (side, side), order=3, preserve_range=True, anti_aliasing=True).astype(np.uint8)
+    square = medsam_square(colours, side)
     stretched = (square - square.min()) / np.clip(square.max() - square.min(), a_min=1e-8, a_max=None)
     embedding = sam.image_encoder(torch.tensor(stretched).float().permute(2, 0, 1)[None])
     scaled = torch.as_tensor(box_xyxy[None] / np.array([width, height, width, height]) * side, dtype=torch.float)
@@ -80,6 +80,13 @@ def medsam_mask(sam: Any, image: np.ndarray, box_xyxy: np.ndarray) -> tuple[np.n
         torch.sigmoid(logits), size=(height, width), mode="bilinear", align_corners=False
     ).squeeze()
     return full.numpy() > 0.5, full.numpy()
+
+
+def medsam_square(colours: np.ndarray, side: int) -> np.ndarray:
+    """A picture uint8 (H, W, 3) as MedSAM's script resizes it, (side, side, 3)."""
+    square = transform.resize(colours, (side, side), order=3, preserve_range=True, anti_aliasing=True)
+    resized: np.ndarray = square.astype(np.uint8)
+    return resized
 
 
 @functools.cache

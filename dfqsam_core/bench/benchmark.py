@@ -23,6 +23,7 @@ from ..runtime.engines.choice import ENGINES, Engine
 from ..runtime.engines.openvino import openvino_version
 from ..runtime.preprocess import network_pixels
 from ..store.file_identity import FileSource
+from ..store.model_checks import check_reference
 from .compare import machine_facts
 from .counts import count_file
 from .start import BOX_XYXY, SLICE_SHAPE, measure_start
@@ -70,7 +71,8 @@ def run_benchmark(
     median over the runs, each of which times all tasks one after the other.
     `integer_products`: see `integer_rates`; the product is one of 8-bit integers with both sides in cache.
     `memory` is that of this process before the reference is loaded. `counts`: see `encoder_counts`.
-    Raises ConfigError for less than one run, ModelFileError or CheckpointError for files that cannot be used.
+    Raises ConfigError for less than one run and for a model made from the reference with other conventions than that is
+    run by, ModelFileError or CheckpointError for files that cannot be used.
     """
     if runs < 1:
         raise ConfigError(f"{runs} runs measure nothing. Give at least 1.")
@@ -87,6 +89,7 @@ def run_benchmark(
     if reference_path is not None:
         report(progress, "load", 1, 2, Path(reference_path).name)
         reference, result["reference"] = _loaded(reference_path, threads, conventions)
+        check_reference(model.card, reference.digest, reference.conventions)
         theirs = _tasks(reference) | (rivals(model) if rivals else {})
         tasks |= {("reference", name): task for name, task in theirs.items()}
     seconds = measure_tasks(tasks, runs, progress)

@@ -15,6 +15,7 @@ from ..progress import ProgressCallback, report
 from ..resources import resource_path
 from ..runtime import SamPredictor, load_model
 from ..runtime.predictor import Predictor
+from ..store.model_checks import check_reference
 from .activity import check_quantizers
 from .cases import Case, find_cases
 from .dataset import LabelledSlice, Sampling, load_slices
@@ -66,10 +67,12 @@ class Evaluator:
     def compare(self, model_path: str | os.PathLike, progress: ProgressCallback | None = None) -> Comparison:
         """Ask a model everything that the reference was asked.
 
-        Raises DFQSAMError for an unusable file, CheckFailed when one of its quantizers is off.
+        Raises DFQSAMError for an unusable file and for one made from the reference with other conventions than that is
+        run by, CheckFailed when one of its quantizers is off.
         """
         file = _file(model_path) | {"quantizers": check_quantizers(model_path)}
         model = self._predictor(model_path)
+        check_reference(model.model.card, self.reference.model.digest, self.reference.model.conventions)
         check_kinds(self.kinds, model.model.conventions)
         answers = self._answers(model, "verify", progress)
         found = [

@@ -59,8 +59,8 @@ class ModelFolder:
                 pixels = images() if images else self.pixels(config, progress)
                 model = SamMed2D.from_checkpoint(self.checkpoint).to(self.device)
                 pixels, source = pixels.to(self.device), self.checkpoint.source
-                stated = self.checkpoint.stated_conventions
-                packed = pack(model, pixels, config, source, self.threads, progress, conventions=stated)
+                notes, stated = self.checkpoint.notes + self.checkpoint.cautions, self.checkpoint.stated_conventions
+                packed = pack(model, pixels, config, source, self.threads, progress, notes, stated)
             write_model(path, packed)
         return path
 

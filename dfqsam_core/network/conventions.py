@@ -95,7 +95,7 @@ class Conventions:
             return ""
         return (
             f"{self.title} was trained with {_listed(known)} alone, not with {_listed(unknown)}. "
-            f"Draw a {known[0]} and take back what else the slice has, or choose another model."
+            f"Draw a {known[0]} and clear the slice of what else it has, or choose another model."
         )
 
 

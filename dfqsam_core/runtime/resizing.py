@@ -39,7 +39,7 @@ def _bicubic(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     factors = np.divide(channels.shape, (*shape, 3))
     smooth = gaussian_filter(channels.astype(np.float64), np.maximum(0, (factors - 1) / 2), mode="mirror")
     larger = zoom(smooth, 1 / factors, order=3, mode="mirror", grid_mode=True)
-    return np.clip(larger, smooth.min(), smooth.max()).astype(np.uint8)
+    return np.clip(larger, image.min(), image.max()).astype(np.uint8)
 
 
 _RESIZERS: dict[str, Callable[[np.ndarray, tuple[int, int]], np.ndarray]] = {

@@ -99,6 +99,21 @@ def check_conventions(found: Conventions, asked: str | None, file_name: str) -> 
         )
 
 
+def check_reference(card: Mapping[str, Any] | None, digest: str, conventions: Conventions) -> None:
+    """Raise ConfigError where a packed model is compared with its own checkpoint, run by other conventions.
+
+    card: of the model, None for a float one. digest: of the reference, which begins with its SHA-256. conventions: that
+    the reference is run by.
+    """
+    if card is None or not digest.startswith(card["source"]["sha256"]) or conventions_of(card) is conventions:
+        return
+    own = conventions_of(card).name
+    raise ConfigError(
+        f"The model was made from the reference with the conventions {own}, and the reference is run by those of "
+        f"{conventions.name}: nobody chose that. Give --conventions {own}."
+    )
+
+
 def check_tensors(tensors: Mapping[str, np.ndarray], card: Mapping[str, Any], architecture: Architecture) -> None:
     """Raise ModelFileError unless `tensors` are exactly those that the card promises, with every value in range."""
     rules = tensor_rules(card, architecture)

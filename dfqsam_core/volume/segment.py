@@ -15,6 +15,7 @@ from ..progress import NOTE, ProgressCallback, report
 from ..runtime.embedding_cache import EmbeddingCache
 from .prompts import SegmentPrompts
 from .session.label_layers import Segment
+from .session.mask_input import kinds_of
 from .session.propagation import PropagationConfig, ThoroughCost, propagate
 from .session.session import Place, VolumeSession
 from .session.slice_predictor import Predictor
@@ -84,11 +85,14 @@ def segment_volume(
     Raises
     ------
     PromptError
-        For prompts that do not fit the volume.
+        For prompts that do not fit the volume, and for such as the model was not trained with.
     """
     started = time.perf_counter()
     window = window or auto_window(volume.voxels_kji, volume.modality)
     session = VolumeSession(volume, model, window, cache=cache, predictor=predictor)
+    # Before slices take their time.
+    given_by_all = [prompt for segment in prompts for prompt in segment.prompts + segment.corrections]
+    session.slices.conventions.check_prompts(kinds_of(given_by_all))
     tasks = [(segment, key, given) for segment in prompts for key, given in segment.by_slice().items()]
     for segment in prompts:
         session.add_segment(segment.label, segment.name, segment.overwrite)

@@ -9,6 +9,6 @@ from dfqsam_core.network.conventions import CONVENTIONS
 
 def convention_choices() -> dict[str, str]:
     """Words by name, first "" for what the checkpoint's own tensors tell."""
-    return {"": _("Trained as its tensors tell")} | {
+    return {"": _("Trained as the file says")} | {
         name: _("Trained as {title}").format(title=conventions.title) for name, conventions in CONVENTIONS.items()
     }

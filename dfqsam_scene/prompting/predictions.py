@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from dfqsam_core.errors import PromptError
 from dfqsam_core.progress import Progress, ProgressCallback, heard_by, report
 from dfqsam_core.volume import SliceKey
 from dfqsam_core.volume.session.corrections import Answer, SlicePresent, answer, ask_model
@@ -74,9 +76,11 @@ def answering(
         progress(reported if shown is None else replace(reported, preview=shown))
         while asked:
             task = asked.popleft()
-            found = ask_model(slices, task.place[1], task.prompts, task.present, task.refine)
-            shown = Preview(*task.place, found)
-            progress(replace(reported, preview=shown))
+            # What is refused is said when its turn comes, and ends nothing else.
+            with contextlib.suppress(PromptError):
+                found = ask_model(slices, task.place[1], task.prompts, task.present, task.refine)
+                shown = Preview(*task.place, found)
+                progress(replace(reported, preview=shown))
 
     return work(report_and_answer)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from slicer.i18n import tr as _
 
 from dfqsam_core.volume.geometry import AXES
@@ -77,11 +76,11 @@ def _slice(index: int, state: SliceState) -> StripSlice:
 
 
 def _words(trust: Trust) -> str:
-    model = _("the model disagreed, a shape stands in") if np.isnan(trust.predicted_iou) else ""
-    parts = [
-        model or _("model {share}").format(share=f"{trust.predicted_iou:.2f}"),
-        _("neighbours {share}").format(share=f"{trust.neighbours:.2f}"),
-    ]
+    parts = [_("neighbours {share}").format(share=f"{trust.neighbours:.2f}")]
+    if trust.is_shape_alone:
+        parts.insert(0, _("the model disagreed, a shape stands in"))
+    elif trust.predicted_iou is not None:
+        parts.insert(0, _("model {share}").format(share=f"{trust.predicted_iou:.2f}"))
     if trust.planes is not None:
         parts.append(_("other planes {share}").format(share=f"{trust.planes:.2f}"))
     return (_("weak, look at it: ") if trust.is_weak else _("propagated: ")) + ", ".join(parts)

@@ -48,6 +48,8 @@ class QuantizeSection:
         ):
             button.connect("clicked()", react)
         ui.checkpointEdit.connect("editingFinished()", self._offer_output)
+        # Chosen or typed: what was said of another file says nothing of this one.
+        ui.checkpointEdit.connect("textChanged(QString)", lambda _text: ui.checkpointConventionsBox.setCurrentIndex(0))
         ui.bitsBox.connect("valueChanged(int)", lambda _bits: self._offer_output())
         self._show()
 
@@ -170,8 +172,6 @@ class QuantizeSection:
         path = qt.QFileDialog.getOpenFileName(self._ui.checkpointButton, _("Choose a checkpoint"), "", kinds)
         if path:
             self._ui.checkpointEdit.setText(path)
-            # What was said of another file says nothing of this one.
-            self._ui.checkpointConventionsBox.setCurrentIndex(0)
             self._offer_output()
 
     def _ask_output(self) -> None:

@@ -20,7 +20,7 @@ from dfqsam_scene.prompting.view_state import ViewState
 
 # Where a model lies is a matter of this computer, so it is kept in Slicer's settings and not in the scene.
 _SETTING = "DFQSAMSlicer/ModelFile"
-# What a person said of that file, which its tensors do not tell.
+# What a person said of a file, which its tensors do not tell, and of which one: several Slicers share the settings.
 _CONVENTIONS = "DFQSAMSlicer/ModelConventions"
 # Kept for the embedded float checkpoint: its own path changes with each installation.
 _FLOAT = "embedded:float"
@@ -36,8 +36,9 @@ def chosen_model() -> Path:
 
 def chosen_conventions() -> str:
     """Return what was said of that model, "" for nothing."""
-    saved = slicer.app.userSettings().value(_CONVENTIONS)
-    return str(saved) if saved in CONVENTIONS else ""
+    settings = slicer.app.userSettings()
+    name, _space, file = str(settings.value(_CONVENTIONS) or "").partition(" ")
+    return name if name in CONVENTIONS and file == settings.value(_SETTING) else ""
 
 
 class ModelChoice:
@@ -94,14 +95,16 @@ class ModelChoice:
         self._box.setCurrentIndex(self._embedded)
 
     def _remember(self) -> None:
-        row = self._box.currentIndex
-        path = self._paths[row]
-        saved = "" if row == 0 else str(path) if row == self._embedded else _FLOAT
-        slicer.app.userSettings().setValue(_SETTING, saved)
+        slicer.app.userSettings().setValue(_SETTING, self._saved_name())
         slicer.app.userSettings().setValue(_CONVENTIONS, "")
-        self._chosen(path, "")
+        self._chosen(self._paths[self._box.currentIndex], "")
+
+    def _saved_name(self) -> str:
+        """How the settings call what is chosen here."""
+        row = self._box.currentIndex
+        return "" if row == 0 else str(self._paths[row]) if row == self._embedded else _FLOAT
 
     def _say(self, row: int) -> None:
         name = list(convention_choices())[row]
-        slicer.app.userSettings().setValue(_CONVENTIONS, name)
+        slicer.app.userSettings().setValue(_CONVENTIONS, f"{name} {self._saved_name()}" if name else "")
         self._conventions(name)

@@ -13,7 +13,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from dfqsam_core.cli.main import main
+from dfqsam_core.store.file_identity import FileSource
+from dfqsam_core.store.model_file import StoredModel, write_model
 from Testing.support.checkpoint_file import write_toy_checkpoint
+from Testing.support.packed import packed_toy
 from Testing.support.toy import random_tensors, toy_architecture
 
 BOX = {"type": "box", "corners": [[2, 2, 1], [9, 8, 1]]}
@@ -97,3 +100,16 @@ def test_medsam_is_measured_with_boxes(names: dict[str, str], tmp_path: Path, ca
     assert {row["prompt"] for row in json.loads(report.read_text())["rows"]} == {"box"}
     assert main([*words, "--prompts", "box,1pt"]) == 2
     assert "1pt cannot be measured: MedSAM was trained with boxes alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["verify", "--draws", "1", "--every", "20"], ["bench", "--runs", "1"]])
+def test_a_model_is_not_compared_with_its_checkpoint_by_other_conventions(
+    names: dict[str, str], words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    model, source = packed_toy(), FileSource.of(names["toy"]).to_dict()
+    card = {**model.card, "source": source, "format_version": 2, "conventions": "medsam"}
+    write_model(tmp_path / "packed.safetensors", StoredModel(model.architecture, card, model.tensors))
+    assert main([*words, str(tmp_path / "packed.safetensors"), "--reference", names["toy"]]) == 2
+    said = capsys.readouterr().err
+    assert "made from the reference with the conventions medsam, and the reference is run by those of sam-med2d" in said
+    assert "Give --conventions medsam." in said

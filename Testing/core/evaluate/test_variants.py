@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from dfqsam_core.errors import ConfigError
 from dfqsam_core.evaluate.model_folder import ModelFolder
@@ -14,6 +16,7 @@ from dfqsam_core.evaluate.variants import VARIANTS, WHOLE, changed, parse_varian
 from dfqsam_core.quant import QuantConfig
 from dfqsam_core.store.model_file import read_model
 from Testing.support.quantized import toy_checkpoint_file, toy_config
+from Testing.support.toy import random_tensors, toy_architecture
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -95,3 +98,12 @@ def test_other_images_are_used_where_they_are_given(tmp_path: Path) -> None:
     config = changed(toy_config(images=1, iterations=1), {"recipe": "real"})
     folder.model(config, images=lambda: torch.rand(1, 1, 64, 64))
     assert not list(tmp_path.glob("images-*"))
+
+
+def test_a_model_tells_what_was_changed_in_its_checkpoint(tmp_path: Path) -> None:
+    architecture = replace(toy_architecture(adapter_dim=0), image_size=1024)
+    save_file(random_tensors(architecture, 0), tmp_path / "sam.safetensors")
+    folder = ModelFolder(tmp_path, tmp_path / "sam.safetensors", threads=1, conventions="sam-med2d")
+    notes = read_model(folder.model(toy_config(images=1, iterations=1))).card["notes"]
+    assert notes[0] == "Position tables resized linearly from 1024-pixel to 256-pixel images."
+    assert "coarser than in the program it comes from" in notes[1]

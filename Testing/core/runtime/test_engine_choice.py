@@ -73,6 +73,8 @@ def test_a_choice_holds_for_what_was_measured(folder: Path, monkeypatch: pytest.
     assert resolve_engine("chosen", DIGEST, 2) == "openvino"
     assert resolve_engine("chosen", DIGEST, 1) == "onnxruntime"
     assert resolve_engine("chosen", "cd" * 32, 2) == "onnxruntime"
+    # The same checkpoint by other conventions is another network.
+    assert resolve_engine("chosen", f"{DIGEST}-medsam", 2) == "onnxruntime"
     monkeypatch.setattr(*change)
     assert resolve_engine("chosen", DIGEST, 2) == "onnxruntime"
 

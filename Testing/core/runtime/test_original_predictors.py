@@ -12,13 +12,14 @@ from safetensors.numpy import load_file, save_file
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from dfqsam_core.runtime import SamPredictor, load_model
+from dfqsam_core.runtime.resizing import resized_picture
 from dfqsam_core.volume import SliceFrame, auto_window, read_volume
 from Testing.support.toy import random_tensors, toy_architecture
 
 pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
-from Testing.support.original_sam import medsam_mask, original_predictor, original_sam
+from Testing.support.original_sam import medsam_mask, medsam_square, original_predictor, original_sam
 
 # By name: volume, its axis, slice, and rows and columns that are left, so that no side is even or the network's.
 SLICES = {
@@ -122,3 +123,22 @@ def test_colours_are_seen_in_the_order_that_each_was_trained_with(network: tuple
     ours = SamPredictor(load_model(path, threads=1, conventions="sam"))
     ours.set_image(colours)
     np.testing.assert_allclose(ours.get_image_embedding(), theirs.get_image_embedding().numpy(), atol=2e-4)
+
+
+# Rows, columns, rows and columns of the square: enlarged, made smaller, both, and lines.
+SHAPES = [(37, 61, 64), (200, 130, 64), (300, 20, 64), (1, 90, 32), (90, 1, 32), (7, 1500, 64), (1, 1, 32)]
+
+
+@pytest.mark.parametrize(("rows", "columns", "side"), SHAPES)
+@pytest.mark.parametrize("kind", ["noise", "blocks", "one value"])
+def test_medsams_pictures_are_resized_to_the_bit(rows: int, columns: int, side: int, kind: str) -> None:
+    rng = np.random.default_rng(rows)
+    picture = {
+        "noise": rng.integers(0, 256, (rows, columns)),
+        # Splines swing beyond both values.
+        "blocks": np.where(np.add.outer(np.arange(rows) // 5, np.arange(columns) // 5) % 2, 250, 4),
+        "one value": np.full((rows, columns), 91),
+    }[kind].astype(np.uint8)
+    np.testing.assert_array_equal(
+        resized_picture(picture, (side, side), "bicubic"), medsam_square(np.repeat(picture[:, :, None], 3, -1), side)
+    )

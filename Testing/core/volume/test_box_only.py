@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from dfqsam_core import load_model
 from dfqsam_core.errors import PromptError
+from dfqsam_core.network.conventions import MEDSAM, Conventions
 from dfqsam_core.runtime import SamPredictor
 from dfqsam_core.volume import (
     BoxPrompt,
@@ -21,9 +23,14 @@ from dfqsam_core.volume import (
     propagate,
 )
 from dfqsam_core.volume.files.reading import read_volume
+from dfqsam_core.volume.prompts import SegmentPrompts
+from dfqsam_core.volume.segment import segment_volume
+from dfqsam_core.volume.session.session_file import restore_session, save_session
 from dfqsam_core.volume.strokes import LassoPrompt, ScribblePrompt
 from Testing.support.checkpoint_file import write_toy_checkpoint
+from Testing.support.grey_predictor import GreyModel, GreyPredictor
 from Testing.support.phantom import write_oblique
+from Testing.support.prompts import ANYWHERE
 
 BOX = BoxPrompt((3, 2, 4), (11, 9, 4))
 K4 = SliceKey("K", 4)
@@ -127,3 +134,37 @@ def test_strokes_of_sam_lie_where_the_slice_is_on_its_square(tmp_path: Path) -> 
     # The slice takes the upper quarter of the square.
     expected[2:4, 8:] = True
     np.testing.assert_array_equal(drawn, expected)
+
+
+@dataclass(frozen=True)
+class BoxModel(GreyModel):
+    """What a session asks of a model of boxes alone."""
+
+    conventions: Conventions = MEDSAM
+
+
+def test_no_estimate_is_claimed_of_a_model_that_has_none(session: VolumeSession, tmp_path: Path) -> None:
+    model, volume = BoxModel("0" * 64), session.volume
+    marked = VolumeSession(volume, model, WindowLevel(600, 200), predictor=GreyPredictor())
+    marked.add_segment(1, "organ")
+    marked.add_prompt(1, BOX)
+    propagate(marked, 1, "K", 2, 7, ANYWHERE)
+    save_session(tmp_path / "s.json", marked)
+    again = restore_session(tmp_path / "s.json", volume, model, predictor=GreyPredictor())
+    for one in (marked, again):
+        found = [one.prediction(1, SliceKey("K", k)) for k in (2, 3, 5, 6, 7)]
+        trust = [prediction.trust for prediction in found if prediction is not None]
+        assert [mark.predicted_iou for mark in trust if mark is not None] == 5 * [None]
+        assert all(mark is not None and mark.share == mark.neighbours > 0 for mark in trust)
+
+
+@pytest.mark.parametrize("prompt", OTHERS.values(), ids=OTHERS)
+def test_a_file_with_other_prompts_is_refused_before_a_slice_is_encoded(session: VolumeSession, prompt: Any) -> None:
+    first = BoxPrompt((3, 2, 1), (11, 9, 1))
+    segments = [SegmentPrompts("a", 1, (first,), corrections=(prompt,))]
+    if prompt is OTHERS["point"]:
+        segments = [SegmentPrompts("a", 1, (first, prompt))]
+    predictor = GreyPredictor()
+    with pytest.raises(PromptError, match="MedSAM was trained with boxes alone"):
+        segment_volume(session.volume, segments, BoxModel("0" * 64), predictor=predictor)
+    assert predictor.encoded == []

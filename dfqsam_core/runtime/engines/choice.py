@@ -57,5 +57,6 @@ def _remembered(digest: str, threads: int) -> Engine:
 
 
 def _path(digest: str, threads: int) -> Path:
-    measured = f"{cache_key(digest)} {openvino_version()} {threads}"
+    # The whole digest: one checkpoint is a network for each of its conventions, told apart behind the hash.
+    measured = f"{digest} {cache_key(digest)} {openvino_version()} {threads}"
     return user_cache_folder() / f"{digest[:32]}-{hashlib.sha256(measured.encode()).hexdigest()[:16]}.engine.json"

@@ -122,8 +122,10 @@ def _prediction_json(prediction: SlicePrediction) -> dict[str, Any]:
 def _trust_json(trust: Trust | None) -> dict[str, Any]:
     if trust is None:
         return {}
-    estimate = None if np.isnan(trust.predicted_iou) else trust.predicted_iou
-    return {"trust": {"predicted_iou": estimate, "neighbours": trust.neighbours, "planes": trust.planes}}
+    estimate = None if trust.is_shape_alone else trust.predicted_iou
+    # Left out where the model has no estimates: null is a slice on which it disagreed.
+    known = {} if trust.predicted_iou is None else {"predicted_iou": estimate}
+    return {"trust": known | {"neighbours": trust.neighbours, "planes": trust.planes}}
 
 
 def _optional(name: str, prediction: SlicePrediction | None) -> dict[str, Any]:
@@ -200,14 +202,15 @@ def _prediction(item: Any, where: str, shape: tuple[int, int]) -> SlicePredictio
 
 
 def _trust(item: Any, where: str) -> Trust:
-    keys = json_object(item, where, {"predicted_iou", "neighbours", "planes"}, set())
-    values = [keys["predicted_iou"], keys["neighbours"], keys["planes"]]
+    keys = json_object(item, where, {"neighbours", "planes"}, {"predicted_iou"})
+    values = [keys.get("predicted_iou"), keys["neighbours"], keys["planes"]]
     numbers = json_numbers([0 if value is None else value for value in values], 3, where)
     if keys["neighbours"] is None or min(numbers[1:]) < 0 or max(numbers[1:]) > 1:
         raise PromptError(f"{where} must hold shares from 0 to 1. The session file is damaged.")
     estimate, neighbours, planes = map(float, numbers)
+    disagreed = "predicted_iou" in keys and keys["predicted_iou"] is None
     return Trust(
-        float("nan") if keys["predicted_iou"] is None else estimate,
+        float("nan") if disagreed else estimate if "predicted_iou" in keys else None,
         neighbours,
         None if keys["planes"] is None else planes,
     )

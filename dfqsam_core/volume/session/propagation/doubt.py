@@ -31,10 +31,10 @@ def _trust(stack: Stack, index: int) -> Trust:
     prediction = stack.found[index]
     likeness = _likeness_to_neighbours(stack, index, stack.mask(prediction))
     planes = stack.agreement_of_planes.get(index)
-    estimate = prediction.chosen_iou
+    estimate: float | None = prediction.chosen_iou
     if not stack.session.slices.conventions.predicts_iou and prediction.low_res_masks.any():
         # The model has no estimate for any slice; only a shape that stands in has no logits.
-        estimate = 1.0
+        estimate = None
     return Trust(estimate, float(likeness), None if planes is None else float(planes))
 
 
