@@ -200,7 +200,7 @@ def test_no_word_is_cut_off_and_the_kind_of_model_is_read(
         wide = person.page.evaluate(
             """() => [...document.querySelectorAll('.side *, .bar *')].filter((e) => e.offsetParent)
             .filter((e) => e.getBoundingClientRect().right > e.closest('.side, .bar').getBoundingClientRect().right + 1)
-            .map((e) => e.id || e.innerText)"""
+            .map((e) => `${e.id || e.innerText} ends at ${e.getBoundingClientRect().right}`)"""
         )
         assert wide == []
         ends = "s => document.querySelector(s).getBoundingClientRect().right"
