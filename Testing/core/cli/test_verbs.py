@@ -155,8 +155,8 @@ def test_bench_compares_with_an_earlier_report_of_this_machine(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[1]", "no report of `dfqsam bench`"),
-        ('{"threads": 1}', "no report of `dfqsam bench`"),
+        ("[1]", "not a report of `dfqsam bench`"),
+        ('{"threads": 1}', "not a report of `dfqsam bench`"),
         ("{", "not valid JSON"),
         (
             '{"threads": 1, "more_threads": [], '
