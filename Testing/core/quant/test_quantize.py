@@ -67,7 +67,7 @@ import sys
 from pathlib import Path
 from dfqsam_core.quant import quantize
 from Testing.support.quantized import toy_config
-quantize(sys.argv[1], sys.argv[2], toy_config(images=2, iterations=80), threads=1, work_dir=Path(sys.argv[3]),
+quantize(sys.argv[1], sys.argv[2], toy_config(images=2, iterations=40), threads=1, work_dir=Path(sys.argv[3]),
          resume=sys.argv[4] == "resume")
 """
 
@@ -83,7 +83,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     assert run.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed.safetensors").exists()
     subprocess.run([*map(str, command), "resume"], check=True, cwd=Path(__file__).parents[3])
-    quantize(checkpoint, tmp_path / "whole.safetensors", toy_config(images=2, iterations=80), threads=1)
+    quantize(checkpoint, tmp_path / "whole.safetensors", toy_config(images=2, iterations=40), threads=1)
     assert digest(tmp_path / "killed.safetensors") == digest(tmp_path / "whole.safetensors")
     assert not work.exists()
 
