@@ -15,8 +15,8 @@ from Testing.support.call_count import CallCount
 from Testing.support.finished import PATIENCE_SECONDS
 from Testing.support.grey_predictor import MODEL, GreyPredictor
 
-# Half of what it took while session and segments kept a history each and drew four times: 338 and 126. Added since: what
-# asks which prompts a checkpoint's conventions allow, and how much memory a step of the history keeps.
+# Half of what it took while session and segments kept a history each and drew four times: 338 and 126. Since then
+# it is asked which prompts a checkpoint's conventions allow, and how much memory a step of the history keeps.
 MOST_CALLS, MOST_FILE_CHANGES = 169 + 23, 63 + 15
 
 
