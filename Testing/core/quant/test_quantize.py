@@ -227,7 +227,7 @@ def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, monkeypatch:
 def test_a_run_that_fails_at_once_leaves_no_work_folder(tmp_path: Path) -> None:
     checkpoint = toy_checkpoint_file(tmp_path)
     config = QuantConfig.from_recipe("fast", auxiliary=str(checkpoint))
-    with pytest.raises(ConfigError, match="no TorchScript file"):
+    with pytest.raises(ConfigError, match="not a TorchScript file"):
         quantize(checkpoint, tmp_path / "m.safetensors", config)
     assert [p.name for p in tmp_path.iterdir()] == ["toy.safetensors"]
 

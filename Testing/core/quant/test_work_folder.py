@@ -62,7 +62,7 @@ def test_what_is_no_file_of_ours_is_not_opened(work: WorkFolder, kind: str) -> N
     else:
         (work.path.parent / "elsewhere").write_bytes(content)
         path.symlink_to(work.path.parent / "elsewhere")
-    with pytest.raises(ConfigError, match="is no file of this user"):
+    with pytest.raises(ConfigError, match="is not a file of this user"):
         work.load(1)
 
 

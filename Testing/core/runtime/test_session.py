@@ -91,7 +91,7 @@ def test_files_that_are_no_model_are_refused(tmp_path: Path, packed_file: Path) 
 
 @pytest.mark.parametrize("threads", [0, -2])
 def test_a_thread_count_below_one_is_refused(float_file: Path, threads: int) -> None:
-    with pytest.raises(ConfigError, match="from 1"):
+    with pytest.raises(ConfigError, match="Give 1 or more"):
         load_model(float_file, threads=threads)
 
 
