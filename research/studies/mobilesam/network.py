@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dfqsam_core.model.sam_modeling import sam_modeling
+from dfqsam_core.network.conventions import SAM
 from dfqsam_core.network.pixels import PIXEL_MEAN, PIXEL_STD
 
 from .tiny_vit import TinyViT, TinyViTSizes, folded
@@ -27,7 +28,7 @@ class MobileSam(nn.Module):
         super().__init__()
         sizes = sizes or TinyViTSizes()
         modeling, size = sam_modeling(), sizes.image_size
-        self.architecture = SimpleNamespace(image_size=size, grid=size // 16)
+        self.architecture, self.conventions = SimpleNamespace(image_size=size, grid=size // 16), SAM
         self.image_encoder = TinyViT(sizes, modeling.common.LayerNorm2d)
         grid = (size // 16, size // 16)
         self.prompt_encoder = modeling.PromptEncoder(256, grid, (size, size), 16)
