@@ -45,7 +45,7 @@ reproduce: env
 	$(BIN)/python tools/embedded_models.py check
 
 test: env
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --durations=15
 
 test-research: $(RESEARCH_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) research/tests
