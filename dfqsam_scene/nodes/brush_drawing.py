@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from dfqsam_core.errors import PromptError
 from dfqsam_core.volume import VolumeGeometry
 from dfqsam_core.volume.brush import Brush, BrushStroke
 from dfqsam_core.volume.geometry import axis_index
@@ -17,7 +16,6 @@ from .outlines import RubberBand
 from .place_mode import clicked_view, view_under_mouse
 from .shown_volume import refuse_where_hidden
 from .slice_views import plane_of
-from .stroke_drawing import TORN
 from .volume_node import ijk_from_world, matrix_array, view_axis, world_from_ijk, world_of_point
 
 _RING_POINTS = 48
@@ -47,15 +45,13 @@ class BrushDrawing:
         refuse_where_hidden(self._volume_node, view)
         if count == 0:
             return
-        path, is_given_up, is_torn = self.presses.path, self.presses.is_given_up, self.presses.is_torn
         placed = np.array([world_of_point(self._node, n) for n in range(count)])
-        self.presses.forget()
-        self.give_up()
-        if is_given_up:
-            return
-        if is_torn:
-            raise PromptError(TORN)
-        self._drawn(self._stroke(np.concatenate([path, placed[-1:]]) if len(path) else placed, view))
+        try:
+            stroke = self.presses.stroke(placed)
+        finally:
+            self.give_up()
+        if stroke is not None:
+            self._drawn(self._stroke(stroke, view))
 
     def moved(self) -> None:
         """The mouse moved: let the ring follow, and the trace while the button is down."""
@@ -64,8 +60,7 @@ class BrushDrawing:
             self._hide()
             return
         self._ring.show(self._ring_ijk(view, world_of_point(self._node, count - 1)), view, _RING_MM)
-        is_drawn = self.presses.is_down and not self.presses.is_torn and not self.presses.is_given_up
-        path = ijk_from_world(self._volume_node, self.presses.path) if is_drawn else None
+        path = ijk_from_world(self._volume_node, self.presses.path) if self.presses.is_drawing else None
         self._trace.show(path, view, self.brush.diameter_mm, _TRACE_OPACITY)
 
     @property

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from dfqsam_core.errors import PromptError
+
 from .slice_views import plane_of
 
 # A hand that clicks moves the mouse a little.
 _DRAG_PIXELS = 5
 # Before the widgets of markups, which place a point when the button is released.
 _FIRST = 10.0
+_TORN = "The view went to another slice while you drew. Draw on one slice."
 
 
 class MousePresses:
@@ -55,6 +58,25 @@ class MousePresses:
     def path(self) -> np.ndarray:
         """(N, 3) RAS: where the mouse was from its press on, until `forget`; none where no view was watched."""
         return np.array(self._path).reshape(-1, 3)
+
+    @property
+    def is_drawing(self) -> bool:
+        """True while the button is down and its drag may still become a stroke."""
+        return self._is_down and not self.is_torn and not self.is_given_up
+
+    def stroke(self, placed: np.ndarray) -> np.ndarray | None:
+        """The stroke that has just ended, (N, 3) RAS, and is forgotten; None where it was given up.
+
+        placed: (M, 3) RAS of the control points that Slicer placed, all of the stroke where no view was watched.
+        Raises PromptError where the view went to another slice meanwhile.
+        """
+        path, is_given_up, is_torn = self.path, self.is_given_up, self.is_torn
+        self.forget()
+        if is_given_up:
+            return None
+        if is_torn:
+            raise PromptError(_TORN)
+        return np.concatenate([path, placed[-1:]]) if len(path) else placed
 
     def drag_start(self) -> np.ndarray | None:
         """(3,) RAS where the drag began that goes on or has just ended; None where the mouse has hardly moved."""

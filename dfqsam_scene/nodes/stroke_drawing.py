@@ -21,7 +21,6 @@ from .volume_node import ijk_from_world, view_axis, world_of_point
 # Below this a hand has clicked, or trembled.
 _LEAST_VOXELS = 2
 _TOO_SMALL = "This lasso goes round less than 2 voxels. Hold the button down and draw around the structure."
-TORN = "The view went to another slice while you drew. Draw on one slice."
 
 
 class StrokeDrawing:
@@ -45,20 +44,17 @@ class StrokeDrawing:
         refuse_where_hidden(self._volume_node, view)
         if count == 0:
             return
-        path, is_given_up, is_torn = self.presses.path, self.presses.is_given_up, self.presses.is_torn
         placed = np.array([world_of_point(self._node, n) for n in range(count)])
-        self.presses.forget()
-        self.give_up()
-        if is_given_up:
-            return
-        if is_torn:
-            raise PromptError(TORN)
-        self._drawn(self._prompt(np.concatenate([path, placed[-1:]]) if len(path) else placed, view))
+        try:
+            stroke = self.presses.stroke(placed)
+        finally:
+            self.give_up()
+        if stroke is not None:
+            self._drawn(self._prompt(stroke, view))
 
     def moved(self) -> None:
         """The mouse moved: let the line follow while the button is down."""
-        is_drawn = self.presses.is_down and not self.presses.is_torn and not self.presses.is_given_up
-        self._band.show(ijk_from_world(self._volume_node, self.presses.path) if is_drawn else None)
+        self._band.show(ijk_from_world(self._volume_node, self.presses.path) if self.presses.is_drawing else None)
 
     def left(self) -> None:
         """The mouse has left the view; what was drawn stays to be seen."""
