@@ -273,7 +273,7 @@ def test_labels_of_another_grid_are_not_opened() -> None:
     swapped, moved = np.eye(4)[[1, 0, 2, 3]], np.eye(4)
     moved[0, 3] = 0.2
     for matrix in (swapped, moved):
-        with pytest.raises(VolumeError, match="another place"):
+        with pytest.raises(VolumeError, match="not where the volume is"):
             add_label_map(None, volume, Volume(voxels, VolumeGeometry(matrix, (8, 8, 8))), "labels", {})
 
 

@@ -13,6 +13,8 @@ import pytest
 import SimpleITK as sitk
 
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
+from dfqsam_scene.jobs import journal_file
+from dfqsam_scene.jobs.journals import WHOLE
 from Testing.support.finished import wait_for
 from Testing.support.viewer import Person, ViewerProcess
 
@@ -52,6 +54,16 @@ def work(person: Person) -> None:
 def known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the page without what is only chosen and not made."""
     return [{name: value for name, value in row.items() if name != "chosen"} for row in rows]
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether a journal in the folder holds a complete state: one that was only begun offers nothing."""
+    for path in folder.glob("*.journal"):
+        with path.open("rb") as file:
+            found = journal_file._read(file.fileno())
+        if found is not None and WHOLE in found[0]:
+            return True
+    return False
 
 
 def saved(person: Person, path: Path) -> np.ndarray:
@@ -97,14 +109,14 @@ def test_saved_or_discarded_work_is_not_offered(again: Again, tmp_path: Path) ->
     viewer, person = again()
     person.tool("positive")
     person.prompt("axial", 0.33, 0.45)
-    wait_for(lambda: folder.is_dir() and list(folder.iterdir()))
+    wait_for(lambda: is_kept(folder))
     saved(person, tmp_path / "saved.nrrd")
     viewer.stop()
     assert list(folder.iterdir()) == []
     viewer, person = again()
     person.tool("positive")
     person.prompt("axial", 0.33, 0.45)
-    wait_for(lambda: list(folder.iterdir()))
+    wait_for(lambda: is_kept(folder))
     viewer.process.kill()
     wait_for(lambda: viewer.process.poll() is not None)
     viewer, person = again()

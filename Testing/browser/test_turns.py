@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("trame_slicer", reason="the viewer's packages are not installed: make test-browser")
 
+from dfqsam_viewer.alarm import Alarm
 from dfqsam_viewer.server import Viewer
 
 
@@ -47,6 +48,8 @@ def test_a_defect_is_told_once_until_the_person_does_something() -> None:
     viewer._raise_if_stopped = lambda: None
 
     async def turn(times: int) -> None:
+        # Each turn has a loop of its own, to which its alarm belongs.
+        viewer.alarm = Alarm()
         last = viewer.logic.turns + times
         task = asyncio.get_running_loop().create_task(viewer._run())
         for _ in range(3000):
