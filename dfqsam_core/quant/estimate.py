@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,8 @@ ATTENTION_OVERHEAD = 3
 PROGRAM_BYTES = 5e8
 HELD_BY_CALIBRATION = 6
 HELD_BY_STEP = 6
+# Copies of the adapters' weights, for the pass forward and for the one back.
+LAID_OUT = 2
 
 
 def estimate(
@@ -100,8 +103,14 @@ def peak_bytes(architecture: Architecture, images: int, side_by_side: int) -> fl
     """
     fixed = PROGRAM_BYTES + running_bytes(architecture)
     calibration = images * HELD_BY_CALIBRATION * _block_bytes(architecture)
+    if not side_by_side:
+        return fixed + calibration
     small = image_architecture(architecture)
-    return fixed + max(calibration, side_by_side * small.depth * HELD_BY_STEP * _block_bytes(small))
+    adapters = sum(
+        math.prod(layer.weight_shape) for layer in encoder_layers(small) if ".Adapter.spatial." in layer.name
+    )
+    step = side_by_side * small.depth * HELD_BY_STEP * _block_bytes(small)
+    return fixed + max(calibration, step + LAID_OUT * 4 * adapters)
 
 
 def _block_bytes(architecture: Architecture) -> int:

@@ -101,6 +101,7 @@ def quantize(
         side_by_side = workers if place.type == "cpu" else 1
         network = image_network(checkpoint).to(place)
         images = synthesize(network, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
+        del network  # its convolutions take memory that calibration needs
         clock.lap("synthesis")
         notes, stated = checkpoint.notes + checkpoint.cautions, checkpoint.stated_conventions
         pixels, model = torch.cat([image.pixels for image in images]), SamMed2D.from_checkpoint(checkpoint).to(place)

@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
+from dfqsam_core.quant.synthesis.asking import ask_by_click, point_grid  # noqa: E402
 from dfqsam_core.quant.synthesis.label_evolution import EvolutionRules, LabelEvolution  # noqa: E402
 from dfqsam_core.quant.synthesis.start_images import random_blobs, random_generator, start_image  # noqa: E402
 from dfqsam_core.quant.synthesis.synthesis import Synthesizer, SyntheticImage, synthesize  # noqa: E402
@@ -137,3 +138,14 @@ def test_a_small_mask_inside_a_large_label_does_not_join(model: SamMed2D) -> Non
         pixels, embedding = torch.zeros(1, 1, 256, 256), model.image_encoder(torch.zeros(1, 3, 256, 256))
         for small, large in ((label, mask), (mask[None], label[0])):
             assert len(evolution.step(pixels, embedding, small, random_generator(0), [large])) == 1
+
+
+def test_many_clicks_are_answered_as_each_is_alone(model: SamMed2D) -> None:
+    points = point_grid(256, 5, random_generator(SEED, 1, 0))
+    with torch.no_grad():
+        embedding = model.image_encoder(model.normalize(torch.rand(1, 3, 256, 256) * 255))
+        answers = ask_by_click(model, embedding, points)
+        for index in (0, 15, 16, 24):
+            alone = ask_by_click(model, embedding, points[index : index + 1])
+            assert float(answers.predicted_iou[index]) == pytest.approx(float(alone.predicted_iou[0]), abs=1e-4)
+            assert float((answers.masks[index] == alone.masks[0]).float().mean()) > 0.999

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from dfqsam_core.quant.synthesis.losses import (  # noqa: E402
+    ENTROPY_FLOOR,
     density_entropy,
     patch_similarity_entropy,
     segmentation_loss,
@@ -54,3 +57,19 @@ def test_total_variation_of_a_ramp_is_its_slope() -> None:
     ramp = torch.arange(8.0).expand(1, 1, 8, 8) * 0.1
     # Horizontal and both diagonal differences are the slope, vertical ones are zero.
     assert float(total_variation(ramp)) == pytest.approx(0.075, abs=1e-4)
+
+
+def test_kernels_too_far_to_count_change_neither_entropy_nor_gradient() -> None:
+    values = (torch.rand(2, 500, generator=torch.Generator().manual_seed(0)) - 0.2).requires_grad_(True)
+    entropy = density_entropy(values, 64)
+    entropy.backward()
+    low, high = values.detach().amin(1, keepdim=True), values.detach().amax(1, keepdim=True)
+    nodes = low + (high - low) * torch.linspace(0, 1, 64)
+    width = ((high - low) / 63)[..., None]
+    whole = values.detach().clone().requires_grad_(True)
+    kernel = torch.exp(-0.5 * ((nodes[..., None] - whole[:, None, :]) / width).square())
+    density = kernel.mean(2) / (width[..., 0] * math.sqrt(2 * math.pi)) + ENTROPY_FLOOR
+    expected = -torch.trapezoid(density * density.log(), nodes, dim=1).mean()
+    expected.backward()
+    assert torch.equal(entropy, expected)
+    assert torch.equal(values.grad, whole.grad)

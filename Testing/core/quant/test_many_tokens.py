@@ -20,6 +20,9 @@ from dfqsam_core.network.conventions import MEDSAM, SAM, SAM_MED2D  # noqa: E402
 from dfqsam_core.progress import Progress  # noqa: E402
 from dfqsam_core.quant import estimate, quantize  # noqa: E402
 from dfqsam_core.quant.calibration import pending  # noqa: E402
+from dfqsam_core.quant.calibration.strategies import Strategies  # noqa: E402
+from dfqsam_core.quant.config import CalibrationConfig  # noqa: E402
+from dfqsam_core.quant.estimate import peak_bytes  # noqa: E402
 from dfqsam_core.quant.plan import NetworkPlan, image_architecture  # noqa: E402
 from dfqsam_core.quant.reference import load_reference  # noqa: E402
 from dfqsam_core.quant.synthesis.image_size import fitted  # noqa: E402
@@ -86,6 +89,13 @@ def test_a_dry_run_gives_the_sizes_of_the_written_file(packed: Path, checkpoint:
     assert estimated["estimated_peak_bytes"] > sum(tensor.nbytes for tensor in random_tensors(LONG, 3).values())
 
 
+def test_memory_counts_the_adapters_weights_that_are_laid_out_for_steps() -> None:
+    plain, adapted = (Architecture(768, 12, 12, 3072, adapter_dim=hidden) for hidden in (0, 192))
+    convolutions = 12 * 4 * 768 * 768 * (9 + 16)
+    more = peak_bytes(adapted, 1, side_by_side=1) - peak_bytes(plain, 1, side_by_side=1)
+    assert 3 * convolutions < more < 3.2 * convolutions
+
+
 def test_the_engine_runs_what_was_calibrated(packed: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3)).astype(np.float32)
     network = load_reference(read_model(packed))
@@ -133,12 +143,10 @@ def test_ranges_are_chosen_on_tokens_of_the_whole_image(monkeypatch: pytest.Monk
         seen.append(x)
         return torch.ones(1), torch.zeros(1)
 
-    class NoStrategies:
-        ranges = None
-
+    strategies = Strategies.of(CalibrationConfig(), threads=1)
     monkeypatch.setattr(pending, "search_tensor_range", search)
     x = torch.arange(10.0).reshape(1, 1, 10, 1)
-    pending.PendingRange(4, (0, 2, 3), NoStrategies())(x)  # type: ignore[arg-type]
+    pending.PendingRange(4, (0, 2, 3), strategies)(x)
     assert seen[0].flatten().tolist() == [0, 3, 6, 9]
 
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from ...model import SamMed2D
 from .masks import mask_iou, tight_boxes
 
+# The decoder's values for more of them do not stay in a core's own cache.
+_CLICKS_AT_ONCE = 16
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -30,8 +33,11 @@ class Answers:
 
 def ask_by_click(model: SamMed2D, embedding: Tensor, points: Tensor) -> Answers:
     """Answers to one click each at `points` (N, 2) as x, y."""
-    labels = torch.ones((len(points), 1), device=embedding.device)
-    return _best(model, *model.decode(embedding, points=(points[:, None].to(embedding.device), labels)))
+    points = points[:, None].to(embedding.device)
+    labels = torch.ones(points.shape[:2], device=embedding.device)
+    some = zip(points.split(_CLICKS_AT_ONCE), labels.split(_CLICKS_AT_ONCE), strict=True)
+    logits, predicted = zip(*(model.decode(embedding, points=clicks) for clicks in some), strict=True)
+    return _best(model, torch.cat(logits), torch.cat(predicted))
 
 
 def ask_by_box(model: SamMed2D, embedding: Tensor, masks: Tensor) -> Answers:

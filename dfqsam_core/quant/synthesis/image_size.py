@@ -9,12 +9,15 @@ from ...model import SamMed2D
 from ...network.conventions import Conventions
 from ...store.checkpoint import Checkpoint, with_tables_resized
 from ..plan import image_architecture
+from .frozen_convolutions import freeze_convolutions
 
 
 def image_network(checkpoint: Checkpoint) -> SamMed2D:
     """The network of `checkpoint` that images are made against, for images of the size of `image_architecture`."""
     own, size = checkpoint.architecture.image_size, image_architecture(checkpoint.architecture).image_size
-    return SamMed2D.from_checkpoint(checkpoint if size == own else with_tables_resized(checkpoint, size))
+    network = SamMed2D.from_checkpoint(checkpoint if size == own else with_tables_resized(checkpoint, size))
+    freeze_convolutions(network.image_encoder)
+    return network
 
 
 def fitted(pixels: Tensor, size: int, conventions: Conventions) -> Tensor:

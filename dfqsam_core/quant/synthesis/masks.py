@@ -63,7 +63,9 @@ def contrast(pixels: Tensor, mask: Tensor) -> float:
 
     pixels: (1, 1, S, S). Around: at most RING_PX pixels away. 0 where either is empty.
     """
-    near = F.max_pool2d(mask[None, None].float(), 2 * RING_PX + 1, 1, RING_PX)[0, 0] > 0
+    side = 2 * RING_PX + 1
+    in_columns = F.max_pool2d(mask[None, None].float(), (side, 1), 1, (RING_PX, 0))
+    near = F.max_pool2d(in_columns, (1, side), 1, (0, RING_PX))[0, 0] > 0
     inside, around = pixels[0, 0][mask], pixels[0, 0][near & ~mask]
     if min(len(inside), len(around)) < 2:
         return 0.0
