@@ -18,7 +18,7 @@ from dfqsam_core.quant.calibration.quantizers import (  # noqa: E402
     uniform_codes,
     uniform_parameters,
 )
-from dfqsam_core.quant.calibration.ranges import ByOutputError, ShrunkenRanges  # noqa: E402
+from dfqsam_core.quant.calibration.ranges import ByOutputError, ShrunkenRanges, search_tensor_range  # noqa: E402
 from dfqsam_core.quant.calibration.strategies import Strategies  # noqa: E402
 from dfqsam_core.quant.calibration.weight_ranges import search_weight_range, weight_codes  # noqa: E402
 from dfqsam_core.quant.config import CalibrationConfig  # noqa: E402
@@ -109,3 +109,41 @@ def test_two_sided_ranges_keep_the_small_negative_side_of_a_gelu() -> None:
         scale, zero_point = search.parameters(x, 4, False, lambda v: v @ weight.T)
         errors.append(float(((UniformQuantizer(scale, zero_point, 4)(x) - x) @ weight.T).square().mean()))
     assert errors[1] < 0.5 * errors[0]
+
+
+def test_a_range_that_comes_twice_is_tried_once() -> None:
+    """Behind a ReLU every share of the lower end is zero."""
+    x = torch.rand(50, 8, generator=torch.Generator().manual_seed(0))
+    tried = []
+
+    def product(values: torch.Tensor) -> torch.Tensor:
+        tried.append(values)
+        return values.clone()
+
+    ByOutputError(ShrunkenRanges(12, two_sided=True)).parameters(x, 4, False, product)
+    assert len(tried) == 1 + 12
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_head_and_each_row_gets_the_first_of_its_best_ranges(threads: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 40, 8, generator=generator) * torch.tensor([1.0, 5.0, 0.2])[:, None, None]
+    scale, zero_point = search_tensor_range(x, 4, (0, 2, 3), RANGES, threads)
+    for head in range(3):
+        alone = search_tensor_range(x[:, head], 4, (0, 1, 2), RANGES)
+        assert (float(scale[0, head]), float(zero_point[0, head])) == tuple(float(part) for part in alone)
+    # So many rows that they are searched in parts.
+    rows, importance = torch.randn(70, 2000, generator=generator), torch.rand(2000, generator=generator)
+    found = search_weight_range(rows, 4, importance, RANGES, threads)
+    for row in (0, 31, 32, 69):
+        alone = search_weight_range(rows[row][None], 4, importance, RANGES)
+        assert [float(part[row]) for part in found] == [float(part) for part in alone]
+
+
+def test_codes_leave_what_they_are_of_as_it_is() -> None:
+    x, scale, zero_point = torch.linspace(-1, 1, 9), torch.tensor(0.1), torch.tensor(7.0)
+    before = x.clone()
+    UniformQuantizer(scale, zero_point, 4).centred_codes(x)
+    weight_codes(x, scale, torch.tensor(128.0), 8)
+    assert torch.equal(x, before)
+    assert (float(scale), float(zero_point)) == (pytest.approx(0.1), 7.0)

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from dfqsam_core.quant.calibration import rounding  # noqa: E402
 from dfqsam_core.quant.calibration.input_statistics import input_patches  # noqa: E402
 from dfqsam_core.quant.calibration.quantized_layers import apply_product, rows_of_weight  # noqa: E402
 from dfqsam_core.quant.calibration.quantizers import UniformQuantizer, uniform_parameters  # noqa: E402
@@ -85,3 +86,15 @@ def test_a_fitted_layer_has_the_float_layers_mean_output_for_any_number_of_threa
     with torch.no_grad():
         torch.testing.assert_close(fitted[0](x).mean(0), layer(exact).mean(0), rtol=1e-3, atol=1e-3)
     assert torch.equal(fitted[0].weight_codes, fitted[1].weight_codes)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_many_columns_are_rounded_as_few_are(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    x = correlated_inputs(400, 150)
+    rows = torch.randn(20, 150, generator=torch.Generator().manual_seed(2))
+    scale, zero_point = search_weight_range(rows, 4, torch.ones(150), ShrunkenRanges(8))
+    moment = x.T @ x / len(x)
+    whole = round_with_feedback(rows, scale, zero_point, 4, moment, 0.01)
+    monkeypatch.setattr(rounding, "_MANY_COLUMNS", 100)
+    monkeypatch.setattr(rounding, "_PART", 40)
+    assert torch.equal(round_with_feedback(rows, scale, zero_point, 4, moment, 0.01, threads), whole)

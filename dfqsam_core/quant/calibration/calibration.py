@@ -55,7 +55,9 @@ def calibrate(
 def pixel_layer(layer: nn.Conv2d, quantizer: PixelQuantizer, bits: int, strategies: Strategies) -> QuantizedLayer:
     """The patch embedding on raw pixel codes, with weights of `bits` bits: std folded into them, mean into the bias."""
     rows = fold_input_scales(rows_of_weight(layer, layer.weight.detach()), quantizer.scale)
-    scale, zero_point = search_weight_range(rows, bits, torch.ones_like(rows[0]), strategies.weight_ranges)
+    scale, zero_point = search_weight_range(
+        rows, bits, torch.ones_like(rows[0]), strategies.weight_ranges, strategies.threads
+    )
     codes = weight_codes(rows, scale, zero_point, bits)
     restored = weight_of_rows(layer, (codes - zero_point) * scale)
     mean_codes = (quantizer.mean / quantizer.step).expand(1, 3, *layer.weight.shape[2:])

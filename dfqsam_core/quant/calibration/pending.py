@@ -60,7 +60,9 @@ class PendingRange(nn.Module):
         if self.quantized is None:
             tokens = draw_rows(torch.arange(x.shape[2], device=x.device), RANGE_TOKENS)
             seen = x if len(tokens) == x.shape[2] else x[:, :, tokens]
-            parameters = search_tensor_range(seen, self.bits, self.dims, self.strategies.ranges)
+            parameters = search_tensor_range(
+                seen, self.bits, self.dims, self.strategies.ranges, self.strategies.threads
+            )
             self.quantized = UniformQuantizer(*parameters, self.bits)
         return self.quantized(x)
 

@@ -23,7 +23,7 @@ def uniform_parameters(low: Tensor, high: Tensor, bits: int) -> tuple[Tensor, Te
 
 def uniform_codes(x: Tensor, scale: Tensor, zero_point: Tensor, bits: int) -> Tensor:
     """Codes clamp(round(x / scale) + zero_point, 0, 2^bits - 1) as whole numbers in x's dtype."""
-    return (torch.round(x / scale) + zero_point).clamp(0, 2**bits - 1)
+    return (x / scale).round_().add_(zero_point).clamp_(0, 2**bits - 1)
 
 
 class UniformQuantizer(nn.Module):
@@ -47,7 +47,7 @@ class UniformQuantizer(nn.Module):
 
     def centred_codes(self, x: Tensor) -> Tensor:
         """Codes minus the zero point: the operand of the integer product."""
-        return self.codes(x) - self.zero_point
+        return self.codes(x).sub_(self.zero_point)
 
     def forward(self, x: Tensor) -> Tensor:
         """The nearest representable values of x."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .quantizers import uniform_codes, uniform_parameters
+from .side_by_side import side_by_side
 
 QUANTILES = (0.999, 0.9999, 0.99999)
 # Shares of its lower end that a two-sided range is tried with.
@@ -106,16 +106,13 @@ class ByOutputError:
     ) -> tuple[Tensor, Tensor]:
         """As in `InputSearch`; of equals the first."""
         bounds = self.ranges.bounds(x, (0,) if per_channel else range(x.dim()))
-        parameters = [uniform_parameters(low, high, bits) for low, high in bounds]
+        parameters = _different([uniform_parameters(low, high, bits) for low, high in bounds])
         exact = product(x)
 
         def error(candidate: tuple[Tensor, Tensor]) -> float:
-            scale, zero_point = candidate
-            restored = (uniform_codes(x, scale, zero_point, bits) - zero_point) * scale
-            return float((product(restored) - exact).square().mean())
+            return float(product(_restored(x, candidate, bits)).sub_(exact).square_().mean())
 
-        with ThreadPoolExecutor(self.threads) as pool:
-            return parameters[int(np.argmin(list(pool.map(error, parameters))))]
+        return parameters[int(np.argmin(side_by_side(error, parameters, self.threads)))]
 
 
 @dataclass(frozen=True)
@@ -131,13 +128,51 @@ class ByOwnError:
         return search_tensor_range(x, bits, (0,) if per_channel else range(x.dim()), self.ranges)
 
 
-def search_tensor_range(x: Tensor, bits: int, dims: Sequence[int], ranges: Ranges) -> tuple[Tensor, Tensor]:
-    """Scale and zero point of x with the least squared error of x itself, one choice for each index outside `dims`."""
-    best = RunningBest(x, dims)
-    for low, high in ranges.bounds(x, dims):
-        scale, zero_point = uniform_parameters(low, high, bits)
-        best.offer((uniform_codes(x, scale, zero_point, bits) - zero_point) * scale, (scale, zero_point))
-    return best.parameters[0], best.parameters[1]
+def search_tensor_range(
+    x: Tensor, bits: int, dims: Sequence[int], ranges: Ranges, threads: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Scale and zero point of x with the least squared error of x itself, one choice for each index outside `dims`.
+
+    threads: ranges tried side by side; the result does not depend on them.
+    """
+    candidates = _different([uniform_parameters(low, high, bits) for low, high in ranges.bounds(x, dims)])
+    scale, zero_point = nearest(x, dims, candidates, lambda candidate: _restored(x, candidate, bits), threads)
+    return scale, zero_point
+
+
+def nearest(
+    exact: Tensor,
+    dims: Sequence[int],
+    candidates: Sequence[tuple[Tensor, ...]],
+    restored: Callable[[tuple[Tensor, ...]], Tensor],
+    threads: int = 1,
+) -> tuple[Tensor, ...]:
+    """For each index outside `dims` the parameters whose restored tensor comes nearest to `exact`; of equals the first.
+
+    threads: candidates restored side by side.
+    """
+
+    def error(candidate: tuple[Tensor, ...]) -> Tensor:
+        return (restored(candidate) - exact).square_().mean(tuple(dims), keepdim=True)
+
+    best, *others = zip(side_by_side(error, candidates, threads), candidates, strict=True)
+    least, chosen = best
+    for candidate_error, candidate in others:
+        better = candidate_error < least
+        least = torch.where(better, candidate_error, least)
+        chosen = tuple(torch.where(better, new, old) for new, old in zip(candidate, chosen, strict=True))
+    return chosen
+
+
+def _restored(x: Tensor, candidate: tuple[Tensor, ...], bits: int) -> Tensor:
+    scale, zero_point = candidate
+    return uniform_codes(x, scale, zero_point, bits).sub_(zero_point).mul_(scale)
+
+
+def _different(candidates: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+    """Each candidate once, at its first place: behind a ReLU all lower ends are zero."""
+    by_value = {tuple(part.numpy(force=True).tobytes() for part in c): c for c in reversed(candidates)}
+    return [*reversed(by_value.values())]
 
 
 def draw_rows(x: Tensor, count: int) -> Tensor:
@@ -145,22 +180,3 @@ def draw_rows(x: Tensor, count: int) -> Tensor:
     if len(x) <= count:
         return x
     return x[torch.linspace(0, len(x) - 1, count).round().long().to(x.device)]
-
-
-class RunningBest:
-    """Keeps, for each index outside `dims`, the parameters whose restored tensor came nearest; of equals the first."""
-
-    def __init__(self, exact: Tensor, dims: Sequence[int]) -> None:
-        self.exact, self.dims = exact, tuple(dims)
-        self.error: Tensor | None = None
-        self.parameters: list[Tensor] = []
-
-    def offer(self, restored: Tensor, parameters: tuple[Tensor, ...]) -> None:
-        """Compare with what is kept."""
-        error = (restored - self.exact).square().mean(self.dims, keepdim=True)
-        if self.error is None:
-            self.error, self.parameters = error, list(parameters)
-            return
-        better = error < self.error
-        self.error = torch.where(better, error, self.error)
-        self.parameters = [torch.where(better, new, old) for new, old in zip(parameters, self.parameters, strict=True)]

@@ -7,7 +7,6 @@ rounded column is spread over the columns still to come by the rows of the Chole
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -15,9 +14,13 @@ import torch
 from torch import Tensor
 
 from .input_statistics import InputStatistics
+from .side_by_side import side_by_side
 from .weight_ranges import weight_codes
 
 _BLOCK = 128
+# A triangular inverse of so many columns is taken in parts, which spares the products with zeros; smaller ones would
+# get other last bits from MKL, and a model that is made again other bytes.
+_MANY_COLUMNS, _PART = 3072, 512
 
 
 class Rounding(Protocol):
@@ -59,25 +62,27 @@ class FeedbackRounding:
 
         def codes_of(part: InputStatistics) -> Tensor:
             assert part.moment is not None
-            return round_with_feedback(rows[:, part.columns], scale, zero_point, bits, part.moment, self.damping)
+            columns = rows[:, part.columns]
+            return round_with_feedback(columns, scale, zero_point, bits, part.moment, self.damping, within)
 
+        within = self.threads if len(statistics) == 1 else 1
         codes = torch.empty_like(rows)
-        with ThreadPoolExecutor(self.threads) as pool:
-            for part, chosen in zip(statistics, pool.map(codes_of, statistics), strict=True):
-                codes[:, part.columns] = chosen
+        for part, chosen in zip(statistics, side_by_side(codes_of, statistics, self.threads), strict=True):
+            codes[:, part.columns] = chosen
         return codes
 
 
 def round_with_feedback(
-    rows: Tensor, scale: Tensor, zero_point: Tensor, bits: int, moment: Tensor, damping: float
+    rows: Tensor, scale: Tensor, zero_point: Tensor, bits: int, moment: Tensor, damping: float, threads: int = 1
 ) -> Tensor:
     """Weight codes (out, C) of `rows` for inputs with second moment `moment` (C, C).
 
     scale, zero_point: (out, 1). damping: share of the mean diagonal that is added to the diagonal; inputs that were
-    seldom seen are then rounded almost to nearest. Columns go from the strongest input to the weakest.
+    seldom seen are then rounded almost to nearest. Columns go from the strongest input to the weakest. threads: parts
+    of the factor found side by side; the codes do not depend on them.
     """
     order = moment.diagonal().argsort(descending=True, stable=True)
-    spread = _feedback(moment[order][:, order], damping)
+    spread = _feedback(moment[order][:, order], damping, threads)
     left = rows.T[order].contiguous()
     scale, zero_point = scale[:, 0], zero_point[:, 0]
     codes = torch.empty_like(left)
@@ -93,11 +98,30 @@ def round_with_feedback(
     return codes[order.argsort()].T.contiguous()
 
 
-def _feedback(moment: Tensor, damping: float) -> Tensor:
+def _feedback(moment: Tensor, damping: float, threads: int) -> Tensor:
     """Upper triangular U with U^T U the inverse of the damped moment."""
+    # With the columns reversed, one factor and one triangular inverse do: H = R R^T with R upper, U = R^-1.
+    return _upper_inverse(_upper_factor(moment, damping), threads)
+
+
+def _upper_factor(moment: Tensor, damping: float) -> Tensor:
+    """Upper triangular R with R R^T the damped moment."""
     damped = moment.double()  # the factor of a nearly singular moment needs it
     damped.diagonal().add_(damping * damped.diagonal().mean() + 1e-12)
-    # With the columns reversed, one factor and one triangular inverse do: H = R R^T with R upper, U = R^-1.
-    factor = torch.linalg.cholesky(damped.flip(0, 1)).flip(0, 1).to(moment.dtype)
-    identity = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
-    return torch.linalg.solve_triangular(factor, identity, upper=True)
+    return torch.linalg.cholesky(damped.flip(0, 1)).flip(0, 1).to(moment.dtype)
+
+
+def _upper_inverse(factor: Tensor, threads: int) -> Tensor:
+    """Inverse of an upper triangular matrix."""
+    size = len(factor)
+    width = _PART if size >= _MANY_COLUMNS else size
+    inverse = torch.zeros_like(factor)
+
+    def invert(start: int) -> None:
+        stop = min(start + width, size)
+        unit = factor.new_zeros((stop, stop - start))
+        unit.diagonal(-start).fill_(1)
+        inverse[:stop, start:stop] = torch.linalg.solve_triangular(factor[:stop, :stop], unit, upper=True)
+
+    side_by_side(invert, range(0, size, width), threads)
+    return inverse

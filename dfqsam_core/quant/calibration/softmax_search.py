@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .quantizers import HALF_OCTAVE, logarithmic_codes, logarithmic_values
-from .ranges import Ranges, RunningBest
+from .ranges import Ranges, nearest
 
 # How far the values of a softmax quantizer reach down, in natural logarithms below the greatest.
 SPANS = (4.0, 4.8, 5.6, 6.4, 7.2, 8.0, 9.0, 10.0)
@@ -60,10 +60,9 @@ class SoftmaxByOwnError:
         """As in `SoftmaxSearch`; deltas are the upper ends of the ranges."""
         log_probability = logits.log_softmax(-1)
         probability, step = log_probability.exp(), logits.new_full((1,), HALF_OCTAVE)
-        best = RunningBest(probability, dims)
-        for _, delta in self.ranges.bounds(probability, dims):
-            best.offer(_restored(log_probability, delta, step, bits), (delta,))
-        return best.parameters[0], step
+        candidates = [(delta,) for _, delta in self.ranges.bounds(probability, dims)]
+        (delta,) = nearest(probability, dims, candidates, lambda c: _restored(log_probability, c[0], step, bits))
+        return delta, step
 
 
 @dataclass(frozen=True)

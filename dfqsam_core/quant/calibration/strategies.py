@@ -32,7 +32,7 @@ class Strategies:
 
     ranges: tried for queries, keys and values. inputs: search for a layer's input. softmax: search for a softmax.
     weight_ranges: tried for weights. weighs_inputs: weight errors count by the mean square of their inputs.
-    rounding: of weights. rows: inputs drawn per layer for a search.
+    rounding: of weights. rows: inputs drawn per layer for a search. threads: parts of a search worked on side by side.
     """
 
     ranges: Ranges
@@ -42,6 +42,7 @@ class Strategies:
     weighs_inputs: bool
     rounding: Rounding
     rows: int
+    threads: int
 
     @classmethod
     def of(cls, settings: CalibrationConfig, threads: int) -> Strategies:
@@ -68,4 +69,5 @@ class Strategies:
             weighs_inputs=settings.weight_search == "output_error",
             rounding=roundings[settings.rounding],
             rows=settings.rows,
+            threads=threads,
         )

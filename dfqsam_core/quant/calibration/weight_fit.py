@@ -33,7 +33,7 @@ def fit_weight(
     rounding = strategies.rounding
     statistics = _statistics(layer, quantizer.centred_codes(x), exact, plan.correct_bias, rounding.needs_moment)
     importance = _power(statistics, rows, strategies.weighs_inputs)
-    scale, zero_point = search_weight_range(folded, bits, importance, strategies.weight_ranges)
+    scale, zero_point = search_weight_range(folded, bits, importance, strategies.weight_ranges, strategies.threads)
     codes = rounding.codes(folded, scale, zero_point, bits, statistics)
     bias = None if layer.bias is None else layer.bias.detach().clone()
     output_scale = scale[:, 0] if per_channel else scale[:, 0] * quantizer.scale

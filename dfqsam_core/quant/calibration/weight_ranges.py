@@ -6,21 +6,34 @@ import torch
 from torch import Tensor
 
 from .quantizers import uniform_codes, uniform_parameters
-from .ranges import Ranges, RunningBest
+from .ranges import Ranges, nearest
+from .side_by_side import side_by_side
+
+# So many values and what is made of them stay in a core's own cache.
+_VALUES_AT_ONCE = 2**16
 
 
-def search_weight_range(weight: Tensor, bits: int, importance: Tensor, ranges: Ranges) -> tuple[Tensor, Tensor]:
+def search_weight_range(
+    weight: Tensor, bits: int, importance: Tensor, ranges: Ranges, threads: int = 1
+) -> tuple[Tensor, Tensor]:
     """Scale and zero point (out, 1) of a weight (out, C) with the least sum of importance_c * error_c^2 in each row.
 
     importance: (C,), the mean square of each input; ones give the plain error. At 8 bits the range is symmetric about
-    zero point 128, so that centred codes fit a signed byte.
+    zero point 128, so that centred codes fit a signed byte. threads: rows searched side by side.
     """
     root = importance.sqrt()
-    best = RunningBest(weight * root, (1,))
-    for low, high in ranges.bounds(weight, (1,)):
-        scale, zero_point = weight_parameters(low, high, bits)
-        best.offer((weight_codes(weight, scale, zero_point, bits) - zero_point) * scale * root, (scale, zero_point))
-    return best.parameters[0], best.parameters[1]
+
+    def search(rows: Tensor) -> tuple[Tensor, ...]:
+        def restored(candidate: tuple[Tensor, ...]) -> Tensor:
+            scale, zero_point = candidate
+            return weight_codes(rows, scale, zero_point, bits).sub_(zero_point).mul_(scale).mul_(root)
+
+        candidates = [weight_parameters(low, high, bits) for low, high in ranges.bounds(rows, (1,))]
+        return nearest(rows * root, (1,), candidates, restored)
+
+    parts = weight.split(max(1, _VALUES_AT_ONCE // weight.shape[1]))
+    scales, zero_points = zip(*side_by_side(search, parts, threads), strict=True)
+    return torch.cat(scales), torch.cat(zero_points)
 
 
 def weight_parameters(low: Tensor, high: Tensor, bits: int) -> tuple[Tensor, Tensor]:
@@ -33,4 +46,5 @@ def weight_parameters(low: Tensor, high: Tensor, bits: int) -> tuple[Tensor, Ten
 
 def weight_codes(weight: Tensor, scale: Tensor, zero_point: Tensor, bits: int) -> Tensor:
     """Codes of a weight; code 0 stays unused at 8 bits."""
-    return uniform_codes(weight, scale, zero_point, bits).clamp(min=1 if bits == 8 else 0)
+    codes = uniform_codes(weight, scale, zero_point, bits)
+    return codes.clamp_(min=1) if bits == 8 else codes
