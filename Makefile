@@ -33,7 +33,7 @@ VIEWS_STAMP := $(VIEWS_VENV)/.up-to-date
 BROWSER_STAMP := $(VIEWS_VENV)/.browser-up-to-date
 CONSTRAINTS := Resources/slicer-5.12-constraints.txt
 
-.PHONY: demo docs reproduce test test-research test-slicer test-panel test-host test-views test-browser test-packaging lint env clean
+.PHONY: demo docs reproduce test test-research test-slicer test-panel test-host test-views test-browser test-packaging lint env environments clean
 
 demo: env
 	$(BIN)/dfqsam demo --output $(OUTPUT) --force
@@ -79,6 +79,9 @@ lint: env
 	$(BIN)/pre-commit run --all-files
 
 env: $(STAMP)
+
+# All of them at once, where all tests are run.
+environments: $(RESEARCH_STAMP) $(PANEL_STAMP) $(BROWSER_STAMP)
 
 # Installing again only when the list of dependencies changed keeps `make test` instant and usable without a network.
 $(STAMP): pyproject.toml

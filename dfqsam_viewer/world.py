@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import types
+from functools import partial
 from typing import Any
 
 import slicer
 import vtk
 from trame_slicer.core import SlicerApp
-from trame_slicer.rca_view import RemoteSliceViewFactory, RemoteThreeDViewFactory
-from trame_slicer.views import ViewLayoutDefinition
+from trame_slicer.rca_view import RemoteViewFactory
+from trame_slicer.views import NoScheduleRendering, SliceView, ThreeDView, ViewLayoutDefinition, ViewType
 
 from dfqsam_scene.nodes.place_mode import view_under_mouse
 
@@ -18,7 +19,7 @@ from .pictures import Pictures
 
 AXIAL, CORONAL, SAGITTAL, SURFACE = "axial", "coronal", "sagittal", "surface"
 SLICES = (AXIAL, CORONAL, SAGITTAL)
-_FACTORIES = (RemoteSliceViewFactory, RemoteThreeDViewFactory)
+_KINDS = ((SliceView, ViewType.SLICE_VIEW), (ThreeDView, ViewType.THREE_D_VIEW))
 _BACKGROUND = "#14171a"
 _MARGIN = 1.08
 
@@ -33,7 +34,16 @@ class World:
         self.app = SlicerApp()
         self.scene = self.app.scene
         slicer.mrmlScene = self.scene
-        factories = [kind(server, populate_view_ui_f=_nothing) for kind in _FACTORIES]
+        # A view that is being made would draw itself some sixty times, which nobody sees.
+        factories = [
+            RemoteViewFactory(
+                server,
+                partial(kind, scheduled_render_strategy=NoScheduleRendering()),
+                view_type,
+                populate_view_ui_f=_nothing,
+            )
+            for kind, view_type in _KINDS
+        ]
         for factory in factories:
             self.app.view_manager.register_factory(factory)
         # VTK warns of a renamed event for each view; what goes wrong later is told again.

@@ -12,6 +12,7 @@ import pytest
 
 from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
 from Testing.support.needs import skip_or_fail
+from Testing.support.nursery import Nursery
 from Testing.support.viewer import CHROMIUM_FLAGS, ROOT, Person, ViewerProcess, chromium
 
 
@@ -33,13 +34,21 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """What viewers are forked from."""
+    found = Nursery()
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def start(tmp_path: Path, browser: Any) -> Iterator[Callable[..., ViewerProcess]]:
-    """Starts viewers that end with the test; they may use the test's own folder."""
+def start(tmp_path: Path, browser: Any, nursery: Nursery) -> Iterator[Callable[..., ViewerProcess]]:
+    """Starts viewers that end with the test; they may use the test's own folder. nursery=None: as a person does."""
     started: list[ViewerProcess] = []
 
     def begin(*arguments: str | Path, **options: Any) -> ViewerProcess:
-        started.append(ViewerProcess(tmp_path / f"data-{len(started)}", *arguments, **options))
+        started.append(ViewerProcess(tmp_path / f"data-{len(started)}", *arguments, **{"nursery": nursery, **options}))
         return started[-1]
 
     yield begin

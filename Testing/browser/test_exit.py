@@ -50,7 +50,7 @@ def test_the_viewer_ends_with_code_0_at_any_moment(
     name: str,
     seconds: float,
 ) -> None:
-    viewer = start(resource_path(DEMO_VOLUME), "-m", model_path, "--root", tmp_path)
+    viewer = start(resource_path(DEMO_VOLUME), "-m", model_path, "--root", tmp_path, nursery=None)
     person = open_page(viewer.address)
     person.wait_until(lambda: person.state("volume") is not None)
     person.do("positive")

@@ -16,18 +16,22 @@ from dfqsam_core.resources import DEMO_VOLUME, resource_path
 from dfqsam_scene.jobs import journal_file
 from dfqsam_scene.jobs.journals import WHOLE
 from Testing.support.finished import wait_for
+from Testing.support.nursery import Nursery
 from Testing.support.viewer import Person, ViewerProcess
 
 Again = Callable[..., tuple[ViewerProcess, Person]]
 
 
 @pytest.fixture
-def again(browser: Any, open_page: Callable[[str], Person], tmp_path: Path, model_path: Path) -> Iterator[Again]:
+def again(
+    browser: Any, open_page: Callable[[str], Person], tmp_path: Path, model_path: Path, nursery: Nursery
+) -> Iterator[Again]:
     """Starts viewers on the embedded CT whose user is the same, and somebody at the page of each."""
     started: list[ViewerProcess] = []
 
     def begin() -> tuple[ViewerProcess, Person]:
-        viewer = ViewerProcess(tmp_path / "data", resource_path(DEMO_VOLUME), "-m", model_path, "--root", tmp_path)
+        arguments = (resource_path(DEMO_VOLUME), "-m", model_path, "--root", tmp_path)
+        viewer = ViewerProcess(tmp_path / "data", *arguments, nursery=nursery)
         started.append(viewer)
         person = open_page(viewer.address)
         person.wait_until_idle()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .finished import PATIENCE_SECONDS, wait_for
+from .nursery import Nursery, Viewer
 
 ROOT = Path(__file__).resolve().parents[2]
 # Neither a sandbox (root in a container has none) nor anything of a browser's own that would use the network.
@@ -46,7 +47,7 @@ def chromium() -> str | None:
 class ViewerProcess:
     """`dfqsam view` as a person starts it; data: folder that takes the place of the user's own.
 
-    variables: of the process's environment.
+    variables: of the process's environment. nursery: forks it; without one it is started as a person starts it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class ViewerProcess:
         folder: Path | None = None,
         path: str = "",
         variables: Mapping[str, str] = MappingProxyType({}),
+        nursery: Nursery | None = None,
     ) -> None:
         self.log = data / "viewer.log"
         data.mkdir(parents=True, exist_ok=True)
@@ -70,11 +72,19 @@ class ViewerProcess:
             **variables,
         }
         environment.pop("DISPLAY", None)
-        command = [sys.executable, "-m", "dfqsam_core", "view", *map(str, arguments), "--no-browser"]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command, cwd=folder or data, env=environment, stdout=log, stderr=subprocess.STDOUT
-            )
+        asked = ["view", *map(str, arguments), "--no-browser"]
+        self.process: subprocess.Popen[bytes] | Viewer
+        if nursery is not None:
+            self.process = nursery.start(asked, folder or data, environment, self.log)
+        else:
+            with self.log.open("w") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "dfqsam_core", *asked],
+                    cwd=folder or data,
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
         try:
             wait_for(lambda: self._address() or self.process.poll() is not None)
             self.address = self._address()

@@ -192,6 +192,9 @@ def _report(
         "window": {"width": window.width, "level": window.level, "source": window.source},
         "model_digest": model.digest,
         "engine": model.engine,
+        # What a slice became before the model saw it: fine-tunes keep the size that they were trained at.
+        "image_size": model.image_size,
+        "conventions": session.slices.conventions.name,
         "model_notes": list(getattr(model, "notes", ())),
         "segments": [
             {"name": segment.name, "label": segment.label, "voxels": voxels[segment.label]}

@@ -60,6 +60,7 @@ def test_the_report_says_what_was_done(a_volume):
     assert json.loads(json.dumps(report)) == report
     assert report["window"] == {"width": 255, "level": 127.5, "source": "explicit"}
     assert report["model_digest"] == MODEL.digest
+    assert (report["image_size"], report["conventions"]) == (MODEL.image_size, "sam-med2d")
     assert report["volume"]["spacing_mm"] == [1, 1, 2]
     assert [(row["segment"], row["axis"], row["slice"], row["prompts"]) for row in report["slices"]] == [
         ("liver", "K", 1, 1),
