@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.machine import worker_count
+from ..base.machine import release_memory, worker_count
 from ..base.memory import require_memory
 from ..base.outputs import refuse_overwrite
 from ..errors import CheckpointError, ConfigError
@@ -102,6 +102,7 @@ def quantize(
         network = image_network(checkpoint).to(place)
         images = synthesize(network, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)
         del network  # its convolutions take memory that calibration needs
+        release_memory()
         clock.lap("synthesis")
         notes, stated = checkpoint.notes + checkpoint.cautions, checkpoint.stated_conventions
         pixels, model = torch.cat([image.pixels for image in images]), SamMed2D.from_checkpoint(checkpoint).to(place)

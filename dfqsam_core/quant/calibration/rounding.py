@@ -82,7 +82,8 @@ def round_with_feedback(
     of the factor found side by side; the codes do not depend on them.
     """
     order = moment.diagonal().argsort(descending=True, stable=True)
-    spread = _feedback(moment[order][:, order], damping, threads)
+    # U with U^T U the inverse of H. With the columns reversed, one factor and one triangular inverse do: U = R^-1.
+    spread = _upper_inverse(_upper_factor(moment[order][:, order], damping), threads)
     left = rows.T[order].contiguous()
     scale, zero_point = scale[:, 0], zero_point[:, 0]
     codes = torch.empty_like(left)
@@ -96,12 +97,6 @@ def round_with_feedback(
             codes[column], errors[column - start] = code, error
         left[stop:] -= spread[start:stop, stop:].T @ errors
     return codes[order.argsort()].T.contiguous()
-
-
-def _feedback(moment: Tensor, damping: float, threads: int) -> Tensor:
-    """Upper triangular U with U^T U the inverse of the damped moment."""
-    # With the columns reversed, one factor and one triangular inverse do: H = R R^T with R upper, U = R^-1.
-    return _upper_inverse(_upper_factor(moment, damping), threads)
 
 
 def _upper_factor(moment: Tensor, damping: float) -> Tensor:
