@@ -8,8 +8,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ..calibration.quantized_layers import replace_module
-
 _Convolution = nn.Conv2d | nn.ConvTranspose2d
 _Product = Callable[[Tensor], Tensor]
 
@@ -19,9 +17,10 @@ def freeze_convolutions(network: nn.Module) -> None:
 
     Their weights get no gradient, and take three times the memory once the network has run.
     """
-    for path, module in list(network.named_modules()):
-        if isinstance(module, _Convolution) and module.groups == 1:
-            replace_module(network, path, FrozenConvolution(module))
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, _Convolution) and child.groups == 1:
+                setattr(parent, name, FrozenConvolution(child))
 
 
 class FrozenConvolution(nn.Module):
