@@ -21,6 +21,8 @@ from .alarm import Alarm
 _MOVING_QUALITY, _STILL_QUALITY = 80, 92
 _PERIOD_SECONDS = 1 / 30
 _STILL_SECONDS = 0.2
+# What was sent lies with the event loop, which drawing the next view would hold up.
+_LEAVES_SECONDS = 0.002
 # While an answer is on its way, drawing holds it up: where somebody works the rest is drawn with it, or soon; elsewhere
 # when it is there, or after a moment.
 _WORKED_IN_SECONDS, _ELSEWHERE_SECONDS = 0.05, 0.25
@@ -121,6 +123,7 @@ class Pictures:
                 None, encode, pixels, columns, rows, quality
             )
             picture.push(content, meta)
+            await asyncio.sleep(_LEAVES_SECONDS)
 
 
 class _Asks(ScheduledRenderStrategy):

@@ -139,7 +139,8 @@ class Viewer:
         """Do what is due, until the server ends."""
         pictures, room = self.logic.world.pictures, self.logic.room
         pictures.worked_in, pictures.failed = self.logic.world.view_under_mouse, self._tell_once
-        pictures.is_awaited = lambda: room.worker.is_busy
+        # Not what is noted behind an answer: the picture with the answer would wait for it.
+        pictures.is_awaited = lambda: room.workspace is not None and room.workspace.controller.is_busy
         # The loop itself holds its tasks only weakly.
         loop = asyncio.get_running_loop()
         self._running = [loop.create_task(task) for task in (self._run(), pictures.run())]

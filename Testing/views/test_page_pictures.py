@@ -86,6 +86,34 @@ def test_while_an_answer_is_awaited_the_other_views_wait_but_not_for_ever(page: 
     assert set(moving(page.wait())) == {"Red", "Yellow"}
 
 
+def test_a_picture_leaves_before_the_next_view_is_drawn(page: Page) -> None:
+    """What is sent takes a few turns of the loop to get to the socket."""
+    order: list[str] = []
+
+    async def leave(name: str) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        order.append(f"{name} left")
+
+    def push(name: str) -> Any:
+        return lambda content, meta: page.loop.create_task(leave(name))
+
+    draw = page.pictures._draw
+    for name, picture in page.pictures._pictures.items():
+        picture.push = push(name)
+
+    def drawn(view: Any) -> Any:
+        name = next(name for name, picture in page.pictures._pictures.items() if picture.view is view)
+        order.append(f"{name} drawn")
+        return draw(view)
+
+    page.pictures._draw = drawn
+    page.pictures.ask("Green")
+    page.pictures.ask("Red")
+    page.wait(0.15)
+    assert order == ["Green drawn", "Green left", "Red drawn", "Red left"]
+
+
 def test_a_slice_that_is_shown_is_drawn(page: Page, world: Any, phantom: Any) -> None:
     page.pictures.ask("Red")
     page.wait()
