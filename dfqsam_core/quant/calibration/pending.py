@@ -9,6 +9,7 @@ from ..plan import IntegerPlan
 from .quantized_layers import FloatLayer, QuantizedLayer, apply_product
 from .quantizers import LogarithmicSoftmax, UniformQuantizer
 from .ranges import draw_rows, search_tensor_range
+from .side_by_side import side_by_side
 from .strategies import Strategies
 from .weight_fit import fit_weight
 
@@ -30,7 +31,9 @@ class PendingLayer(nn.Module):
         """Calibrate on the first x, then run quantized."""
         if self.quantized is None:
             self.quantized = self._calibrate(x)
-        return self.quantized(x)
+        # Whole numbers are added exactly, so the images may be shared out among the cores.
+        threads = self.strategies.threads
+        return torch.cat(side_by_side(self.quantized, x.chunk(threads), threads))
 
     def _sample(self, x: Tensor) -> Tensor:
         if isinstance(self.layer, nn.Linear):

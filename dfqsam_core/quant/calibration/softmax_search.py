@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .quantizers import HALF_OCTAVE, logarithmic_codes, logarithmic_values
 from .ranges import Ranges, nearest
+from .side_by_side import side_by_side
 
 # How far the values of a softmax quantizer reach down, in natural logarithms below the greatest.
 SPANS = (4.0, 4.8, 5.6, 6.4, 7.2, 8.0, 9.0, 10.0)
@@ -67,9 +68,13 @@ class SoftmaxByOwnError:
 
 @dataclass(frozen=True)
 class SoftmaxByRowError:
-    """The step that errs least on a constant plus as much noise: errors of one sign within a row add up."""
+    """The step that errs least on a constant plus as much noise: errors of one sign within a row add up.
+
+    threads: steps tried side by side; the result does not depend on them.
+    """
 
     steps: SoftmaxSteps
+    threads: int = 1
 
     def parameters(self, logits: Tensor, bits: int, dims: Sequence[int]) -> tuple[Tensor, Tensor]:
         """As in `SoftmaxSearch`."""
@@ -87,7 +92,8 @@ class SoftmaxByRowError:
             least, index = torch.stack(errors).min(0)
             return float((least / power).sum()), deltas.gather(0, index[None])[0], step
 
-        found = [best_delta(logits.new_full((1,), step)) for step in self.steps.steps(bits)]
+        steps = [logits.new_full((1,), step) for step in self.steps.steps(bits)]
+        found = side_by_side(best_delta, steps, self.threads)
         return min(found, key=lambda candidate: candidate[0])[1:]
 
 

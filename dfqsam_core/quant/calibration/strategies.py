@@ -64,7 +64,9 @@ class Strategies:
         return cls(
             ranges=chosen,
             inputs=ByOutputError(chosen, threads) if by_output else ByOwnError(chosen),
-            softmax=SoftmaxByRowError(steps[settings.softmax_step]) if by_output else SoftmaxByOwnError(chosen),
+            softmax=SoftmaxByRowError(steps[settings.softmax_step], threads)
+            if by_output
+            else SoftmaxByOwnError(chosen),
             weight_ranges=weight_ranges[settings.weight_search],
             weighs_inputs=settings.weight_search == "output_error",
             rounding=roundings[settings.rounding],
