@@ -21,9 +21,12 @@ from ..store.checkpoint import read_checkpoint
 from .config import QuantConfig
 from .plan import NetworkPlan, image_architecture
 
-# How much longer a part takes than its products alone: rough factors from the reports of a few runs.
-FORWARD_OVERHEAD = 2.5
-STEP_PASSES = 3.5
+# How much longer a part of calibration takes than its products alone, and how many times the encoder's products a step
+# takes beside what its decoder, losses and labels take: rough, from the runs of docs/measured/quantization_time.md.
+FORWARD_OVERHEAD = 4
+ROUNDING_OVERHEAD = 1.4
+STEP_PASSES = 2.2
+STEP_OPERATIONS = 3.1e10
 # Products of attention are narrow, with passes over all logits between them.
 ATTENTION_OVERHEAD = 3
 # Likewise of memory: torch and the program, and inputs of a block that are held, copies included.
@@ -71,12 +74,13 @@ def estimate(
     workers = worker_count(threads)
     speed = _products_per_second()
     small, synthesis = image_architecture(architecture), config.synthesis
-    forward, of_small = (_forward_operations(network) / speed for network in (architecture, small))
+    forward, of_small = (_products(network) / speed for network in (architecture, small))
     # Ranges are tried on drawn rows, of which a larger image has no more.
-    calibration = 3 * synthesis.images * forward + config.calibration.candidates * of_small
+    calibration = FORWARD_OVERHEAD * (3 * synthesis.images * forward + config.calibration.candidates * of_small)
     if config.calibration.rounding == "feedback":
         coded = [layer for layer in encoder_layers(architecture) if layer.name in plan.integer_layers("")]
-        calibration += sum(_rounding_operations(layer, synthesis.images) for layer in coded) / speed
+        rounding = sum(_rounding_operations(layer, synthesis.images) for layer in coded)
+        calibration += ROUNDING_OVERHEAD * rounding / speed
     steps = synthesis.images * synthesis.planned_steps
     side_by_side = min(workers, synthesis.images)
     return {
@@ -87,7 +91,7 @@ def estimate(
         },
         "left_in_float": _left_in_float(plan),
         "estimated_seconds": {
-            "synthesis": round(steps * STEP_PASSES * of_small / side_by_side, 1),
+            "synthesis": round(steps * (STEP_PASSES * of_small + STEP_OPERATIONS / speed) / side_by_side, 1),
             "calibration": round(calibration, 1),
         },
         "estimated_peak_bytes": round(peak_bytes(architecture, synthesis.images, side_by_side if steps else 0)),
@@ -118,10 +122,10 @@ def _block_bytes(architecture: Architecture) -> int:
     return 4 * architecture.grid**2 * (3 * architecture.embed_dim + architecture.mlp_dim)
 
 
-def _forward_operations(architecture: Architecture) -> float:
-    """Operations that take as long as one image's way through the encoder."""
+def _products(architecture: Architecture) -> float:
+    """Operations of one image's way through the encoder; those of attention count for as long as they take."""
     attention = sum(product.macs for product in attention_products(architecture))
-    return FORWARD_OVERHEAD * 2 * (encoder_macs(architecture) + (ATTENTION_OVERHEAD - 1) * attention)
+    return 2 * (encoder_macs(architecture) + (ATTENTION_OVERHEAD - 1) * attention)
 
 
 def _rounding_operations(layer: LayerSpec, images: int) -> float:
