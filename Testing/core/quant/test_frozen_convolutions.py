@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from dfqsam_core.quant.pipeline import single_threaded_kernels  # noqa: E402
+from dfqsam_core.quant.synthesis import frozen_convolutions  # noqa: E402
 from dfqsam_core.quant.synthesis.frozen_convolutions import FrozenConvolution, freeze_convolutions  # noqa: E402
 
 LAYERS = {
@@ -41,6 +42,22 @@ def test_values_and_gradients_are_those_of_the_layer(name: str, order: torch.mem
             for mine, torchs in zip(passes(frozen, x), passes(layer, x), strict=True):
                 assert mine.stride() == torchs.stride()
                 torch.testing.assert_close(mine, torchs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError, TypeError])
+def test_where_torch_cannot_lay_weights_out_the_layer_itself_serves(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """The operations are no documented part of torch: another build has others, or none."""
+
+    def refuse(*_: object) -> None:
+        raise error("no such operation")
+
+    monkeypatch.setattr(frozen_convolutions, "_laid_out", refuse)
+    layer = LAYERS["strided"].requires_grad_(False)
+    x = torch.randn(1, 24, 16, 16).contiguous(memory_format=torch.channels_last)
+    for mine, torchs in zip(passes(FrozenConvolution(layer), x), passes(layer, x), strict=True):
+        assert torch.equal(mine, torchs)
 
 
 def test_inputs_of_another_size_are_served_too() -> None:

@@ -29,7 +29,8 @@ class FrozenConvolution(nn.Module):
     def __init__(self, layer: _Convolution) -> None:
         super().__init__()
         self.layer = layer
-        self._ways: tuple[_Product, _Product] | None = None
+        # Empty where this build of torch cannot lay them out.
+        self._ways: tuple[_Product, _Product] | tuple[()] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """As the layer itself."""
@@ -40,7 +41,7 @@ class FrozenConvolution(nn.Module):
         if self._ways is None:
             # Threads that come at once do the same work twice, with the same result.
             self._ways = _there_and_back(self.layer, x.detach())
-        return cast(Tensor, _Frozen.apply(x, *self._ways))
+        return cast(Tensor, _Frozen.apply(x, *self._ways) if self._ways else self.layer(x))
 
 
 class _Frozen(torch.autograd.Function):
@@ -56,8 +57,18 @@ class _Frozen(torch.autograd.Function):
         return ctx.back(gradients[0].contiguous(memory_format=torch.channels_last)), None, None
 
 
-def _there_and_back(layer: _Convolution, x: Tensor) -> tuple[_Product, _Product]:
-    """The layer's product for inputs like x, and the one that takes a gradient of its output to its input."""
+def _there_and_back(layer: _Convolution, x: Tensor) -> tuple[_Product, _Product] | tuple[()]:
+    """The layer's product for inputs like x, and the one that takes a gradient of its output to its input.
+
+    Nothing where these operations, which torch does not document, are absent or take other arguments.
+    """
+    try:
+        return _products(layer, x)
+    except (AttributeError, RuntimeError, TypeError):
+        return ()
+
+
+def _products(layer: _Convolution, x: Tensor) -> tuple[_Product, _Product]:
     transposed = isinstance(layer, nn.ConvTranspose2d)
     there = _laid_out(layer, transposed, layer.bias, layer.output_padding, x.shape)
     y = there(x)
