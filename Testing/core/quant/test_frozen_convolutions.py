@@ -1,4 +1,4 @@
-"""Convolutions that are laid out once: the bytes of torch's own, forward and back."""
+"""Convolutions that are laid out once: values and gradients of torch's own."""
 
 from __future__ import annotations
 
@@ -60,10 +60,12 @@ def test_where_torch_cannot_lay_weights_out_the_layer_itself_serves(
         assert torch.equal(mine, torchs)
 
 
-def test_inputs_of_another_size_are_served_too() -> None:
-    layer = LAYERS["strided"].requires_grad_(False)
+@pytest.mark.parametrize("name", LAYERS)
+def test_inputs_of_another_size_are_served_too(name: str) -> None:
+    """An odd side leaves another edge for the gradient than an even one."""
+    layer = LAYERS[name].requires_grad_(False)
     frozen = FrozenConvolution(layer)
-    for side in (16, 20):
+    for side in (16, 17, 20):
         x = torch.randn(1, 24, side, side).contiguous(memory_format=torch.channels_last)
         for mine, torchs in zip(passes(frozen, x), passes(layer, x), strict=True):
             torch.testing.assert_close(mine, torchs, rtol=1e-5, atol=1e-5)

@@ -24,13 +24,13 @@ def freeze_convolutions(network: nn.Module) -> None:
 
 
 class FrozenConvolution(nn.Module):
-    """A Conv2d or ConvTranspose2d whose weight is laid out for inputs of the size of the first."""
+    """A Conv2d or ConvTranspose2d whose weight is laid out once for each shape of its inputs; images have one shape."""
 
     def __init__(self, layer: _Convolution) -> None:
         super().__init__()
         self.layer = layer
         # Empty where this build of torch cannot lay them out.
-        self._ways: tuple[_Product, _Product] | tuple[()] | None = None
+        self._ways: dict[torch.Size, tuple[_Product, _Product] | tuple[()]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """As the layer itself."""
@@ -38,10 +38,11 @@ class FrozenConvolution(nn.Module):
         channels_last = x.is_contiguous(memory_format=torch.channels_last)
         if not channels_last or x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
             return cast(Tensor, self.layer(x))
-        if self._ways is None:
+        if x.shape not in self._ways:
             # Threads that come at once do the same work twice, with the same result.
-            self._ways = _there_and_back(self.layer, x.detach())
-        return cast(Tensor, _Frozen.apply(x, *self._ways) if self._ways else self.layer(x))
+            self._ways[x.shape] = _there_and_back(self.layer, x.detach())
+        ways = self._ways[x.shape]
+        return cast(Tensor, _Frozen.apply(x, *ways) if ways else self.layer(x))
 
 
 class _Frozen(torch.autograd.Function):
