@@ -246,7 +246,8 @@ class Viewer:
         self.server.enable_module(
             {
                 "serve": {"dfqsam": str(_STATIC), "icons": vuetify.serve_path},
-                "scripts": ["dfqsam/keys.js"],
+                "scripts": ["dfqsam/keys.js", "dfqsam/fields.js"],
+                "vue_use": ["dfqsamFields"],
                 "styles": ["dfqsam/viewer.css", "icons/css/mdi.css"],
             }
         )

@@ -123,6 +123,36 @@ def test_a_field_shows_what_counts_where_its_text_does_not(prompted: Person) -> 
         person.wait_until(lambda: person.page.input_value("#last") == last)
 
 
+def test_what_is_half_typed_stays_while_the_page_changes(prompted: Person) -> None:
+    person = prompted
+
+    def type_in(field: str, text: str) -> None:
+        """Type while another slice is shown, as after work that ends meanwhile."""
+        person.page.fill(field, text)
+        index = person.state("place")["index"]
+        person.do("next slice")
+        person.wait_until(lambda: person.state("place")["index"] != index)
+        person.page.wait_for_timeout(100)
+        assert person.page.input_value(field) == text, field
+        person.page.press(field, "Tab")
+
+    type_in("#first", "2")
+    type_in("#last", "7")
+    person.wait_until(lambda: (person.state("first_slice"), person.state("last_slice")) == (2, 7))
+    type_in(".segments .text", "liver")
+    person.wait_until(lambda: person.state("segments")[0]["name"] == "liver")
+    person.page.click("#tab-hand")
+    type_in("#brush-size", "7.5")
+    person.wait_until(lambda: person.state("brush")["size"] == 7.5)
+    for field, key in (("#least-part", "least_part"), ("#smooth-mm", "smooth_mm")):
+        type_in(field, "3.5")
+        person.wait_until(lambda key=key: person.state(key) == 3.5)
+    # What changes beside it is shown all the same.
+    person.page.focus("#brush-size")
+    person.do("brush size", 9)
+    person.wait_until(lambda: person.page.input_value("#brush-size") == "9")
+
+
 def test_every_change_is_seen_in_the_view(prompted: Person) -> None:
     person = prompted
 
