@@ -25,6 +25,8 @@ from tools.bench.side_by_side import ONE_CORE  # noqa: E402
 
 _PAGE, _TEXT = _ROOT / "docs" / "measured" / "many_slices.md", Path(__file__).with_name("many_slices_page.md")
 _CORES = (1, 2, 4, 8, 16, 64)
+# Down and up from a prompted slice.
+_WAYS = 2
 # Less of the encoder's time than this makes no row.
 _LEAST_SHARE = 0.01
 
@@ -79,7 +81,7 @@ def _ways(reports: list[dict[str, Any]]) -> Iterator[Sequence[str]]:
 def _modelled(report: dict[str, Any]) -> Sequence[str]:
     whole = report["ways"][ONE_CORE]["cpu_seconds_per_slice"]
     beside = whole - report["encoder_seconds"]
-    rates = [min(cores / whole, 1 / beside) for cores in _CORES]
+    rates = [min(cores / whole, _WAYS / beside) for cores in _CORES]
     name = f"{report['architecture']}, e {1e3 * report['encoder_seconds']:.1f} ms, c {1e3 * beside:.1f} ms"
     return name, *(f"{rate:.0f}" for rate in rates)
 

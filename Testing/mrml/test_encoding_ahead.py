@@ -154,13 +154,14 @@ def test_a_closed_controller_encodes_no_more(controller, worker, encoder):
 def test_neighbours_are_encoded_side_by_side(a_volume_node, worker):
     together, beside = threading.Barrier(3, timeout=PATIENCE_SECONDS), []
 
-    def encode(image):
-        together.wait()
-        beside.append(image)
-        return image.astype(np.float32)
+    class OneCore(GreyPredictor):
+        def embed(self, image):
+            together.wait()
+            beside.append(image)
+            return image.astype(np.float32)
 
     predictor, volume = GreyPredictor(), read_volume_node(a_volume_node)
-    slices = SlicePredictor(volume, predictor, "encoder", WINDOW, EmbeddingCache(), beside=lambda: encode, at_once=3)
+    slices = SlicePredictor(volume, predictor, "encoder", WINDOW, EmbeddingCache(), beside=OneCore, at_once=3)
     EncodingAhead(worker, slices).look_at(K4)
     assert worker.wait(PATIENCE_SECONDS, ahead_too=True)
     np.testing.assert_array_equal(predictor.encoded, images(a_volume_node, WINDOW, 4))

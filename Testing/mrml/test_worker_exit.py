@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from Testing.support.finished import PATIENCE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 # The engine's own threads must be gone before the program takes its code apart.
 PROGRAM = """
 import sys, time
 from dfqsam_core import load_model
+from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
 from dfqsam_core.volume import SliceKey, VolumeSession, read_volume
 from dfqsam_scene.jobs.encoding_ahead import EncodingAhead
@@ -22,12 +25,13 @@ from dfqsam_scene.jobs.worker import Job, Worker
 
 seconds, what, end = float(sys.argv[1]), sys.argv[2], sys.argv[3]
 model = load_model(resource_path(DEMO_MODEL), threads=2)
-slices = VolumeSession(read_volume(resource_path(DEMO_VOLUME)), model, "abdomen").slices
+cache = EmbeddingCache()
+slices = VolumeSession(read_volume(resource_path(DEMO_VOLUME)), model, "abdomen", cache=cache).slices
 worker, begun = Worker(), []
 
 def encode(progress):
     for index in range(20):
-        slices._cache.clear()
+        cache.clear()
         slices.embed(SliceKey("K", index))
         begun.append(index)
 
@@ -57,5 +61,6 @@ def test_quitting_at_any_moment_of_an_encoding_is_no_crash(what, end):
         capture_output=True,
         text=True,
         check=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert (found.returncode, found.stdout) == (0, "left\n"), found.stderr

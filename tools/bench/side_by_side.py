@@ -56,8 +56,8 @@ def side_by_side(path: str, cores: int | None, slices: int, runs: int) -> dict[s
     """
     cores = cores or machine.physical_cores()
     alone, together = (answering_with_a_disc(load_model(path, threads)) for threads in (1, cores))
-    # For the pool's model to be made before the clock runs.
-    together.side_by_side()
+    # The pool's model is made before the clock runs.
+    answering_with_a_disc(together.side_by_side())
     ways = {ONE_CORE: (alone, False), EACH_SLICE: (together, False), SIDE_BY_SIDE: (together, True)}
     volume = ball_volume(slices)
     taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}

@@ -95,7 +95,7 @@ def test_another_voxel_window_model_or_engine_encodes_anew_and_equal_content_doe
 
 def test_an_emptied_cache_changes_nothing(a_session):
     first = a_session.add_prompt(1, PointPrompt((3, 2, 1)))
-    a_session.slices._cache.clear()
+    a_session.slices.embeddings._cache.clear()
     again = a_session.set_prompts(1, K1, a_session.prompts(1, K1))
     np.testing.assert_array_equal(again.after, first.after)
 

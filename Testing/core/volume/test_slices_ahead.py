@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.numpy import save_file
 
 from dfqsam_core.base.machine import release_memory
 from dfqsam_core.progress import Cancelled, Progress
-from dfqsam_core.runtime import EmbeddingCache, Model, load_model
+from dfqsam_core.runtime import EmbeddingCache, Model, SamPredictor, load_model
 from dfqsam_core.runtime.engines.unpacked_cache import UnpackedCache
 from dfqsam_core.store.model_file import write_model
 from dfqsam_core.store.random_weights import NAMED_ARCHITECTURES
@@ -28,10 +29,13 @@ from dfqsam_core.volume import (
     propagate,
     segment_volume,
 )
+from dfqsam_core.volume.extent import Extent
 from dfqsam_core.volume.prompts import Propagation
-from dfqsam_core.volume.session.propagation import PropagationConfig
-from dfqsam_core.volume.session.propagation.order import propagation_order
+from dfqsam_core.volume.session.propagation import PropagationConfig, ways
+from dfqsam_core.volume.session.propagation.stack import Stack
+from dfqsam_core.volume.session.propagation.ways import ways_from
 from dfqsam_core.volume.session.slice_embeddings import SliceEmbeddings
+from Testing.support.finished import PATIENCE_SECONDS
 from Testing.support.packed import packed_toy
 from Testing.support.packed_toy import calibrated_toy, float_toy
 
@@ -95,13 +99,13 @@ def test_masks_are_the_same_bit_for_bit(volume: Volume, model_file: Path, encode
 
 def test_the_order_is_that_in_which_a_propagation_asks(volume: Volume, model_file: Path) -> None:
     session, asked = a_session(volume, load_model(model_file, 1)), []
-    order = propagation_order([3, 6], "K", 1, 8)
+    order = [index for way in ways_from([3, 6], 1, 8, Extent("K")) for index in way.indices]
 
     def note(progress: Progress) -> None:
         asked.extend([int(progress.message.split()[-1])] if progress.message else [])
 
     propagate(session, 1, "K", 1, 8, ANYTHING, note)
-    assert [key.index for key in order] == asked == [2, 1, 7, 8, 4, 5]
+    assert order == asked == [2, 1, 7, 8, 4, 5]
 
 
 def test_every_slice_is_encoded_once_on_one_thread_each(volume: Volume, model_file: Path) -> None:
@@ -119,9 +123,71 @@ def test_a_cancelled_propagation_leaves_no_thread(volume: Volume, model_file: Pa
 
     with pytest.raises(Cancelled):
         propagate(session, 1, "K", 0, SLICES - 1, ANYTHING, cancel)
-    assert "dfqsam-ahead" not in [thread.name for thread in threading.enumerate()]
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("dfqsam-")]
     assert session.slices.encodings < SLICES
     assert session.slices_of(1) == [SliceKey("K", 3), SliceKey("K", 6)]
+
+
+def test_ways_that_do_not_need_each_other_are_gone_at_once(volume: Volume, model_file: Path) -> None:
+    both, begun, outwards = threading.Barrier(2, timeout=PATIENCE_SECONDS), [], ways.outwards
+
+    def wait_for_the_other(*arguments):
+        both.wait()
+        begun.append(threading.current_thread())
+        return outwards(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ways, "outwards", wait_for_the_other)
+        session = a_session(volume, load_model(model_file, 2))
+        stops = propagate(session, 1, "K", 0, SLICES - 1, ANYTHING).stops
+    assert len(set(begun)) == 2
+    assert [(stop.direction, stop.last_index) for stop in stops] == [(-1, 0), (1, SLICES - 1)]
+
+
+def test_where_one_way_fails_the_others_end_and_its_error_is_raised(volume: Volume, model_file: Path) -> None:
+    other_goes, given_up, reported = threading.Event(), threading.Event(), []
+    outwards, give_up = ways.outwards, Stack.give_up
+
+    def fail_downwards(stack, seed, reach, direction, end):
+        if direction < 0:
+            assert other_goes.wait(PATIENCE_SECONDS)
+            raise MemoryError("no room for a slice")
+        return outwards(stack, seed, reach, direction, end)
+
+    def note(progress: Progress) -> None:
+        reported.append(progress.message)
+        other_goes.set()
+        assert given_up.wait(PATIENCE_SECONDS)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ways, "outwards", fail_downwards)
+        patch.setattr(Stack, "give_up", lambda stack: (give_up(stack), given_up.set()))
+        session = a_session(volume, load_model(model_file, 2))
+        with pytest.raises(MemoryError, match="no room"):
+            propagate(session, 1, "K", 0, SLICES - 1, ANYTHING, note)
+    assert len(reported) == 1
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("dfqsam-")]
+    assert session.slices_of(1) == [SliceKey("K", 3), SliceKey("K", 6)]
+
+
+def test_never_are_more_slices_encoded_at_once_than_there_are_cores(volume: Volume, model_file: Path) -> None:
+    session, encode, lock = a_session(volume, load_model(model_file, 2)), SamPredictor.embed, threading.Lock()
+    now, most = [0], [0]
+
+    def counted(predictor: SamPredictor, image: np.ndarray) -> np.ndarray:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        embedding = encode(predictor, image)
+        with lock:
+            now[0] -= 1
+        return embedding
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SamPredictor, "embed", counted)
+        propagate(session, 1, "K", 0, SLICES - 1, ANYTHING)
+    assert most == [2]
 
 
 def test_the_other_planes_of_a_thorough_propagation_are_encoded_side_by_side(volume: Volume, model_file: Path) -> None:

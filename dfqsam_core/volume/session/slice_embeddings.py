@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +33,8 @@ class SliceEmbeddings:
     """Embeddings of slices by a model's encoder, from the cache where that has them.
 
     image: gives the uint8 image of a slice. encoder: its name, for the cache's keys. predictor: embeds an image with
-    all cores. beside: gives what embeds one on a single core, callable in several threads, None where nothing is.
-    at_once: how many of those calls. encodings: how often the encoder ran.
+    all cores. beside: embeds one on a single core, callable in several threads; None where nothing does.
+    at_once: how many of those calls, by all threads together. encodings: how often the encoder ran, likewise.
     """
 
     def __init__(
@@ -42,15 +43,25 @@ class SliceEmbeddings:
         encoder: str,
         predictor: Encoder,
         cache: EmbeddingCache,
-        beside: Callable[[], Encode] | None = None,
+        beside: Encode | None = None,
         at_once: int = 1,
     ) -> None:
         self.encodings = 0
         self._image, self._encoder, self._predictor, self._cache = image, encoder, predictor, cache
         self._beside, self.at_once = beside, at_once
+        self._cores = threading.Semaphore(at_once)
+        # How the thread that calls makes one, None for by the predictor; and who counts for all threads.
+        self._encode: Encode | None = None
+        self._first = self
         self._changed = threading.Condition()
         self._in_work: set[tuple[str, str]] = set()
         self._ahead: Ahead[SliceKey, np.ndarray] | None = None
+
+    def for_another_thread(self) -> SliceEmbeddings:
+        """Return the same embeddings for a thread of its own, which makes them on one core and has its own `ahead`."""
+        other = copy.copy(self)
+        other._encode, other._ahead = self._encode_beside, None
+        return other
 
     def embed(self, key: SliceKey, image: np.ndarray | None = None) -> np.ndarray:
         """Embedding of a slice, float32 (1, C, grid, grid): remembered, encoded ahead, or made now.
@@ -83,8 +94,12 @@ class SliceEmbeddings:
         return pixels.hexdigest(), self._encoder
 
     def _embed_beside(self, key: SliceKey) -> np.ndarray:
-        assert self._beside is not None, "`ahead` asked"
-        return self._embed(key, self._beside())
+        return self._embed(key, self._encode_beside)
+
+    def _encode_beside(self, image: np.ndarray) -> np.ndarray:
+        assert self._beside is not None, "who asks for more than one thread has looked"
+        with self._cores:
+            return self._beside(image)
 
     def _embed(self, key: SliceKey, encode: Encode | None = None, image: np.ndarray | None = None) -> np.ndarray:
         image = self._image(key) if image is None else image
@@ -97,6 +112,7 @@ class SliceEmbeddings:
         try:
             embedding = self._cache.get(content)
             if embedding is None:
+                encode = encode or self._encode
                 if encode is None:
                     self._predictor.set_image(image)
                 made = self._predictor.get_image_embedding() if encode is None else encode(image)
@@ -104,7 +120,7 @@ class SliceEmbeddings:
                 embedding = made.astype(np.float16).astype(np.float32)
                 self._cache.put(content, embedding)
                 with self._changed:
-                    self.encodings += 1
+                    self._first.encodings += 1
             return embedding
         finally:
             with self._changed:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +20,7 @@ from ..strokes import LassoPrompt, ScribblePrompt
 from ..volume import Volume
 from ..window import WindowLevel
 from .mask_input import MaskGrid, draw_strokes, has_strokes, kinds_of, lasso_pixels, seed_prompts, within_lasso
-from .slice_embeddings import Encode, SliceEmbeddings
+from .slice_embeddings import SliceEmbeddings
 from .slice_prediction import SlicePrediction as SlicePrediction
 
 _MED2D_GRID = MaskGrid()
@@ -35,11 +37,19 @@ class Predictor(ImagePredictor, Protocol):
         """Use an embedding made before, of an image of `original_size` (H, W)."""
 
 
+class PredictorBeside(Predictor, Protocol):
+    """A predictor on one core, for a thread of its own."""
+
+    def embed(self, image: np.ndarray) -> np.ndarray:
+        """Embedding of an image, float32 (1, C, grid, grid), while the one that is set stays; several threads may ask."""
+        ...
+
+
 class SlicePredictor:
     """Shows the slices of a volume to a model through one window; encodes each slice once.
 
     encoder: what makes an embedding of an image: the model's digest and its engine. mask_grid: the mask prompt and the
-    model's conventions. beside, at_once: as SliceEmbeddings has them.
+    model's conventions. beside: gives a predictor on one core, None where there is none. at_once: how many cores.
     """
 
     def __init__(
@@ -50,16 +60,23 @@ class SlicePredictor:
         window: WindowLevel,
         cache: EmbeddingCache,
         mask_grid: MaskGrid = _MED2D_GRID,
-        beside: Callable[[], Encode] | None = None,
+        beside: Callable[[], PredictorBeside] | None = None,
         at_once: int = 1,
     ) -> None:
         self.volume = volume
         self.window = window
         self.mask_grid = mask_grid
-        self._predictor = predictor
-        self._cache = cache
-        self.embeddings = SliceEmbeddings(self.image, encoder, predictor, cache, beside, at_once)
+        self._predictor, self._beside = predictor, beside
+        encode = None if beside is None else partial(_embed_beside, beside)
+        self.embeddings = SliceEmbeddings(self.image, encoder, predictor, cache, encode, at_once)
         self._frames = {axis: SliceFrame.of(volume.geometry, axis) for axis in AXES}
+
+    def for_another_thread(self) -> SlicePredictor:
+        """Return what shows the same slices on a thread of its own, on one core; only where `at_once` is above 1."""
+        assert self._beside is not None, "one core has one thread"
+        other = copy.copy(self)
+        other._predictor, other.embeddings = self._beside(), self.embeddings.for_another_thread()
+        return other
 
     @property
     def conventions(self) -> Conventions:
@@ -180,6 +197,11 @@ class SlicePredictor:
         return self.embeddings.key_of(image)
 
 
+def _embed_beside(beside: Callable[[], PredictorBeside], image: np.ndarray) -> np.ndarray:
+    # Made when the first slice needs it: the model's form for one thread is loaded then.
+    return beside().embed(image)
+
+
 def pixel_prompts(
     frame: SliceFrame, prompts: tuple[Prompt, ...]
 ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
@@ -216,7 +238,7 @@ def _clicks(frame: SliceFrame, prompt: Prompt) -> list[tuple[np.ndarray, bool]]:
     return [(xy, prompt.positive) for xy in frame.xy_from_ijk(points)]
 
 
-def predictor_for(model: Any) -> Predictor:
+def predictor_for(model: Any) -> PredictorBeside:
     """The runtime's predictor of a loaded model."""
     from ...runtime import SamPredictor
 
@@ -228,10 +250,8 @@ def slices_seen_by(
 ) -> SlicePredictor:
     """The slices of `volume` for a loaded model; arguments as VolumeSession has them."""
 
-    def beside() -> Encode:
-        from ...runtime import SamPredictor
-
-        return SamPredictor(model.side_by_side()).embed
+    def beside() -> PredictorBeside:
+        return predictor_for(model.side_by_side())
 
     encoder = f"{model.digest} {model.engine}"
     # Another predictor may have no place for a second image.

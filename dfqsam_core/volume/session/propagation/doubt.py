@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
+from ....runtime.together import together
 from ..mask_prompts import box_slices, shape_between
 from ..trust import Trust
 from .stack import Stack
@@ -15,7 +17,9 @@ from .stops import overlap
 
 def trust_in(stack: Stack) -> dict[int, Trust]:
     """Return what speaks for each slice that was found, by index, ascending."""
-    return {index: _trust(stack, index) for index in sorted(stack.found)}
+    indices = sorted(stack.found)
+    found = together([partial(_trust, stack, index) for index in indices], stack.slices.at_once)
+    return dict(zip(indices, found, strict=True))
 
 
 def next_prompt(stack: Stack, trust: Mapping[int, Trust]) -> int | None:
@@ -32,7 +36,7 @@ def _trust(stack: Stack, index: int) -> Trust:
     likeness = _likeness_to_neighbours(stack, index, stack.mask(prediction))
     planes = stack.agreement_of_planes.get(index)
     estimate: float | None = prediction.chosen_iou
-    if not stack.session.slices.conventions.predicts_iou and prediction.low_res_masks.any():
+    if not stack.slices.conventions.predicts_iou and prediction.low_res_masks.any():
         # The model has no estimate for any slice; only a shape that stands in has no logits.
         estimate = None
     return Trust(estimate, float(likeness), None if planes is None else float(planes))

@@ -29,7 +29,7 @@ def vote(stack: Stack) -> None:
         stored_plane(object_kji, SliceKey(stack.axis, index))[...] = mask
     votes = object_kji.astype(np.uint8)
     keys = [key for axis in AXES if axis != stack.axis for key in _cut_slices(object_kji, axis)]
-    with stack.session.slices.ahead([key for key in keys if _is_asked(stored_plane(object_kji, key))]):
+    with stack.slices.ahead([key for key in keys if _is_asked(stored_plane(object_kji, key))]):
         for done, key in enumerate(keys):
             report(stack.progress, "other planes", done, len(keys), f"slice {key.axis} {key.index}")
             stored_plane(votes, key)[...] += _answer(stack, key, stored_plane(object_kji, key))
@@ -53,7 +53,7 @@ def _answer(stack: Stack, key: SliceKey, cut: np.ndarray) -> np.ndarray:
         return cut
     frame = SliceFrame.of(stack.session.volume.geometry, key.axis)
     expected = frame.to_canonical(cut)
-    mask = stack.session.slices.predict(key, mask_prompts(expected, frame, key.index, 0, 0)).mask
+    mask = stack.slices.predict(key, mask_prompts(expected, frame, key.index, 0, 0)).mask
     return mask if overlap(mask, cut) >= _LEAST_OVERLAP else cut
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 
 from ....errors import PromptError
 from ....progress import ProgressCallback, report
-from ...extent import Extent, slice_index
+from ...extent import slice_index
 from ...positions import check_axis
 from ...slices import SliceKey
 from ..session import VolumeSession
-from .chain import between, outwards
 from .config import PropagationConfig
 from .doubt import next_prompt, trust_in
-from .order import propagation_order
 from .plan import PropagationPlan, PropagationResult
 from .planes import vote
 from .stack import Stack
 from .stops import NO_SEED, Stop
+from .ways import go_all, ways_from
 
 
 def propagate(
@@ -95,20 +93,12 @@ def plan_propagation(
     stack = Stack(session, label, axis, config, seeds, total, progress)
     stops = Stop(-1, prompted[0], NO_SEED), Stop(1, prompted[-1], NO_SEED)
     if seeds:
-        with session.slices.ahead(propagation_order(seeds, axis, low, high)):
-            stops = _carry(stack, low, high, extent)
+        down, up, *_ = go_all(stack, ways_from(seeds, low, high, extent))
+        assert down is not None and up is not None, "outwards there is a stop"
+        stops = down, up
     report(progress, "propagate", total, total)
     if seeds and config.thorough:
         vote(stack)
     trust = trust_in(stack)
     found = {index: replace(stack.found[index], trust=one) for index, one in trust.items()}
     return PropagationPlan(label, axis, first, last, found, stops, next_prompt(stack, trust))
-
-
-def _carry(stack: Stack, low: int, high: int, extent: Extent) -> tuple[Stop, Stop]:
-    """Predict all slices from `low` to `high` that are to be predicted."""
-    seeds = stack.seeds
-    stops = outwards(stack, seeds[0], low, -1, extent.first), outwards(stack, seeds[-1], high, 1, extent.last)
-    for a, b in itertools.pairwise(seeds):
-        between(stack, a, b)
-    return stops
