@@ -118,13 +118,14 @@ def test_a_cancelled_propagation_leaves_no_thread(volume: Volume, model_file: Pa
     session = a_session(volume, load_model(model_file, 2))
 
     def cancel(progress: Progress) -> None:
-        if progress.done > 1:
+        # Neither of the two ways from the prompts has come to its end by then, so that between them is not begun.
+        if progress.done > 0:
             raise Cancelled
 
     with pytest.raises(Cancelled):
         propagate(session, 1, "K", 0, SLICES - 1, ANYTHING, cancel)
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("dfqsam-")]
-    assert session.slices.encodings < SLICES
+    assert session.slices.encodings <= SLICES - 2
     assert session.slices_of(1) == [SliceKey("K", 3), SliceKey("K", 6)]
 
 

@@ -41,7 +41,7 @@ class PredictorBeside(Predictor, Protocol):
     """A predictor on one core, for a thread of its own."""
 
     def embed(self, image: np.ndarray) -> np.ndarray:
-        """Embedding of an image, float32 (1, C, grid, grid), while the one that is set stays; several threads may ask."""
+        """Embedding of an image, float32 (1, C, grid, grid), while the set one stays; several threads may ask."""
         ...
 
 

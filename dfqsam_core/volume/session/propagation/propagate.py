@@ -91,11 +91,9 @@ def plan_propagation(
     seeds = [index for index in prompted if session.mask(label, SliceKey(axis, index)).any()]
     config, total = config or PropagationConfig(), high - low + 1 - len(prompted)
     stack = Stack(session, label, axis, config, seeds, total, progress)
-    stops = Stop(-1, prompted[0], NO_SEED), Stop(1, prompted[-1], NO_SEED)
+    stops: tuple[Stop, ...] = Stop(-1, prompted[0], NO_SEED), Stop(1, prompted[-1], NO_SEED)
     if seeds:
-        down, up, *_ = go_all(stack, ways_from(seeds, low, high, extent))
-        assert down is not None and up is not None, "outwards there is a stop"
-        stops = down, up
+        stops = go_all(stack, ways_from(seeds, low, high, extent))
     report(progress, "propagate", total, total)
     if seeds and config.thorough:
         vote(stack)

@@ -37,14 +37,14 @@ def _inwards(a: int, b: int) -> Way:
     return Way(range(a + 1, b), lambda stack: between(stack, a, b))
 
 
-def go_all(stack: Stack, ways: Sequence[Way]) -> list[Stop | None]:
-    """Predict the slices of all ways; where a thread has no core, the ways are gone one after the other.
+def go_all(stack: Stack, ways: Sequence[Way]) -> tuple[Stop, ...]:
+    """Predict the slices of all ways, one after the other where there is a single core; return their stops, in order.
 
-    Returns what each way's `go` returned. Raises what the first to fail raised; the others end at their next slice.
+    Raises what the first to fail raised; the others end at their next slice.
     """
     threads = min(stack.slices.at_once, sum(bool(way.indices) for way in ways))
     if threads < 2:
-        return [_go(stack, way) for way in ways]
+        return tuple(filter(None, [_go(stack, way) for way in ways]))
 
     def on_a_thread(way: Way) -> Stop | None:
         try:
@@ -60,7 +60,7 @@ def go_all(stack: Stack, ways: Sequence[Way]) -> list[Stop | None]:
     except BaseException:
         stack.give_up()
         raise
-    return [found[order.index(n)] for n in range(len(ways))]
+    return tuple(filter(None, [found[order.index(n)] for n in range(len(ways))]))
 
 
 def _go(stack: Stack, way: Way) -> Stop | None:
