@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from dfqsam_core.quant.calibration.pending import weight_for_lengths  # noqa: E402
 from dfqsam_core.quant.calibration.quantizers import (  # noqa: E402
     HALF_OCTAVE,
     LogarithmicSoftmax,
@@ -109,6 +110,40 @@ def test_two_sided_ranges_keep_the_small_negative_side_of_a_gelu() -> None:
         scale, zero_point = search.parameters(x, 4, False, lambda v: v @ weight.T)
         errors.append(float(((UniformQuantizer(scale, zero_point, 4)(x) - x) @ weight.T).square().mean()))
     assert errors[1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_giving_a_bad_range_up_early_changes_no_choice(seed: int, threads: int) -> None:
+    generator, ranges = torch.Generator().manual_seed(seed), ShrunkenRanges(8, two_sided=True)
+    x = torch.nn.functional.gelu(torch.randn(300, 24, generator=generator)) * torch.rand(24, generator=generator).exp()
+    weight, looked_at = torch.randn(96, 24, generator=generator), []
+    errors = []
+    for low, high in ranges.bounds(x, (0, 1)):
+        scale, zero_point = uniform_parameters(low, high, 4)
+        restored = UniformQuantizer(scale, zero_point, 4)(x)
+        errors.append(((restored - x).double() @ weight.T.double()).square().sum().item())
+    best = min(range(len(errors)), key=errors.__getitem__)
+
+    def product(values: torch.Tensor) -> torch.Tensor:
+        looked_at.append(len(values))
+        return values @ weight.T
+
+    found = ByOutputError(ranges, threads).parameters(x, 4, False, product)
+    expected = uniform_parameters(*ranges.bounds(x, (0, 1))[best], 4)
+    assert [float(part) for part in found] == [float(part) for part in expected]
+    assert sum(looked_at) < 0.8 * len(x) * (len(errors) + 1), "most are given up before the end"
+
+
+def test_a_wide_layers_errors_are_measured_by_a_smaller_product() -> None:
+    generator = torch.Generator().manual_seed(0)
+    wide, narrow = (torch.nn.Linear(24, out) for out in (72, 32))
+    errors = torch.randn(50, 24, generator=generator)
+    smaller = weight_for_lengths(wide)
+    assert smaller.shape == (24, 24)
+    lengths = [(errors @ weight.detach().T).square().sum() for weight in (wide.weight, smaller)]
+    torch.testing.assert_close(*lengths)
+    torch.testing.assert_close(weight_for_lengths(narrow), narrow.weight.detach(), rtol=0, atol=0)
 
 
 def test_a_range_that_comes_twice_is_tried_once() -> None:

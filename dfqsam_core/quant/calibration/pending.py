@@ -42,7 +42,8 @@ class PendingLayer(nn.Module):
         return draw_rows(x, max(1, self.strategies.rows // positions))
 
     def _calibrate(self, x: Tensor) -> QuantizedLayer:
-        layer, plan, weight = self.layer, self.plan, self.layer.weight.detach()
+        layer, plan = self.layer, self.plan
+        weight = weight_for_lengths(layer)
         scale, zero_point = self.strategies.inputs.parameters(
             self._sample(x), plan.input_bits, plan.per_channel, lambda v: apply_product(layer, v, weight)
         )
@@ -87,3 +88,14 @@ class PendingSoftmax(nn.Module):
             delta, step = self.strategies.softmax.parameters(logits[:, :, queries], self.bits, self.dims)
             self.quantized = LogarithmicSoftmax(delta, step, self.bits)
         return self.quantized(logits)
+
+
+def weight_for_lengths(layer: FloatLayer) -> Tensor:
+    """The layer's weight, or a smaller one whose products have the same lengths: what a search by errors needs.
+
+    A wide weight (out, in) is an orthogonal matrix times an upper triangular one (in, in).
+    """
+    weight = layer.weight.detach()
+    if isinstance(layer, nn.Linear) and weight.shape[0] >= 2 * weight.shape[1]:
+        return torch.linalg.qr(weight, mode="r").R
+    return weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,8 @@ from .side_by_side import side_by_side
 QUANTILES = (0.999, 0.9999, 0.99999)
 # Shares of its lower end that a two-sided range is tried with.
 LOW_ENDS = (1.0, 0.7, 0.4, 0.1)
+# After so many a range that is worse than another already is given up. Images of a convolution are never so many.
+_ROWS_AT_ONCE = 64
 
 Bounds = tuple[Tensor, Tensor]
 
@@ -107,10 +110,18 @@ class ByOutputError:
         """As in `InputSearch`; of equals the first."""
         bounds = self.ranges.bounds(x, (0,) if per_channel else range(x.dim()))
         parameters = _different([uniform_parameters(low, high, bits) for low, high in bounds])
-        exact = product(x)
+        parts = [(part, product(part)) for part in x.split(_ROWS_AT_ONCE)]
+        least = [math.inf]
 
         def error(candidate: tuple[Tensor, Tensor]) -> float:
-            return float(product(_restored(x, candidate, bits)).sub_(exact).square_().mean())
+            total = 0.0
+            for part, exact in parts:
+                total += float(product(_restored(part, candidate, bits)).sub_(exact).square_().sum())
+                if total > least[0]:
+                    # Worse than another already: the rest of its error does not matter.
+                    return math.inf
+            least[0] = min(least[0], total)
+            return total
 
         return parameters[int(np.argmin(side_by_side(error, parameters, self.threads)))]
 

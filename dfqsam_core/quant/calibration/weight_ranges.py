@@ -9,8 +9,8 @@ from .quantizers import uniform_codes, uniform_parameters
 from .ranges import Ranges, nearest
 from .side_by_side import side_by_side
 
-# So many values and what is made of them stay in a core's own cache.
-_VALUES_AT_ONCE = 2**16
+# Of fewer, Python's own time counts; more leave a core's own cache.
+_VALUES_AT_ONCE = 2**18
 
 
 def search_weight_range(
