@@ -18,6 +18,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROPAGATED = 5
 FIRST, LATER = (40, 45), ((48, 45), (36, 50), (44, 52))
 LONG_TICK_SECONDS = 0.03
+FIRST_CLICK, CLICK_MEANWHILE = "first click on a slice", "first click during a propagation, until shown"
 PATIENCE_SECONDS = 300.0
 Idle = Callable[[float], None]
 
@@ -64,22 +66,28 @@ class Person:
         if isinstance(loaded[0], BaseException):
             raise loaded[0]
         volume_node = world.volume_node
-        workspace = Workspace(volume_node, new_segmentation(volume_node, "Organs"), loaded[0], worker, world.window)
-        controller = workspace.controller
-        controller.auto_accept = True
         slices = itertools.cycle(range(slice_k - PROPAGATED, slice_k + PROPAGATED))
-        # Nothing is encoded ahead: that would be other work in each of the loops.
-        workspace.encode_ahead(False)
-        self._scroll = lambda: workspace.look_at(SliceKey("K", next(slices)))
-        segment_id = workspace.segment_id = workspace.segments.add_segment("organ")
+
+        def begin() -> tuple[Any, str]:
+            """A workspace that has encoded no slice, and its segment."""
+            workspace = Workspace(volume_node, new_segmentation(volume_node, "Organs"), loaded[0], worker, world.window)
+            workspace.controller.auto_accept = True
+            # Nothing is encoded ahead: that would be other work in each of the loops.
+            workspace.encode_ahead(False)
+            self._scroll = lambda: workspace.look_at(SliceKey("K", next(slices)))
+            workspace.segment_id = workspace.segments.add_segment("organ")
+            return workspace, workspace.segment_id
 
         def act(name: str, action: Callable[[], None]) -> None:
             self._timed(name, action, worker, controller.deliver, lambda: not controller.is_busy)
             if controller.is_error:
                 raise RuntimeError(controller.message)
 
+        workspace, segment_id = begin()
+        controller = workspace.controller
+
         for n, (i, j) in enumerate((FIRST, *LATER)):
-            name = "later click" if n else "first click on a slice"
+            name = "later click" if n else FIRST_CLICK
             prompt = PointPrompt((i, j, slice_k))
             act(name, lambda prompt=prompt: controller.add_prompt(segment_id, prompt))
         ends = slice_k - PROPAGATED, slice_k + PROPAGATED
@@ -88,6 +96,23 @@ class Person:
             f"propagation through {2 * PROPAGATED} slices",
             lambda: controller.propagate(segment_id, "K", *ends, anywhere),
         )
+        workspace.close()
+        workspace, segment_id = begin()
+        controller = workspace.controller
+        act(FIRST_CLICK, lambda: controller.add_prompt(segment_id, PointPrompt((*FIRST, slice_k))))
+        clicked: list[float] = []
+        place = SliceKey("K", slice_k + PROPAGATED)
+
+        def is_shown() -> bool:
+            progress = controller.progress
+            if progress is not None and progress.done >= 2 and not clicked:
+                clicked.append(time.perf_counter())
+                controller.add_prompt(segment_id, PointPrompt((*FIRST, place.index)))
+            return progress is not None and progress.preview is not None and progress.preview.key == place
+
+        propagate = partial(controller.propagate, segment_id, "K", *ends, anywhere)
+        self._timed(CLICK_MEANWHILE, propagate, worker, controller.deliver, is_shown)
+        self.seconds[CLICK_MEANWHILE][-1] = time.perf_counter() - clicked[0]
         workspace.close()
         worker.close()
 
