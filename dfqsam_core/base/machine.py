@@ -6,13 +6,20 @@ import platform
 from pathlib import Path
 
 from ..errors import ConfigError
-from .system.memory import peak_memory_bytes, physical_memory_bytes, release_memory, resident_memory_bytes
+from .system.memory import (
+    keep_freed_memory,
+    peak_memory_bytes,
+    physical_memory_bytes,
+    release_memory,
+    resident_memory_bytes,
+)
 from .system.processors import allowed_processors, load_average, physical_cores
 
 __all__ = [
     "cpu_fingerprint",
     "cpu_name",
     "instruction_set",
+    "keep_freed_memory",
     "load_average",
     "peak_memory_bytes",
     "physical_cores",

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ...base.machine import keep_freed_memory
 from ...base.outputs import refuse_overwrite
 from ...errors import DFQSAMError, ModelFileError
 from ...runtime import Model, load_model
@@ -98,6 +99,7 @@ def _inputs(row: BatchRow, work: BatchWork) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _model(path: str, sha256: str, threads: int | None, conventions: str | None) -> Model:
     """The model, loaded once per worker; raises ModelFileError when its file has changed since the batch began."""
+    keep_freed_memory()
     model = load_model(path, threads=threads, side_by_side=True, conventions=conventions)
     if not model.digest.startswith(sha256):
         raise ModelFileError(f"The model {path} is another file than when the batch began. Start the batch again.")
