@@ -21,6 +21,7 @@ from dfqsam_scene.jobs.journals import FOLDER
 from dfqsam_scene.jobs.library import ModelLibrary, data_folder
 
 from .alarm import Alarm
+from .drawing import require_drawing
 from .gate import LOOPBACK, Gate
 from .pages import CLOSED
 from .roots import Roots
@@ -259,12 +260,13 @@ def serve(start: Start, port: int, ready: Callable[[str], None], raise_if_stoppe
     """Run the viewer until somebody wants it to end.
 
     port: 0 for a free one. ready: called with the address to open. raise_if_stopped: raises Cancelled then; it is asked
-    often, and passes that through only while the viewer starts. Raises DFQSAMError for wrong roots, OSError for a port
-    in use.
+    often, and passes that through only while the viewer starts. Raises DFQSAMError for wrong roots and where nothing
+    can draw, OSError for a port in use.
     """
     # trame reads the process's own arguments otherwise. A signal that raises anything would do so wherever the program
     # is, and VTK ends it at once where that is inside an observer.
     os.environ["TRAME_ARGS"] = "--server --nosignalhandlers"
+    require_drawing()
     gate, viewer = Gate(), Viewer(start, raise_if_stopped)
     viewer.server.controller.on_server_bind.add(lambda bound: gate.guard(bound.app))
 

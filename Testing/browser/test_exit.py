@@ -86,3 +86,29 @@ def test_the_viewer_ends_with_code_0_while_it_starts(browser: object, tmp_path: 
     assert end.returncode == 0, end.stderr
     assert "The viewer is open" not in end.stdout
     assert end.stderr.endswith("The viewer has ended.\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system itself draws")
+def test_where_nothing_can_draw_the_viewer_says_what_to_install(tmp_path: Path) -> None:
+    """It crashed without a word on a Debian that has no desktop."""
+    from dfqsam_viewer.drawing import _OSMESA, _is_there
+
+    if any(map(_is_there, _OSMESA)):
+        pytest.skip("VTK's last resort is installed here")
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "XDG_DATA_HOME": str(tmp_path),
+        # What VTK chooses where there is neither a display nor EGL.
+        "VTK_DEFAULT_OPENGL_WINDOW": "vtkOSOpenGLRenderWindow",
+    }
+    end = subprocess.run(
+        [sys.executable, "-m", "dfqsam_core", "view", "--no-browser", "--root", str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert end.returncode == 2, end.stderr
+    assert "sudo apt-get install libegl1 libgl1-mesa-dri" in end.stderr
+    assert "Traceback" not in end.stderr
