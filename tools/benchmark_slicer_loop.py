@@ -48,13 +48,10 @@ class Person:
         self._scroll: Callable[[], None] = lambda: None
 
     def work_through(self, world: Any, model_file: Path, slice_k: int) -> None:
-        """Load the model, click into a slice four times, and propagate; on a workspace of its own."""
+        """Load the model, click into a slice four times, and propagate; then click while another one propagates."""
         from dfqsam_core import load_model
-        from dfqsam_core.volume import PointPrompt, SliceKey
         from dfqsam_scene.jobs.resting import BEGIN_SECONDS
         from dfqsam_scene.jobs.worker import Job, Worker
-        from dfqsam_scene.nodes.segments import new_segmentation
-        from dfqsam_scene.prompting.workspace import Workspace
 
         worker = Worker(lambda: worker.rest(BEGIN_SECONDS))
         loaded: list[Any] = []
@@ -65,56 +62,68 @@ class Person:
         self._timed("loading the model", submit, worker, worker.deliver, lambda: bool(loaded))
         if isinstance(loaded[0], BaseException):
             raise loaded[0]
-        volume_node = world.volume_node
+        for work in (self._click_and_propagate, self._click_meanwhile):
+            workspace = self._workspace(world, loaded[0], worker, slice_k)
+            work(world, workspace, worker, slice_k)
+            workspace.close()
+        worker.close()
+
+    def _workspace(self, world: Any, model: Any, worker: Any, slice_k: int) -> Any:
+        """A workspace with one segment that has encoded no slice."""
+        from dfqsam_core.volume import SliceKey
+        from dfqsam_scene.nodes.segments import new_segmentation
+        from dfqsam_scene.prompting.workspace import Workspace
+
+        node = new_segmentation(world.volume_node, "Organs")
+        workspace = Workspace(world.volume_node, node, model, worker, world.window)
+        workspace.controller.auto_accept = True
+        # Nothing is encoded ahead: that would be other work in each of the loops.
+        workspace.encode_ahead(False)
         slices = itertools.cycle(range(slice_k - PROPAGATED, slice_k + PROPAGATED))
+        self._scroll = lambda: workspace.look_at(SliceKey("K", next(slices)))
+        workspace.segment_id = workspace.segments.add_segment("organ")
+        return workspace
 
-        def begin() -> tuple[Any, str]:
-            """A workspace that has encoded no slice, and its segment."""
-            workspace = Workspace(volume_node, new_segmentation(volume_node, "Organs"), loaded[0], worker, world.window)
-            workspace.controller.auto_accept = True
-            # Nothing is encoded ahead: that would be other work in each of the loops.
-            workspace.encode_ahead(False)
-            self._scroll = lambda: workspace.look_at(SliceKey("K", next(slices)))
-            workspace.segment_id = workspace.segments.add_segment("organ")
-            return workspace, workspace.segment_id
+    def _click_and_propagate(self, world: Any, workspace: Any, worker: Any, slice_k: int) -> None:
+        for n, voxel in enumerate((FIRST, *LATER)):
+            self._click("later click" if n else FIRST_CLICK, workspace, worker, (*voxel, slice_k))
+        begin = partial(self._propagate, world, workspace, slice_k)
+        self._act(f"propagation through {2 * PROPAGATED} slices", begin, workspace, worker)
 
-        def act(name: str, action: Callable[[], None]) -> None:
-            self._timed(name, action, worker, controller.deliver, lambda: not controller.is_busy)
-            if controller.is_error:
-                raise RuntimeError(controller.message)
+    def _click_meanwhile(self, world: Any, workspace: Any, worker: Any, slice_k: int) -> None:
+        """Click on the slice that a propagation comes to last, when it has done two."""
+        from dfqsam_core.volume import PointPrompt, SliceKey
 
-        workspace, segment_id = begin()
-        controller = workspace.controller
-
-        for n, (i, j) in enumerate((FIRST, *LATER)):
-            name = "later click" if n else FIRST_CLICK
-            prompt = PointPrompt((i, j, slice_k))
-            act(name, lambda prompt=prompt: controller.add_prompt(segment_id, prompt))
-        ends = slice_k - PROPAGATED, slice_k + PROPAGATED
-        anywhere = world.everywhere
-        act(
-            f"propagation through {2 * PROPAGATED} slices",
-            lambda: controller.propagate(segment_id, "K", *ends, anywhere),
-        )
-        workspace.close()
-        workspace, segment_id = begin()
-        controller = workspace.controller
-        act(FIRST_CLICK, lambda: controller.add_prompt(segment_id, PointPrompt((*FIRST, slice_k))))
+        self._click(FIRST_CLICK, workspace, worker, (*FIRST, slice_k))
+        controller, place = workspace.controller, SliceKey("K", slice_k + PROPAGATED)
         clicked: list[float] = []
-        place = SliceKey("K", slice_k + PROPAGATED)
 
         def is_shown() -> bool:
             progress = controller.progress
             if progress is not None and progress.done >= 2 and not clicked:
                 clicked.append(time.perf_counter())
-                controller.add_prompt(segment_id, PointPrompt((*FIRST, place.index)))
+                controller.add_prompt(workspace.segment_id, PointPrompt((*FIRST, place.index)))
             return progress is not None and progress.preview is not None and progress.preview.key == place
 
-        propagate = partial(controller.propagate, segment_id, "K", *ends, anywhere)
-        self._timed(CLICK_MEANWHILE, propagate, worker, controller.deliver, is_shown)
+        begin = partial(self._propagate, world, workspace, slice_k)
+        self._timed(CLICK_MEANWHILE, begin, worker, controller.deliver, is_shown)
         self.seconds[CLICK_MEANWHILE][-1] = time.perf_counter() - clicked[0]
-        workspace.close()
-        worker.close()
+
+    def _click(self, name: str, workspace: Any, worker: Any, ijk: tuple[int, int, int]) -> None:
+        from dfqsam_core.volume import PointPrompt
+
+        prompt = PointPrompt(ijk)
+        self._act(name, lambda: workspace.controller.add_prompt(workspace.segment_id, prompt), workspace, worker)
+
+    def _propagate(self, world: Any, workspace: Any, slice_k: int) -> None:
+        ends = slice_k - PROPAGATED, slice_k + PROPAGATED
+        workspace.controller.propagate(workspace.segment_id, "K", *ends, world.everywhere)
+
+    def _act(self, name: str, action: Callable[[], None], workspace: Any, worker: Any) -> None:
+        controller = workspace.controller
+        self._timed(name, action, worker, controller.deliver, lambda: not controller.is_busy)
+        if controller.is_error:
+            raise RuntimeError(controller.message)
 
     def _timed(
         self,

@@ -89,7 +89,7 @@ def test_the_viewer_ends_with_code_0_while_it_starts(browser: object, tmp_path: 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system itself draws")
-def test_where_nothing_can_draw_the_viewer_says_what_to_install(tmp_path: Path) -> None:
+def test_where_nothing_can_draw_the_viewer_says_what_to_install(browser: object, tmp_path: Path) -> None:
     """It crashed without a word on a Debian that has no desktop."""
     from dfqsam_viewer.drawing import _OSMESA, _is_there
 
