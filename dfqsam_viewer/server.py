@@ -33,6 +33,7 @@ _POLL_TICKS = 25
 _VALUE_TICKS = 5
 # A page may choose among the listed models ("use model"), and cannot ask for any file.
 _NOT_FOR_THE_PAGE = ("model",)
+_RANGE = {"range from": "first_slice", "range to": "last_slice"}
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Viewer:
         if name == "cancel" and self._close_what_is_open():
             pass
         elif action is None:
-            self._do_on_page(name)
+            self._do_on_page(name, *arguments)
         else:
             guarded(self.logic, lambda: action(*arguments))
         self.logic.refresh()
@@ -188,10 +189,13 @@ class Viewer:
         first, last = self.server.state.first_slice, self.server.state.last_slice
         return first - 1 if first else None, last - 1 if last else None
 
-    def _do_on_page(self, name: str) -> None:
+    def _do_on_page(self, name: str, *arguments: Any) -> None:
         """What concerns the page alone."""
         with self.server.state as state:
-            if name == "keys":
+            if name in _RANGE:
+                # Not the page's own to set: what that sets waits while it is busy, and a key comes first.
+                state[_RANGE[name]] = int(arguments[0] or 0)
+            elif name == "keys":
                 state.keys_shown = not state.keys_shown
             elif name == "enlarge":
                 state.large = "" if state.large else self._view_under_mouse()
