@@ -309,3 +309,20 @@ def test_without_any_python_a_child_is_refused_with_a_sentence(monkeypatch, tmp_
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(OSError, match=r"PythonSlicer is not on the path.*terminal"):
             child_process.ChildProcess(["info"])
+
+
+def test_of_what_is_asked_for_twice_one_runs(endless, tmp_path):
+    """A button is pressed again where a slow computer does not show the first press."""
+    pytest.importorskip("slicer")
+    from dfqsam_scene.jobs.library import ModelLibrary
+    from dfqsam_scene.jobs.quantizing import Quantizing
+
+    quantizing = Quantizing(ModelLibrary(tmp_path), lambda path, message: None)
+    quantizing.start(endless)
+    quantizing.estimate(endless)
+    job, estimating = quantizing.job, quantizing._estimating
+    quantizing.start(endless)
+    quantizing.estimate(endless)
+    assert (quantizing.job, quantizing._estimating) == (job, estimating)
+    quantizing.close()
+    assert finish(job).state != "done"

@@ -105,6 +105,8 @@ class Quantizing:
         if not Path(settings.checkpoint).is_file():
             self._say(_("Choose a float checkpoint first."), is_error=True)
             return
+        if self._estimating is not None:
+            return
         folder = tempfile.TemporaryDirectory(prefix="dfqsam-estimate-", ignore_cleanup_errors=True)
         words = [*settings.arguments(), "--dry-run", "--report", str(Path(folder.name) / _ESTIMATE)]
         try:
@@ -167,6 +169,9 @@ class Quantizing:
         return folder in [job.folder for job in self._unfinished()]
 
     def _begin(self, make: Callable[[], QuantizationJob]) -> None:
+        if self.is_running:
+            # A button that was pressed twice: nothing would follow, or end, the first one.
+            return
         try:
             self.job = make()
         except (DFQSAMError, OSError) as error:
