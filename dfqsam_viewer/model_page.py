@@ -39,7 +39,7 @@ class ModelPage:
     def actions(self) -> dict[str, Action]:
         """By name, for the page."""
         return {
-            "show card": lambda path: self._describe(path, self._show_card),
+            "show card": lambda path: self._describe(path, self._show_card, topic="card"),
             "use model": self._use,
             "add model": partial(self.dialog.show, "model"),
             "choose checkpoint": partial(self.dialog.show, "checkpoint"),
@@ -122,14 +122,18 @@ class ModelPage:
             raise DFQSAMError(f"{Path(path).name!r} is not in the list of models. Add it first.")
         return path
 
-    def _describe(self, path: str, done: Callable[[LibraryModel, dict[str, Any]], None]) -> None:
+    def _describe(
+        self, path: str, done: Callable[[LibraryModel, dict[str, Any]], None], topic: str | None = None
+    ) -> None:
+        """Read what a file is; a card that is asked for takes the place of another card alone."""
+
         def failed(error: BaseException) -> None:
             if not isinstance(error, Cancelled):
                 self.logic.say(str(error), is_error=True)
 
         listed = Path(path)
         self._reader.submit(
-            Job(lambda report: describe(listed, report), lambda found: done(*found), failed, topic="card")
+            Job(lambda report: describe(listed, report), lambda found: done(*found), failed, topic=topic)
         )
 
     def _show_card(self, model: LibraryModel, description: dict[str, Any]) -> None:

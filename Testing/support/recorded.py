@@ -59,4 +59,6 @@ def _press(person: Person, key: str) -> None:
     }
     person.page.mouse.move(*person.point_of("axial", 0.5, 0.06))
     person.page.keyboard.press(key)
+    # What an earlier propagation left is gone then.
+    person.catch_up()
     person.wait_until(ends[key])

@@ -30,6 +30,11 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Chromium tells the page of the mouse's moves with its next frame. An action that is none is answered when the viewer
+# has heard all that mouse and keys did before, and the page shows what came of it.
+_CATCH_UP = """
+() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(trame.trigger('do', [''])))))
+"""
 # Whether each view shows a picture of just its size.
 _VIEWS_ARE_DRAWN = """
 [...document.querySelectorAll('.view')].every((view) => {
@@ -103,7 +108,7 @@ class ViewerProcess:
         """End it as Ctrl+C does."""
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -138,17 +143,9 @@ class Person:
             assert time.monotonic() < ends, f"it did not happen in time; the page says {self.state('message')!r}"
             self.page.wait_for_timeout(30)
 
-    def wait_until_steady(self, name: str) -> Any:
-        """Wait until a value has not changed for half a second: a drag's last moves arrive after the mouse is up."""
-        seen = [self.state(name)]
-
-        def is_steady() -> bool:
-            self.page.wait_for_timeout(500)
-            seen.append(self.state(name))
-            return bool(seen[-1] == seen[-2])
-
-        self.wait_until(is_steady)
-        return seen[-1]
+    def catch_up(self) -> None:
+        """Wait until the viewer has done what mouse and keys asked for so far, but for work that takes time."""
+        self.page.evaluate(_CATCH_UP)
 
     def wait_until_idle(self) -> None:
         """Wait for model, prompts and pictures: a click before a view has its size would land elsewhere."""
@@ -160,7 +157,7 @@ class Person:
         self.wait_until(lambda: self.page.evaluate(_VIEWS_ARE_DRAWN))
 
     def do(self, name: str, *arguments: Any) -> None:
-        """Ask for an action as the page's own code does."""
+        """Ask for an action as the page's own code does, and wait until the page shows what came of it."""
         self.page.evaluate("([name, args]) => trame.trigger('do', [name, ...args])", [name, list(arguments)])
 
     def tool(self, role: str) -> None:
@@ -179,7 +176,6 @@ class Person:
         place = self.point_of(view, x, y)
         self.page.mouse.move(place[0] - 9, place[1] - 7)
         self.page.mouse.move(*place, steps=2)
-        self.page.wait_for_timeout(60)
         self.page.mouse.down()
         self.page.mouse.up()
 
@@ -187,12 +183,11 @@ class Person:
         """Hold the left button down from the first place over the others to the last."""
         mouse = self.page.mouse
         mouse.move(*self.point_of(view, *places[0]))
-        self.page.wait_for_timeout(60)
         mouse.down()
         for place in places[1:]:
             mouse.move(*self.point_of(view, *place), steps=8)
-            # Chromium tells of the last move of a frame only; without a moment a corner would be cut.
-            self.page.wait_for_timeout(150)
+            # Of moves that wait together the last one is told alone: a corner would be cut.
+            self.catch_up()
         mouse.up()
 
     def prompt(self, view: str, x: float, y: float) -> None:
@@ -207,6 +202,19 @@ class Person:
 
         png = self.page.locator(f"#view-{view}").screenshot()
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+    def steady_picture(self, view: str) -> np.ndarray:
+        """(H, W, 3) int: what a view shows when it has not changed for a second."""
+        self.catch_up()
+        seen = [self.picture(view)]
+
+        def is_steady() -> bool:
+            self.page.wait_for_timeout(1000)
+            seen.append(self.picture(view))
+            return np.array_equal(*seen[-2:])
+
+        self.wait_until(is_steady)
+        return seen[-1].astype(int)
 
     def color_near(self, view: str, x: float, y: float, reach: int = 12) -> np.ndarray:
         """(3,) mean saturation-bearing colour on a ring around a place, beside the prompt's own mark."""
