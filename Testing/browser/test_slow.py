@@ -27,3 +27,21 @@ def test_a_model_is_added_though_a_card_is_looked_at_meanwhile(person: Person, t
 
 def listed(person: Person) -> list[str]:
     return [model["path"] for model in person.state("models")]
+
+
+# What is under the mouse where the button is, at first and later.
+OFFER = """
+async () => {
+  trame.state.set("offer", "Work was kept.");
+  await Vue.nextTick();
+  const offer = document.querySelector("#offer"), box = document.querySelector("#discard-work").getBoundingClientRect();
+  const isThere = () => offer.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2));
+  const before = isThere();
+  offer.getAnimations().forEach((animation) => animation.finish());
+  return [before, isThere()];
+}
+"""
+
+
+def test_an_offer_that_comes_up_under_the_mouse_takes_no_click_at_first(person: Person) -> None:
+    assert person.page.evaluate(OFFER) == [False, True]
