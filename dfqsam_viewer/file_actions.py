@@ -140,6 +140,10 @@ class Files:
 
     def _continue_work(self) -> None:
         """Go on with what an earlier run left of this volume; what was drawn meanwhile is kept as a file."""
+        keeping = self.logic.room.keeping
+        if keeping is None or not keeping.offer:
+            # Pressed twice.
+            return
         kept = self.keep_unsaved()
         self.logic.continue_work()
         self.logic.say(f"Your work is back as it was. {kept}".strip())
@@ -147,6 +151,9 @@ class Files:
     def _open_chosen(self, path: str) -> None:
         """A line of the dialog was chosen; a folder that was chosen to be opened is a DICOM series."""
         kind = self.dialog.kind
+        if not kind:
+            # Pressed twice, before the page showed that the first press had closed the dialog.
+            return
         place = self._within_dialog(lambda: self.dialog.roots.resolve(path))
         if place is None:
             return

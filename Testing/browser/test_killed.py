@@ -60,13 +60,16 @@ def known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "chosen"} for row in rows]
 
 
-def is_kept(folder: Path) -> bool:
-    """Whether a journal in the folder holds a complete state: one that was only begun offers nothing."""
+def is_kept(folder: Path, name: str = "") -> bool:
+    """Whether a journal in the folder holds a complete state: one that was only begun offers nothing.
+
+    name: of a segment, which the state has.
+    """
     for path in folder.glob("*.journal"):
         with path.open("rb") as file:
             found = journal_file._read(file.fileno())
         if found is not None and WHOLE in found[0]:
-            return True
+            return not name or name in [segment[1] for segment in found[0].get(("segments",), ())]
     return False
 
 
@@ -90,7 +93,7 @@ def test_prompts_masks_and_segments_are_there_again(again: Again, tmp_path: Path
     person.wait_until(lambda: person.state("segments")[0]["name"] == "Whole liver")
     segments, prompts = known(person.state("segments")), known(person.state("prompts"))
     # What was done is on the page; its noting may take a few turns of the loop.
-    person.page.wait_for_timeout(300)
+    wait_for(lambda: is_kept(tmp_path / "data" / "DFQSAMSlicer" / "journals", "Whole liver"))
     viewer.process.send_signal(getattr(signal, name))
     wait_for(lambda: viewer.process.poll() is not None)
     assert viewer.process.returncode == (0 if name == "SIGHUP" else -getattr(signal, name)), viewer.text
@@ -98,10 +101,12 @@ def test_prompts_masks_and_segments_are_there_again(again: Again, tmp_path: Path
     _, second = again()
     second.wait_until(lambda: second.state("offer"))
     assert second.state("offer") == "Work on this volume was not saved (2 segments, 3 prompts)."
-    second.page.click("#continue-work")
+    # Twice, as by somebody who sees nothing happen.
+    second.page.eval_on_selector("#continue-work", "button => { button.click(); button.click() }")
     second.wait_until(lambda: len(second.state("prompts")) == 3)
     second.wait_until_idle()
     assert second.state("offer") == ""
+    assert not second.state("is_error"), second.state("message")
     assert second.state("unsaved")
     assert known(second.state("segments")) == segments
     assert known(second.state("prompts")) == prompts
@@ -146,7 +151,7 @@ def test_strokes_and_a_3d_box_are_there_again(again: Again, tmp_path: Path) -> N
     assert len(prompts) > 5
     person.do("rename segment", person.state("segments")[0]["id"], "Liver")
     person.wait_until(lambda: person.state("segments")[0]["name"] == "Liver")
-    person.page.wait_for_timeout(300)
+    wait_for(lambda: is_kept(tmp_path / "data" / "DFQSAMSlicer" / "journals", "Liver"))
     viewer.process.kill()
     wait_for(lambda: viewer.process.poll() is not None)
     _, person = again()

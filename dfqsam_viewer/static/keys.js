@@ -51,6 +51,30 @@
       (dialog.querySelector("input, .files button, button:enabled") ?? dialog).focus();
   };
   new MutationObserver(complete).observe(document.documentElement, { childList: true, subtree: true });
+  // The second press of a double click is meant for what the first one was on. Where another thing has come in its place,
+  // a dialog or the picture behind one, it is for nothing.
+  let pressed, isOther = false, isSoon = false;
+  window.addEventListener(
+    "pointerdown",
+    (event) => {
+      const { target, clientX: x, clientY: y, timeStamp: at } = event;
+      isOther = pressed && Math.hypot(x - pressed.x, y - pressed.y) < 5 && !pressed.thing.contains(target);
+      isSoon = pressed && at - pressed.at < 500;
+      pressed = { thing: target.closest("button, li, label, .view, .veil") ?? target, x, y, at };
+    },
+    true,
+  );
+  for (const kind of ["pointerdown", "click", "dblclick"])
+    window.addEventListener(
+      kind,
+      (event) => {
+        // Pictures hear of a press before the browser has counted it.
+        if (!isOther || !(event.detail > 1 || (isSoon && event.target.closest(".view")))) return;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      },
+      true,
+    );
   // What the mouse has moved keeps no keys: they are the viewer's again.
   window.addEventListener("pointerup", () => document.activeElement?.matches(slider) && document.activeElement.blur());
   for (const kind of ["keypress", "keyup"])
