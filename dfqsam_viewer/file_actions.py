@@ -45,7 +45,6 @@ class Files:
             "save": self._show_save,
             "save csv": self._show_save_csv,
             "browse": lambda folder: self._within_dialog(lambda: self.dialog.go(folder)),
-            "close dialog": self.dialog.close,
             "open path": self._open_chosen,
             "open sample": lambda: self.open_volume(resource_path(DEMO_VOLUME), "CT abdomen (sample)"),
             "save path": self._save_chosen,

@@ -27,7 +27,10 @@ _TITLES = {
 
 @dataclass
 class FileDialog:
-    """Which dialog is open, on which folder; entries: of the folder; error: why the last choice was refused."""
+    """Which dialog is open, on which folder; entries: of the folder; error: why the last choice was refused.
+
+    number: of the dialogs so far, so that what was typed and ticked in one is not taken for the next.
+    """
 
     roots: Roots
     kind: str = ""
@@ -35,10 +38,11 @@ class FileDialog:
     entries: list[Entry] = field(default_factory=list)
     name: str = ""
     error: str = ""
+    number: int = 0
 
     def show(self, kind: str, name: str = "") -> None:
         """Open a dialog on the folder that was used last, on the first of the roots where that is gone."""
-        self.kind, self.name = kind, name
+        self.kind, self.name, self.number = kind, name, self.number + 1
         is_there = self.folder is not None and self.folder.is_dir()
         self.go(str(self.folder if is_there else self.roots.folders[0]))
 
@@ -60,6 +64,7 @@ class FileDialog:
         parent = self.roots.parent(self.folder)
         return {
             "kind": self.kind,
+            "number": self.number,
             "title": _TITLES[self.kind],
             "folder": str(self.folder),
             "parent": "" if parent is None else str(parent),

@@ -73,21 +73,20 @@ EMPTY: dict[str, Any] = {
     "under_mouse": "",
     "brush": {"size": 10.0, "is_ball": False},
     "rulers": [],
-}
-# What only the page itself changes.
-PAGE: dict[str, Any] = {
-    "page": "segment",
+    "answered": 0,
     "large": "",
     "keys_shown": False,
     "first_slice": 0,
     "last_slice": 0,
     "by_hand": False,
+}
+# What only the page itself changes.
+PAGE: dict[str, Any] = {
+    "page": "segment",
     "on_slice": False,
     "smooth_kind": "median",
     "smooth_mm": 3.0,
     "least_part": 1.0,
-    "save_name": "",
-    "save_replace": False,
     "recipe": "default",
     "bits": 4,
     "seed": 0,

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,6 @@ _POLL_TICKS = 25
 _VALUE_TICKS = 5
 # A page may choose among the listed models ("use model"), and cannot ask for any file.
 _NOT_FOR_THE_PAGE = ("model",)
-_RANGE = {"range from": "first_slice", "range to": "last_slice"}
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,16 @@ class Viewer:
         self._tabs = dict.fromkeys(ROLES, False) | dict.fromkeys(BRUSHES, True)
         self._told: set[tuple[object, ...]] = set()
         self._ranged: Volume | None = None
-        self._actions: dict[str, Callable[..., None]] = {
+        # How many actions were asked for.
+        self._asked = 0
+        self._actions: dict[str, Callable[..., object]] = {
             **{name: verb for name, verb in self.logic.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
             **Corrections(self.logic.verbs).by_name(),
             **segment_actions(self.logic),
             **view_actions(self.logic),
             **self.files.actions(),
             **self.models.actions(),
+            **self._page_actions(),
         }
         self.server.controller.trigger("do")(self.do)
         self.server.state.change("page")(lambda **_: self.logic.refresh())
@@ -104,25 +107,27 @@ class Viewer:
         elif start.volume is not None:
             self.files.open_path(start.volume)
 
-    def do(self, name: str, *arguments: Any) -> None:
-        """Do what the page asks for, by the name of an action."""
+    def do(self, name: str, *arguments: Any) -> int:
+        """Do what the page asks for, by the name of an action; its number, which the page hears of when it is shown."""
         from .logic import guarded
 
         self._told.clear()
-        action = self._actions.get(name)
+        self._asked += 1
         if name in self._tabs:
-            with self.server.state as state:
-                state.by_hand = self._tabs[name]
+            self._set(by_hand=self._tabs[name])
         if name == "propagate" and not arguments:
             arguments = self._range()
-        if name == "cancel" and self._close_what_is_open():
-            pass
-        elif action is None:
-            self._do_on_page(name, *arguments)
-        else:
-            guarded(self.logic, lambda: action(*arguments))
+        action = self._actions.get(name)
+        if action is not None and not (name == "cancel" and self._close_what_is_open()):
+            guarded(self.logic, partial(self._act, action, *arguments))
         self.logic.refresh()
         self.alarm.ring()
+        return self._asked
+
+    def _act(self, action: Callable[..., object], *arguments: Any) -> None:
+        action(*arguments)
+        # The mouse's next event may have come already: it finds the segment and the switches that were chosen.
+        self.logic.room.follow()
 
     def close(self) -> None:
         """End all work; segments that were not saved go to the user's folder, and standard output says where."""
@@ -180,8 +185,7 @@ class Viewer:
         is_open = bool(self._dialog.kind or self.server.state.keys_shown or self.logic.sizes is not None)
         self._dialog.close()
         self.logic.sizes = None
-        with self.server.state as state:
-            state.keys_shown = False
+        self._set(keys_shown=False)
         return is_open
 
     def _range(self) -> tuple[int | None, int | None]:
@@ -189,23 +193,30 @@ class Viewer:
         first, last = self.server.state.first_slice, self.server.state.last_slice
         return first - 1 if first else None, last - 1 if last else None
 
-    def _do_on_page(self, name: str, *arguments: Any) -> None:
-        """What concerns the page alone."""
+    def _page_actions(self) -> dict[str, Callable[..., object]]:
+        """What concerns the page alone, and is not the page's own to change: that would come later than a key."""
+
+        def enlarge(view: str = "") -> None:
+            self._set(large="" if self.server.state.large else view or self._view_under_mouse())
+
+        return {
+            "keys": lambda: self._set(keys_shown=not self.server.state.keys_shown),
+            "close dialog": self._close_what_is_open,
+            "enlarge": enlarge,
+            "by hand": lambda is_shown: self._set(by_hand=bool(is_shown)),
+            "range from": lambda number: self._set(first_slice=int(number)),
+            "range to": lambda number: self._set(last_slice=int(number)),
+        }
+
+    def _set(self, **values: Any) -> None:
         with self.server.state as state:
-            if name in _RANGE:
-                # Not the page's own to set: what that sets waits while it is busy, and a key comes first.
-                state[_RANGE[name]] = int(arguments[0] or 0)
-            elif name == "keys":
-                state.keys_shown = not state.keys_shown
-            elif name == "enlarge":
-                state.large = "" if state.large else self._view_under_mouse()
+            state.update(values)
 
     def _uncover(self, keys: Collection[SliceKey]) -> None:
         """Show all views again where the one that covers the others has none of these slices."""
         large = self.server.state.large
         if large and keys and self.logic.key_of(large) not in keys:
-            with self.server.state as state:
-                state.large = ""
+            self._set(large="")
 
     def _view_under_mouse(self) -> str:
         key = self.logic.room.key
@@ -216,13 +227,10 @@ class Viewer:
         from .page_state import page_state
 
         with self.server.state as state:
-            state.update({**page_state(self.logic), "dialog": self._dialog.state()})
+            state.update({**page_state(self.logic), "dialog": self._dialog.state(), "answered": self._asked})
             if state.page != "segment":
                 # They look at the disk, which scrolling through slices shall not wait for.
                 state.update(self.models.state())
-            if state.dialog is None:
-                # What was typed and ticked in a dialog holds for that one: nothing else is replaced.
-                state.update({"save_name": "", "save_replace": False})
             if self.logic.volume is not self._ranged:
                 # The slices of another volume are others.
                 self._ranged = self.logic.volume
@@ -251,8 +259,8 @@ class Viewer:
         self.server.enable_module(
             {
                 "serve": {"dfqsam": str(_STATIC), "icons": vuetify.serve_path},
-                "scripts": ["dfqsam/keys.js", "dfqsam/fields.js"],
-                "vue_use": ["dfqsamFields"],
+                "scripts": ["dfqsam/order.js", "dfqsam/fields.js", "dfqsam/keys.js"],
+                "vue_use": ["dfqsamOrder", "dfqsamFields"],
                 "styles": ["dfqsam/viewer.css", "icons/css/mdi.css"],
             }
         )

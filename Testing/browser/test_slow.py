@@ -9,10 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
 from Testing.browser.test_session import LIVER, save
 from Testing.support.viewer import Person, ViewerProcess
 
+# A choice and a click on a picture, both at the viewer before it comes to the first of them.
+CHOOSE_AND_CLICK = """
+async ([segment, x, y, w, h]) => {
+  const session = trame.client.getConnection().getSession();
+  trame.trigger("do", ["choose segment", segment]);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const event = {x: x * w, y: (1 - y) * h, w, h, shiftKey: 0, altKey: 0, ctrlKey: 0, metaKey: 0};
+  for (const type of ["MouseMove", "LeftButtonPress", "LeftButtonRelease"])
+    session.call("trame.rca.event", ["axial", "anonymous", {...event, type}]);
+}
+"""
 # As soon as there is a button to cancel with: a propagation may be over before a test's next order.
 PRESS_CANCEL_AGAIN = """
 ([clientX, clientY]) => new MutationObserver((_, observer) => {
@@ -40,6 +53,150 @@ def ask(person: Person, *actions: tuple[Any, ...]) -> None:
     """Ask for actions at once, without waiting for any."""
     words = [list(action) for action in actions]
     person.page.evaluate("actions => { for (const words of actions) trame.trigger('do', words) }", words)
+
+
+def change_elsewhere(person: Person) -> None:
+    """Let the page draw itself anew for another reason."""
+    person.page.evaluate("trame.state.set('least_part', trame.state.get('least_part') + 1)")
+    person.page.evaluate("Vue.nextTick()")
+
+
+def test_a_click_is_where_and_what_it_was_though_keys_follow_at_once(person: Person, viewer: ViewerProcess) -> None:
+    person.tool("positive")
+    index = person.state("views")["axial"]["index"]
+    with busy(viewer):
+        person.click("axial", *LIVER)
+        person.page.keyboard.press("n")
+        person.page.keyboard.press("ArrowUp")
+    person.wait_until(lambda: person.state("views")["axial"]["index"] == index + 1 and person.state("prompts"))
+    (prompt,) = person.state("prompts")
+    assert (prompt["index"], prompt["text"][:7]) == (index, "Point +")
+    assert person.state("tool") == "negative"
+
+
+def test_keys_are_of_the_view_that_the_mouse_had_come_to(person: Person, viewer: ViewerProcess) -> None:
+    person.page.mouse.move(*person.point_of("axial", 0.5, 0.5))
+    person.wait_until(lambda: person.state("under_mouse"))
+    before = {view: person.state("views")[view]["index"] for view in ("axial", "coronal")}
+    with busy(viewer):
+        for view in ("coronal", "axial"):
+            person.page.mouse.move(*person.point_of(view, 0.4, 0.5), steps=4)
+            person.page.mouse.move(*person.point_of(view, 0.5, 0.5), steps=4)
+        person.page.keyboard.press("ArrowUp")
+    person.catch_up()
+    after = {view: person.state("views")[view]["index"] for view in ("axial", "coronal")}
+    assert after == {**before, "axial": before["axial"] + 1}
+
+
+def test_a_click_right_after_a_choice_is_for_the_chosen_segment(person: Person, viewer: ViewerProcess) -> None:
+    person.page.click("#add-segment")
+    person.wait_until(lambda: len(person.state("segments")) == 2)
+    person.tool("positive")
+    first, _ = person.state("segments")
+    box = person.page.locator("#view-axial").bounding_box()
+    with busy(viewer):
+        person.page.evaluate(CHOOSE_AND_CLICK, [first["id"], *LIVER, box["width"], box["height"]])
+    person.wait_until(lambda: person.state("prompts"))
+    assert [prompt["segment"] for prompt in person.state("prompts")] == [first["id"]]
+
+
+def test_escape_closes_what_was_opened_and_does_nothing_behind_it(person: Person, viewer: ViewerProcess) -> None:
+    person.tool("positive")
+    with busy(viewer):
+        person.page.keyboard.press("ArrowUp")
+        person.page.click("button[aria-label='Keys']")
+        person.page.keyboard.press("Escape")
+    person.catch_up()
+    person.page.wait_for_timeout(300)
+    assert (person.state("keys_shown"), person.state("tool")) == (False, "positive")
+    person.page.keyboard.press("Control+s")
+    person.page.wait_for_selector("#save-name")
+    with busy(viewer):
+        person.page.keyboard.press("Escape")
+        person.page.keyboard.press("Escape")
+    person.wait_until(lambda: person.state("dialog") is None)
+    person.catch_up()
+    assert person.state("tool") == "positive"
+
+
+def test_a_tool_brings_its_options_to_sight_after_a_tab_was_chosen(person: Person, viewer: ViewerProcess) -> None:
+    with busy(viewer):
+        person.page.keyboard.press("ArrowUp")
+        person.page.click("#tab-hand")
+        person.page.keyboard.press("p")
+    person.wait_until(lambda: person.state("tool") == "positive")
+    person.catch_up()
+    person.page.wait_for_timeout(300)
+    assert person.page.is_visible("#panel-mask")
+
+
+@pytest.mark.parametrize("control", ["#view-axial .slider", "#opacity", "#brush-size"])
+def test_each_press_counts_while_the_viewer_does_not_answer(
+    person: Person, viewer: ViewerProcess, control: str
+) -> None:
+    person.page.click("#tab-hand")
+    person.page.wait_for_selector("#brush-size", state="visible")
+    before = float(person.page.input_value(control))
+    step = float(person.page.get_attribute(control, "step") or 1)
+    person.page.focus(control)
+    with busy(viewer):
+        for n in range(1, 4):
+            person.page.keyboard.press("ArrowUp")
+            change_elsewhere(person)
+            assert float(person.page.input_value(control)) == before + n * step
+    counts = {
+        "#view-axial .slider": lambda: person.state("views")["axial"]["index"],
+        "#opacity": lambda: person.state("opacity"),
+        "#brush-size": lambda: person.state("brush")["size"],
+    }
+    person.wait_until(lambda: counts[control]() == before + 3 * step)
+    assert float(person.page.input_value(control)) == before + 3 * step
+
+
+def test_what_was_chosen_stays_chosen_while_the_viewer_does_not_answer(person: Person, viewer: ViewerProcess) -> None:
+    with busy(viewer):
+        person.page.select_option("#window", "lung")
+        person.page.uncheck("#protect-others")
+        change_elsewhere(person)
+        assert person.page.input_value("#window") == "lung"
+        assert not person.page.is_checked("#protect-others")
+    person.wait_until(lambda: person.state("window_state")["text"] == "lung" and not person.state("protect_others"))
+    # What is not done is not shown as done.
+    person.page.evaluate("document.querySelector('#window').append(new Option('none such', 'none such'))")
+    person.page.select_option("#window", "none such")
+    person.wait_until(lambda: person.state("is_error"))
+    person.wait_until(lambda: person.page.input_value("#window") == "lung")
+
+
+def test_a_colour_is_not_taken_away_while_it_is_chosen(person: Person) -> None:
+    color = ".segments input[type=color]"
+    choose = "(field, value) => { field.value = value; field.dispatchEvent(new Event('input', {bubbles: true})) }"
+    person.page.eval_on_selector(color, choose, "#123456")
+    change_elsewhere(person)
+    assert person.page.input_value(color) == "#123456"
+    person.page.eval_on_selector(color, "field => field.dispatchEvent(new Event('change', {bubbles: true}))")
+    person.wait_until(lambda: person.state("segments")[0]["color"] == "#123456")
+
+
+def test_what_was_ticked_in_a_dialog_is_not_ticked_in_the_next(
+    person: Person, viewer: ViewerProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "there.nrrd").write_text("mine")
+    person.page.keyboard.press("Control+s")
+    person.page.wait_for_selector("#save-name")
+    with busy(viewer):
+        person.page.focus("#save-name")
+        person.page.keyboard.press("Control+a")
+        person.page.keyboard.type("there.nrrd")
+        person.page.keyboard.press("Tab")
+        person.page.keyboard.press("Space")
+        person.page.keyboard.press("Tab")
+        person.page.keyboard.press("Enter")
+    person.wait_until(lambda: person.state("dialog") is None)
+    person.page.keyboard.press("Control+s")
+    person.page.wait_for_selector("#save-replace")
+    assert not person.page.is_checked("#save-replace")
+    assert person.page.input_value("#save-name").endswith("-segments.seg.nrrd")
 
 
 def test_labels_that_are_chosen_with_a_double_click_are_no_volume(person: Person, viewer: ViewerProcess) -> None:

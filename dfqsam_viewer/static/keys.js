@@ -35,7 +35,9 @@
       if (typing) event.target.blur();
       if (event.repeat && waiting) return;
       waiting = true;
-      Promise.resolve(window.trame.trigger("do", [known.action])).finally(() => (waiting = false));
+      // Pressed twice, because a dialog closes late, it cancels nothing behind that.
+      const action = known.action === "cancel" && document.querySelector(".veil") ? "close dialog" : known.action;
+      Promise.resolve(window.trame.trigger("do", [action])).finally(() => (waiting = false));
     },
     true,
   );
