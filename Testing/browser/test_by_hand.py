@@ -206,7 +206,8 @@ def locate(person: Person, x: float, y: float) -> tuple[int, int, int]:
     before = person.state("views")
     person.click("axial", x, y)
     person.wait_until(lambda: person.state("views") != before)
-    views = person.wait_until_steady("views")
+    person.catch_up()
+    views = person.state("views")
     return views["sagittal"]["index"], views["coronal"]["index"], views["axial"]["index"]
 
 
@@ -228,8 +229,8 @@ def test_a_ruler_and_the_crosshair_are_no_prompts(desk: Desk) -> None:
     assert person.state("prompts") == []
     assert not person.state("can_undo")
     person.page.mouse.move(640, 10)
-    yellow = (person.picture("axial").astype(int) @ (1, 1, -2)) > 250
-    assert yellow.sum() > 100, "the line and its length are seen"
+    # The line and its length.
+    person.wait_until(lambda: ((person.picture("axial").astype(int) @ (1, 1, -2)) > 250).sum() > 100)
     person.page.click(".ruler button[aria-label^='Remove']")
     person.wait_until(lambda: person.state("rulers") == [])
 
@@ -239,7 +240,6 @@ def test_undo_shows_what_it_changes_where_one_view_covers_the_others(desk: Desk)
     desk.draw("brush", (0.35, 0.5), (0.4, 0.5), view="coronal")
     drawn = desk.voxels()
     person.page.mouse.move(*person.point_of("axial", 0.5, 0.5), steps=3)
-    person.page.wait_for_timeout(300)
     person.page.keyboard.press("f")
     person.wait_until(lambda: person.state("large") == "axial")
     desk.press("Control+z")
@@ -251,7 +251,6 @@ def test_undo_shows_what_it_changes_where_one_view_covers_the_others(desk: Desk)
     person.wait_until(lambda: person.state("large") == "")
     np.testing.assert_array_equal(desk.voxels(), drawn)
     person.page.mouse.move(*person.point_of("coronal", 0.5, 0.5), steps=3)
-    person.page.wait_for_timeout(300)
     person.page.keyboard.press("f")
     person.wait_until(lambda: person.state("large") == "coronal")
     desk.press("Control+z")

@@ -10,7 +10,7 @@ from .test_session import KIDNEY_BOX
 def test_marked_ends_are_kept_to_and_the_next_prompt_is_one_key_away(person: Person) -> None:
     person.tool("box")
     person.click("axial", *KIDNEY_BOX[0])
-    person.page.wait_for_timeout(200)
+    person.catch_up()
     person.prompt("axial", *KIDNEY_BOX[1])
     place = person.state("place")
     person.page.keyboard.press("Home")

@@ -19,10 +19,8 @@ def corners(person: Person) -> list[tuple[int, ...]]:
 def drag(person: Person, view: str, start: tuple[float, float], end: tuple[float, float]) -> None:
     """Press the left button at the start, and release it at the end."""
     person.page.mouse.move(*person.point_of(view, *start))
-    person.page.wait_for_timeout(60)
     person.page.mouse.down()
     person.page.mouse.move(*person.point_of(view, *end), steps=8)
-    person.page.wait_for_timeout(60)
     person.page.mouse.up()
 
 
@@ -35,7 +33,7 @@ def test_a_drag_draws_the_box_that_two_clicks_draw(person: Person) -> None:
     person.page.keyboard.press("Control+z")
     person.wait_until(lambda: person.state("prompts") == [])
     person.click("axial", *BOX[0])
-    person.page.wait_for_timeout(200)
+    person.catch_up()
     person.prompt("axial", *BOX[1])
     assert corners(person) == [low, high]
 
@@ -43,12 +41,11 @@ def test_a_drag_draws_the_box_that_two_clicks_draw(person: Person) -> None:
 def test_a_corner_is_forgotten_with_escape(person: Person) -> None:
     person.tool("box")
     person.click("axial", 0.2, 0.3)
-    person.page.wait_for_timeout(200)
     person.page.keyboard.press("Escape")
     person.wait_until(lambda: person.state("tool") == "")
     person.tool("box")
     person.click("axial", *BOX[0])
-    person.page.wait_for_timeout(300)
+    person.catch_up()
     assert person.state("prompts") == []
     person.prompt("axial", *BOX[1])
     assert len(person.state("prompts")) == 1
@@ -62,7 +59,7 @@ def test_turning_the_3d_view_with_a_tool_places_nothing(person: Person) -> None:
     person.wait_until(lambda: colored_pixels(person.picture("surface")) > 1500)
     drag(person, "surface", (0.5, 0.5), (0.62, 0.42))
     person.click("surface", 0.5, 0.5)
-    person.page.wait_for_timeout(500)
+    person.catch_up()
     person.wait_until(lambda: not person.state("is_working"))
     assert person.state("prompts") == before
     assert person.state("tool") == "positive"

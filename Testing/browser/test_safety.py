@@ -19,7 +19,7 @@ import pytest
 import SimpleITK as sitk
 
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
-from Testing.support.finished import wait_for
+from Testing.support.finished import PATIENCE_SECONDS, wait_for
 from Testing.support.viewer import CHROMIUM_FLAGS, Person, ViewerProcess, chromium
 
 OpenPage = Callable[..., Person]
@@ -33,7 +33,7 @@ SOCKET = {
 
 def ask(viewer: ViewerProcess, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], str]:
     """Status, headers and text of an answer; `headers` may replace Host."""
-    connection = http.client.HTTPConnection("127.0.0.1", viewer.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", viewer.port, timeout=PATIENCE_SECONDS)
     connection.putrequest("GET", path, skip_host=True)
     for name, value in {"Host": f"127.0.0.1:{viewer.port}", **(headers or {})}.items():
         connection.putheader(name, value)
@@ -147,6 +147,7 @@ def test_a_second_tab_is_told_and_can_take_over(viewer: ViewerProcess, open_page
     first.tool("positive")
     first.prompt("axial", 0.33, 0.45)
     second = context.new_page()
+    second.set_default_timeout(1000 * PATIENCE_SECONDS)
     second.goto(viewer.address)
     second.wait_for_selector("#take", state="visible")
     assert "open in another tab" in second.inner_text("body")
@@ -202,7 +203,8 @@ def test_a_hundred_clicks_in_ten_seconds_are_all_answered(person: Person) -> Non
         person.page.mouse.click(*person.point_of("axial", x, y))
         person.page.wait_for_timeout(max(0.0, 100 * n - 1000 * (time.monotonic() - begin)))
     person.wait_until(lambda: len(person.state("prompts")) >= 100 and not person.state("is_working"))
-    assert len(person.wait_until_steady("prompts")) == 100
+    person.catch_up()
+    assert len(person.state("prompts")) == 100
     assert not person.state("is_error")
     person.page.keyboard.press("Control+z")
     person.wait_until(lambda: len(person.state("prompts")) == 99)
@@ -247,7 +249,9 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path: Path) -> None:
     }
     for arguments, words in cases.items():
         command = [sys.executable, "-m", "dfqsam_core", "view", *arguments, "--no-browser"]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        result = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
         assert result.returncode == 2, (arguments, result.stderr)
         assert words in result.stderr
         assert "Traceback" not in result.stderr
@@ -281,5 +285,5 @@ def test_no_command_line_and_no_log_shows_the_token(tmp_path: Path) -> None:
             assert address[2] not in answer.read().decode()
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
     assert not page.parent.exists()

@@ -80,7 +80,7 @@ def test_a_click_shows_its_mask_there_and_undo_takes_it_away(person: Person) -> 
 def test_what_is_saved_is_what_the_core_makes_of_the_prompts(person: Person, model_path: Path, tmp_path: Path) -> None:
     person.tool("box")
     person.click("axial", *KIDNEY_BOX[0])
-    person.page.wait_for_timeout(200)
+    person.catch_up()
     person.prompt("axial", *KIDNEY_BOX[1])
     person.tool("negative")
     person.prompt("axial", 0.40, 0.50)
@@ -105,7 +105,7 @@ def test_clicks_on_a_propagated_slice_correct_it_as_the_core_does(
 ) -> None:
     person.tool("box")
     person.click("axial", *KIDNEY_BOX[0])
-    person.page.wait_for_timeout(200)
+    person.catch_up()
     person.prompt("axial", *KIDNEY_BOX[1])
     place, boxes = person.state("place"), core_prompts(person)
     person.page.keyboard.press("g")
@@ -136,7 +136,7 @@ def test_clicks_on_a_propagated_slice_correct_it_as_the_core_does(
 def test_what_takes_away_all_of_a_propagated_slice_says_so(person: Person) -> None:
     person.tool("box")
     person.click("axial", *KIDNEY_BOX[0])
-    person.page.wait_for_timeout(200)
+    person.catch_up()
     person.prompt("axial", *KIDNEY_BOX[1])
     index = person.state("place")["index"]
     person.page.keyboard.press("g")
@@ -218,11 +218,11 @@ def test_slices_window_and_segments_of_the_page(person: Person) -> None:
     person.page.mouse.move(place[0] + 60, place[1] - 40, steps=6)
     person.page.mouse.up()
     person.wait_until(lambda: person.state("window_state")["display"] != window)
-    person.wait_until_steady("window_state")
+    person.catch_up()
     assert person.state("window_state")["model"] == window, "the model's window is not changed by looking"
     person.page.select_option("#window", "lung")
     person.wait_until(lambda: person.state("window_state")["model"] == "1500 / -600")
-    assert person.state("window_state")["display"] == "1500 / -600"
+    person.wait_until(lambda: person.state("window_state")["display"] == "1500 / -600")
     person.page.fill(".segments .text", "Liver")
     person.page.keyboard.press("Enter")
     person.wait_until(lambda: person.state("segments")[0]["name"] == "Liver")

@@ -66,7 +66,6 @@ def test_the_line_is_seen_while_it_is_drawn_and_escape_gives_it_up(person: Perso
     before = colored(person)
     mouse = person.page.mouse
     mouse.move(*person.point_of("axial", *RING[0]))
-    person.page.wait_for_timeout(100)
     mouse.down()
     for place in RING[1:3]:
         mouse.move(*person.point_of("axial", *place), steps=10)
@@ -75,6 +74,7 @@ def test_the_line_is_seen_while_it_is_drawn_and_escape_gives_it_up(person: Perso
     person.wait_until(lambda: person.state("tool") == "")
     mouse.move(*person.point_of("axial", *RING[3]), steps=4)
     mouse.up()
+    person.catch_up()
     person.wait_until(lambda: colored(person) <= before + 20)
     assert person.state("prompts") == []
 
@@ -86,7 +86,6 @@ def test_a_3d_box_prompts_many_slices_its_handles_change_them_and_each_change_is
     assert all(text.startswith("Box (") for text in first)
     # The middle of the right side of the box.
     handle = (BOX[1][0], (BOX[0][1] + BOX[1][1]) / 2)
-    person.page.wait_for_timeout(300)
     person.draw("axial", handle, (handle[0] + 0.03, handle[1]), (handle[0] + 0.06, handle[1]))
     person.wait_until(lambda: [entry["text"] for entry in person.state("prompts")] != first)
     person.wait_until(lambda: not person.state("is_working"))

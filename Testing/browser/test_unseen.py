@@ -35,7 +35,7 @@ def test_keys_change_nothing_behind_a_dialog_or_on_another_page(prompted: Person
     def press_all() -> None:
         for key in ("Delete", "Control+z", "Home", "Insert", "b", "Control+Delete", "Control+s"):
             person.page.keyboard.press(key)
-        person.page.wait_for_timeout(400)
+        person.catch_up()
         assert (person.state("prompts"), person.state("segments")) == before
         assert (person.state("tool"), person.state("ends")["first"]) == ("positive", None)
 
@@ -82,8 +82,9 @@ def test_home_and_end_on_a_slider_go_to_its_ends_and_mark_none(prompted: Person,
     # What the mouse has moved leaves the keys to the segment.
     box = person.page.locator(control).bounding_box()
     person.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    person.wait_until(lambda: 2 < person.state("views")["axial"]["index"] < last - 1)
-    index = person.wait_until_steady("views")["axial"]["index"]
+    person.catch_up()
+    index = person.state("views")["axial"]["index"]
+    assert 2 < index < last - 1
     person.page.keyboard.press("Home")
     person.wait_until(lambda: person.state("ends")["first"] == index)
 
@@ -94,11 +95,10 @@ def test_a_range_of_slices_is_not_kept_for_another_volume(prompted: Person) -> N
     person.page.press("#first", "Tab")
     person.wait_until(lambda: person.state("first_slice") == 12)
     person.do("next slice")
-    person.page.wait_for_timeout(300)
     assert person.state("first_slice") == 12
     person.do("open sample")
     person.wait_until(lambda: person.state("first_slice") == 0)
-    assert person.page.input_value("#first") == "1"
+    person.wait_until(lambda: person.page.input_value("#first") == "1")
 
 
 def test_a_field_shows_what_counts_where_its_text_does_not(prompted: Person) -> None:
@@ -110,6 +110,7 @@ def test_a_field_shows_what_counts_where_its_text_does_not(prompted: Person) -> 
     person.page.fill(".segments .text", "liver")
     person.page.press(".segments .text", "Enter")
     person.wait_until(lambda: person.state("segments")[0]["name"] == "liver")
+    person.catch_up()
     assert person.page.input_value(".segments .text") == "liver"
     person.page.click("#tab-hand")
     for _ in range(2):
@@ -131,8 +132,7 @@ def test_what_is_half_typed_stays_while_the_page_changes(prompted: Person) -> No
         person.page.fill(field, text)
         index = person.state("place")["index"]
         person.do("next slice")
-        person.wait_until(lambda: person.state("place")["index"] != index)
-        person.page.wait_for_timeout(100)
+        assert person.state("place")["index"] != index
         assert person.page.input_value(field) == text, field
         person.page.press(field, "Tab")
 
@@ -156,11 +156,9 @@ def test_what_is_half_typed_stays_while_the_page_changes(prompted: Person) -> No
 def test_every_change_is_seen_in_the_view(prompted: Person) -> None:
     person = prompted
 
-    def look() -> np.ndarray:
-        person.page.wait_for_timeout(700)
-        return person.picture("axial").astype(int)
+    def is_other(before: np.ndarray) -> bool:
+        return bool((np.abs(person.picture("axial").astype(int) - before).max(axis=2) > 20).sum() > 30)
 
-    seen = look()
     (segment,) = person.state("segments")
     for action in (
         ("recolor segment", segment["id"], "#ff00ff"),
@@ -180,23 +178,20 @@ def test_every_change_is_seen_in_the_view(prompted: Person) -> None:
         ("redo",),
         ("clear slice",),
     ):
+        seen = person.steady_picture("axial")
         person.do(*action)
-        now = look()
-        assert (np.abs(now - seen).max(axis=2) > 20).sum() > 30, action
-        seen = now
+        person.wait_until(lambda seen=seen: is_other(seen))
 
 
 def test_a_page_that_is_loaded_again_shows_what_the_first_one_did(prompted: Person) -> None:
     person = prompted
-    person.page.wait_for_timeout(700)
-    before = {view: person.picture(view).astype(int) for view in ("axial", "coronal", "sagittal")}
+    before = {view: person.steady_picture(view) for view in ("axial", "coronal", "sagittal")}
     person.page.reload()
     person.page.wait_for_selector("#open")
     person.wait_until_idle()
     person.page.mouse.move(640, 20)
-    person.page.wait_for_timeout(1000)
     for view, picture in before.items():
-        assert np.abs(person.picture(view).astype(int) - picture).mean() < 2, view
+        assert np.abs(person.steady_picture(view) - picture).mean() < 2, view
     assert len(person.state("prompts")) == 1
 
 
@@ -220,7 +215,7 @@ def test_no_word_is_cut_off_and_the_kind_of_model_is_read(
     person.wait_until(lambda: person.state("stops") and not person.state("is_working"))
     for tool in ("positive", "brush"):
         person.tool(tool)
-        person.page.wait_for_timeout(300)
+        person.catch_up()
         cut = person.page.evaluate(
             """() => [...document.querySelectorAll('.side button, .side label, .side h2, .side select, .bar button')]
             .filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1 && !e.closest('.prompts'))

@@ -16,13 +16,17 @@ SECOND = (0.36, 0.40)
 MOST_PICTURES, MOST_STATES = 9, 5
 
 
-def counted(person: Person, wire: Wire, act: Any) -> Counts:
-    """What comes from an action until a second has passed after it."""
-    person.page.wait_for_timeout(1000)
-    before = wire.now()
-    act()
-    person.page.wait_for_timeout(1000)
-    return wire.now().since(before)
+def quiet(person: Person, wire: Wire) -> Counts:
+    """All so far, when nothing has come for a second."""
+    seen = [wire.now()]
+
+    def is_quiet() -> bool:
+        person.page.wait_for_timeout(1000)
+        seen.append(wire.now())
+        return seen[-1].since(seen[-2]).bytes == 0
+
+    person.wait_until(is_quiet)
+    return seen[-1]
 
 
 def test_a_click_sends_few_pictures_and_states(start: Any, browser: Any, model_path: Path, tmp_path: Path) -> None:
@@ -36,14 +40,15 @@ def test_a_click_sends_few_pictures_and_states(start: Any, browser: Any, model_p
     person.prompt("axial", *LIVER)
     page.mouse.move(*person.point_of("axial", *SECOND))
 
-    def click() -> None:
-        page.mouse.down()
-        page.mouse.up()
-        person.wait_until(lambda: len(person.state("prompts")) == 2 and not person.state("is_working"))
-
-    sent = counted(person, wire, click)
+    before = quiet(person, wire)
+    page.mouse.down()
+    page.mouse.up()
+    person.wait_until(lambda: len(person.state("prompts")) == 2 and not person.state("is_working"))
+    after = quiet(person, wire)
+    sent = after.since(before)
     assert 0 < sent.pictures <= MOST_PICTURES
     assert 0 < sent.states <= MOST_STATES
-    nothing = counted(person, wire, lambda: None)
+    page.wait_for_timeout(1000)
+    nothing = wire.now().since(after)
     assert (nothing.pictures, nothing.states) == (0, 0), "nothing happens, so nothing is sent"
     page.close()
