@@ -29,6 +29,9 @@ Action = Callable[..., None]
 _Labels = tuple[Volume, str, dict[int, str]]
 # No system takes longer ones.
 _LONGEST_NAME = 255
+# What a dialog, and an offer of kept work, is there for.
+_IN_DIALOG = ("browse", "open path", "save path", "model path", "checkpoint path")
+_IN_OFFER = ("continue work", "discard work")
 
 
 class Files:
@@ -50,6 +53,12 @@ class Files:
             "save path": self._save_chosen,
             "continue work": self._continue_work,
         }
+
+    def is_past(self, name: str) -> bool:
+        """True where a button was pressed twice, before the page showed that the first press had taken it away."""
+        keeping = self.logic.room.keeping
+        is_offered = keeping is not None and bool(keeping.offer)
+        return (name in _IN_DIALOG and not self.dialog.kind) or (name in _IN_OFFER and not is_offered)
 
     def open_path(self, path: Path) -> None:
         """Open a volume, a segmentation or a scene, told by the name's ending."""
@@ -139,10 +148,6 @@ class Files:
 
     def _continue_work(self) -> None:
         """Go on with what an earlier run left of this volume; what was drawn meanwhile is kept as a file."""
-        keeping = self.logic.room.keeping
-        if keeping is None or not keeping.offer:
-            # Pressed twice.
-            return
         kept = self.keep_unsaved()
         self.logic.continue_work()
         self.logic.say(f"Your work is back as it was. {kept}".strip())
@@ -150,9 +155,6 @@ class Files:
     def _open_chosen(self, path: str) -> None:
         """A line of the dialog was chosen; a folder that was chosen to be opened is a DICOM series."""
         kind = self.dialog.kind
-        if not kind:
-            # Pressed twice, before the page showed that the first press had closed the dialog.
-            return
         place = self._within_dialog(lambda: self.dialog.roots.resolve(path))
         if place is None:
             return

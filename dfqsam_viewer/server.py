@@ -117,7 +117,7 @@ class Viewer:
             self._set(by_hand=self._tabs[name])
         if name == "propagate" and not arguments:
             arguments = self._range()
-        action = self._actions.get(name)
+        action = None if self.files.is_past(name) else self._actions.get(name)
         if action is not None and not (name == "cancel" and self._close_what_is_open()):
             guarded(self.logic, partial(self._act, action, *arguments))
         self.logic.refresh()
@@ -201,6 +201,8 @@ class Viewer:
 
         return {
             "keys": lambda: self._set(keys_shown=not self.server.state.keys_shown),
+            # Of a button, which is pressed twice where nothing happens at once.
+            "show keys": lambda: self._set(keys_shown=True),
             "close dialog": self._close_what_is_open,
             "enlarge": enlarge,
             "by hand": lambda is_shown: self._set(by_hand=bool(is_shown)),

@@ -213,6 +213,43 @@ def test_labels_that_are_chosen_with_a_double_click_are_no_volume(person: Person
     assert person.state("volume") == before
 
 
+def test_saving_with_a_double_click_says_where_it_was_saved(person: Person, viewer: ViewerProcess) -> None:
+    person.page.keyboard.press("Control+s")
+    person.page.wait_for_selector("#save-name")
+    with busy(viewer):
+        person.page.dblclick("#save-now")
+    person.catch_up()
+    assert person.state("message").startswith("Saved: ")
+
+
+def test_a_double_click_on_the_button_of_the_keys_shows_them(person: Person, viewer: ViewerProcess) -> None:
+    with busy(viewer):
+        person.page.dblclick("button[aria-label='Keys']")
+    person.catch_up()
+    assert person.state("keys_shown")
+
+
+def test_two_quick_clicks_in_a_picture_are_two_prompts(person: Person) -> None:
+    person.tool("positive")
+    place = person.point_of("axial", *LIVER)
+    person.page.mouse.click(*place)
+    press_again(person, (place[0] + 3, place[1]))
+    person.wait_until(lambda: len(person.state("prompts")) == 2 and not person.state("is_working"))
+
+
+def test_a_page_that_is_loaded_again_while_the_viewer_stands_still_takes_keys(
+    person: Person, viewer: ViewerProcess
+) -> None:
+    with person.page.expect_navigation(), busy(viewer):
+        person.click("axial", 0.5, 0.5)
+        person.page.keyboard.press("b")
+        person.page.evaluate("location.reload()")
+    person.page.wait_for_selector("#open")
+    person.wait_until_idle()
+    person.page.keyboard.press("n")
+    person.wait_until(lambda: person.state("tool") == "negative")
+
+
 def press_again(person: Person, place: tuple[float, float]) -> None:
     """The second press of a double click."""
     person.page.mouse.move(*place)
