@@ -37,6 +37,16 @@ PRESS_CANCEL_AGAIN = """
   window.isPressed = true;
 }).observe(document.body, {childList: true, subtree: true})
 """
+# On a button in a view, say, which hears of it through the view.
+PRESS_WITH_KEYBOARD = """
+() => {
+  const view = document.querySelector("#view-axial");
+  let heard = 0;
+  view.addEventListener("click", () => (heard += 1));
+  view.click();
+  return heard;
+}
+"""
 
 
 @contextlib.contextmanager
@@ -291,6 +301,7 @@ def test_a_double_click_on_open_leaves_the_dialog_open_and_one_on_cancel_places_
     press_again(person, place)
     person.catch_up()
     assert person.state("prompts") == []
+    assert person.page.evaluate(PRESS_WITH_KEYBOARD) == 1
 
 
 def test_a_double_click_on_propagate_does_not_cancel_it(person: Person) -> None:

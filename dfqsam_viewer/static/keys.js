@@ -70,8 +70,9 @@
     window.addEventListener(
       kind,
       (event) => {
-        // Pictures hear of a press before the browser has counted it.
-        if (!isOther || !(event.detail > 1 || (isSoon && event.target.closest(".view")))) return;
+        // Pictures hear of a press before the browser has counted it. The keyboard's presses are not counted.
+        const isSecond = event.type === "pointerdown" ? isSoon && event.target.closest(".view") : event.detail > 1;
+        if (!isOther || !isSecond) return;
         event.preventDefault();
         event.stopImmediatePropagation();
       },
