@@ -38,6 +38,11 @@ def view_actions(logic: ViewerLogic) -> dict[str, Action]:
         if key is not None:
             logic.go_to(key.axis, int(index))
 
+    def step(view: str, slices: int) -> None:
+        key = logic.key_of(view)
+        if key is not None:
+            logic.go_to(key.axis, key.index + int(slices))
+
     def go_weak(view: str, direction: int) -> None:
         key = logic.key_of(view)
         strip = next((one for one in logic.room.state().strips if key is not None and one.axis == key.axis), None)
@@ -53,6 +58,7 @@ def view_actions(logic: ViewerLogic) -> dict[str, Action]:
 
     return {
         "go": go,
+        "step": step,
         "go weak": go_weak,
         "next slice": partial(logic.step, 1),
         "previous slice": partial(logic.step, -1),

@@ -163,6 +163,21 @@ def test_each_press_counts_while_the_viewer_does_not_answer(
     assert float(person.page.input_value(control)) == before + 3 * step
 
 
+def test_each_press_on_the_strip_counts_while_the_viewer_does_not_answer(person: Person, viewer: ViewerProcess) -> None:
+    person.tool("positive")
+    person.prompt("axial", *LIVER)
+    # A marked end brings the strip.
+    person.do("starts here")
+    person.page.wait_for_selector("#strip-axial")
+    index = person.state("views")["axial"]["index"]
+    person.page.focus("#strip-axial")
+    with busy(viewer):
+        for _ in range(3):
+            person.page.keyboard.press("ArrowRight")
+    person.catch_up()
+    assert person.state("views")["axial"]["index"] == index + 3
+
+
 def test_what_was_chosen_stays_chosen_while_the_viewer_does_not_answer(person: Person, viewer: ViewerProcess) -> None:
     with busy(viewer):
         person.page.select_option("#window", "lung")
