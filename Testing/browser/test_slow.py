@@ -98,6 +98,16 @@ def test_keys_are_of_the_view_that_the_mouse_had_come_to(person: Person, viewer:
     assert after == {**before, "axial": before["axial"] + 1}
 
 
+def test_a_key_that_was_held_ends_when_it_is_let_go(person: Person, viewer: ViewerProcess) -> None:
+    index = person.state("views")["axial"]["index"]
+    with busy(viewer):
+        for _ in range(10):
+            person.page.keyboard.down("ArrowUp")
+        person.page.keyboard.up("ArrowUp")
+    person.catch_up()
+    assert person.state("views")["axial"]["index"] - index in (1, 2)
+
+
 def test_a_click_right_after_a_choice_is_for_the_chosen_segment(person: Person, viewer: ViewerProcess) -> None:
     person.page.click("#add-segment")
     person.wait_until(lambda: len(person.state("segments")) == 2)

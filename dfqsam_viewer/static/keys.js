@@ -18,7 +18,6 @@
   const slider = "input[type=range], [role=slider]";
   const isOfSlider = (event) =>
     event.target instanceof Element && event.target.matches(slider) && /^(Home|End|Arrow|Page)/.test(event.key);
-  let waiting = false;
   window.addEventListener(
     "keydown",
     (event) => {
@@ -33,11 +32,11 @@
       event.stopPropagation();
       if (isHidden(known.action)) return;
       if (typing) event.target.blur();
-      if (event.repeat && waiting) return;
-      waiting = true;
+      // A key that is held goes no faster than the viewer: one press waits while one is done.
+      if (event.repeat && window.dfqsamOrder.unanswered() > 1) return;
       // Pressed twice, because a dialog closes late, it cancels nothing behind that.
       const action = known.action === "cancel" && document.querySelector(".veil") ? "close dialog" : known.action;
-      Promise.resolve(window.trame.trigger("do", [action])).finally(() => (waiting = false));
+      window.trame.trigger("do", [action]);
     },
     true,
   );
