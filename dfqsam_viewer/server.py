@@ -89,7 +89,6 @@ class Viewer:
         self._tabs = dict.fromkeys(ROLES, False) | dict.fromkeys(BRUSHES, True)
         self._told: set[tuple[object, ...]] = set()
         self._ranged: Volume | None = None
-        # How many actions were asked for.
         self._asked = 0
         self._actions: dict[str, Callable[..., object]] = {
             **{name: verb for name, verb in self.logic.verbs.by_name().items() if name not in _NOT_FOR_THE_PAGE},
@@ -102,13 +101,16 @@ class Viewer:
         }
         self.server.controller.trigger("do")(self.do)
         self.server.state.change("page")(lambda **_: self.logic.refresh())
+        self._open(start)
+
+    def _open(self, start: Start) -> None:
         if start.labels is not None and start.volume is not None:
             self.files.open_volume(start.volume, labels=start.labels)
         elif start.volume is not None:
             self.files.open_path(start.volume)
 
     def do(self, name: str, *arguments: Any) -> int:
-        """Do what the page asks for, by the name of an action; its number, which the page hears of when it is shown."""
+        """Do what the page asks for, by an action's name; its number, which the page gets once it is shown."""
         from .logic import guarded
 
         self._told.clear()
@@ -206,8 +208,8 @@ class Viewer:
             "close dialog": self._close_what_is_open,
             "enlarge": enlarge,
             "by hand": lambda is_shown: self._set(by_hand=bool(is_shown)),
-            "range from": lambda number: self._set(first_slice=int(number)),
-            "range to": lambda number: self._set(last_slice=int(number)),
+            "range from": lambda number: self._set(first_slice=int(number or 0)),
+            "range to": lambda number: self._set(last_slice=int(number or 0)),
         }
 
     def _set(self, **values: Any) -> None:

@@ -10,6 +10,11 @@ window.dfqsamOrder = {
     const connection = client.getConnection(), session = connection.getSession();
     const marks = new Map(), asked = new Set();
     let count = 0;
+    // Promise.withResolvers, which browsers of hospitals may not have yet.
+    const later = () => {
+      let resolve;
+      return { promise: new Promise((done) => (resolve = done)), resolve };
+    };
     const call = (name, content, ...rest) => {
       const answer = () => session.call(name, content, ...rest);
       if (name !== "trame.rca.event") return answer();
@@ -20,7 +25,7 @@ window.dfqsamOrder = {
     };
     trame.client = { ...client, getConnection: () => ({ ...connection, getSession: () => ({ ...session, call }) }) };
     const afterMouse = async (send) => {
-      const key = `mark ${(count += 1)}`, reached = Promise.withResolvers(), sent = Promise.withResolvers();
+      const key = `mark ${(count += 1)}`, reached = later(), sent = later();
       let missing = document.querySelectorAll(".view [tabindex]:not(.strip)").length;
       marks.set(key, () => {
         if ((missing -= 1) === 0) reached.resolve();
@@ -35,7 +40,7 @@ window.dfqsamOrder = {
     };
     window.dfqsamOrder.unanswered = () => asked.size;
     trame.trigger = async (...words) => {
-      const one = { ...Promise.withResolvers(), number: Infinity };
+      const one = { ...later(), number: Infinity };
       asked.add(one);
       try {
         one.number = await afterMouse(() => trigger(...words));
