@@ -172,7 +172,7 @@ def factors(ranges: np.ndarray, spread: float, normal: np.ndarray) -> np.ndarray
 def probe(size: int) -> Tensor:
     """Synthetic start images (B, 1, S, S) in 0..1: smooth fields with blobs, as every synthesis begins."""
     generators = [random_generator(0, number) for number in range(PROBE_IMAGES)]
-    return torch.cat([start_image("anatomy", random_blobs(size, g), g) for g in generators])
+    return torch.cat([start_image("anatomy", random_blobs(size, g), g, number=1) for g in generators])
 
 
 def run(checkpoint: Checkpoint, pixels: Tensor) -> tuple[Tensor, dict[str, np.ndarray]]:

@@ -135,7 +135,7 @@ RECIPES: dict[str, QuantConfig] = {
     "fast": QuantConfig(
         recipe="fast",
         synthesis=SynthesisConfig(images=4, iterations=20),
-        calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest"),
+        calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest", tuning_steps=0),
     ),
     "paper": QuantConfig(
         recipe="paper",
@@ -162,6 +162,7 @@ RECIPES: dict[str, QuantConfig] = {
             weight_search="quantile",
             rounding="nearest",
             bias_correction=False,
+            tuning_steps=0,
         ),
         departures=PAPER_DEPARTURES,
     ),
@@ -175,6 +176,7 @@ RECIPES: dict[str, QuantConfig] = {
             weight_search="full",
             rounding="nearest",
             bias_correction=False,
+            tuning_steps=0,
         ),
     ),
 }

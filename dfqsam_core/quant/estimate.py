@@ -19,12 +19,13 @@ from ..network.memory import running_bytes
 from ..store.card import tensor_sizes
 from ..store.checkpoint import read_checkpoint
 from .config import QuantConfig
-from .plan import NetworkPlan, image_architecture
+from .plan import TUNING_IMAGES, NetworkPlan, image_architecture
 
 # How much longer a part of calibration takes than its products alone, and how many times the encoder's products a step
 # takes beside what its decoder, losses and labels take: rough, from the runs of docs/measured/quantization_time.md.
 FORWARD_OVERHEAD = 4
 ROUNDING_OVERHEAD = 1.4
+TUNING_PASSES = 4
 STEP_PASSES = 2.2
 STEP_OPERATIONS = 3.1e10
 # Products of attention are narrow, with passes over all logits between them.
@@ -81,6 +82,8 @@ def estimate(
         coded = [layer for layer in encoder_layers(architecture) if layer.name in plan.integer_layers("")]
         rounding = sum(_rounding_operations(layer, synthesis.images) for layer in coded)
         calibration += ROUNDING_OVERHEAD * rounding / speed
+    tuned = min(TUNING_IMAGES, synthesis.images)
+    calibration += TUNING_PASSES * plan.tuning_steps * tuned * forward / min(workers, tuned)
     steps = synthesis.images * synthesis.planned_steps
     side_by_side = min(workers, synthesis.images)
     return {

@@ -26,6 +26,8 @@ _REPARAMETERIZED = ("attn.qkv", "mlp.lin1")
 _PIXELS = "image_encoder.patch_embed.proj"
 # Tokens a side of SAM-Med2D, for whose images the settings of the synthesis are.
 _IMAGE_GRID = 16
+# Each step of tuning looks at so many.
+TUNING_IMAGES = 4
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,12 @@ class NetworkPlan:
         """Layers whose weights and inputs become codes, below `prefix` and by their names without it."""
         found = {name: plan for name, plan in self.layers.items() if isinstance(plan, IntegerPlan)}
         return {name.removeprefix(prefix): plan for name, plan in found.items() if name.startswith(prefix)}
+
+    @property
+    def tuning_steps(self) -> int:
+        """Steps that each part is tuned in; none where gradients through attention over many tokens take gigabytes."""
+        long = any(plan.softmax_bits is None for plan in self.attentions.values())
+        return 0 if long else self.config.calibration.tuning_steps
 
     def weight_layers(self) -> dict[str, WeightPlan]:
         """Layers whose weights become codes although they are computed in float."""

@@ -123,6 +123,8 @@ class CalibrationConfig:
         Inputs drawn per layer for the search, at least 1.
     bias_correction
         Move the mean output error on the calibration images into the bias.
+    tuning_steps
+        Steps in which scales, biases and norms of each part are then tuned to the float network's output, at least 0.
 
     Raises
     ------
@@ -141,10 +143,12 @@ class CalibrationConfig:
     candidates: int = 12
     rows: int = 1024
     bias_correction: bool = True
+    tuning_steps: int = 20
 
     def __post_init__(self) -> None:
         require(self.candidates >= 1, f"candidates must be at least 1, not {self.candidates}")
         require(self.rows >= 1, f"rows must be at least 1, not {self.rows}")
+        require(self.tuning_steps >= 0, f"tuning_steps must be at least 0, not {self.tuning_steps}")
         require(0 < self.damping <= 10, f"damping must be above 0 and at most 10, not {self.damping}")
         _require_choices(self)
 

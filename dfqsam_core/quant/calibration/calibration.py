@@ -23,7 +23,9 @@ from .quantized_layers import (
     weight_of_rows,
 )
 from .reparameterize import fold_input_scales
+from .side_by_side import side_by_side
 from .strategies import Strategies
+from .tuning import tune
 from .weight_ranges import search_weight_range, weight_codes
 
 
@@ -45,11 +47,17 @@ def calibrate(
     weight_bits = plan.integer_layers()["patch_embed.proj"].weight_bits
     encoder.patch_embed.proj = pixel_layer(encoder.patch_embed.proj, pixels, weight_bits, strategies)  # type: ignore[assignment]
     x = encoder.patch_embed(images) + encoder.pos_embed
+    parts = len(encoder.blocks) + 1
     for index, block in enumerate(encoder.blocks):
-        report(progress, "calibration", index, len(encoder.blocks) + 1, f"block {index + 1}")
-        exact, x = _quantize_part(block, f"blocks.{index}.", exact, x, plan, strategies)
+        tell = _teller(progress, index, parts, f"block {index + 1}")
+        exact, x = _quantize_part(block, f"blocks.{index}.", exact, x, plan, strategies, tell)
     exact, x = exact.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2)
-    _quantize_part(encoder.neck, "neck.", exact, x, plan, strategies)
+    _quantize_part(encoder.neck, "neck.", exact, x, plan, strategies, _teller(progress, parts - 1, parts, "neck"))
+
+
+def _teller(progress: ProgressCallback | None, index: int, parts: int, name: str) -> Callable[[str], None]:
+    """What tells that part `index` is worked on, and a word more about it."""
+    return lambda more: report(progress, "calibration", index, parts, name + more)
 
 
 def pixel_layer(layer: nn.Conv2d, quantizer: PixelQuantizer, bits: int, strategies: Strategies) -> QuantizedLayer:
@@ -67,9 +75,16 @@ def pixel_layer(layer: nn.Conv2d, quantizer: PixelQuantizer, bits: int, strategi
 
 
 def _quantize_part(
-    part: nn.Module, prefix: str, exact: Tensor, x: Tensor, plan: NetworkPlan, strategies: Strategies
+    part: nn.Module,
+    prefix: str,
+    exact: Tensor,
+    x: Tensor,
+    plan: NetworkPlan,
+    strategies: Strategies,
+    tell: Callable[[str], None],
 ) -> tuple[Tensor, Tensor]:
     """Quantize the encoder's part `prefix` in place; returns its float output on `exact` and its quantized one on x."""
+    tell("")
     plans = plan.integer_layers(f"image_encoder.{prefix}")
     inputs, exact = layer_inputs(part, plans, exact)
     for path, layer_plan in plans.items():
@@ -79,8 +94,11 @@ def _quantize_part(
         if isinstance(module, Attention):
             bits = plan.attentions[f"image_encoder.{prefix}{path}"]
             place_attention(module, bits, plan.config.per_head, strategies)
-    x = part(x)
+    fed, x = x, part(x)
     settle(part)
+    if plan.tuning_steps:
+        tune(part, fed, exact, plan.tuning_steps, strategies.threads, tell)
+        x = torch.cat(side_by_side(part, fed.split(1), strategies.threads))
     return exact, x
 
 

@@ -53,6 +53,7 @@ class QuantizedLayer(nn.Module):
     weight_codes: Tensor
     weight_scale: Tensor
     weight_zero_point: Tensor
+    output_scale: Tensor
     bias: Tensor | None
 
     def __init__(
@@ -86,6 +87,12 @@ class QuantizedLayer(nn.Module):
         rows = self.weight_codes.float() - self.weight_zero_point[:, None]
         return weight_of_rows(self.layer[0], rows)
 
+    def take_output_scale(self) -> None:
+        """Make the weight's scale what the output's, after it was changed, says of it."""
+        scale = self.input_quantizer.scale
+        self.weight_scale = self.output_scale / scale if scale.numel() == 1 else self.output_scale.clone()
+        self.output_scale = self.weight_scale * scale if scale.numel() == 1 else self.weight_scale.clone()
+
     def _largest_sum(self) -> int:
         return (2**self.input_quantizer.bits - 1) * (2**self.weight_bits - 1) * self.weight_codes.shape[1]
 
@@ -98,7 +105,7 @@ class QuantizedLayer(nn.Module):
         else:
             product = apply_product(layer, codes, weight)
         channels = (-1,) if isinstance(layer, nn.Linear) else (-1, 1, 1)
-        out = product * self.get_buffer("output_scale").view(channels)
+        out = product * self.output_scale.view(channels)
         return out if self.bias is None else out + self.bias.view(channels)
 
 

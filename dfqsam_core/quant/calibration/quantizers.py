@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,26 @@ def uniform_parameters(low: Tensor, high: Tensor, bits: int) -> tuple[Tensor, Te
     return scale, torch.round(-low / scale).clamp(0, levels)
 
 
+class _StraightThrough(torch.autograd.Function):
+    """Rounding whose gradient is that of the identity (Bengio et al. 2013, arXiv 1308.3432)."""
+
+    @staticmethod
+    def forward(_context: Any, x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """x rounded, in its place where no gradient has to pass."""
+    return _StraightThrough.apply(x) if x.requires_grad else x.round_()
+
+
 def uniform_codes(x: Tensor, scale: Tensor, zero_point: Tensor, bits: int) -> Tensor:
     """Codes clamp(round(x / scale) + zero_point, 0, 2^bits - 1) as whole numbers in x's dtype."""
-    return (x / scale).round_().add_(zero_point).clamp_(0, 2**bits - 1)
+    return _rounded(x / scale).add_(zero_point).clamp_(0, 2**bits - 1)
 
 
 class UniformQuantizer(nn.Module):
@@ -82,7 +100,7 @@ class LogarithmicSoftmax(nn.Module):
 
 def logarithmic_codes(log_probability: Tensor, delta: Tensor, step: Tensor, bits: int) -> Tensor:
     """Codes of exp(log_probability): whole steps below delta, the last one meaning zero."""
-    return torch.round((delta.log() - log_probability) / step).clamp(0, 2**bits - 1)
+    return _rounded((delta.log() - log_probability) / step).clamp(0, 2**bits - 1)
 
 
 def logarithmic_values(codes: Tensor, delta: Tensor, step: Tensor, bits: int) -> Tensor:

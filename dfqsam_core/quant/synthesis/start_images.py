@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ...network.pixels import PIXEL_MEAN, PIXEL_STD
 from .masks import is_covered
+from .painted_slices import Draw, body, star_shape, tissue
+
+# Painted images take turns: every other one is a body.
+_PAINTED = (body, tissue)
 
 
 def random_generator(seed: int, *stream: int) -> torch.Generator:
@@ -22,44 +25,22 @@ def random_blobs(size: int, generator: torch.Generator) -> Tensor:
 
     None shares half of the smaller of both areas with another.
     """
-    blobs: list[Tensor] = []
-    for _ in range(int(torch.randint(1, 4, (), generator=generator))):
-        blob = _random_blob(size, generator)
+    draw, blobs = Draw(generator), list[Tensor]()
+    for _ in range(draw.whole(1, 3)):
+        blob = star_shape(size, draw)
         if not is_covered(blob, blobs):
             blobs.append(blob)
     return torch.stack(blobs)
 
 
-def _random_blob(size: int, generator: torch.Generator) -> Tensor:
-    uniform = lambda low, high: float(torch.rand((), generator=generator)) * (high - low) + low  # noqa: E731
-    area = float(np.exp(uniform(np.log(0.003), np.log(0.08)))) * size * size
-    stretch, turn, power = uniform(1.0, 2.2), uniform(0, np.pi), uniform(1.6, 4.0)
-    centre_x, centre_y = uniform(0.25, 0.75) * size, uniform(0.25, 0.75) * size
-    y, x = torch.meshgrid(torch.arange(size) - centre_y, torch.arange(size) - centre_x, indexing="ij")
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    angle = torch.atan2(across, along)
-    wave = 1 + sum(uniform(0, 0.25 / k) * torch.cos(k * angle + uniform(0, 6.28)) for k in (2, 3, 5))
-    radius = (area / np.pi) ** 0.5
-    reach = (along.abs() / (radius * stretch**0.5)) ** power + (across.abs() / (radius / stretch**0.5)) ** power
-    return reach ** (1 / power) < wave
-
-
-def start_image(kind: str, blobs: Tensor, generator: torch.Generator) -> Tensor:
+def start_image(kind: str, blobs: Tensor, generator: torch.Generator, number: int = 0) -> Tensor:
     """The first pixels, float32 (1, 1, S, S) in 0..1, gray.
 
-    "noise": white Gaussian noise with the statistics that SAM normalises by, as published. "anatomy": smooth random
-    fields of several scales with the blobs a little brighter or darker than what surrounds them.
+    "noise": white Gaussian noise with the statistics that SAM normalises by, as published. "anatomy": painted, with the
+    blobs in it; number: of the image, since painted ones take turns.
     """
-    size = blobs.shape[-1]
+    size, draw = blobs.shape[-1], Draw(generator)
     if kind == "noise":
-        noise = torch.randn((1, 1, size, size), generator=generator)
+        noise = draw.normal(1, 1, size, size)
         return (noise * (sum(PIXEL_STD) / 3 / 255) + sum(PIXEL_MEAN) / 3 / 255).clamp(0, 1)
-    field = torch.zeros(1, 1, size, size)
-    for cells, strength in ((4, 0.5), (8, 0.3), (16, 0.15), (32, 0.08), (64, 0.04)):
-        coarse = torch.randn((1, 1, cells, cells), generator=generator)
-        field += strength * F.interpolate(coarse, (size, size), mode="bicubic", align_corners=False)
-    for blob in blobs:
-        offset = float(torch.rand((), generator=generator)) * 0.5 + 0.15
-        sign = 1 if float(torch.rand((), generator=generator)) < 0.5 else -1
-        field[0, 0, blob] += sign * offset
-    return (0.45 + 0.35 * field / field.std()).clamp(0, 1)
+    return _PAINTED[number % len(_PAINTED)](size, blobs, draw)[None, None]

@@ -64,8 +64,8 @@ class Synthesizer:
         """Image number `index` before its first step."""
         generator = random_generator(self.seed, START, index)
         labels = random_blobs(self.size, generator)
-        noise = self.config.source == "noise"
-        pixels = start_image("noise" if noise else self.config.start, labels, generator).to(self.device)
+        kind = "noise" if self.config.source == "noise" else self.config.start
+        pixels = start_image(kind, labels, generator, index).to(self.device)
         return SyntheticImage(pixels, torch.zeros_like(pixels), torch.zeros_like(pixels), labels.to(self.device))
 
     def restored(self, state: dict[str, Any]) -> SyntheticImage:

@@ -1,0 +1,148 @@
+"""Tuning what a quantized network keeps in float: codes stay, outputs come nearer, and nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from dfqsam_core.model import SamMed2D  # noqa: E402
+from dfqsam_core.network.architecture import Architecture  # noqa: E402
+from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
+from dfqsam_core.quant import QuantConfig, quantize  # noqa: E402
+from dfqsam_core.quant.calibration.quantizers import logarithmic_codes, uniform_codes  # noqa: E402
+from dfqsam_core.quant.pipeline import pack  # noqa: E402
+from dfqsam_core.quant.plan import NetworkPlan  # noqa: E402
+from dfqsam_core.quant.reference import load_reference  # noqa: E402
+from dfqsam_core.store.model_file import StoredModel, read_model  # noqa: E402
+from Testing.support.quantized import toy_checkpoint, toy_checkpoint_file, toy_config, toy_pixels  # noqa: E402
+
+IMAGES = 6
+
+
+def packed(steps: int, threads: int = 1) -> StoredModel:
+    checkpoint, config = toy_checkpoint(), toy_config(recipe="default")
+    config = replace(config, calibration=replace(config.calibration, tuning_steps=steps))
+    model = SamMed2D.from_checkpoint(checkpoint)
+    return pack(model, toy_pixels(IMAGES), config, checkpoint.source, threads)
+
+
+@pytest.fixture(scope="module")
+def plain() -> StoredModel:
+    return packed(0)
+
+
+@pytest.fixture(scope="module")
+def tuned() -> StoredModel:
+    return packed(20)
+
+
+def error(model: StoredModel, part: Callable[[SamMed2D, torch.Tensor], torch.Tensor]) -> float:
+    """Share of noise in a part's output."""
+    exact, quantized = SamMed2D.from_checkpoint(toy_checkpoint()), load_reference(model)
+    images = exact.normalize((toy_pixels(IMAGES) * 255).round().expand(-1, 3, -1, -1))
+    with torch.no_grad():
+        wanted, found = part(exact, images), part(quantized, images)
+    return float((found - wanted).square().mean() / wanted.square().mean())
+
+
+def first_block(model: SamMed2D, images: torch.Tensor) -> torch.Tensor:
+    encoder = model.image_encoder
+    return encoder.blocks[0](encoder.patch_embed(images) + encoder.pos_embed)
+
+
+@pytest.mark.parametrize("part", [first_block, lambda model, images: model.image_encoder(images)], ids=["block", "all"])
+def test_outputs_come_nearer_to_the_float_networks(
+    plain: StoredModel, tuned: StoredModel, part: Callable[[SamMed2D, torch.Tensor], torch.Tensor]
+) -> None:
+    assert error(tuned, part) < 0.95 * error(plain, part)
+
+
+def test_codes_and_ranges_of_the_first_part_stay_as_they_were_chosen(plain: StoredModel, tuned: StoredModel) -> None:
+    """Later parts are calibrated on what the tuned ones before them give."""
+    names = [name for name in plain.tensors if name.startswith("image_encoder.blocks.0.")]
+    kept = {name for name in names if np.array_equal(plain.tensors[name], tuned.tensors[name])}
+    moved = set(names) - kept
+    ending = (".weight.scale", ".bias", ".norm.weight", ".norm1.weight", ".norm2.weight")
+    assert moved
+    assert all(name.endswith(ending) for name in moved), moved
+    assert "image_encoder.blocks.0.attn.qkv.bias" in kept
+    assert {name for name in names if name.endswith(".codes")} <= kept
+
+
+def test_scales_stay_positive_and_near(plain: StoredModel, tuned: StoredModel) -> None:
+    for name, before in plain.tensors.items():
+        if name.startswith("image_encoder.blocks.0.") and name.endswith(".weight.scale"):
+            ratio = tuned.tensors[name] / before
+            assert ratio.min() > 0.8
+            assert ratio.max() < 1.25
+
+
+def test_the_number_of_threads_changes_no_byte(tuned: StoredModel) -> None:
+    again = packed(20, threads=3)
+    assert all(again.tensors[name].tobytes() == tensor.tobytes() for name, tensor in tuned.tensors.items())
+
+
+def test_the_checkpoint_is_not_written_to() -> None:
+    checkpoint, config = toy_checkpoint(), toy_config(recipe="default")
+    before = {name: tensor.copy() for name, tensor in checkpoint.tensors.items()}
+    pack(SamMed2D.from_checkpoint(checkpoint), toy_pixels(), config, checkpoint.source)
+    assert all(np.array_equal(before[name], tensor) for name, tensor in checkpoint.tensors.items())
+
+
+def test_it_can_be_cancelled_between_two_steps(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def stop(progress: Progress) -> None:
+        heard.append(progress.message)
+        if progress.message == "block 2, tuning step 3 of 20":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        quantize(
+            toy_checkpoint_file(tmp_path), tmp_path / "packed.safetensors", toy_config(recipe="default"), progress=stop
+        )
+    assert "block 1, tuning step 20 of 20" in heard
+    assert not (tmp_path / "packed.safetensors").exists()
+
+
+def test_recipes_for_comparison_and_networks_of_many_tokens_are_not_tuned() -> None:
+    small, large = Architecture(**SIZES), Architecture(**SIZES, image_size=1024)
+    steps = {recipe: NetworkPlan.of(small, QuantConfig.from_recipe(recipe)).tuning_steps for recipe in RECIPES}
+    assert steps == {"default": 20, "fast": 0, "paper": 0, "nearest": 0}
+    assert NetworkPlan.of(large, QuantConfig.from_recipe("default")).tuning_steps == 0
+
+
+RECIPES = ("default", "fast", "paper", "nearest")
+SIZES: dict[str, Any] = {"embed_dim": 32, "depth": 2, "num_heads": 2, "mlp_dim": 48, "global_attn_indexes": (1,)}
+
+
+def test_a_gradient_passes_a_rounding_and_ends_where_codes_do() -> None:
+    x = torch.tensor([-9.0, -0.26, 0.0, 0.31, 9.0], requires_grad=True)
+    codes = uniform_codes(x, torch.tensor(0.25), torch.tensor(8.0), 4)
+    codes.sum().backward()
+    assert codes.tolist() == [0, 7, 8, 9, 15]
+    assert x.grad is not None
+    assert x.grad.tolist() == [0, 4, 4, 4, 0]
+    y = torch.tensor([-8.0, -1.3, 1.0], requires_grad=True)
+    steps = logarithmic_codes(y, torch.tensor(1.0), torch.tensor(0.5), 4)
+    steps.sum().backward()
+    assert steps.tolist() == [15, 3, 0]
+    assert y.grad is not None
+    assert y.grad.tolist() == [0, -2, 0]
+
+
+def test_the_file_holds_what_was_tuned(tmp_path: Path) -> None:
+    """The packed model is the tuned network, not the one before it."""
+    checkpoint = toy_checkpoint_file(tmp_path)
+    quantize(checkpoint, tmp_path / "packed.safetensors", toy_config(recipe="default"), threads=1)
+    stored = read_model(tmp_path / "packed.safetensors")
+    float_norm = SamMed2D.from_checkpoint(checkpoint).image_encoder.blocks[0].norm1.weight
+    assert not np.array_equal(stored.tensors["image_encoder.blocks.0.norm1.weight"], float_norm.numpy())
+    assert stored.card["recipe"]["calibration"]["tuning_steps"] == 20
