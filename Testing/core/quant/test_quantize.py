@@ -154,10 +154,11 @@ def test_a_work_folder_of_another_run_is_refused(tmp_path: Path) -> None:
         quantize(checkpoint, tmp_path / "m.safetensors", toy_config(iterations=3), work_dir=tmp_path / "w", resume=True)
     marker = tmp_path / "w" / FINGERPRINT
     facts = json.loads(marker.read_text())
-    # As if other rules of evolution had made the first steps.
-    marker.write_text(json.dumps(facts | {"evolution": facts["evolution"] | {"joining": 3}}))
-    with pytest.raises(ConfigError, match="another checkpoint, recipe, seed"):
-        quantize(checkpoint, tmp_path / "m.safetensors", long, work_dir=tmp_path / "w", resume=True)
+    # As if other rules of evolution had made the first steps, or if they had begun with other paintings.
+    for other in ({"evolution": facts["evolution"] | {"joining": 3}}, {"painted": ["tissue"]}):
+        marker.write_text(json.dumps(facts | other))
+        with pytest.raises(ConfigError, match="another checkpoint, recipe, seed"):
+            quantize(checkpoint, tmp_path / "m.safetensors", long, work_dir=tmp_path / "w", resume=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.docx").write_text("mine")
     with pytest.raises(ConfigError, match="other files"):

@@ -114,9 +114,31 @@ def test_start_has_one_to_three_blobs_of_allowed_size(seed: int) -> None:
     share = blobs.float().mean((1, 2))
     assert 1 <= len(blobs) <= 3
     assert bool(((share > 0.001) & (share < 0.2)).all())
-    for kind in ("anatomy", "noise"):
-        pixels = start_image(kind, blobs, random_generator(seed, 1))
+    for kind, number in (("anatomy", 0), ("anatomy", 1), ("noise", 0)):
+        pixels = start_image(kind, blobs, random_generator(seed, 1), number)
+        assert pixels.shape == (1, 1, 256, 256)
         assert 0 <= float(pixels.min()) < float(pixels.max()) <= 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_other_painted_image_is_a_body_on_an_empty_ground(seed: int) -> None:
+    blobs = random_blobs(256, random_generator(seed))
+    body, tissue = (start_image("anatomy", blobs, random_generator(seed, 1), number)[0, 0] for number in (0, 1))
+    border = lambda image: torch.cat([image[0], image[-1], image[:, 0], image[:, -1]])  # noqa: E731
+    assert float(border(body).median()) < 0.2
+    assert float(body[96:160, 96:160].mean()) > float(border(body).median())
+    assert float(border(tissue).std()) > 0.1
+    assert float(body.std()) > 0.05
+
+
+def test_painted_images_show_their_blobs(model: SamMed2D) -> None:
+    """Each differs in grey from what surrounds it, where nothing painted later lies on it."""
+    for number in (0, 1):
+        for seed in range(4):
+            blob = disc(256, 128, 128, 20)
+            pixels = start_image("anatomy", blob[None], random_generator(seed, 1), number)[0, 0]
+            ring = disc(256, 128, 128, 26) & ~disc(256, 128, 128, 22)
+            assert abs(float(pixels[disc(256, 128, 128, 17)].mean() - pixels[ring].mean())) > 0.01
 
 
 # No mask is ever full enough or sure enough to join or to replace a label.

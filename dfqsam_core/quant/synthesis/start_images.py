@@ -11,7 +11,7 @@ from .masks import is_covered
 from .painted_slices import Draw, body, star_shape, tissue
 
 # Painted images take turns: every other one is a body.
-_PAINTED = (body, tissue)
+PAINTED = (body, tissue)
 
 
 def random_generator(seed: int, *stream: int) -> torch.Generator:
@@ -43,4 +43,4 @@ def start_image(kind: str, blobs: Tensor, generator: torch.Generator, number: in
     if kind == "noise":
         noise = draw.normal(1, 1, size, size)
         return (noise * (sum(PIXEL_STD) / 3 / 255) + sum(PIXEL_MEAN) / 3 / 255).clamp(0, 1)
-    return _PAINTED[number % len(_PAINTED)](size, blobs, draw)[None, None]
+    return PAINTED[number % len(PAINTED)](size, blobs, draw)[None, None]

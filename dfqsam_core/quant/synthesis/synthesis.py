@@ -28,7 +28,7 @@ from .label_evolution import EvolutionRules, LabelEvolution
 from .losses import patch_similarity_entropy, segmentation_loss, total_variation
 from .masks import tight_boxes
 from .preview_pictures import preview_image, write_preview
-from .start_images import random_blobs, random_generator, start_image
+from .start_images import PAINTED, random_blobs, random_generator, start_image
 from .work_folder import WorkFolder
 
 ADAM_BETAS = (0.5, 0.9)
@@ -149,6 +149,7 @@ def image_facts(checkpoint_sha256: str, config: SynthesisConfig, seed: int) -> d
         "checkpoint_sha256": checkpoint_sha256,
         "synthesis": asdict(config),
         "evolution": asdict(EvolutionRules.of(config)),
+        "painted": [paint.__name__ for paint in PAINTED],
         "seed": seed,
         "torch": torch.__version__,
     }
