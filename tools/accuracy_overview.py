@@ -36,7 +36,7 @@ def main() -> None:
         (FOLDER / name).write_text(with_part(text, says(text)), encoding="utf-8")
         is_former = FORMER in text
         for case, objects, rows in cases(text):
-            lines += overview_rows(f"[{model}]({name}){twin(case)}{', former weights' * is_former}", objects, rows)
+            lines += overview_rows(f"[{model}]({name}){twin(case)}{', former recipe' * is_former}", objects, rows)
     OVERVIEW.write_text(with_part(OVERVIEW.read_text(encoding="utf-8"), "\n".join(lines)), encoding="utf-8")
 
 
