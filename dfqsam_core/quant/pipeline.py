@@ -134,6 +134,8 @@ def pack(
     plan, size = NetworkPlan.of(model.architecture, config), model.architecture.image_size
     if pixels.shape[-1] != size:
         notes += (f"Calibrated on images that were made with {pixels.shape[-1]} pixels a side and enlarged to {size}.",)
+    if plan.tuning_steps < config.calibration.tuning_steps:
+        notes += ("Its parts were not tuned: gradients through attention over so many tokens would take gigabytes.",)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
     with torch.no_grad():

@@ -20,8 +20,11 @@ from dfqsam_core.quant.calibration.quantizers import logarithmic_codes, uniform_
 from dfqsam_core.quant.pipeline import pack  # noqa: E402
 from dfqsam_core.quant.plan import NetworkPlan  # noqa: E402
 from dfqsam_core.quant.reference import load_reference  # noqa: E402
+from dfqsam_core.store.checkpoint import Checkpoint  # noqa: E402
+from dfqsam_core.store.file_identity import FileSource  # noqa: E402
 from dfqsam_core.store.model_file import StoredModel, read_model  # noqa: E402
 from Testing.support.quantized import toy_checkpoint, toy_checkpoint_file, toy_config, toy_pixels  # noqa: E402
+from Testing.support.toy import random_tensors  # noqa: E402
 
 IMAGES = 6
 
@@ -117,6 +120,17 @@ def test_recipes_for_comparison_and_networks_of_many_tokens_are_not_tuned() -> N
     steps = {recipe: NetworkPlan.of(small, QuantConfig.from_recipe(recipe)).tuning_steps for recipe in RECIPES}
     assert steps == {"default": 20, "fast": 0, "paper": 0, "nearest": 0}
     assert NetworkPlan.of(large, QuantConfig.from_recipe("default")).tuning_steps == 0
+
+
+def test_the_card_says_where_nothing_was_tuned() -> None:
+    """Its recipe still has the steps that were asked for."""
+    network, config = Architecture(**SIZES, image_size=132, patch_size=4), toy_config()
+    config = replace(config, calibration=replace(config.calibration, tuning_steps=3))
+    checkpoint = Checkpoint(network, random_tensors(network, 3), FileSource("long.safetensors", "0" * 64, 1))
+    pixels = torch.rand(1, 1, 132, 132, generator=torch.Generator().manual_seed(0))
+    card = pack(SamMed2D.from_checkpoint(checkpoint), pixels, config, checkpoint.source).card
+    assert card["recipe"]["calibration"]["tuning_steps"] == 3
+    assert any("were not tuned" in note for note in card["notes"])
 
 
 RECIPES = ("default", "fast", "paper", "nearest")
