@@ -124,7 +124,7 @@ class CalibrationConfig:
     bias_correction
         Move the mean output error on the calibration images into the bias.
     tuning_steps
-        Steps in which scales, biases and norms of each part are then tuned to the float network's output, at least 0.
+        Steps in which scales, biases and norms of each part are then tuned to the float network's output, 0 to 500.
 
     Raises
     ------
@@ -148,7 +148,8 @@ class CalibrationConfig:
     def __post_init__(self) -> None:
         require(self.candidates >= 1, f"candidates must be at least 1, not {self.candidates}")
         require(self.rows >= 1, f"rows must be at least 1, not {self.rows}")
-        require(self.tuning_steps >= 0, f"tuning_steps must be at least 0, not {self.tuning_steps}")
+        # Scales of weights, moved by the largest share in each step, stay positive through 600.
+        require(0 <= self.tuning_steps <= 500, f"tuning_steps must be 0 to 500, not {self.tuning_steps}")
         require(0 < self.damping <= 10, f"damping must be above 0 and at most 10, not {self.damping}")
         _require_choices(self)
 

@@ -49,6 +49,8 @@ def test_every_variant_fits_every_recipe_and_changes_only_what_it_says(name: str
         ({"synthesis.auxiliary": 5}, "cannot be 5"),
         ({"calibration.rounding": "up"}, "rounding must be one of feedback, nearest"),
         ({"calibration.range_search": "best"}, "range_search must be one of"),
+        ({"calibration.tuning_steps": -1}, "tuning_steps must be 0 to 500, not -1"),
+        ({"calibration.tuning_steps": 501}, "tuning_steps must be 0 to 500, not 501"),
     ],
 )
 def test_settings_that_there_are_not_are_refused(settings: dict[str, Any], problem: str) -> None:

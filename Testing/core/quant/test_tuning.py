@@ -16,7 +16,9 @@ from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.network.architecture import Architecture  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig, quantize  # noqa: E402
-from dfqsam_core.quant.calibration.quantizers import logarithmic_codes, uniform_codes  # noqa: E402
+from dfqsam_core.quant.calibration.quantized_layers import QuantizedLayer  # noqa: E402
+from dfqsam_core.quant.calibration.quantizers import UniformQuantizer, logarithmic_codes, uniform_codes  # noqa: E402
+from dfqsam_core.quant.calibration.tuning import tune  # noqa: E402
 from dfqsam_core.quant.pipeline import pack  # noqa: E402
 from dfqsam_core.quant.plan import NetworkPlan  # noqa: E402
 from dfqsam_core.quant.reference import load_reference  # noqa: E402
@@ -85,6 +87,20 @@ def test_scales_stay_positive_and_near(plain: StoredModel, tuned: StoredModel) -
             ratio = tuned.tensors[name] / before
             assert ratio.min() > 0.8
             assert ratio.max() < 1.25
+
+
+def test_scales_stay_positive_in_the_most_steps_there_may_be() -> None:
+    """Here the sign of the wanted output drives every step of a scale the same way."""
+    layer, quantizer = torch.nn.Linear(4, 4), UniformQuantizer(torch.tensor([0.1]), torch.tensor([8.0]), 4)
+    codes = torch.arange(16.0).view(4, 4)
+    scale = torch.full((4,), 0.1)
+    part = torch.nn.Sequential(
+        QuantizedLayer(layer, quantizer, codes, scale, torch.full((4,), 8.0), 4, 0.1 * scale, bias=None)
+    )
+    x = torch.randn(2, 8, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        tune(part, x, -part(x), 500, 1, lambda _more: None)
+    assert 0 < part[0].weight_scale.min() < 0.5 * scale.min()
 
 
 def test_the_number_of_threads_changes_no_byte(tuned: StoredModel) -> None:
