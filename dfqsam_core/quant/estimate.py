@@ -83,7 +83,9 @@ def estimate(
         rounding = sum(_rounding_operations(layer, synthesis.images) for layer in coded)
         calibration += ROUNDING_OVERHEAD * rounding / speed
     tuned = min(TUNING_IMAGES, synthesis.images)
-    calibration += TUNING_PASSES * plan.tuning_steps * tuned * forward / min(workers, tuned)
+    tuned_at_once = min(workers, tuned) if plan.tuning_steps else 0
+    if tuned_at_once:
+        calibration += TUNING_PASSES * plan.tuning_steps * tuned * forward / tuned_at_once
     steps = synthesis.images * synthesis.planned_steps
     side_by_side = min(workers, synthesis.images)
     return {
@@ -97,19 +99,23 @@ def estimate(
             "synthesis": round(steps * (STEP_PASSES * of_small + STEP_OPERATIONS / speed) / side_by_side, 1),
             "calibration": round(calibration, 1),
         },
-        "estimated_peak_bytes": round(peak_bytes(architecture, synthesis.images, side_by_side if steps else 0)),
+        "estimated_peak_bytes": round(
+            peak_bytes(architecture, synthesis.images, side_by_side if steps else 0, tuned_at_once)
+        ),
         "threads": workers,
         "notes": list(checkpoint.notes + checkpoint.cautions),
     }
 
 
-def peak_bytes(architecture: Architecture, images: int, side_by_side: int) -> float:
+def peak_bytes(architecture: Architecture, images: int, side_by_side: int, tuned_at_once: int = 0) -> float:
     """Bytes that quantizing takes at most: of calibration, or of `side_by_side` images in the making if that is more.
 
     Rough: what a block's layers get and give of all images is held at once, and a step of an image keeps every block's.
+    tuned_at_once: images whose gradients through a block are taken side by side; 0 where nothing is tuned.
     """
     fixed = PROGRAM_BYTES + running_bytes(architecture)
     calibration = images * HELD_BY_CALIBRATION * _block_bytes(architecture)
+    calibration += tuned_at_once * _gradient_bytes(architecture)
     if not side_by_side:
         return fixed + calibration
     small = image_architecture(architecture)
@@ -123,6 +129,14 @@ def peak_bytes(architecture: Architecture, images: int, side_by_side: int) -> fl
 def _block_bytes(architecture: Architecture) -> int:
     """Bytes of one image's inputs of the four layers of a block."""
     return 4 * architecture.grid**2 * (3 * architecture.embed_dim + architecture.mlp_dim)
+
+
+def _gradient_bytes(architecture: Architecture) -> int:
+    """Bytes of one image's gradients through a block: what its layers get, its logits, and its weights laid out."""
+    queries_and_keys = max(product.query_key_macs for product in attention_products(architecture))
+    logits = 4 * architecture.num_heads * queries_and_keys // architecture.embed_dim
+    weights = sum(math.prod(layer.weight_shape) for layer in encoder_layers(architecture) if ".blocks.0." in layer.name)
+    return HELD_BY_STEP * (_block_bytes(architecture) + logits) + 4 * weights
 
 
 def _products(architecture: Architecture) -> float:
