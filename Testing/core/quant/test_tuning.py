@@ -99,8 +99,27 @@ def test_scales_stay_positive_in_the_most_steps_there_may_be() -> None:
     )
     x = torch.randn(2, 8, 4, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        tune(part, x, -part(x), 500, 1, lambda _more: None)
+        outputs = part(x)
+        tune(part, x, outputs, -outputs, 500, 1, lambda _more: None)
     assert 0 < part[0].weight_scale.min() < 0.5 * scale.min()
+
+
+def test_what_comes_no_nearer_is_left_as_it_was() -> None:
+    """One step looks at four images that want what the many others do not."""
+    layer, quantizer = torch.nn.Linear(4, 4), UniformQuantizer(torch.tensor([0.1]), torch.tensor([8.0]), 4)
+    scale, bias = torch.full((4,), 0.1), torch.ones(4)
+    codes = torch.arange(16.0).view(4, 4)
+    coded = QuantizedLayer(layer, quantizer, codes, scale, torch.full((4,), 8.0), 4, 0.1 * scale, bias)
+    x = torch.randn(32, 8, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        outputs = coded(x)
+        exact = outputs.clone()
+        exact[:4] += 0.01
+        returned = tune(torch.nn.Sequential(coded), x, outputs, exact, 1, 1, lambda _more: None)
+        assert torch.equal(returned, outputs)
+        assert torch.allclose(coded(x), outputs, atol=1e-6)
+    assert coded.bias is not None
+    assert torch.equal(coded.bias, torch.ones(4))
 
 
 def test_the_number_of_threads_changes_no_byte(tuned: StoredModel) -> None:

@@ -23,7 +23,6 @@ from .quantized_layers import (
     weight_of_rows,
 )
 from .reparameterize import fold_input_scales
-from .side_by_side import side_by_side
 from .strategies import Strategies
 from .tuning import tune
 from .weight_ranges import search_weight_range, weight_codes
@@ -97,8 +96,7 @@ def _quantize_part(
     fed, x = x, part(x)
     settle(part)
     if plan.tuning_steps:
-        tune(part, fed, exact, plan.tuning_steps, strategies.threads, tell)
-        x = torch.cat(side_by_side(part, fed.split(1), strategies.threads))
+        x = tune(part, fed, x, exact, plan.tuning_steps, strategies.threads, tell)
     return exact, x
 
 

@@ -89,9 +89,9 @@ class QuantizedLayer(nn.Module):
 
     def take_output_scale(self) -> None:
         """Make the weight's scale what the output's, after it was changed, says of it."""
-        scale = self.input_quantizer.scale
-        self.weight_scale = self.output_scale / scale if scale.numel() == 1 else self.output_scale.clone()
-        self.output_scale = self.weight_scale * scale if scale.numel() == 1 else self.weight_scale.clone()
+        of_input = self.input_quantizer.scale if self.input_quantizer.scale.numel() == 1 else 1.0
+        self.weight_scale = self.output_scale / of_input
+        self.output_scale.copy_(self.weight_scale * of_input)
 
     def _largest_sum(self) -> int:
         return (2**self.input_quantizer.bits - 1) * (2**self.weight_bits - 1) * self.weight_codes.shape[1]
