@@ -85,7 +85,7 @@ def estimate(
     tuned = min(TUNING_IMAGES, synthesis.images)
     tuned_at_once = min(workers, tuned) if plan.tuning_steps else 0
     if tuned_at_once:
-        calibration += TUNING_PASSES * plan.tuning_steps * tuned * forward / tuned_at_once
+        calibration += TUNING_PASSES * plan.tuning_steps * forward * math.ceil(tuned / workers)
     steps = synthesis.images * synthesis.planned_steps
     side_by_side = min(workers, synthesis.images)
     return {
