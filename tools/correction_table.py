@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,13 +58,12 @@ def measure_corrections(
 ) -> list[Corrected]:
     """Correct every n-th propagated slice of each target; propagated: gives its session, whose segment 1 it is."""
     rows = []
-    for number, target in enumerate(targets):
+    for target in targets:
         session = propagated(target)
         frame = SliceFrame.of(target.volume.geometry, "K")
         for k in propagated_slices(session)[::every]:
             if target.mask[k].any():
-                rows += [Corrected(number, *row) for row in corrected_slice(session, frame, k, target.mask[k])]
-        print(f"{number + 1}/{len(targets)}", file=sys.stderr)
+                rows += [Corrected(target.number, *row) for row in corrected_slice(session, frame, k, target.mask[k])]
     return rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -49,25 +48,29 @@ Carry = Callable[[VolumeSession, int, int], Any]
 
 def measure_propagation(model: Any, targets: Sequence[Target]) -> Scores:
     """Dice values by range and chain, then by prompted slices."""
-    scores: Scores = defaultdict(lambda: defaultdict(list))
+    scores: Scores = {}
     cache = EmbeddingCache()
+
+    def put(group: str, name: str, value: float) -> None:
+        scores.setdefault(group, {}).setdefault(name, []).append(value)
+
     for target in targets:
         every = object_session(model, cache, target, target.extent)
-        scores[KNOWN]["every slice"].append(dice(every.labels_kji, target.mask))
+        put(KNOWN, "every slice", dice(every.labels_kji, target.mask))
         prompts = {f"{count} prompted": prompted(target, count) for count in (1, 2, 3)}
         ends, stack = (int(target.extent[0]), int(target.extent[-1])), (0, len(target.mask) - 1)
         for name, slices in {**prompts, "2 at the thirds": at_shares(target, THIRDS)}.items():
             score = partial(carried, model, cache, target, slices)
-            scores[KNOWN + FORMERLY][name].append(score(formerly, ends))
-            scores[KNOWN][name].append(score(to_known_ends, ends))
-            scores[WHOLE + FORMERLY][name].append(score(formerly, stack))
-            scores[WHOLE][name].append(score(onwards, stack))
+            put(KNOWN + FORMERLY, name, score(formerly, ends))
+            put(KNOWN, name, score(to_known_ends, ends))
+            put(WHOLE + FORMERLY, name, score(formerly, stack))
+            put(WHOLE, name, score(onwards, stack))
         offered = with_offered_slice(model, cache, target, prompts["1 prompted"])
-        scores[KNOWN]["2, the second as offered"].append(carried(model, cache, target, offered, to_known_ends, ends))
+        put(KNOWN, "2, the second as offered", carried(model, cache, target, offered, to_known_ends, ends))
         if max(target.mask.shape[1:]) <= THOROUGH_SIDE:
             for name in ("1 prompted", "3 prompted"):
-                scores[SMALL][name].append(carried(model, cache, target, prompts[name], to_known_ends, ends))
-                scores[THOROUGH][name].append(carried(model, cache, target, prompts[name], thoroughly, ends))
+                put(SMALL, name, carried(model, cache, target, prompts[name], to_known_ends, ends))
+                put(THOROUGH, name, carried(model, cache, target, prompts[name], thoroughly, ends))
     return scores
 
 

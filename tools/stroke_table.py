@@ -13,6 +13,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate import dice
 from dfqsam_core.evaluate.dataset import largest_component
 from dfqsam_core.evaluate.metrics import mean_interval, points
-from dfqsam_core.runtime import EmbeddingCache, load_model
+from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import BoxPrompt, LassoPrompt, PointPrompt, ScribblePrompt, SliceKey, VolumeSession, roi_boxes
 from dfqsam_core.volume.polygons import filled_polygon
 from dfqsam_core.volume.prompts import Prompt
 from tools.simulated_strokes import Voxels, lasso_around, scribble_through
-from tools.volume_targets import MIN_PIXELS, Target, targets_of
+from tools.volume_targets import MIN_PIXELS, Target, measured
 
 SEED = 0
 TEXT = """# Strokes and 3D boxes, as measured
@@ -78,12 +79,9 @@ Scores = dict[str, list[list[float]]]
 def main() -> None:
     """Measure and write the page."""
     args = parse_arguments()
-    targets = list(targets_of(args.data))
-    results: dict[str, Scores] = {}
-    for text in args.model:
-        name, file = text.split("=", 1)
-        print(name, file=sys.stderr)
-        results[name] = measure(load_model(file, threads=args.threads), targets, args.every)
+    results: dict[str, Scores] = measured(
+        partial(measure, every=args.every), args.model, args.data, args.threads, args.jobs
+    )
     command = shlex.join(["python", *sys.argv])
     page = f"{TEXT}\n{table(results)}\nSeed {SEED}. Made by: `{command}`\n"
     with atomic_output(args.output, force=True) as temporary:
@@ -96,7 +94,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--model", action="append", required=True, metavar="NAME=FILE")
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--every", type=int, default=3, metavar="N", help="every N-th slice of an object")
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=int, default=1, help="of one process (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="volumes measured side by side (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("docs/measured/strokes.md"))
     return parser.parse_args()
 
@@ -105,17 +104,16 @@ def measure(model: Any, targets: list[Target], every: int) -> Scores:
     """Dice by condition, for each object of its slices."""
     scores: Scores = {row: [[] for _ in targets] for row in ROWS}
     cache = EmbeddingCache()
-    for number, target in enumerate(targets):
+    for place, target in enumerate(targets):
         session = VolumeSession(target.volume, model, cache=cache)
         session.add_segment(1, "object")
         roi = {box.slice.index: box for box in object_boxes(target)}
         for k in map(int, target.extent[::every]):
             label = largest_component(target.mask[k])
             if np.count_nonzero(label) >= MIN_PIXELS:
-                slice_ = LabelledSlice(session, label, k, np.random.default_rng([SEED, number, k]))
+                slice_ = LabelledSlice(session, label, k, np.random.default_rng([SEED, target.number, k]))
                 for row, value in (*slice_.one_prompt(roi[k]), *slice_.corrections()):
-                    scores[row][number].append(value)
-        print(f"{number + 1}/{len(targets)}", file=sys.stderr)
+                    scores[row][place].append(value)
     return scores
 
 

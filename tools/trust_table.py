@@ -10,20 +10,21 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate import dice
 from dfqsam_core.resources import DEMO_MODEL, resource_path
-from dfqsam_core.runtime import EmbeddingCache, load_model
+from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import SliceKey, propagate
 from dfqsam_core.volume.session.trust import WEAK_SHARE
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools.propagation_table import object_session, prompted
-from tools.volume_targets import Target, targets_of
+from tools.volume_targets import Target, measured
 
 _BAD_DICE = 0.7
 _THRESHOLDS = (0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8)
@@ -58,21 +59,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--jobs", type=int, default=1, help="volumes measured side by side (default: %(default)s)")
     args = parser.parse_args(argv)
-    model, cache, targets = (
-        load_model(resource_path(DEMO_MODEL), threads=1),
-        EmbeddingCache(),
-        list(targets_of(args.data)),
-    )
+    found = measured(rows_of, [f"embedded={resource_path(DEMO_MODEL)}"], args.data, 1, args.jobs)["embedded"]
+    with atomic_output(args.output, force=True) as temporary:
+        temporary.write_text(page(np.array(found["rows"]), len(found["targets"]), args.data), encoding="utf-8")
+    return 0
+
+
+def rows_of(model: object, targets: Sequence[Target]) -> dict[str, list[Any]]:
+    """The propagated slices of the objects of one volume, and the objects' numbers."""
+    cache = EmbeddingCache()
     rows = [
         row
         for target in targets
         for count in (1, 3)
         for row in slices_of(model, cache, target, prompted(target, count))
     ]
-    with atomic_output(args.output, force=True) as temporary:
-        temporary.write_text(page(np.array(rows), len(targets), args.data), encoding="utf-8")
-    return 0
+    return {"rows": rows, "targets": [target.number for target in targets]}
 
 
 def slices_of(model: object, cache: EmbeddingCache, target: Target, slices: Iterable[int]) -> list[_Row]:

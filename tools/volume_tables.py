@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,14 @@ import numpy as np
 
 from dfqsam_core.base.outputs import atomic_output
 from dfqsam_core.evaluate import dice
-from dfqsam_core.runtime import EmbeddingCache, load_model
+from dfqsam_core.runtime import EmbeddingCache
 from dfqsam_core.volume import WINDOW_PRESETS, VolumeSession, WindowLevel, auto_window, propagate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools.correction_table import Corrected, correction_page, measure_corrections
 from tools.propagation_table import measure_propagation, object_session, prompted, propagation_page
-from tools.volume_targets import Target, table, targets_of
+from tools.volume_targets import Target, measured, table
 
 EVERY = 3
 WINDOWS_TEXT = """# Which window the model should see
@@ -46,12 +45,7 @@ few subjects can decide.
 def main() -> None:
     """Measure and write the page."""
     args = parse_arguments()
-    targets = list(targets_of(args.data))
-    results: dict[str, Any] = {}
-    for text in args.model:
-        name, file = text.split("=", 1)
-        print(name, file=sys.stderr)
-        results[name] = MEASURES[args.table](load_model(file, threads=args.threads), targets)
+    results = measured(MEASURES[args.table], args.model, args.data, args.threads, args.jobs)
     parts = PAGES[args.table](results)
     page = "\n".join([*parts, f"Made by: `{shlex.join(['python', *sys.argv])}`\n"])
     with atomic_output(args.output or Path(f"docs/measured/{args.table}.md"), force=True) as temporary:
@@ -64,14 +58,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("table", choices=("windows", "propagation", "corrections"))
     parser.add_argument("--model", action="append", required=True, metavar="NAME=FILE")
     parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=int, default=1, help="of one process (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="volumes measured side by side (default: %(default)s)")
     parser.add_argument("--output", type=Path)
     return parser.parse_args()
 
 
 def measure_windows(model: Any, targets: list[Target]) -> dict[str, dict[str, list[float]]]:
     """Dice values by modality and window."""
-    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    scores: dict[str, dict[str, list[float]]] = {}
     cache = EmbeddingCache()
     for target in targets:
         automatic = auto_window(target.volume.voxels_kji, target.volume.modality)
@@ -80,7 +75,8 @@ def measure_windows(model: Any, targets: list[Target]) -> dict[str, dict[str, li
         windows = {"auto": automatic, "full range": WindowLevel.from_bounds(float(finite.min()), float(finite.max()))}
         for name, window in (windows | (WINDOW_PRESETS if modality == "CT" else {})).items():
             session = VolumeSession(target.volume, model, window, cache=cache)
-            scores[modality][name] += [slice_dice(session, target, int(k)) for k in target.extent[::EVERY]]
+            values = scores.setdefault(modality, {}).setdefault(name, [])
+            values += [slice_dice(session, target, int(k)) for k in target.extent[::EVERY]]
     return scores
 
 
