@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 torch = pytest.importorskip("torch")
 
@@ -24,6 +25,7 @@ from dfqsam_core.quant.worth import worth_of  # noqa: E402
 from dfqsam_core.store.model_file import read_model  # noqa: E402
 from Testing.support.finished import wait_for  # noqa: E402
 from Testing.support.quantized import toy_checkpoint_file, toy_config  # noqa: E402
+from Testing.support.toy import random_tensors, toy_architecture  # noqa: E402
 
 
 def digest(path: Path) -> str:
@@ -231,6 +233,18 @@ def test_a_run_that_fails_at_once_leaves_no_work_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a TorchScript file"):
         quantize(checkpoint, tmp_path / "m.safetensors", config)
     assert [p.name for p in tmp_path.iterdir()] == ["toy.safetensors"]
+
+
+@pytest.mark.parametrize("layer", ["attn.qkv", "mlp.lin1", "Adapter.spatial.0"])
+def test_weights_that_overflow_are_refused_with_the_place(tmp_path: Path, layer: str) -> None:
+    """They once ended in the error of a matrix factorization."""
+    tensors = random_tensors(toy_architecture(), 3)
+    tensors[f"image_encoder.blocks.1.{layer}.weight"] *= np.float32(1e20)
+    save_file(tensors, tmp_path / "diverged.safetensors")
+    config = toy_config(images=1, iterations=0, recipe="default")
+    with pytest.raises(CheckpointError, match=r"input of image_encoder.blocks.1\..* take another"):
+        quantize(tmp_path / "diverged.safetensors", tmp_path / "m.safetensors", config)
+    assert not (tmp_path / "m.safetensors").exists()
 
 
 def test_previews_show_the_images_on_the_way(tmp_path: Path) -> None:

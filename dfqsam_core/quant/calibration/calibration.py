@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ...errors import CheckpointError
 from ...model.attention import Attention
 from ...model.image_encoder import ImageEncoder
 from ...progress import ProgressCallback, report
@@ -86,6 +87,8 @@ def _quantize_part(
     tell("")
     plans = plan.integer_layers(f"image_encoder.{prefix}")
     inputs, exact = layer_inputs(part, plans, exact)
+    for path, value in inputs.items():
+        require_squares(value, f"image_encoder.{prefix}{path}")
     for path, layer_plan in plans.items():
         layer = cast(FloatLayer, part.get_submodule(path))
         replace_module(part, path, PendingLayer(layer, layer_plan, strategies, inputs.pop(path)))
@@ -98,6 +101,15 @@ def _quantize_part(
     if plan.tuning_steps:
         x = tune(part, fed, x, exact, plan.tuning_steps, strategies.threads, tell)
     return exact, x
+
+
+def require_squares(value: Tensor, name: str) -> None:
+    """Raise CheckpointError where what layer `name` gets in the float network is too large for errors to be squared."""
+    if not torch.linalg.vector_norm(value).isfinite():
+        raise CheckpointError(
+            f"The input of {name} reaches {value.abs().max():.1e} on the synthetic images, too much for errors to be "
+            "squared. The checkpoint's weights are damaged, or its training diverged: take another one."
+        )
 
 
 def settle(part: nn.Module) -> None:
