@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,7 +34,8 @@ from dfqsam_core.quant.config import RECIPES  # noqa: E402
 
 _PAGE = _ROOT / "docs" / "measured" / "quantization_time.md"
 _CORE = _ROOT / "dfqsam_core"
-_PROFILED_ITERATIONS, _FUNCTIONS = 20, 14
+# Fewer steps of both kinds, in about the proportion in which `default` takes them.
+_PROFILED_ITERATIONS, _PROFILED_TUNING, _FUNCTIONS = 20, 3, 14
 # A thread inside these does nothing.
 _WAITING = ("threading", "_base", "thread", "queue")
 _TEXT = """# How long quantizing takes
@@ -46,13 +48,14 @@ all its threads, which count where the load at the start says that the computer 
 
 {stages}
 
-Calibration chooses ranges, equalizes and rounds weights; it works block by block, so that a block's float and quantized
-inputs are computed once. Memory grows with the images, since the inputs of one block's layers are held together.
+Calibration equalizes channels, chooses ranges, rounds weights and tunes; it works block by block, so that a block's
+float and quantized inputs are computed once. Memory grows with the images, since the inputs of one block's layers are
+held together.
 
 ## Where they go
 
-Functions of the core, with what they call of other packages, by their share of the time of a run of one image and
-{iterations} iterations on one thread; looked at 200 times a second.
+Functions of the core, with what they call of other packages, by their share of the time of a run of one image, at most
+{iterations} iterations and {tuning} steps of tuning on one thread; looked at 200 times a second.
 
 {functions}
 
@@ -88,7 +91,12 @@ def measure(args: argparse.Namespace) -> None:
     seconds, layers = _quantize(args.checkpoint, config, threads, blocks)
     processor = blocks.processor_seconds()
     peak = machine.peak_memory_bytes()
-    few = replace(config, synthesis=replace(config.synthesis, images=1, iterations=_PROFILED_ITERATIONS))
+    synthesis, calibration = config.synthesis, config.calibration
+    few = replace(
+        config,
+        synthesis=replace(synthesis, images=1, iterations=min(_PROFILED_ITERATIONS, synthesis.iterations)),
+        calibration=replace(calibration, tuning_steps=min(_PROFILED_TUNING, calibration.tuning_steps)),
+    )
     sampler = _Sampler()
     sampler.start()
     _quantize(args.checkpoint, few, 1, None)
@@ -100,6 +108,7 @@ def measure(args: argparse.Namespace) -> None:
         "threads": threads,
         "images": config.synthesis.images,
         "iterations": config.synthesis.iterations,
+        "tuning_steps": config.calibration.tuning_steps,
         "layers": layers,
         "seconds": seconds,
         "processor_seconds": processor,
@@ -115,13 +124,13 @@ class _BlockTimes:
     """Hears progress, and knows how long each stage and each block of the encoder took."""
 
     def __init__(self) -> None:
-        self._starts: list[float] = []
+        self._starts: dict[int, float] = {}
         self._stages: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
         self._stages.setdefault(progress.stage, time.process_time())
         if progress.stage == "calibration" and progress.total > 1:
-            self._starts.append(time.perf_counter())
+            self._starts.setdefault(progress.done, time.perf_counter())
 
     def processor_seconds(self) -> dict[str, float]:
         """Of each stage until the next, the last one until now; of all threads."""
@@ -130,7 +139,7 @@ class _BlockTimes:
 
     def seconds(self) -> list[float]:
         """Of all blocks but the last, which the neck follows without a word."""
-        return [after - before for before, after in zip(self._starts, self._starts[1:], strict=False)]
+        return [after - before for before, after in pairwise(self._starts.values())]
 
 
 def _quantize(
@@ -179,6 +188,7 @@ def document(results: Sequence[dict[str, Any]]) -> str:
     return _TEXT.format(
         machine="; ".join(sorted({result["machine"] for result in results})),
         iterations=_PROFILED_ITERATIONS,
+        tuning=_PROFILED_TUNING,
         stages=_table([result["name"] + ", " + result["recipe"] for result in results], map(_stages, results)),
         functions="\n\n".join(_shares(result) for result in results),
     )
@@ -189,11 +199,11 @@ def _stages(result: dict[str, Any]) -> dict[str, str]:
     blocks, processor = result["block_seconds"], result["processor_seconds"]
     return {
         "threads; load at the start": f"{result['threads']}; {result['load']:.1f}",
-        "images x iterations": f"{result['images']} x {result['iterations']}",
+        "images x iterations; tuning steps": f"{result['images']} x {result['iterations']}; {result['tuning_steps']}",
         "read, s": f"{seconds['read']:.1f}",
         "synthesis, s": f"{seconds['synthesis']:.0f}",
         "synthesis, processor seconds": f"{processor['synthesis']:.0f}",
-        "of it for one iteration of one image, s": f"{seconds['synthesis'] / iterations:.3f}",
+        "of it for one iteration of one image, s": f"{seconds['synthesis'] / iterations:.3f}" if iterations else "",
         "calibration, s": f"{seconds['calibration']:.0f}",
         "calibration, processor seconds": f"{processor['calibration']:.0f}",
         "of it for one layer, s": f"{seconds['calibration'] / result['layers']:.2f}",

@@ -70,7 +70,7 @@ def test_a_quantization_is_watched_cancelled_and_continued(
     person.wait_until_idle()
     person.page.click("text=Quantize")
     choose(person, "#choose-checkpoint", "checkpoint.safetensors")
-    person.page.select_option("#recipe", "fast")
+    person.page.select_option("#recipe", "default")
     person.page.click("#quantize")
     person.wait_until(lambda: _job(person)["picture"])
     person.page.wait_for_selector("#synthetic")

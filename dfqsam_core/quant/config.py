@@ -134,8 +134,8 @@ RECIPES: dict[str, QuantConfig] = {
     "default": QuantConfig(),
     "fast": QuantConfig(
         recipe="fast",
-        synthesis=SynthesisConfig(images=4, iterations=20),
-        calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest", tuning_steps=0),
+        synthesis=SynthesisConfig(images=4, iterations=0),
+        calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest", tuning_steps=4),
     ),
     "paper": QuantConfig(
         recipe="paper",

@@ -105,8 +105,11 @@ def quantize(
         release_memory()
         clock.lap("synthesis")
         notes, stated = checkpoint.notes + checkpoint.cautions, checkpoint.stated_conventions
-        pixels, model = torch.cat([image.pixels for image in images]), SamMed2D.from_checkpoint(checkpoint).to(place)
-        packed = pack(model, pixels, config, checkpoint.source, workers, progress, notes, stated)
+        source, model = checkpoint.source, SamMed2D.from_checkpoint(checkpoint).to(place)
+        del checkpoint  # a layer's float weights go when it has its codes
+        packed = pack(
+            model, torch.cat([image.pixels for image in images]), config, source, workers, progress, notes, stated
+        )
         clock.lap("calibration")
     report(progress, "write", 0, 1, "writing the packed model")
     packed = write_model(output, packed, force=force)

@@ -238,3 +238,12 @@ def test_extra_masks_join_by_the_rule_of_overlap_and_only_once(model: SamMed2D) 
         twice = evolution.step(pixels, embedding, once, random_generator(1), [far, near])
     assert torch.equal(once, torch.stack([labels[0], far]))
     assert torch.equal(twice, once)
+
+
+def test_images_that_no_step_is_planned_for_are_shown_too(model: SamMed2D, tmp_path: Path) -> None:
+    """`fast` calibrates on painted starts as they are: a person sees what on."""
+    heard: list[Progress] = []
+    images = synthesize(model, config(iterations=0), 0, preview_dir=tmp_path, progress=heard.append)
+    assert [image.steps for image in images] == [0, 0]
+    assert len(list(tmp_path.glob("*.png"))) == 2
+    assert sorted(found.message.split(",")[0] for found in heard if found.preview is not None) == ["image 1", "image 2"]

@@ -211,18 +211,31 @@ class _Sinks:
     def stepped(self, index: int, image: SyntheticImage, is_last: bool) -> None:
         picture = None
         if image.steps % SAVE_EVERY == 0 or is_last:
-            picture = preview_image(image.pixels, image.labels)
+            picture = self._picture(index, image)
             if self.work:
                 self.work.save(index, vars(image))
-            if self.preview_dir:
-                write_preview(self.preview_dir, index, image.steps, picture)
-        self.ticks.advance(1, picture, f"image {index + 1}, {len(image.labels)} labels")
+        self._tell(1, index, image, picture)
+
+    def painted(self, index: int, image: SyntheticImage) -> None:
+        """An image that no step is planned for."""
+        self._tell(0, index, image, self._picture(index, image))
+
+    def _picture(self, index: int, image: SyntheticImage) -> np.ndarray:
+        picture = preview_image(image.pixels, image.labels)
+        if self.preview_dir:
+            write_preview(self.preview_dir, index, image.steps, picture)
+        return picture
+
+    def _tell(self, steps: int, index: int, image: SyntheticImage, picture: np.ndarray | None) -> None:
+        self.ticks.advance(steps, picture, f"image {index + 1}, {len(image.labels)} labels")
 
 
 def _run(synthesizer: Synthesizer, index: int, planned: int, sinks: _Sinks) -> SyntheticImage:
     saved = sinks.work.load(index) if sinks.work else None
     image = synthesizer.restored(saved) if saved else synthesizer.start(index)
     sinks.ticks.advance(image.steps)
+    if not planned:
+        sinks.painted(index, image)
     while image.steps < planned:
         image = synthesizer.step(index, image)
         sinks.stepped(index, image, image.steps == planned)
