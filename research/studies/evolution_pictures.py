@@ -1,8 +1,9 @@
 """Pictures of images and labels at start, middle and end of a synthesis, for docs/measured/studies.md.
 
-Run: python -m research.studies.evolution_pictures MODEL --output docs/pictures/evolution_NAME.png
+Run: python -m research.studies.evolution_pictures MODEL --output docs/pictures/evolution_NAME.webp
 
-Two rows, from a painted start and from noise, by the recipe as it ships; each label has an outline of its own colour.
+Three rows, from a painted body, from painted tissue and from noise, by the recipe as it ships; each label has an
+outline of its own colour.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from dfqsam_core.quant.synthesis.preview_pictures import PALETTE
 from dfqsam_core.quant.synthesis.synthesis import Synthesizer, SyntheticImage
 
 GAP = 4
+# Noise is what pictures without loss are large of.
+QUALITY = 80
+# Of painted starts the first is a body, the second tissue.
+ROWS = (("anatomy", 0), ("anatomy", 1), ("noise", 0))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,11 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model = SamMed2D.from_checkpoint(args.model)
         with single_threaded_kernels():
             rows = [
-                np.concatenate([outlined(image) for image in stages(model, replace(config, start=start), args)], axis=1)
-                for start in ("anatomy", "noise")
+                np.concatenate([outlined(x) for x in stages(model, replace(config, start=start), args.seed, n)], axis=1)
+                for start, n in ROWS
             ]
         with atomic_output(args.output, force=True) as temporary:
-            Image.fromarray(np.concatenate(rows)).save(temporary, optimize=True)
+            Image.fromarray(np.concatenate(rows)).save(temporary, quality=QUALITY)
     except DFQSAMError as error:
         print(error, file=sys.stderr)
         return 2
@@ -56,18 +61,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--iterations", type=int)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--image", type=int, default=0, help="number of the image")
     return parser.parse_args(arguments)
 
 
-def stages(model: SamMed2D, config: SynthesisConfig, args: argparse.Namespace) -> list[SyntheticImage]:
-    """The image before its first step, after half of them, and after all."""
-    synthesizer = Synthesizer(model, config, args.seed)
-    image = synthesizer.start(args.image)
+def stages(model: SamMed2D, config: SynthesisConfig, seed: int, number: int) -> list[SyntheticImage]:
+    """Image `number` before its first step, after half of them, and after all."""
+    synthesizer = Synthesizer(model, config, seed)
+    image = synthesizer.start(number)
     found = [image]
     with synthesizer.tap:
         while image.steps < config.iterations:
-            image = synthesizer.step(args.image, image)
+            image = synthesizer.step(number, image)
             if image.steps in (config.iterations // 2, config.iterations):
                 found.append(image)
     return found

@@ -15,12 +15,12 @@ from research.studies.evolution_pictures import GAP, main, outlined  # noqa: E40
 from Testing.support.quantized import toy_checkpoint_file  # noqa: E402
 
 
-def test_a_picture_has_two_rows_of_three_stages(tmp_path: Path) -> None:
+def test_a_picture_has_three_rows_of_three_stages(tmp_path: Path) -> None:
     output = tmp_path / "p.png"
     line = [str(toy_checkpoint_file(tmp_path)), "--output", str(output), "--iterations", "2"]
     assert main(line) == 0
     side = 64 + GAP
-    assert sitk.GetArrayFromImage(sitk.ReadImage(str(output))).shape == (2 * side, 3 * side, 3)
+    assert sitk.GetArrayFromImage(sitk.ReadImage(str(output))).shape == (3 * side, 3 * side, 3)
     assert main([*line[:2], str(tmp_path / "no" / "p.png")]) == 2
 
 
