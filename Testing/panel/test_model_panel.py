@@ -232,7 +232,7 @@ def test_quantizing_shows_progress_and_pictures_and_lists_the_model_though_the_s
 
     def is_done():
         seen["left"] |= "left for this part" in panel.ui.timeLeftLabel.text
-        seen["counted"] |= panel.ui.quantizeProgressBar.maximum == 40 and panel.ui.quantizeProgressBar.value > 0
+        seen["counted"] |= panel.ui.quantizeProgressBar.maximum == 80 and panel.ui.quantizeProgressBar.value > 0
         pixmap = panel.ui.pictureLabel.pixmap
         if not seen["picture"] and not pixmap.isNull():
             seen["picture"] = (pixmap.width(), pixmap.height()) == (128, 64)
@@ -312,7 +312,7 @@ def begin(panel, checkpoint, images):
     ui = panel.ui
     ui.checkpointEdit.setText(str(checkpoint))
     ui.checkpointEdit.editingFinished.emit()
-    ui.recipeBox.setCurrentIndex(ui.recipeBox.findText("fast"))
+    ui.recipeBox.setCurrentIndex(ui.recipeBox.findText("default"))
     ui.bitsBox.setValue(5)
     ui.seedBox.setValue(7)
     ui.imagesBox.setValue(images)
