@@ -58,7 +58,7 @@ def targets_of(folders: Iterable[Path]) -> Iterator[Target]:
 def measured(
     measure: Callable[[Any, list[Target]], Any], models: Sequence[str], data: Iterable[Path], threads: int, jobs: int
 ) -> dict[str, Any]:
-    """What `measure` finds with each model, "NAME=FILE", by its name; the volumes are dealt out to `jobs` processes.
+    """Return what `measure` finds with each model, "NAME=FILE", by its name; `jobs` processes share the volumes.
 
     measure: takes a model and the objects of one volume, and returns lists, or dicts of them to any depth, which are
     joined in the order of the volumes.

@@ -58,9 +58,9 @@ def test_a_dry_run_prints_sizes_and_times_and_writes_nothing(
     assert "synthesis, about" in printed
     assert "Nothing written" in printed
     assert "stay float" not in printed
-    assert "was worth before" not in printed
+    assert "has been worth at 4 bits" not in printed
     assert main([*line, "--recipe", "default"]) == 0
-    assert "was worth before" in capsys.readouterr().out
+    assert "has been worth at 4 bits" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 
