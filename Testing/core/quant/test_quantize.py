@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +20,15 @@ from safetensors.numpy import save_file
 torch = pytest.importorskip("torch")
 
 from dfqsam_core.errors import CheckpointError, ConfigError, OutputError  # noqa: E402
+from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig, estimate, quantize  # noqa: E402
+from dfqsam_core.quant.pipeline import pack  # noqa: E402
 from dfqsam_core.quant.synthesis.work_folder import FINGERPRINT  # noqa: E402
 from dfqsam_core.quant.worth import worth_of  # noqa: E402
 from dfqsam_core.store.model_file import read_model  # noqa: E402
 from Testing.support.finished import wait_for  # noqa: E402
-from Testing.support.quantized import toy_checkpoint_file, toy_config  # noqa: E402
+from Testing.support.quantized import toy_checkpoint, toy_checkpoint_file, toy_config, toy_pixels  # noqa: E402
 from Testing.support.toy import random_tensors, toy_architecture  # noqa: E402
 
 
@@ -233,6 +237,22 @@ def test_a_run_that_fails_at_once_leaves_no_work_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a TorchScript file"):
         quantize(checkpoint, tmp_path / "m.safetensors", config)
     assert [p.name for p in tmp_path.iterdir()] == ["toy.safetensors"]
+
+
+def test_float_weights_are_let_go_as_layers_get_codes() -> None:
+    """They once stayed until the end: a gigabyte of ViT-B."""
+    model, checkpoint = SamMed2D.from_checkpoint(toy_checkpoint()), toy_checkpoint()
+    blocks = len(model.image_encoder.blocks)
+    weights = [weakref.ref(block.mlp.lin1.weight) for block in model.image_encoder.blocks]
+    alive = []
+
+    def count(progress: Progress) -> None:
+        gc.collect()
+        alive.append(sum(weight() is not None for weight in weights))
+
+    pack(model, toy_pixels(), toy_config(recipe="default"), checkpoint.source, progress=count)
+    assert (alive[0], alive[-1]) == (blocks, 0)
+    assert set(alive) == set(range(blocks + 1))
 
 
 @pytest.mark.parametrize("layer", ["attn.qkv", "mlp.lin1", "Adapter.spatial.0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import cast
 
 import torch
@@ -34,6 +35,13 @@ def apply_product(layer: FloatLayer, x: Tensor, weight: Tensor) -> Tensor:
     if isinstance(layer, nn.Conv2d):
         return F.conv2d(x, weight, stride=cast(tuple, layer.stride), padding=cast(tuple, layer.padding))
     return F.conv_transpose2d(x, weight, stride=cast(tuple, layer.stride), padding=cast(tuple, layer.padding))
+
+
+def without_weight(layer: FloatLayer) -> FloatLayer:
+    """The layer with a weight that has a shape and takes no memory."""
+    hollow = copy.copy(layer)
+    hollow._parameters = layer._parameters | {"weight": nn.Parameter(layer.weight.detach().to("meta"), False)}
+    return hollow
 
 
 def replace_module(network: nn.Module, path: str, module: nn.Module) -> None:
@@ -73,7 +81,7 @@ class QuantizedLayer(nn.Module):
         folded into the weight.
         """
         super().__init__()
-        self.layer = [layer]  # in a list: its float weight is no part of this module
+        self.layer = [without_weight(layer)]  # in a list: it is no part of this module
         self.input_quantizer = input_quantizer
         self.weight_bits = weight_bits
         self.register_buffer("weight_codes", weight_codes.to(torch.uint8))
