@@ -1,8 +1,9 @@
 """Write docs/measured/large_images.md from reports; no number on that page is typed by hand.
 
 python tools/make_random_checkpoint.py --size vit_b --no-adapters --image-size 1024 -o FLOAT.safetensors
-dfqsam quantize FLOAT.safetensors --conventions sam --recipe fast --dry-run --report estimate.json
-dfqsam quantize FLOAT.safetensors --conventions sam --recipe fast -o MODEL.safetensors --report quantize.json
+dfqsam quantize FLOAT.safetensors --conventions sam --recipe fast --iterations 20 --dry-run --report estimate.json
+dfqsam quantize FLOAT.safetensors --conventions sam --recipe fast --iterations 20 \\
+    -o MODEL.safetensors --report quantize.json
 python tools/performance_measure.py large MODEL.safetensors --reference FLOAT.safetensors -o large.json
 python tools/large_images_page.py --large large.json --quantize quantize.json --estimate estimate.json
 """
