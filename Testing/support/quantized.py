@@ -26,8 +26,14 @@ def toy_checkpoint(adapter_dim: int = 8, seed: int = 3) -> Checkpoint:
 
 
 def toy_config(bits: int = 4, images: int = 2, iterations: int = 2, recipe: str = "fast") -> QuantConfig:
+    """A recipe for toys. "fast" is not tuned, so that a part's own error can be seen; "default" is."""
     config = QuantConfig.from_recipe(recipe, bits=bits, images=images, iterations=iterations)
-    return replace(config, synthesis=replace(config.synthesis, grid_points=2, jitter=3))
+    steps = 0 if recipe == "fast" else config.calibration.tuning_steps
+    return replace(
+        config,
+        synthesis=replace(config.synthesis, grid_points=2, jitter=3),
+        calibration=replace(config.calibration, tuning_steps=steps),
+    )
 
 
 def toy_pixels(count: int = 2, seed: int = 0) -> torch.Tensor:

@@ -10,11 +10,7 @@ import torch
 
 from dfqsam_core.errors import ConfigError
 from dfqsam_core.evaluate.layer_noise import decibels, layer_noise
-from dfqsam_core.evaluate.variants import changed
-from dfqsam_core.model import SamMed2D
-from dfqsam_core.quant.pipeline import pack
-from dfqsam_core.store.model_file import StoredModel
-from Testing.support.quantized import quantized_toy, toy_checkpoint, toy_config, toy_pixels
+from Testing.support.quantized import quantized_toy, toy_checkpoint
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
 
@@ -25,15 +21,8 @@ def test_decibels_of_known_noise() -> None:
     assert decibels(signal, signal) == math.inf
 
 
-def untuned_toy(bits: int) -> StoredModel:
-    checkpoint = toy_checkpoint()
-    config = changed(toy_config(bits), {"calibration.tuning_steps": 0})
-    return pack(SamMed2D.from_checkpoint(checkpoint), toy_pixels(), config, checkpoint.source)
-
-
 def test_every_part_in_order_and_more_bits_are_better_everywhere() -> None:
-    # Tuning lets a layer err where that mends what others do.
-    four, eight = (layer_noise(toy_checkpoint(), untuned_toy(bits), IMAGES) for bits in (4, 8))
+    four, eight = (layer_noise(toy_checkpoint(), quantized_toy(bits)[1], IMAGES) for bits in (4, 8))
     names = [row["name"] for row in four]
     block = ["attn", "mlp.lin1", "mlp", "Adapter.channel", "Adapter"]
     inside = [f"blocks.{index}{part}" for index in range(3) for part in (*(f".{name}" for name in block), "")]
