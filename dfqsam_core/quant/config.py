@@ -135,7 +135,7 @@ RECIPES: dict[str, QuantConfig] = {
     "fast": QuantConfig(
         recipe="fast",
         synthesis=SynthesisConfig(images=4, iterations=0),
-        calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest", tuning_steps=4),
+        calibration=CalibrationConfig(candidates=8, rows=512, rounding="nearest", tuning_steps=4, code_tuning_steps=0),
     ),
     "paper": QuantConfig(
         recipe="paper",
@@ -163,6 +163,7 @@ RECIPES: dict[str, QuantConfig] = {
             rounding="nearest",
             bias_correction=False,
             tuning_steps=0,
+            code_tuning_steps=0,
         ),
         departures=PAPER_DEPARTURES,
     ),
@@ -177,6 +178,7 @@ RECIPES: dict[str, QuantConfig] = {
             rounding="nearest",
             bias_correction=False,
             tuning_steps=0,
+            code_tuning_steps=0,
         ),
     ),
 }

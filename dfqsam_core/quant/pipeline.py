@@ -147,7 +147,13 @@ def pack(
         if config.calibration.equalization:
             equalize(model.image_encoder, images, progress)
         round_position_tables(model)
-        calibrate(model.image_encoder, images, quantizer, plan, threads, progress)
+        tuned = calibrate(model.image_encoder, images, quantizer, plan, threads, progress)
+    if tuned:
+        parts = len(model.image_encoder.blocks) + 1
+        notes += (
+            f"Rounded weights left {tuned} of {parts} parts of the image encoder far from the float network: "
+            "their codes were tuned, too.",
+        )
     tensors = export_tensors(model, round_float_layers(model, plan), plan)
     report(progress, "calibration", 1, 1, "packed")
     card = build_card(

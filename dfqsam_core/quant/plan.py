@@ -26,8 +26,8 @@ _REPARAMETERIZED = ("attn.qkv", "mlp.lin1")
 _PIXELS = "image_encoder.patch_embed.proj"
 # Tokens a side of SAM-Med2D, for whose images the settings of the synthesis are.
 _IMAGE_GRID = 16
-# Each step of tuning looks at so many.
-TUNING_IMAGES = 4
+# Each step of tuning looks at so many; fewer where codes are tuned, whose steps count more than their images.
+TUNING_IMAGES, CODE_TUNING_IMAGES = 4, 2
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,11 @@ class NetworkPlan:
         """Steps that each part is tuned in; none where gradients through attention over many tokens take gigabytes."""
         long = any(plan.softmax_bits is None for plan in self.attentions.values())
         return 0 if long else self.config.calibration.tuning_steps
+
+    @property
+    def code_tuning_steps(self) -> int:
+        """Steps that a part is tuned in with its weight codes, where these leave it far from the float network's."""
+        return self.config.calibration.code_tuning_steps if self.tuning_steps else 0
 
     def weight_layers(self) -> dict[str, WeightPlan]:
         """Layers whose weights become codes although they are computed in float."""

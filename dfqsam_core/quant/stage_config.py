@@ -125,6 +125,9 @@ class CalibrationConfig:
         Move the mean output error on the calibration images into the bias.
     tuning_steps
         Steps in which scales, biases and norms of each part are then tuned to the float network's output, 0 to 500.
+    code_tuning_steps
+        Steps in place of these where 4 bits leave a part far from that output: its weight codes are tuned, too. 0 to
+        500, 0 for never.
 
     Raises
     ------
@@ -144,12 +147,14 @@ class CalibrationConfig:
     rows: int = 1024
     bias_correction: bool = True
     tuning_steps: int = 20
+    code_tuning_steps: int = 50
 
     def __post_init__(self) -> None:
         require(self.candidates >= 1, f"candidates must be at least 1, not {self.candidates}")
         require(self.rows >= 1, f"rows must be at least 1, not {self.rows}")
-        # Scales of weights, moved by the largest share in each step, stay positive through 600.
-        require(0 <= self.tuning_steps <= 500, f"tuning_steps must be 0 to 500, not {self.tuning_steps}")
+        for name in ("tuning_steps", "code_tuning_steps"):
+            # Scales of weights, moved by the largest share in each step, stay positive through 600.
+            require(0 <= getattr(self, name) <= 500, f"{name} must be 0 to 500, not {getattr(self, name)}")
         require(0 < self.damping <= 10, f"damping must be above 0 and at most 10, not {self.damping}")
         _require_choices(self)
 

@@ -25,7 +25,7 @@ from .quantized_layers import (
 )
 from .reparameterize import fold_input_scales
 from .strategies import Strategies
-from .tuning import tune
+from .tuning import is_far, tune
 from .weight_ranges import search_weight_range, weight_codes
 
 
@@ -36,23 +36,27 @@ def calibrate(
     plan: NetworkPlan,
     threads: int = 1,
     progress: ProgressCallback | None = None,
-) -> None:
+) -> int:
     """Quantize `encoder` in place, as `plan` says, on normalised `images` (B, 3, S, S).
 
     Each part runs in float on what the float parts before it give, then quantized on what the quantized parts give.
     threads: range candidates and independent columns worked on side by side; they do not change the result.
+    Returns the number of parts, blocks and neck, whose weight codes were tuned.
     """
-    strategies = Strategies.of(plan.config.calibration, threads)
+    strategies = Strategies.of(plan.config.calibration, threads, keeps_places=plan.code_tuning_steps > 0)
     exact = encoder.patch_embed(images) + encoder.pos_embed
     weight_bits = plan.integer_layers()["patch_embed.proj"].weight_bits
     encoder.patch_embed.proj = pixel_layer(encoder.patch_embed.proj, pixels, weight_bits, strategies)  # type: ignore[assignment]
     x = encoder.patch_embed(images) + encoder.pos_embed
-    parts = len(encoder.blocks) + 1
+    parts, tuned = len(encoder.blocks) + 1, 0
     for index, block in enumerate(encoder.blocks):
         tell = _teller(progress, index, parts, f"block {index + 1}")
-        exact, x = _quantize_part(block, f"blocks.{index}.", exact, x, plan, strategies, tell)
+        exact, x, codes_tuned = _quantize_part(block, f"blocks.{index}.", exact, x, plan, strategies, tell)
+        tuned += codes_tuned
     exact, x = exact.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2)
-    _quantize_part(encoder.neck, "neck.", exact, x, plan, strategies, _teller(progress, parts - 1, parts, "neck"))
+    tell = _teller(progress, parts - 1, parts, "neck")
+    *_, codes_tuned = _quantize_part(encoder.neck, "neck.", exact, x, plan, strategies, tell)
+    return tuned + codes_tuned
 
 
 def _teller(progress: ProgressCallback | None, index: int, parts: int, name: str) -> Callable[[str], None]:
@@ -82,8 +86,11 @@ def _quantize_part(
     plan: NetworkPlan,
     strategies: Strategies,
     tell: Callable[[str], None],
-) -> tuple[Tensor, Tensor]:
-    """Quantize the encoder's part `prefix` in place; returns its float output on `exact` and its quantized one on x."""
+) -> tuple[Tensor, Tensor, bool]:
+    """Quantize the encoder's part `prefix` in place.
+
+    Returns its float output on `exact`, its quantized one on x, and whether its weight codes were tuned.
+    """
     tell("")
     plans = plan.integer_layers(f"image_encoder.{prefix}")
     inputs, exact = layer_inputs(part, plans, exact)
@@ -98,9 +105,14 @@ def _quantize_part(
             place_attention(module, bits, plan.config.per_head, strategies)
     fed, x = x, part(x)
     settle(part)
-    if plan.tuning_steps:
-        x = tune(part, fed, x, exact, plan.tuning_steps, strategies.threads, tell)
-    return exact, x
+    tunes_codes = plan.code_tuning_steps > 0 and is_far(x, exact)
+    steps = plan.code_tuning_steps if tunes_codes else plan.tuning_steps
+    if steps:
+        x = tune(part, fed, x, exact, steps, strategies.threads, tell, tunes_codes)
+    for module in part.modules():
+        if isinstance(module, QuantizedLayer):
+            module.places = None
+    return exact, x, tunes_codes
 
 
 def require_squares(value: Tensor, name: str) -> None:

@@ -59,6 +59,7 @@ class QuantizedLayer(nn.Module):
 
     input_quantizer: UniformQuantizer | PixelQuantizer
     weight_codes: Tensor
+    places: Tensor | None
     weight_scale: Tensor
     weight_zero_point: Tensor
     output_scale: Tensor
@@ -74,8 +75,11 @@ class QuantizedLayer(nn.Module):
         weight_bits: int,
         output_scale: Tensor,
         bias: Tensor | None,
+        places: Tensor | None = None,
     ) -> None:
         """weight_codes (out, row); weight_scale, weight_zero_point, output_scale (out,); bias (out,) or None.
+
+        places: where the float weights lie among the codes, (out, row), for as long as codes may be tuned.
 
         output_scale is the input's scale times the weight's, or the weight's alone where the input's scales are
         folded into the weight.
@@ -84,6 +88,7 @@ class QuantizedLayer(nn.Module):
         self.layer = [without_weight(layer)]  # in a list: it is no part of this module
         self.input_quantizer = input_quantizer
         self.weight_bits = weight_bits
+        self.places = places
         self.register_buffer("weight_codes", weight_codes.to(torch.uint8))
         self.register_buffer("weight_scale", weight_scale)
         self.register_buffer("weight_zero_point", weight_zero_point)
@@ -100,6 +105,11 @@ class QuantizedLayer(nn.Module):
         of_input = self.input_quantizer.scale if self.input_quantizer.scale.numel() == 1 else 1.0
         self.weight_scale = self.output_scale / of_input
         self.output_scale.copy_(self.weight_scale * of_input)
+
+    @property
+    def code_range(self) -> tuple[int, int]:
+        """Lowest and highest code of a weight: at 8 bits the lowest stays unused, see `weight_codes`."""
+        return int(self.weight_bits == 8), 2**self.weight_bits - 1
 
     def _largest_sum(self) -> int:
         return (2**self.input_quantizer.bits - 1) * (2**self.weight_bits - 1) * self.weight_codes.shape[1]

@@ -32,7 +32,8 @@ class Strategies:
 
     ranges: tried for queries, keys and values. inputs: search for a layer's input. softmax: search for a softmax.
     weight_ranges: tried for weights. weighs_inputs: weight errors count by the mean square of their inputs.
-    rounding: of weights. rows: inputs drawn per layer for a search. threads: parts of a search worked on side by side.
+    rounding: of weights. keeps_places: layers keep where their float weights lie among the codes, for tuning. rows:
+    inputs drawn per layer for a search. threads: parts of a search worked on side by side.
     """
 
     ranges: Ranges
@@ -41,11 +42,12 @@ class Strategies:
     weight_ranges: Ranges
     weighs_inputs: bool
     rounding: Rounding
+    keeps_places: bool
     rows: int
     threads: int
 
     @classmethod
-    def of(cls, settings: CalibrationConfig, threads: int) -> Strategies:
+    def of(cls, settings: CalibrationConfig, threads: int, keeps_places: bool = False) -> Strategies:
         """threads: ranges and groups of columns worked on side by side; they do not change the result."""
         shrunken = ShrunkenRanges(settings.candidates, settings.two_sided)
         ranges: dict[str, Ranges] = {"output_error": shrunken, "quantile": QuantileRanges(), "full": FullRange()}
@@ -70,6 +72,7 @@ class Strategies:
             weight_ranges=weight_ranges[settings.weight_search],
             weighs_inputs=settings.weight_search == "output_error",
             rounding=roundings[settings.rounding],
+            keeps_places=keeps_places,
             rows=settings.rows,
             threads=threads,
         )

@@ -1,8 +1,10 @@
-"""Tuning what a quantized part keeps in float until its output is nearer to the float network's.
+"""Tuning a quantized part until its output is nearer to the float network's.
 
-Part by part against the float network's output, as in BRECQ (Li et al. 2021, arXiv 2102.05426, section 3.2), but codes
-and ranges of inputs stay as they were chosen. What moves is held in float32 anyway: a scale for each row of weights,
-biases, and the LayerNorms' weights and biases (Norm Tweaking, Li et al. 2023, arXiv 2309.02784).
+Part by part against the float network's output, as in BRECQ (Li et al. 2021, arXiv 2102.05426, section 3.2), but ranges
+of inputs stay as they were chosen. What moves is held in float32 anyway: a scale for each row of weights, biases, and
+the LayerNorms' weights and biases (Norm Tweaking, Li et al. 2023, arXiv 2309.02784). Where codes leave the output far
+from the float network's, they move as well: rounding is learned, as in AdaRound (Nagel et al. 2020, arXiv 2004.10568),
+but by straight-through gradients (Bengio et al. 2013, arXiv 1308.3432), from where float weights lie among the codes.
 """
 
 from __future__ import annotations
@@ -15,28 +17,47 @@ import torch
 from torch import Tensor, nn
 
 from ...model.sam_modeling import sam_modeling
-from ..plan import TUNING_IMAGES
+from ..plan import CODE_TUNING_IMAGES, TUNING_IMAGES
 from .quantized_layers import QuantizedLayer
 from .side_by_side import side_by_side
 
-# The largest step, as a share of what is tuned.
-RATE = 3e-3
+# The largest step: as a share of what is tuned, and of a code.
+RATE, CODE_RATE = 3e-3, 1.5e-2
 WARM_UP = 0.1
 BETAS = (0.9, 0.99)
+# How far from its code a float weight is taken to lie at most, in codes: each code is what its start rounds to.
+REACH = 0.45
+# Error of an output that is far, as a share of the output's variance: 13 dB of signal to noise.
+FAR = 0.05
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A tensor that is tuned in its place: its values at the start, and the unit that steps are taken in."""
+    """A tensor that is tuned in its place: where it starts, the unit that steps are taken in, and the largest step.
+
+    codes: lowest and highest of the whole numbers that alone may stand in the place; None where any number may.
+    """
 
     tensor: Tensor
     start: Tensor
     unit: Tensor
+    rate: float = RATE
+    codes: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, tensor: Tensor, unit: Tensor) -> Tuned:
         """unit: positive, broadcastable to `tensor`."""
         return cls(tensor.requires_grad_(True), tensor.detach().clone(), unit)
+
+    def place(self, move: Tensor) -> None:
+        """Put the start, moved by so many units, into the place."""
+        value = self.start + self.unit * move
+        self.tensor.detach().copy_(value if self.codes is None else value.round_().clamp_(*self.codes))
+
+
+def is_far(outputs: Tensor, exact: Tensor) -> bool:
+    """Whether `outputs` are so far from the float network's that weight codes have to move as well."""
+    return bool((outputs - exact).square().mean() > FAR * exact.var())
 
 
 def tune(
@@ -47,16 +68,18 @@ def tune(
     steps: int,
     threads: int,
     tell: Callable[[str], None],
+    codes: bool = False,
 ) -> Tensor:
     """Bring `outputs`, those of the quantized `part` on x, nearer to `exact`, in place; returns them as they are then.
 
-    x, outputs, exact: images first; each step looks at the next four. Where the whole has come no nearer, everything is
-    left as it was. threads: images worked on side by side; each has its own gradients, which are added up in order, so
-    the result does not depend on them. tell: is told each step.
+    x, outputs, exact: images first; each step looks at the next four, or two with codes. Where the whole has come no
+    nearer, everything is left as it was. threads: images worked on side by side; each has its own gradients, which are
+    added up in order, so the result does not depend on them. tell: is told each step. codes: tune weight codes, too.
     """
-    tuned = [*_scales_and_biases(part), *_norms(part)]
+    tuned = [*_scales_and_biases(part), *_norms(part), *(_codes(part) if codes else ())]
+    at_once = min(CODE_TUNING_IMAGES if codes else TUNING_IMAGES, len(x))
     moves = [torch.zeros_like(value.start) for value in tuned]
-    optimizer = torch.optim.Adam(moves, betas=BETAS)
+    optimizer = torch.optim.Adam([{"params": [move]} for move in moves], betas=BETAS)
     power = exact.var().clamp(min=torch.finfo(exact.dtype).tiny)
 
     def gradients(image: int) -> tuple[Tensor, ...]:
@@ -66,23 +89,25 @@ def tune(
 
     for step in range(steps):
         tell(f", tuning step {step + 1} of {steps}")
-        images = [(step * TUNING_IMAGES + number) % len(x) for number in range(min(TUNING_IMAGES, len(x)))]
+        images = [(step * at_once + number) % len(x) for number in range(at_once)]
         for value, move, *parts in zip(tuned, moves, *side_by_side(gradients, images, threads), strict=True):
             move.grad = sum(parts, torch.zeros_like(move)) * value.unit
-        optimizer.param_groups[0]["lr"] = RATE * _share_of_rate(step, steps)
+        for value, group in zip(tuned, optimizer.param_groups, strict=True):
+            group["lr"] = value.rate * _share_of_rate(step, steps)
         optimizer.step()
         for value, move in zip(tuned, moves, strict=True):
-            value.tensor.detach().copy_(value.start + value.unit * move)
+            value.place(move)
     for value in tuned:
         value.tensor.requires_grad_(False)
     _settle_scales(part)
     now = torch.cat(side_by_side(part, x.split(1), threads))
-    if (now - exact).square().sum() < (outputs - exact).square().sum():
-        return now
-    for value in tuned:
-        value.tensor.copy_(value.start)
-    _settle_scales(part)
-    return outputs
+    nearer = bool((now - exact).square().sum() < (outputs - exact).square().sum())
+    if not nearer:
+        for value, move in zip(tuned, moves, strict=True):
+            value.place(torch.zeros_like(move))
+        _settle_scales(part)
+    _settle_codes(part)
+    return now if nearer else outputs
 
 
 def _share_of_rate(step: int, steps: int) -> float:
@@ -94,6 +119,23 @@ def _settle_scales(part: nn.Module) -> None:
     for layer in part.modules():
         if isinstance(layer, QuantizedLayer):
             layer.take_output_scale()
+
+
+def _settle_codes(part: nn.Module) -> None:
+    for layer in part.modules():
+        if isinstance(layer, QuantizedLayer):
+            layer.weight_codes = layer.weight_codes.detach().to(torch.uint8)
+
+
+def _codes(part: nn.Module) -> list[Tuned]:
+    tuned = []
+    for layer in part.modules():
+        if isinstance(layer, QuantizedLayer) and layer.places is not None:
+            codes = layer.weight_codes.float()
+            start = codes + (layer.places - codes).clamp_(-REACH, REACH)
+            layer.weight_codes = codes.requires_grad_(True)
+            tuned.append(Tuned(codes, start, torch.ones(()), CODE_RATE, layer.code_range))
+    return tuned
 
 
 def _scales_and_biases(part: nn.Module) -> list[Tuned]:

@@ -40,7 +40,8 @@ def fit_weight(
     if plan.correct_bias:
         shift = _mean_shift(rows, (codes - zero_point) * output_scale[:, None], statistics)
         bias = shift if bias is None else bias + shift
-    return QuantizedLayer(layer, quantizer, codes, scale[:, 0], zero_point[:, 0], bits, output_scale, bias)
+    places = folded / scale + zero_point if strategies.keeps_places else None
+    return QuantizedLayer(layer, quantizer, codes, scale[:, 0], zero_point[:, 0], bits, output_scale, bias, places)
 
 
 def _statistics(layer: FloatLayer, codes: Tensor, exact: Tensor, centre: bool, products: bool) -> list[InputStatistics]:
