@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import threading
@@ -48,9 +49,9 @@ all its threads, which count where the load at the start says that the computer 
 
 {stages}
 
-Calibration equalizes channels, chooses ranges, rounds weights and tunes; it works block by block, so that a block's
-float and quantized inputs are computed once. Memory grows with the images, since the inputs of one block's layers are
-held together.
+Calibration equalizes channels, chooses ranges, rounds weights and tunes, in 50 steps where it has to tune codes, too
+([method](../how/method.md)); it works block by block, so that a block's float and quantized inputs are computed once.
+Memory grows with the images, since the inputs of one block's layers are held together.
 
 ## Where they go
 
@@ -95,7 +96,11 @@ def measure(args: argparse.Namespace) -> None:
     few = replace(
         config,
         synthesis=replace(synthesis, images=1, iterations=min(_PROFILED_ITERATIONS, synthesis.iterations)),
-        calibration=replace(calibration, tuning_steps=min(_PROFILED_TUNING, calibration.tuning_steps)),
+        calibration=replace(
+            calibration,
+            tuning_steps=min(_PROFILED_TUNING, calibration.tuning_steps),
+            code_tuning_steps=min(_PROFILED_TUNING, calibration.code_tuning_steps),
+        ),
     )
     sampler = _Sampler()
     sampler.start()
@@ -108,7 +113,7 @@ def measure(args: argparse.Namespace) -> None:
         "threads": threads,
         "images": config.synthesis.images,
         "iterations": config.synthesis.iterations,
-        "tuning_steps": config.calibration.tuning_steps,
+        "tuning_steps": sorted(blocks.tuning_steps),
         "layers": layers,
         "seconds": seconds,
         "processor_seconds": processor,
@@ -126,9 +131,11 @@ class _BlockTimes:
     def __init__(self) -> None:
         self._starts: dict[int, float] = {}
         self._stages: dict[str, float] = {}
+        self.tuning_steps: set[int] = set()
 
     def __call__(self, progress: Progress) -> None:
         self._stages.setdefault(progress.stage, time.process_time())
+        self.tuning_steps |= {int(steps) for steps in re.findall(r"tuning step \d+ of (\d+)", progress.message)}
         if progress.stage == "calibration" and progress.total > 1:
             self._starts.setdefault(progress.done, time.perf_counter())
 
@@ -197,9 +204,10 @@ def document(results: Sequence[dict[str, Any]]) -> str:
 def _stages(result: dict[str, Any]) -> dict[str, str]:
     seconds, iterations = result["seconds"], result["images"] * result["iterations"]
     blocks, processor = result["block_seconds"], result["processor_seconds"]
+    tuning = " or ".join(map(str, result["tuning_steps"]))
     return {
         "threads; load at the start": f"{result['threads']}; {result['load']:.1f}",
-        "images x iterations; tuning steps": f"{result['images']} x {result['iterations']}; {result['tuning_steps']}",
+        "images x iterations; tuning steps": f"{result['images']} x {result['iterations']}; {tuning}",
         "read, s": f"{seconds['read']:.1f}",
         "synthesis, s": f"{seconds['synthesis']:.0f}",
         "synthesis, processor seconds": f"{processor['synthesis']:.0f}",

@@ -32,6 +32,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "half-octave softmax": {"calibration.softmax_step": "half_octave"},
     "weights to nearest": {"calibration.rounding": "nearest"},
     "no bias correction": {"calibration.bias_correction": False},
+    "codes stay": {"calibration.code_tuning_steps": 0},
     "no tuning": {"calibration.tuning_steps": 0},
 }
 
