@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from .system.memory import (
+    freed_memory_kept,
     keep_freed_memory,
     peak_memory_bytes,
     physical_memory_bytes,
@@ -18,6 +19,7 @@ from .system.processors import allowed_processors, load_average, physical_cores
 __all__ = [
     "cpu_fingerprint",
     "cpu_name",
+    "freed_memory_kept",
     "instruction_set",
     "keep_freed_memory",
     "load_average",

@@ -101,9 +101,10 @@ def round_with_feedback(
 
 def _upper_factor(moment: Tensor, damping: float) -> Tensor:
     """Upper triangular R with R R^T the damped moment."""
-    damped = moment.double()  # the factor of a nearly singular moment needs it
-    damped.diagonal().add_(damping * damped.diagonal().mean() + 1e-12)
-    return torch.linalg.cholesky(damped.flip(0, 1)).flip(0, 1).to(moment.dtype)
+    mean = moment.diagonal().double().mean()
+    damped = moment.flip(0, 1).double()  # the factor of a nearly singular moment needs it
+    damped.diagonal().add_(damping * mean + 1e-12)
+    return torch.linalg.cholesky(damped).to(moment.dtype).flip(0, 1)
 
 
 def _upper_inverse(factor: Tensor, threads: int) -> Tensor:

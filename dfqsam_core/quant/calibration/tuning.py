@@ -9,8 +9,9 @@ but by straight-through gradients (Bengio et al. 2013, arXiv 1308.3432), from wh
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,8 +52,31 @@ class Tuned:
 
     def place(self, move: Tensor) -> None:
         """Put the start, moved by so many units, into the place."""
-        value = self.start + self.unit * move
-        self.tensor.detach().copy_(value if self.codes is None else value.round_().clamp_(*self.codes))
+        place = self.tensor.detach()
+        if self.codes is None:
+            place.copy_(self.start + self.unit * move)
+        else:
+            torch.add(self.start, move, out=place).round_().clamp_(*self.codes)
+
+
+class _Walk:
+    """The way of one tensor that is tuned: how far it has moved, and its own Adam."""
+
+    def __init__(self, value: Tuned) -> None:
+        self.value, self.move = value, torch.zeros_like(value.start)
+        # Codes are many: one pass over them instead of nine.
+        self.optimizer = torch.optim.Adam([self.move], betas=BETAS, fused=value.codes is not None)
+
+    def step(self, gradients: Sequence[Tensor], share_of_rate: float) -> None:
+        """One step by the sum of the images' gradients, added up in order."""
+        self.move.grad = functools.reduce(torch.add, gradients) * self.value.unit
+        self.optimizer.param_groups[0]["lr"] = self.value.rate * share_of_rate
+        self.optimizer.step()
+        self.value.place(self.move)
+
+    def back(self) -> None:
+        """To the start."""
+        self.value.place(torch.zeros_like(self.move))
 
 
 def is_far(outputs: Tensor, exact: Tensor) -> bool:
@@ -76,35 +100,29 @@ def tune(
     nearer, everything is left as it was. threads: images worked on side by side; each has its own gradients, which are
     added up in order, so the result does not depend on them. tell: is told each step. codes: tune weight codes, too.
     """
-    tuned = [*_scales_and_biases(part), *_norms(part), *(_codes(part) if codes else ())]
+    walks = [_Walk(value) for value in (*_scales_and_biases(part), *_norms(part), *(_codes(part) if codes else ()))]
     at_once = min(CODE_TUNING_IMAGES if codes else TUNING_IMAGES, len(x))
-    moves = [torch.zeros_like(value.start) for value in tuned]
-    optimizer = torch.optim.Adam([{"params": [move]} for move in moves], betas=BETAS)
     power = exact.var().clamp(min=torch.finfo(exact.dtype).tiny)
 
     def gradients(image: int) -> tuple[Tensor, ...]:
         with torch.enable_grad():
             error = (part(x[image : image + 1]) - exact[image : image + 1]).square().mean() / power
-            return torch.autograd.grad(error, [value.tensor for value in tuned])
+            return torch.autograd.grad(error, [walk.value.tensor for walk in walks])
 
     for step in range(steps):
         tell(f", tuning step {step + 1} of {steps}")
         images = [(step * at_once + number) % len(x) for number in range(at_once)]
-        for value, move, *parts in zip(tuned, moves, *side_by_side(gradients, images, threads), strict=True):
-            move.grad = sum(parts, torch.zeros_like(move)) * value.unit
-        for value, group in zip(tuned, optimizer.param_groups, strict=True):
-            group["lr"] = value.rate * _share_of_rate(step, steps)
-        optimizer.step()
-        for value, move in zip(tuned, moves, strict=True):
-            value.place(move)
-    for value in tuned:
-        value.tensor.requires_grad_(False)
+        of_walks = zip(walks, zip(*side_by_side(gradients, images, threads), strict=True), strict=True)
+        share = _share_of_rate(step, steps)
+        side_by_side(lambda walk_and_parts: walk_and_parts[0].step(walk_and_parts[1], share), of_walks, threads)  # noqa: B023 (runs at once)
+    for walk in walks:
+        walk.value.tensor.requires_grad_(False)
     _settle_scales(part)
     now = torch.cat(side_by_side(part, x.split(1), threads))
     nearer = bool((now - exact).square().sum() < (outputs - exact).square().sum())
     if not nearer:
-        for value, move in zip(tuned, moves, strict=True):
-            value.place(torch.zeros_like(move))
+        for walk in walks:
+            walk.back()
         _settle_scales(part)
     _settle_codes(part)
     return now if nearer else outputs

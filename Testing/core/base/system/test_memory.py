@@ -132,3 +132,45 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
         pytest.skip("another allocator than glibc's")
     assert page_faults("keep", MALLOC_TRIM_THRESHOLD_="65536") < 0.2 * as_dask_has_it
     assert page_faults("keep", MALLOC_TRIM_THRESHOLD_="65537") > 0.8 * as_dask_has_it, "what somebody has set stays"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_long_work_keeps_what_it_frees_and_gives_it_back_in_the_end() -> None:
+    program = """
+import resource
+import numpy as np
+from dfqsam_core.base.machine import freed_memory_kept, resident_memory_bytes
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(2**23)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = faults()
+with freed_memory_kept():
+    np.ones(2**23)
+    print(before, faults(), end=" ")
+print(faults(), resident_memory_bytes())
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+
+    def found(**variables: str) -> list[int]:
+        answer = subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment | {"NUMPY_MADVISE_HUGEPAGE": "0"} | variables,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        return [int(word) for word in answer.stdout.split()]
+
+    usual, kept, after, resident = found()
+    if usual < 100_000:
+        pytest.skip("another allocator than glibc's")
+    assert kept < 0.1 * usual
+    assert after > 0.5 * usual
+    assert resident < 2**28, "what was kept is given back"
+    _, kept, *_ = found(MALLOC_ARENA_MAX="2")
+    assert kept > 0.5 * usual, "what somebody has set stays"
