@@ -15,27 +15,21 @@ from ..base.machine import usable_cores, worker_count
 from ..network.architecture import Architecture
 from ..network.layers import LayerSpec, encoder_layers
 from ..network.macs import attention_products, encoder_macs
-from ..network.memory import running_bytes
 from ..store.card import tensor_sizes
 from ..store.checkpoint import read_checkpoint
 from .config import QuantConfig
-from .plan import TUNING_IMAGES, NetworkPlan, image_architecture
+from .peak_memory import peak_bytes
+from .plan import CODE_TUNING_IMAGES, TUNING_IMAGES, NetworkPlan, image_architecture
 
 # How much longer a part of calibration takes than its products alone, and how many times the encoder's products a step
 # takes beside what its decoder, losses and labels take: rough, from the runs of docs/measured/quantization_time.md.
 FORWARD_OVERHEAD = 4
 ROUNDING_OVERHEAD = 1.4
-TUNING_PASSES = 4
+TUNING_PASSES, CODE_TUNING_PASSES = 4, 6
 STEP_PASSES = 2.2
 STEP_OPERATIONS = 3.1e10
 # Products of attention are narrow, with passes over all logits between them.
 ATTENTION_OVERHEAD = 3
-# Likewise of memory: torch and the program, and inputs of a block that are held, copies included.
-PROGRAM_BYTES = 5e8
-HELD_BY_CALIBRATION = 6
-HELD_BY_STEP = 6
-# Copies of the adapters' weights, for the pass forward and for the one back.
-LAID_OUT = 2
 
 
 def estimate(
@@ -82,10 +76,14 @@ def estimate(
         coded = [layer for layer in encoder_layers(architecture) if layer.name in plan.integer_layers("")]
         rounding = sum(_rounding_operations(layer, synthesis.images) for layer in coded)
         calibration += ROUNDING_OVERHEAD * rounding / speed
-    tuned = min(TUNING_IMAGES, synthesis.images)
-    tuned_at_once = min(workers, tuned) if plan.tuning_steps else 0
-    if tuned_at_once:
-        calibration += TUNING_PASSES * plan.tuning_steps * forward * math.ceil(tuned / workers)
+    # Whether codes have to be tuned is known only once they are there: this is the longer of both ways.
+    calibration += forward * max(
+        passes * steps * math.ceil(min(images, synthesis.images) / workers)
+        for passes, steps, images in (
+            (TUNING_PASSES, plan.tuning_steps, TUNING_IMAGES),
+            (CODE_TUNING_PASSES, plan.code_tuning_steps, CODE_TUNING_IMAGES),
+        )
+    )
     steps = synthesis.images * synthesis.planned_steps
     side_by_side = min(workers, synthesis.images)
     return {
@@ -99,44 +97,10 @@ def estimate(
             "synthesis": round(steps * (STEP_PASSES * of_small + STEP_OPERATIONS / speed) / side_by_side, 1),
             "calibration": round(calibration, 1),
         },
-        "estimated_peak_bytes": round(
-            peak_bytes(architecture, synthesis.images, side_by_side if steps else 0, tuned_at_once)
-        ),
+        "estimated_peak_bytes": round(peak_bytes(plan, workers)),
         "threads": workers,
         "notes": list(checkpoint.notes + checkpoint.cautions),
     }
-
-
-def peak_bytes(architecture: Architecture, images: int, side_by_side: int, tuned_at_once: int = 0) -> float:
-    """Bytes that quantizing takes at most: of calibration, or of `side_by_side` images in the making if that is more.
-
-    Rough: what a block's layers get and give of all images is held at once, and a step of an image keeps every block's.
-    tuned_at_once: images whose gradients through a block are taken side by side; 0 where nothing is tuned.
-    """
-    fixed = PROGRAM_BYTES + running_bytes(architecture)
-    calibration = images * HELD_BY_CALIBRATION * _block_bytes(architecture)
-    calibration += tuned_at_once * _gradient_bytes(architecture)
-    if not side_by_side:
-        return fixed + calibration
-    small = image_architecture(architecture)
-    adapters = sum(
-        math.prod(layer.weight_shape) for layer in encoder_layers(small) if ".Adapter.spatial." in layer.name
-    )
-    step = side_by_side * small.depth * HELD_BY_STEP * _block_bytes(small)
-    return fixed + max(calibration, step + LAID_OUT * 4 * adapters)
-
-
-def _block_bytes(architecture: Architecture) -> int:
-    """Bytes of one image's inputs of the four layers of a block."""
-    return 4 * architecture.grid**2 * (3 * architecture.embed_dim + architecture.mlp_dim)
-
-
-def _gradient_bytes(architecture: Architecture) -> int:
-    """Bytes of one image's gradients through a block: what its layers get, its logits, and its weights laid out."""
-    queries_and_keys = max(product.query_key_macs for product in attention_products(architecture))
-    logits = 4 * architecture.num_heads * queries_and_keys // architecture.embed_dim
-    weights = sum(math.prod(layer.weight_shape) for layer in encoder_layers(architecture) if ".blocks.0." in layer.name)
-    return HELD_BY_STEP * (_block_bytes(architecture) + logits) + 4 * weights
 
 
 def _products(architecture: Architecture) -> float:

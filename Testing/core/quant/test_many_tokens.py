@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ from dfqsam_core.network import attention_windows  # noqa: E402
 from dfqsam_core.network.architecture import Architecture  # noqa: E402
 from dfqsam_core.network.conventions import MEDSAM, SAM, SAM_MED2D  # noqa: E402
 from dfqsam_core.progress import Progress  # noqa: E402
-from dfqsam_core.quant import estimate, quantize  # noqa: E402
+from dfqsam_core.quant import QuantConfig, estimate, quantize  # noqa: E402
 from dfqsam_core.quant.calibration import pending  # noqa: E402
+from dfqsam_core.quant.calibration.rounding import _upper_factor  # noqa: E402
 from dfqsam_core.quant.calibration.strategies import Strategies  # noqa: E402
 from dfqsam_core.quant.config import CalibrationConfig  # noqa: E402
-from dfqsam_core.quant.estimate import peak_bytes  # noqa: E402
+from dfqsam_core.quant.peak_memory import peak_bytes  # noqa: E402
 from dfqsam_core.quant.plan import NetworkPlan, image_architecture  # noqa: E402
 from dfqsam_core.quant.reference import load_reference  # noqa: E402
 from dfqsam_core.quant.synthesis.image_size import fitted  # noqa: E402
@@ -90,23 +92,43 @@ def test_a_dry_run_gives_the_sizes_of_the_written_file(packed: Path, checkpoint:
 
 
 def test_memory_counts_the_adapters_weights_that_are_laid_out_for_steps() -> None:
+    config = replace(toy_config(recipe="nearest"), synthesis=replace(toy_config().synthesis, images=1, iterations=9))
     plain, adapted = (Architecture(768, 12, 12, 3072, adapter_dim=hidden) for hidden in (0, 192))
     convolutions = 12 * 4 * 768 * 768 * (9 + 16)
-    more = peak_bytes(adapted, 1, side_by_side=1) - peak_bytes(plain, 1, side_by_side=1)
+    more = peak_bytes(NetworkPlan.of(adapted, config), 1) - peak_bytes(NetworkPlan.of(plain, config), 1)
     assert 3 * convolutions < more < 3.2 * convolutions
 
 
-def test_memory_counts_the_gradients_of_tuning(tmp_path: Path) -> None:
+def untouched(**settings: object) -> NetworkPlan:
+    """ViT-B with adapters on sixteen painted images, calibrated in the plainest way but for `settings`."""
+    config = QuantConfig.from_recipe("nearest", images=16, iterations=0)
+    config = replace(config, calibration=replace(config.calibration, **settings))  # type: ignore[arg-type]
+    return NetworkPlan.of(Architecture(768, 12, 12, 3072, adapter_dim=192), config)
+
+
+def test_memory_counts_the_gradients_of_tuning() -> None:
     """Four images on four threads took 0.5 GB in a block of ViT-B's shapes with adapters."""
-    adapted = Architecture(768, 12, 12, 3072, adapter_dim=192)
-    more = peak_bytes(adapted, 16, 0, tuned_at_once=4) - peak_bytes(adapted, 16, 0)
+    more = peak_bytes(untouched(tuning_steps=20), 4) - peak_bytes(untouched(), 4)
     assert 0.4e9 < more < 0.7e9
-    checkpoint, threads = toy_checkpoint_file(tmp_path), 2
-    plain, tuned = (
-        estimate(checkpoint, toy_config(recipe=recipe, images=4, iterations=0), threads)["estimated_peak_bytes"]
-        for recipe in ("nearest", "default")
-    )
-    assert tuned > plain
+
+
+def test_memory_counts_what_rounding_and_tuned_codes_take() -> None:
+    """The products of 6,912 inputs in five copies, two of them in float64; six numbers for each code."""
+    rounded = peak_bytes(untouched(rounding="feedback"), 2) - peak_bytes(untouched(), 2)
+    assert rounded == 28 * 6912**2
+    tuned = peak_bytes(untouched(tuning_steps=20, code_tuning_steps=50), 2) - peak_bytes(untouched(), 2)
+    weights = 768 * (4 * 768 + 2 * 3072 + 2 * 192 + 25 * 768)
+    assert 4 * 8 * weights < tuned < 4 * 12 * weights
+
+
+def test_the_factor_of_a_moment_is_the_same_bits_in_less_memory() -> None:
+    """Formerly it was doubled, then turned, and turned back before it was single again."""
+    x = torch.randn(700, 300, generator=torch.Generator().manual_seed(0))
+    moment = x.T @ x / len(x)
+    damped = moment.double()
+    damped.diagonal().add_(0.01 * damped.diagonal().mean() + 1e-12)
+    former = torch.linalg.cholesky(damped.flip(0, 1)).flip(0, 1).to(moment.dtype)
+    assert torch.equal(_upper_factor(moment, 0.01), former)
 
 
 def test_the_engine_runs_what_was_calibrated(packed: Path) -> None:
