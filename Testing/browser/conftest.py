@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,13 @@ import pytest
 from dfqsam_core.resources import DEMO_MODEL, DEMO_VOLUME, resource_path
 from Testing.support.needs import skip_or_fail
 from Testing.support.nursery import Nursery
+from Testing.support.shared_viewer import SharedViewer
 from Testing.support.viewer import CHROMIUM_FLAGS, ROOT, Person, ViewerProcess, chromium
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the mark of these tests is for."""
+    config.addinivalue_line("markers", "shares_the_viewer: leaves nothing behind that opening the volume anew keeps")
 
 
 @pytest.fixture(scope="session")
@@ -85,10 +92,43 @@ def open_page(browser: Any) -> Iterator[Callable[[str], Person]]:
         context.close()
 
 
+@pytest.fixture(scope="session")
+def shared_viewer(
+    browser: Any, nursery: Nursery, model_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedViewer]:
+    """A viewer on the embedded CT for all tests that leave it as it was."""
+    folder = tmp_path_factory.mktemp("shared")
+    volume = shutil.copy(resource_path(DEMO_VOLUME), folder)
+
+    def begin() -> tuple[ViewerProcess, Person]:
+        viewer = ViewerProcess(folder / "data", volume, "-m", model_path, "--root", folder, nursery=nursery)
+        person = Person(browser.new_page(viewport={"width": 1280, "height": 720}), viewer.address)
+        person.wait_until_idle()
+        return viewer, person
+
+    found = SharedViewer(begin, str(volume))
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def person(viewer: ViewerProcess, open_page: Callable[[str], Person]) -> Person:
-    """Somebody at the page of `viewer`, with the volume on it and the model loaded."""
-    found = open_page(viewer.address)
+def shared_person(request: pytest.FixtureRequest, shared_viewer: SharedViewer) -> Iterator[Person]:
+    """Somebody at the page of the shared viewer, which a test that fails takes with it."""
+    failed = request.session.testsfailed
+    yield shared_viewer.person()
+    if request.session.testsfailed > failed:
+        shared_viewer.close()
+    else:
+        shared_viewer.put_back()
+
+
+@pytest.fixture
+def person(request: pytest.FixtureRequest) -> Person:
+    """Somebody at the page of `viewer`, with the volume on it and the model loaded, or at that of the shared viewer."""
+    if request.node.get_closest_marker("shares_the_viewer"):
+        shared: Person = request.getfixturevalue("shared_person")
+        return shared
+    found: Person = request.getfixturevalue("open_page")(request.getfixturevalue("viewer").address)
     found.wait_until_idle()
     return found
 

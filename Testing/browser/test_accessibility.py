@@ -91,8 +91,15 @@ def propagated(person: Person) -> None:
     person.page.wait_for_selector("#strip-axial")
 
 
-@pytest.mark.parametrize("state", [at_work, propagated, by_hand, in_error, models, quantize, saving, statistics, keys])
+@pytest.mark.shares_the_viewer
+@pytest.mark.parametrize("state", [at_work, propagated, by_hand, in_error, saving, statistics, keys])
 def test_no_rule_of_axe_is_broken(person: Person, axe: str, state: Callable[[Person], None]) -> None:
+    state(person)
+    assert violations(person, axe) == []
+
+
+@pytest.mark.parametrize("state", [models, quantize])
+def test_no_rule_is_broken_on_the_pages_for_models(person: Person, axe: str, state: Callable[[Person], None]) -> None:
     state(person)
     assert violations(person, axe) == []
 
@@ -115,6 +122,7 @@ def focused(person: Person) -> str:
     )
 
 
+@pytest.mark.shares_the_viewer
 @pytest.mark.parametrize("state", [at_work, by_hand])
 def test_every_control_is_reached_by_tab_and_has_a_name(person: Person, state: Callable[[Person], None]) -> None:
     state(person)
@@ -134,6 +142,7 @@ def test_every_control_is_reached_by_tab_and_has_a_name(person: Person, state: C
     assert set(wanted) - set(seen) == set()
 
 
+@pytest.mark.shares_the_viewer
 def test_lists_and_views_are_used_without_a_mouse(person: Person) -> None:
     at_work(person)
     index = person.state("views")["axial"]["index"]
@@ -152,6 +161,7 @@ def test_lists_and_views_are_used_without_a_mouse(person: Person) -> None:
     person.wait_until(lambda: person.state("views")["axial"]["index"] != index)
 
 
+@pytest.mark.shares_the_viewer
 @pytest.mark.parametrize("state", [at_work, by_hand])
 def test_all_of_the_side_is_seen_on_a_small_screen(person: Person, state: Callable[[Person], None]) -> None:
     state(person)

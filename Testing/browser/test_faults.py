@@ -37,6 +37,7 @@ def bar_colors(person: Person, selector: str) -> np.ndarray:
     return picture[len(picture) // 2]
 
 
+@pytest.mark.shares_the_viewer
 @pytest.mark.parametrize("tool", ["box", "roi"])
 def test_a_box_too_small_to_be_meant_is_refused_with_a_sentence(person: Person, tool: str) -> None:
     person.tool(tool)
@@ -69,6 +70,7 @@ def test_a_propagation_shows_a_filled_bar_percent_slices_and_time(person: Person
     assert 0.1 < accent < 0.9, "part of the bar has the page's own colour"
 
 
+@pytest.mark.shares_the_viewer
 def test_stop_texts_belong_to_their_segment(person: Person) -> None:
     person.tool("positive")
     person.prompt("axial", *LIVER)
@@ -80,6 +82,7 @@ def test_stop_texts_belong_to_their_segment(person: Person) -> None:
     person.wait_until(lambda: person.state("stops"))
 
 
+@pytest.mark.shares_the_viewer
 def test_the_key_propagates_over_the_range_that_is_shown(person: Person, tmp_path: Path) -> None:
     person.tool("positive")
     person.prompt("axial", *LIVER)
@@ -120,6 +123,7 @@ def test_a_key_does_not_overtake_the_range_that_was_typed_before_it(person: Pers
     assert (person.page.input_value("#first"), person.page.input_value("#last")) == (str(index), str(index + 3))
 
 
+@pytest.mark.shares_the_viewer
 def test_a_new_point_outside_is_red_while_the_mouse_is_on_it(person: Person) -> None:
     person.tool("positive")
     person.prompt("axial", *LIVER)
@@ -140,6 +144,7 @@ def test_a_new_point_outside_is_red_while_the_mouse_is_on_it(person: Person) -> 
     assert counts()[1] == 0
 
 
+@pytest.mark.shares_the_viewer
 def test_no_two_segments_have_one_colour(person: Person) -> None:
     for count in (2, 3):
         person.page.click("#add-segment")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
 from Testing.browser.test_label_numbers import saved_labels
@@ -38,6 +39,7 @@ def test_a_removed_segment_comes_back_and_no_prompt_of_another_goes(person: Pers
     assert len(np.unique(saved_labels(tmp_path / "after.nrrd"))) == 3
 
 
+@pytest.mark.shares_the_viewer
 def test_names_and_colours_are_taken_back(person: Person) -> None:
     name, color = (person.state("segments")[0][key] for key in ("name", "color"))
     assert not person.state("can_undo")
@@ -97,6 +99,7 @@ def test_another_model_keeps_prompts_and_history(person: Person) -> None:
     person.wait_until(lambda: np.ptp(person.color_near("axial", *LIVER)) < 12)
 
 
+@pytest.mark.shares_the_viewer
 def test_what_happens_on_a_slice_that_is_not_on_screen_is_brought_to_view(person: Person) -> None:
     person.tool("positive")
     person.prompt("axial", *LIVER)

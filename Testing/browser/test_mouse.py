@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+import pytest
+
 from Testing.support.viewer import Person, colored_pixels
 
 BOX = ((0.37, 0.52), (0.47, 0.72))
@@ -24,6 +26,7 @@ def drag(person: Person, view: str, start: tuple[float, float], end: tuple[float
     person.page.mouse.up()
 
 
+@pytest.mark.shares_the_viewer
 def test_a_drag_draws_the_box_that_two_clicks_draw(person: Person) -> None:
     person.tool("box")
     drag(person, "axial", *BOX)
@@ -38,6 +41,7 @@ def test_a_drag_draws_the_box_that_two_clicks_draw(person: Person) -> None:
     assert corners(person) == [low, high]
 
 
+@pytest.mark.shares_the_viewer
 def test_a_corner_is_forgotten_with_escape(person: Person) -> None:
     person.tool("box")
     person.click("axial", 0.2, 0.3)

@@ -195,6 +195,7 @@ def test_what_was_not_saved_is_kept_when_the_viewer_is_ended(person: Person, vie
     assert sitk.GetArrayFromImage(sitk.ReadImage(str(kept))).any()
 
 
+@pytest.mark.shares_the_viewer
 def test_a_hundred_clicks_in_ten_seconds_are_all_answered(person: Person) -> None:
     person.tool("positive")
     begin = time.monotonic()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
 from dfqsam_core import load_model
@@ -59,6 +60,7 @@ def save(person: Person, name: str) -> None:
     person.wait_until(lambda: person.state("message").startswith("Saved") and person.state("message").endswith(name))
 
 
+@pytest.mark.shares_the_viewer
 def test_a_click_shows_its_mask_there_and_undo_takes_it_away(person: Person) -> None:
     before = colored_pixels(person.picture("axial"))
     person.tool("positive")
@@ -133,6 +135,7 @@ def test_clicks_on_a_propagated_slice_correct_it_as_the_core_does(
     np.testing.assert_array_equal(saved, session.labels_kji)
 
 
+@pytest.mark.shares_the_viewer
 def test_what_takes_away_all_of_a_propagated_slice_says_so(person: Person) -> None:
     person.tool("box")
     person.click("axial", *KIDNEY_BOX[0])
@@ -241,6 +244,7 @@ def test_what_happens_in_a_view_takes_the_place_of_an_older_notice(person: Perso
     assert "Saved" not in person.state("message")
 
 
+@pytest.mark.shares_the_viewer
 def test_only_the_segment_that_is_removed_goes(person: Person) -> None:
     person.tool("positive")
     person.prompt("axial", *LIVER)

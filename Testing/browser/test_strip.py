@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from Testing.support.viewer import Person
 
 from .test_session import LIVER
+
+pytestmark = pytest.mark.shares_the_viewer
 
 
 def propagated(person: Person) -> dict:

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
 from dfqsam_core.resources import DEMO_VOLUME, resource_path
@@ -43,6 +44,7 @@ def wait_for_prompts(person: Person, count: int) -> None:
     person.wait_until(lambda: len(person.state("prompts")) == count and not person.state("is_working"))
 
 
+@pytest.mark.shares_the_viewer
 def test_a_scribble_and_a_lasso_with_the_mouse_segment_are_listed_and_taken_back(person: Person) -> None:
     before = colored(person)
     (scribble,) = prompt(person, "scribble", LINE)
@@ -60,6 +62,7 @@ def test_a_scribble_and_a_lasso_with_the_mouse_segment_are_listed_and_taken_back
     assert not person.errors
 
 
+@pytest.mark.shares_the_viewer
 def test_the_line_is_seen_while_it_is_drawn_and_escape_gives_it_up(person: Person) -> None:
     person.page.keyboard.press("l")
     person.wait_until(lambda: person.state("tool") == "lasso")
@@ -79,6 +82,7 @@ def test_the_line_is_seen_while_it_is_drawn_and_escape_gives_it_up(person: Perso
     assert person.state("prompts") == []
 
 
+@pytest.mark.shares_the_viewer
 def test_a_3d_box_prompts_many_slices_its_handles_change_them_and_each_change_is_one_undo(person: Person) -> None:
     first = prompt(person, "roi", BOX)
     person.wait_until(lambda: person.state("tool") == "")

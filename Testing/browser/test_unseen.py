@@ -68,6 +68,7 @@ def test_keys_change_nothing_behind_a_dialog_or_on_another_page(prompted: Person
     person.wait_until(lambda: person.state("prompts") == [])
 
 
+@pytest.mark.shares_the_viewer
 @pytest.mark.parametrize("control", ["#view-axial .slider", "#strip-axial"])
 def test_home_and_end_on_a_slider_go_to_its_ends_and_mark_none(prompted: Person, control: str) -> None:
     person = prompted
@@ -89,6 +90,7 @@ def test_home_and_end_on_a_slider_go_to_its_ends_and_mark_none(prompted: Person,
     person.wait_until(lambda: person.state("ends")["first"] == index)
 
 
+@pytest.mark.shares_the_viewer
 def test_a_range_of_slices_is_not_kept_for_another_volume(prompted: Person) -> None:
     person = prompted
     person.page.fill("#first", "12")
@@ -153,6 +155,7 @@ def test_what_is_half_typed_stays_while_the_page_changes(prompted: Person) -> No
     person.wait_until(lambda: person.page.input_value("#brush-size") == "9")
 
 
+@pytest.mark.shares_the_viewer
 def test_every_change_is_seen_in_the_view(prompted: Person) -> None:
     person = prompted
 

@@ -21,6 +21,7 @@ from Testing.support.viewer import Person, ViewerProcess, colored_pixels
 OpenPage = Callable[..., Person]
 
 
+@pytest.mark.shares_the_viewer
 def test_the_value_under_the_mouse_is_the_voxels(person: Person) -> None:
     voxels = sitk.GetArrayFromImage(sitk.ReadImage(str(resource_path(DEMO_VOLUME))))
     for place in (LIVER, (0.5, 0.75)):
@@ -33,6 +34,7 @@ def test_the_value_under_the_mouse_is_the_voxels(person: Person) -> None:
         assert value == voxels[int(k), int(j), int(i)]
 
 
+@pytest.mark.shares_the_viewer
 def test_with_shift_the_other_views_follow_the_mouse(person: Person) -> None:
     before = person.state("views")
     person.page.mouse.move(*person.point_of("axial", 0.5, 0.5))
@@ -69,6 +71,7 @@ def test_sizes_are_shown_and_saved_as_a_table(person: Person, tmp_path: Path) ->
     assert [row[2] for row in rows] == [str(voxels), "0"]
 
 
+@pytest.mark.shares_the_viewer
 def test_segments_become_outlines_and_fade(person: Person) -> None:
     person.tool("positive")
     person.prompt("axial", *LIVER)

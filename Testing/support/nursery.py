@@ -16,7 +16,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-_IMPORTED = ("dfqsam_viewer.server", "dfqsam_viewer.world", "scipy.ndimage", "onnxruntime")
+_IMPORTED = (
+    "dfqsam_core.cli.main",
+    "dfqsam_core.runtime.graph.encoder",
+    "dfqsam_core.store.description",
+    "dfqsam_viewer.actions",
+    "dfqsam_viewer.file_actions",
+    "dfqsam_viewer.model_page",
+    "dfqsam_viewer.page_state",
+    "dfqsam_viewer.server",
+    "nibabel",
+    "onnx",
+    "onnxruntime",
+    "scipy.ndimage",
+    "trame_slicer.app",
+)
 
 
 class Nursery:
@@ -107,6 +121,9 @@ def _become(order: Mapping[str, Any], answers: TextIO) -> None:
 def _serve() -> None:
     import importlib
 
+    from dfqsam_viewer.world import complete_slicer
+
+    complete_slicer()
     for name in _IMPORTED:
         importlib.import_module(name)
     # Standard output belongs to the viewers: nothing that a package prints gets among the answers.

@@ -108,8 +108,9 @@ class ViewerProcess:
         """End it as Ctrl+C does."""
         self.process.terminate()
         try:
-            self.process.wait(PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
+            # Python takes most of a second more to give back what is gone anyway with its process.
+            wait_for(lambda: self.process.poll() is not None or "The viewer has ended." in self.text)
+        finally:
             self.process.kill()
             self.process.wait()
 
