@@ -120,6 +120,12 @@ def test_start_has_one_to_three_blobs_of_allowed_size(seed: int) -> None:
         assert 0 <= float(pixels.min()) < float(pixels.max()) <= 1
 
 
+def test_no_blob_of_a_tiny_image_is_empty() -> None:
+    """One without a pixel has no box to ask a model by: synthesis ended in an error of torch."""
+    blobs = [random_blobs(16, random_generator(seed, 0, 0)) for seed in range(200)]
+    assert all(bool(blob.flatten(1).any(1).all()) for blob in blobs)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_every_other_painted_image_is_a_body_on_an_empty_ground(seed: int) -> None:
     blobs = random_blobs(256, random_generator(seed))
