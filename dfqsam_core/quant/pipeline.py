@@ -111,8 +111,8 @@ def quantize(
             model, torch.cat([image.pixels for image in images]), config, source, workers, progress, notes, stated
         )
         clock.lap("calibration")
-    report(progress, "write", 0, 1, "writing the packed model")
-    packed = write_model(output, packed, force=force)
+        report(progress, "write", 0, 1, "writing the packed model")
+        packed = write_model(output, packed, force=force)
     clock.lap("write")
     work.remove()
     labels, written = [len(image.labels) for image in images], FileSource.of(output).to_dict()

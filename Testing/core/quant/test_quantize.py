@@ -137,6 +137,24 @@ def test_cancelling_leaves_no_output_and_a_folder_to_resume_from(tmp_path: Path)
     assert (tmp_path / "m.safetensors.work").is_dir()
 
 
+@pytest.mark.parametrize(("iterations", "left"), [(0, []), (2, ["m.safetensors.work"])])
+def test_cancelled_before_writing_it_keeps_a_folder_only_where_there_is_something_to_resume_from(
+    tmp_path: Path, iterations: int, left: list[str]
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.stage == "write":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        quantize(
+            toy_checkpoint_file(tmp_path),
+            tmp_path / "m.safetensors",
+            toy_config(images=1, iterations=iterations),
+            progress=stop,
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*left, "toy.safetensors"]
+
+
 def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "m.safetensors").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
