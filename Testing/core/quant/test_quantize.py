@@ -285,6 +285,29 @@ def test_weights_that_overflow_are_refused_with_the_place(tmp_path: Path, layer:
     assert not (tmp_path / "m.safetensors").exists()
 
 
+@pytest.mark.parametrize("table", ["pos_embed", "blocks.1.attn.rel_pos_h"])
+def test_position_tables_that_float16_cannot_hold_are_refused_by_name(tmp_path: Path, table: str) -> None:
+    """They once were said to overflow in a layer that has nothing wrong."""
+    tensors = random_tensors(toy_architecture(), 3)
+    tensors[f"image_encoder.{table}"] *= np.float32(1e7)
+    save_file(tensors, tmp_path / "diverged.safetensors")
+    config = toy_config(images=1, iterations=0)
+    with pytest.raises(CheckpointError, match=rf"position table image_encoder\.{table} reaches .*float16"):
+        quantize(tmp_path / "diverged.safetensors", tmp_path / "m.safetensors", config)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_weights_that_overflow_are_refused_at_the_first_step_of_an_image(tmp_path: Path) -> None:
+    """All images were once made of what is no number, kept for --resume, and another layer was blamed."""
+    tensors = random_tensors(toy_architecture(), 3)
+    tensors["image_encoder.blocks.1.norm1.weight"] *= np.float32(1e25)
+    save_file(tensors, tmp_path / "diverged.safetensors")
+    config = toy_config(images=1, iterations=2, recipe="default")
+    with pytest.raises(CheckpointError, match=r"synthetic image 1 overflow.*take another"):
+        quantize(tmp_path / "diverged.safetensors", tmp_path / "m.safetensors", config)
+    assert [path.name for path in tmp_path.iterdir()] == ["diverged.safetensors"]
+
+
 def test_previews_show_the_images_on_the_way(tmp_path: Path) -> None:
     quantize(
         toy_checkpoint_file(tmp_path),

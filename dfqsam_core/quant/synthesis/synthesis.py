@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...errors import CheckpointError
 from ...model import SamMed2D
 from ...progress import Cancelled, ProgressCallback, report
 from ..config import SynthesisConfig
@@ -81,7 +82,18 @@ class Synthesizer:
         generator = random_generator(self.seed, STEP, index, image.steps)
         pixels = image.pixels.clone().requires_grad_(True)
         self.loss(pixels, image.labels, generator).backward()
+        self._require_finite(pixels, index)
         return self._adam(image, pixels)
+
+    def _require_finite(self, pixels: Tensor, index: int) -> None:
+        """Raise CheckpointError where the loss of image number `index` overflows: its pixels would be no numbers."""
+        assert pixels.grad is not None
+        if not pixels.grad.isfinite().all():
+            weights = "checkpoint's weights or the auxiliary segmenter's" if self.auxiliary else "checkpoint's weights"
+            raise CheckpointError(
+                f"The answers to synthetic image {index + 1} overflow, so that it cannot be optimised. The {weights} are "
+                "damaged, or training diverged: take another one."
+            )
 
     def _evolve(self, index: int, image: SyntheticImage) -> Tensor:
         generator = random_generator(self.seed, EVOLVE, index, image.steps)
