@@ -50,7 +50,7 @@ def round_position_tables(model: SamMed2D) -> None:
             # What is no number comes from a layer that overflowed; calibration names it.
             if rounded.isinf().any() and parameter.isfinite().all():
                 raise CheckpointError(
-                    f"The position table {name} reaches {parameter.abs().max():.1e}, and float16, in which it is stored, "
+                    f"The position table {name} reaches {parameter.abs().max():.1e}, and float16, in which it is kept, "
                     "ends at 65504. The checkpoint's weights are damaged, or its training diverged: take another one."
                 )
             parameter.data = rounded

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from dfqsam_core.errors import OutputError  # noqa: E402
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
@@ -18,6 +20,7 @@ from dfqsam_core.quant.synthesis.auxiliary import AuxiliarySegmenter  # noqa: E4
 from dfqsam_core.quant.synthesis.label_evolution import EvolutionRules, LabelEvolution  # noqa: E402
 from dfqsam_core.quant.synthesis.losses import segmentation_loss  # noqa: E402
 from dfqsam_core.quant.synthesis.masks import contrast, tight_boxes  # noqa: E402
+from dfqsam_core.quant.synthesis.preview_pictures import write_preview  # noqa: E402
 from dfqsam_core.quant.synthesis.start_images import random_blobs, random_generator, start_image  # noqa: E402
 from dfqsam_core.quant.synthesis.synthesis import Synthesizer, SyntheticImage, jitter, synthesize  # noqa: E402
 from dfqsam_core.quant.synthesis.work_folder import WorkFolder  # noqa: E402
@@ -253,3 +256,16 @@ def test_images_that_no_step_is_planned_for_are_shown_too(model: SamMed2D, tmp_p
     assert [image.steps for image in images] == [0, 0]
     assert len(list(tmp_path.glob("*.png"))) == 2
     assert sorted(found.message.split(",")[0] for found in heard if found.preview is not None) == ["image 1", "image 2"]
+
+
+def test_a_picture_that_the_disk_has_no_place_for_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin_and_fail(_image: Image.Image, path: Path) -> None:
+        Path(path).touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", begin_and_fail)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_preview(tmp_path / "p", 0, 0, np.zeros((4, 8, 3), np.uint8))
+    assert not list((tmp_path / "p").iterdir())

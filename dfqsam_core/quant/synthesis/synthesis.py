@@ -91,8 +91,8 @@ class Synthesizer:
         if not pixels.grad.isfinite().all():
             weights = "checkpoint's weights or the auxiliary segmenter's" if self.auxiliary else "checkpoint's weights"
             raise CheckpointError(
-                f"The answers to synthetic image {index + 1} overflow, so that it cannot be optimised. The {weights} are "
-                "damaged, or training diverged: take another one."
+                f"The answers to synthetic image {index + 1} overflow, so that it cannot be optimised. The {weights} "
+                "are damaged, or training diverged: take another one."
             )
 
     def _evolve(self, index: int, image: SyntheticImage) -> Tensor:
