@@ -328,6 +328,36 @@ def test_no_threads_are_refused(tmp_path: Path) -> None:
         estimate(toy_checkpoint_file(tmp_path), toy_config(), threads=-1)
 
 
+def test_a_run_with_another_auxiliary_segmenter_of_the_same_name_is_another_run(tmp_path: Path) -> None:
+    """Its labels would otherwise join those of the first."""
+    path, config = tmp_path / "segmenter.pt", toy_config(images=1, iterations=30)
+    config = replace(config, synthesis=replace(config.synthesis, auxiliary=str(path)))
+
+    def go(resume: bool, progress: object = None) -> None:
+        torch.jit.script(torch.nn.Conv2d(1, 3, 1)).save(str(path))
+        quantize(checkpoint, tmp_path / "m.safetensors", config, threads=1, resume=resume, progress=progress)
+
+    checkpoint = toy_checkpoint_file(tmp_path)
+    with pytest.raises(Cancelled):
+        go(resume=False, progress=_stop_in_synthesis)
+    with pytest.raises(ConfigError, match="belongs to another"):
+        go(resume=True)
+
+
+def test_the_card_says_where_an_auxiliary_segmenter_was_not_asked(tmp_path: Path) -> None:
+    path, config = tmp_path / "segmenter.pt", toy_config(images=1, iterations=0)
+    torch.jit.script(torch.nn.Conv2d(1, 3, 1)).save(str(path))
+    config = replace(config, synthesis=replace(config.synthesis, auxiliary=str(path)))
+    card = quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", config)["card"]
+    assert any("auxiliary segmenter was not asked" in note for note in card["notes"])
+
+
+def test_an_estimate_refuses_what_the_run_would(tmp_path: Path) -> None:
+    config = QuantConfig.from_recipe("default", auxiliary=str(tmp_path / "absent.pt"))
+    with pytest.raises(ConfigError, match=r"absent\.pt does not exist"):
+        estimate(toy_checkpoint_file(tmp_path), config)
+
+
 def test_the_card_names_an_auxiliary_segmenter_without_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "segmenter.pt"
     torch.jit.script(torch.nn.Conv2d(1, 3, 1)).save(str(path))

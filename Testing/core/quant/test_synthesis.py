@@ -11,7 +11,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from dfqsam_core.errors import OutputError  # noqa: E402
+from dfqsam_core.errors import ConfigError, OutputError  # noqa: E402
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
@@ -235,6 +235,27 @@ def test_an_auxiliary_segmenter_adds_labels_and_a_loss(model: SamMed2D, tmp_path
     with_it = synthesize(model, config(iterations=2, auxiliary=str(path)), 0)
     without = synthesize(model, config(iterations=2), 0)
     assert not torch.equal(with_it[0].pixels, without[0].pixels)
+
+
+class Two(torch.nn.Module):
+    """Answers with two tensors."""
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return image, image
+
+
+@pytest.mark.parametrize(
+    ("segmenter", "words"),
+    [(torch.nn.Conv2d(3, 3, 1), "fails on an image of shape"), (Two(), "answers with no tensor")],
+)
+def test_an_auxiliary_segmenter_of_other_images_or_answers_is_refused(
+    tmp_path: Path, segmenter: torch.nn.Module, words: str
+) -> None:
+    """It once ended in an error of torch."""
+    torch.jit.script(segmenter).save(str(tmp_path / "auxiliary.pt"))
+    auxiliary = AuxiliarySegmenter(tmp_path / "auxiliary.pt")
+    with pytest.raises(ConfigError, match=words):
+        auxiliary.scores(torch.zeros(1, 1, 64, 64))
 
 
 def test_extra_masks_join_by_the_rule_of_overlap_and_only_once(model: SamMed2D) -> None:

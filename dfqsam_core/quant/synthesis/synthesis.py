@@ -157,9 +157,11 @@ class Synthesizer:
 
 def image_facts(checkpoint_sha256: str, config: SynthesisConfig, seed: int) -> dict[str, Any]:
     """Return what the images depend on, JSON-ready: images of other facts are not gone on with."""
+    auxiliary = config.auxiliary_source()
     return {
         "checkpoint_sha256": checkpoint_sha256,
-        "synthesis": asdict(config),
+        # A segmenter is what is in its file, wherever that lies.
+        "synthesis": asdict(config) | {"auxiliary": auxiliary and auxiliary.sha256},
         "evolution": asdict(EvolutionRules.of(config)),
         "painted": [paint.__name__ for paint in PAINTED],
         "seed": seed,
