@@ -275,6 +275,8 @@ def test_images_that_no_step_is_planned_for_are_shown_too(model: SamMed2D, tmp_p
     heard: list[Progress] = []
     images = synthesize(model, config(iterations=0), 0, preview_dir=tmp_path, progress=heard.append)
     assert [image.steps for image in images] == [0, 0]
+    # Hundreds take a while: how many are left is told.
+    assert (heard[-1].done, heard[-1].total) == (2, 2)
     assert len(list(tmp_path.glob("*.png"))) == 2
     assert sorted(found.message.split(",")[0] for found in heard if found.preview is not None) == ["image 1", "image 2"]
 

@@ -202,7 +202,7 @@ def synthesize(
     """
     synthesizer = Synthesizer(model, config, seed)
     planned, numbers = config.planned_steps, range(first, first + config.images)
-    ticks = _Ticks(config.images * planned, progress)
+    ticks = _Ticks(config.images * max(1, planned), progress)
     sinks = _Sinks(work, preview_dir, ticks)
     with synthesizer.tap, ThreadPoolExecutor(max(1, threads)) as pool:
         jobs = [pool.submit(_run, synthesizer, index, planned, sinks) for index in numbers]
@@ -231,8 +231,8 @@ class _Sinks:
         self._tell(1, index, image, picture)
 
     def painted(self, index: int, image: SyntheticImage) -> None:
-        """An image that no step is planned for."""
-        self._tell(0, index, image, self._picture(index, image))
+        """An image that no step is planned for, which counts as one."""
+        self._tell(1, index, image, self._picture(index, image))
 
     def _picture(self, index: int, image: SyntheticImage) -> np.ndarray:
         picture = preview_image(image.pixels, image.labels)
