@@ -41,8 +41,8 @@ _PROFILED_ITERATIONS, _PROFILED_TUNING, _FUNCTIONS = 20, 3, 14
 _WAITING = ("threading", "_base", "thread", "queue")
 _TEXT = """# How long quantizing takes
 
-**A quantization takes minutes on two cores; synthesis takes most of them, and calibration grows with the width of the
-network.**
+**A quantization takes minutes on two cores. With `default`, synthesis takes half of them or more; with `fast`, which
+optimises no image, calibration takes nearly all, and grows with the width of the network.**
 
 Measured on: {machine}. Seconds are wall time of `dfqsam quantize`'s own function; processor seconds are those of
 all its threads, which count where the load at the start says that the computer was busy.

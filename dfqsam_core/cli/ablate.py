@@ -46,7 +46,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--table", type=Path, metavar="FILE.md", help="also write the table as Markdown")
     add_data_options(parser)
     add_report_options(parser)
-    declare_files(parser, reads=("checkpoint", "data"), writes=("report", "table"))
+    declare_files(parser, reads=("checkpoint", "data"), writes=("report", "table"), fills=("output",))
     parser.set_defaults(run=run)
 
 

@@ -35,7 +35,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_progress_option(parser)
-    declare_files(parser, reads=(), writes=())
+    declare_files(parser, reads=(), writes=(), fills=("output",))
     parser.set_defaults(run=run)
 
 

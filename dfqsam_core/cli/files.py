@@ -17,17 +17,31 @@ _VOLUMES = ("a gzip file", "a NIfTI", "an NRRD", "a MetaImage")
 _TEXTS = ("a JSON file", "an XML or HTML file", "a text file")
 
 
-def declare_files(parser: argparse.ArgumentParser, reads: Iterable[str], writes: Iterable[str] = ()) -> None:
-    """Say which arguments of a verb name files or folders that it reads, and which the files that it writes."""
-    parser.set_defaults(reads=tuple(reads), writes=tuple(writes))
+def declare_files(
+    parser: argparse.ArgumentParser, reads: Iterable[str], writes: Iterable[str] = (), fills: Iterable[str] = ()
+) -> None:
+    """Say which arguments of a verb name files or folders that it reads, files that it writes, and folders it fills."""
+    parser.set_defaults(reads=tuple(reads), writes=tuple(writes), fills=tuple(fills))
 
 
 def refuse_inputs_as_outputs(args: argparse.Namespace) -> None:
-    """Raise OutputError when an output is an input, another output or lies as an input's file in a folder of them."""
+    """Raise OutputError when an output is an input, another output, a folder that is filled, or an input folder's."""
     inputs = [path for name in getattr(args, "reads", ()) for path in _paths(getattr(args, name))]
     texts = [path for name in getattr(args, "writes", ()) if name != "output" for path in _paths(getattr(args, name))]
     volumes = _paths(args.output) if "output" in getattr(args, "writes", ()) else []
     check_outputs(inputs, volumes, texts)
+    folders = [path for name in getattr(args, "fills", ()) for path in _paths(getattr(args, name))]
+    refuse_folders_as_outputs(folders, args)
+
+
+def refuse_folders_as_outputs(folders: Iterable[Path], args: argparse.Namespace) -> None:
+    """Raise OutputError when a file that the verb writes is one of `folders`, which it makes before the long work."""
+    filled = {_identity(folder): folder for folder in folders}
+    for output in (path for name in getattr(args, "writes", ()) for path in _paths(getattr(args, name))):
+        if _identity(output) in filled:
+            raise OutputError(
+                f"The output {output} and the folder {filled[_identity(output)]} have one name. Choose two."
+            )
 
 
 def check_outputs(inputs: Iterable[Path], volumes: Iterable[Path], texts: Iterable[Path] = ()) -> None:

@@ -57,7 +57,7 @@ def add_parser(verbs: Subparsers) -> None:
         help="print sizes and estimated times, write no model (needs no torch)",
     )
     add_report_options(parser)
-    declare_files(parser, reads=("checkpoint", "auxiliary"), writes=("output", "report"))
+    declare_files(parser, reads=("checkpoint", "auxiliary"), writes=("output", "report"), fills=("work_dir", "preview"))
     parser.set_defaults(run=run)
 
 

@@ -10,7 +10,7 @@ from ..base.outputs import refuse_overwrite, write_text
 from ..errors import ConfigError
 from ..quant.config import OFFERED_RECIPES
 from .console import DONE, Subparsers, add_report_options, check_report, progress_callback, say, write_report
-from .files import declare_files
+from .files import declare_files, refuse_folders_as_outputs
 from .model_option import add_conventions_option
 from .tables import print_table
 from .verify import add_data_options, protocol_of
@@ -60,7 +60,7 @@ def add_parser(verbs: Subparsers) -> None:
     parser.add_argument("--work-dir", type=Path, metavar="DIR", help="for models (default: beside the page)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and how long it takes")
     add_report_options(parser)
-    declare_files(parser, reads=("checkpoint", "data"), writes=("page", "report"))
+    declare_files(parser, reads=("checkpoint", "data"), writes=("page", "report"), fills=("work_dir",))
     parser.set_defaults(run=run)
 
 
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_overwrite(args.page, args.force)
     check_report(args)
     settings = _settings(args)
+    refuse_folders_as_outputs([settings.work], args)
     _say_estimate(settings)
     if args.dry_run:
         say("Nothing written (dry run).")

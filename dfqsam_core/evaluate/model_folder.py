@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,20 @@ from torch import Tensor
 
 from ..base.machine import worker_count
 from ..base.outputs import atomic_output
+from ..errors import ConfigError
 from ..model import SamMed2D
 from ..progress import ProgressCallback
 from ..quant.config import QuantConfig
 from ..quant.pipeline import pack, single_threaded_kernels
 from ..quant.synthesis.image_size import image_network
-from ..quant.synthesis.synthesis import synthesize
+from ..quant.synthesis.synthesis import image_facts, synthesize
+from ..store.card import library_versions
 from ..store.checkpoint import Checkpoint, read_checkpoint
 from ..store.model_file import write_model
 
 
 class ModelFolder:
-    """Quantizes one checkpoint into a folder, under names that tell checkpoint and config."""
+    """Quantizes one checkpoint into a folder, under names that tell checkpoint, config and library versions."""
 
     def __init__(
         self,
@@ -66,18 +67,21 @@ class ModelFolder:
 
     def pixels(self, config: QuantConfig, progress: ProgressCallback | None = None) -> Tensor:
         """Synthetic images (B, 1, S, S) in 0..1 of `config`, the same for configs that only calibrate differently."""
-        path = self._path("images", {"seed": config.seed, "synthesis": asdict(config.synthesis)}, ".npy")
+        path = self._path("images", image_facts(self.checkpoint.source.sha256, config.synthesis, config.seed), ".npy")
         if not path.is_file():
             threads = self.threads if self.device.type == "cpu" else 1
             network = image_network(self.checkpoint).to(self.device)
             images = synthesize(network, config.synthesis, config.seed, threads, progress=progress)
             with atomic_output(path) as temporary:
                 np.save(temporary, torch.cat([image.pixels for image in images]).cpu().numpy())
-        return torch.from_numpy(np.load(path, allow_pickle=False))
+        try:
+            return torch.from_numpy(np.load(path, allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise ConfigError(f"The images {path} are damaged. Delete the file, and start again.") from error
 
     def _path(self, name: str, settings: dict[str, Any], ending: str) -> Path:
-        stated = self.checkpoint.stated_conventions
-        named = [self.checkpoint.source.sha256, settings, *([stated.name] if stated else [])]
+        stated, versions = self.checkpoint.stated_conventions, library_versions("torch", "numpy", "scipy")
+        named = [self.checkpoint.source.sha256, settings, versions, *([stated.name] if stated else [])]
         known = json.dumps(named, sort_keys=True)
         digest = hashlib.sha256(known.encode()).hexdigest()[:12]
         return self.folder / f"{name.replace(' ', '-')}-{digest}{ending}"

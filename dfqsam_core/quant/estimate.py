@@ -62,7 +62,10 @@ def estimate(
     ------
     CheckpointError
         For a file that cannot be quantized; UnknownConventionsError where it does not tell its conventions.
+    ConfigError
+        Where the auxiliary segmenter's file cannot be read.
     """
+    config.synthesis.auxiliary_source()
     checkpoint = read_checkpoint(checkpoint_path, conventions)
     architecture = checkpoint.architecture
     plan = NetworkPlan.of(architecture, config)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import CheckpointError
 from ..model import SamMed2D
 from ..model.attention import Attention
 from ..store.model_checks import is_position_table
@@ -42,10 +43,17 @@ def round_float_layers(model: SamMed2D, plan: NetworkPlan) -> dict[str, tuple[Te
 
 
 def round_position_tables(model: SamMed2D) -> None:
-    """Round the position tables to float16, as they are stored."""
+    """Round the position tables to float16, as they are stored; raises CheckpointError where one is too large."""
     for name, parameter in model.named_parameters():
         if is_position_table(name):
-            parameter.data = parameter.data.half().float()
+            rounded = parameter.data.half().float()
+            # What is no number comes from a layer that overflowed; calibration names it.
+            if rounded.isinf().any() and parameter.isfinite().all():
+                raise CheckpointError(
+                    f"The position table {name} reaches {parameter.abs().max():.1e}, and float16, in which it is kept, "
+                    "ends at 65504. The checkpoint's weights are damaged, or its training diverged: take another one."
+                )
+            parameter.data = rounded
 
 
 def export_tensors(

@@ -91,6 +91,7 @@ def quantize(
         Then no output exists and the work folder can be resumed.
     """
     output = refuse_overwrite(output_path, force)
+    config.synthesis.auxiliary_source()
     clock, place, workers = _Clock(), _device(device), worker_count(threads)
     checkpoint = _read_runnable(checkpoint_path, progress, conventions)
     clock.lap("read")
@@ -111,8 +112,8 @@ def quantize(
             model, torch.cat([image.pixels for image in images]), config, source, workers, progress, notes, stated
         )
         clock.lap("calibration")
-    report(progress, "write", 0, 1, "writing the packed model")
-    packed = write_model(output, packed, force=force)
+        report(progress, "write", 0, 1, "writing the packed model")
+        packed = write_model(output, packed, force=force)
     clock.lap("write")
     work.remove()
     labels, written = [len(image.labels) for image in images], FileSource.of(output).to_dict()
@@ -139,6 +140,8 @@ def pack(
         notes += (f"Calibrated on images that were made with {pixels.shape[-1]} pixels a side and enlarged to {size}.",)
     if plan.tuning_steps < config.calibration.tuning_steps:
         notes += ("Its parts were not tuned: gradients through attention over so many tokens would take gigabytes.",)
+    if config.synthesis.auxiliary and not config.synthesis.planned_steps:
+        notes += ("The auxiliary segmenter was not asked: images that are not optimised take no labels.",)
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
     with torch.no_grad():
@@ -202,8 +205,8 @@ def _device(name: str) -> torch.device:
 def _recipe(config: QuantConfig) -> dict[str, Any]:
     """The config as the card shows it: an auxiliary segmenter by name and hash, not by its folder."""
     recipe = config.to_dict()
-    if config.synthesis.auxiliary:
-        recipe["synthesis"]["auxiliary"] = FileSource.of(config.synthesis.auxiliary).to_dict()
+    if auxiliary := config.synthesis.auxiliary_source():
+        recipe["synthesis"]["auxiliary"] = auxiliary.to_dict()
     return recipe
 
 

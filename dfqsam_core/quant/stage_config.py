@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError
+from ..store.file_identity import FileSource, refuse_missing
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class SynthesisConfig:
     rounds
         Equal parts of the steps, in each of which the learning rate is warmed up and annealed.
     start
-        "anatomy" (smooth random fields with blobs) or "noise" (Gaussian, as published).
+        "anatomy" (painted: bodies and tissue in turn) or "noise" (Gaussian, as published).
     source
         "synthetic", or "noise" to skip the optimisation (the lower bound of comparisons).
     learning_rate
@@ -76,6 +79,18 @@ class SynthesisConfig:
         require(1 <= self.images <= 4096, f"images must be 1 to 4096, not {self.images}")
         require(0 <= self.iterations <= 100_000, f"iterations must be 0 to 100000, not {self.iterations}")
         require(self.evolve_every >= 1, f"evolve_every must be at least 1, not {self.evolve_every}")
+        for name in (
+            "learning_rate",
+            *(f"{term}_weight" for term in ("segmentation", "entropy", "variation", "auxiliary")),
+        ):
+            value = getattr(self, name)
+            require(0 <= value < math.inf, f"{name} must be a number of at least 0, not {value}")
+        target = self.variation_target
+        numbers = all(isinstance(value, (int, float)) for value in target)
+        require(
+            len(target) == 2 and numbers and 0 <= target[0] <= target[1],
+            f"variation_target must be two rising numbers of at least 0, not {list(target)}",
+        )
         for name in ("evolve_start", "evolve_fraction", "evolve_agreement"):
             require(0 <= getattr(self, name) <= 1, f"{name} must be 0 to 1, not {getattr(self, name)}")
         least = {"rounds": 1, "grid_points": 1, "jitter": 0, "entropy_points": 2, "entropy_tokens": 2}
@@ -87,6 +102,13 @@ class SynthesisConfig:
     def planned_steps(self) -> int:
         """Steps of each image; none where the images stay noise."""
         return self.iterations if self.source == "synthetic" else 0
+
+    def auxiliary_source(self) -> FileSource | None:
+        """Which file the auxiliary segmenter is, None for none; raises ConfigError where it cannot be read."""
+        if self.auxiliary is None:
+            return None
+        refuse_missing(Path(self.auxiliary), ConfigError)
+        return FileSource.of(self.auxiliary)
 
     def evolves_at(self, step: int) -> bool:
         """Return True where labels evolve before this step (0, 1, ...): never at a start image."""

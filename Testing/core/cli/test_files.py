@@ -79,6 +79,28 @@ def test_two_outputs_in_one_file_are_refused(
     assert capsys.readouterr().err == "The outputs l.nii.gz and dicom/../l.nii.gz are one file. Choose two.\n"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "quantize float.pth -o m.safetensors --work-dir dicom/../m.safetensors",
+        "quantize float.pth -o m.safetensors --preview m.safetensors",
+        "quantize float.pth -o m.safetensors --work-dir w --report w",
+        "ablate float.pth -o models --table models",
+        "report float.pth -o page.html --work-dir page.html",
+        "report float.pth -o page.work",
+    ],
+)
+def test_an_output_whose_name_a_folder_will_have_is_refused_before_the_work(
+    folder: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It once was refused after it: where the result belonged lay an emptied folder."""
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    assert main(line.split()) == 2
+    assert "have one name. Choose two." in capsys.readouterr().err
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_a_batch_is_refused_whose_row_replaces_another_rows_volume(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +146,7 @@ def test_every_verb_declares_all_files_that_it_takes() -> None:
     for verb, parser in verbs.items():
         declared = {*parser.get_default("reads"), *parser.get_default("writes")}
         taken = {action.dest for action in parser._actions if action.type is Path}
-        own = {name for owner, name in OWN_FOLDERS if owner == verb} | ({"root"} if verb == "view" else set())
-        assert taken - own <= declared, verb
+        own = {name for owner, name in OWN_FOLDERS if owner == verb}
+        assert taken - own - ({"root"} if verb == "view" else set()) <= declared, verb
+        assert {*parser.get_default("fills")} == own, verb
         assert declared <= {action.dest for action in parser._actions}, verb

@@ -44,6 +44,11 @@ def test_every_variant_fits_every_recipe_and_changes_only_what_it_says(name: str
         ({"calibration.bias_correction": 0}, "cannot be 0"),
         ({"synthesis.images": 0}, "images must be 1 to 4096"),
         ({"synthesis.rounds": 0}, "rounds must be at least 1"),
+        ({"synthesis.variation_target": [0.1]}, "variation_target must be two rising numbers"),
+        ({"synthesis.variation_target": [0.1, "a"]}, "variation_target must be two rising numbers"),
+        ({"synthesis.variation_target": [0.2, 0.1]}, "variation_target must be two rising numbers"),
+        ({"synthesis.learning_rate": float("nan")}, "learning_rate must be a number of at least 0"),
+        ({"synthesis.entropy_weight": float("inf")}, "entropy_weight must be a number of at least 0"),
         ({"synthesis.entropy_points": 1}, "entropy_points must be at least 2"),
         ({"synthesis.start": "dreams"}, "start must be one of anatomy, noise, not 'dreams'"),
         ({"synthesis.auxiliary": 5}, "cannot be 5"),
@@ -88,6 +93,27 @@ def test_models_are_made_once_and_share_their_images(tmp_path: Path) -> None:
     assert other != path
     assert len(list((tmp_path / "models").glob("images-*.npy"))) == 1
     assert read_model(other).card["recipe"]["calibration"]["bias_correction"] is False
+
+
+def test_models_and_images_of_another_version_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come from other rules: a table once compared them with those of the present ones."""
+    config = toy_config(images=1, iterations=1)
+    folder = ModelFolder(tmp_path, toy_checkpoint_file(tmp_path), threads=1)
+    path = folder.model(config)
+    monkeypatch.setattr("dfqsam_core.store.card.__version__", "0.0.1")
+    assert folder.model(config) != path
+    assert len(list(tmp_path.glob("images-*.npy"))) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"no array"])
+def test_images_that_are_damaged_are_refused_by_their_name(tmp_path: Path, content: bytes) -> None:
+    config = toy_config(images=1, iterations=1)
+    folder = ModelFolder(tmp_path, toy_checkpoint_file(tmp_path), threads=1)
+    folder.pixels(config)
+    (path,) = tmp_path.glob("images-*.npy")
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"{path.name} are damaged. Delete"):
+        folder.pixels(config)
 
 
 def test_no_threads_are_refused(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ def test_every_pair_of_patches_gets_a_gradient() -> None:
     assert bool((attention.grad.abs().sum((0, 2, 3)) > 0).all())
 
 
+def test_one_patch_is_like_no_other() -> None:
+    """A network for images of one patch once ended in an error of torch."""
+    assert float(patch_similarity_entropy(torch.randn(1, 1, 2, 8), 64)) == 0
+
+
 def test_tokens_left_out_have_no_say() -> None:
     attention = torch.randn(1, 12, 2, 8, generator=torch.Generator().manual_seed(0))
     changed = attention.clone()

@@ -137,6 +137,24 @@ def test_cancelling_leaves_no_output_and_a_folder_to_resume_from(tmp_path: Path)
     assert (tmp_path / "m.safetensors.work").is_dir()
 
 
+@pytest.mark.parametrize(("iterations", "left"), [(0, []), (2, ["m.safetensors.work"])])
+def test_cancelled_before_writing_it_keeps_a_folder_only_where_there_is_something_to_resume_from(
+    tmp_path: Path, iterations: int, left: list[str]
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.stage == "write":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        quantize(
+            toy_checkpoint_file(tmp_path),
+            tmp_path / "m.safetensors",
+            toy_config(images=1, iterations=iterations),
+            progress=stop,
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*left, "toy.safetensors"]
+
+
 def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "m.safetensors").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
@@ -267,6 +285,29 @@ def test_weights_that_overflow_are_refused_with_the_place(tmp_path: Path, layer:
     assert not (tmp_path / "m.safetensors").exists()
 
 
+@pytest.mark.parametrize("table", ["pos_embed", "blocks.1.attn.rel_pos_h"])
+def test_position_tables_that_float16_cannot_hold_are_refused_by_name(tmp_path: Path, table: str) -> None:
+    """They once were said to overflow in a layer that has nothing wrong."""
+    tensors = random_tensors(toy_architecture(), 3)
+    tensors[f"image_encoder.{table}"] *= np.float32(1e7)
+    save_file(tensors, tmp_path / "diverged.safetensors")
+    config = toy_config(images=1, iterations=0)
+    with pytest.raises(CheckpointError, match=rf"position table image_encoder\.{table} reaches .*float16"):
+        quantize(tmp_path / "diverged.safetensors", tmp_path / "m.safetensors", config)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_weights_that_overflow_are_refused_at_the_first_step_of_an_image(tmp_path: Path) -> None:
+    """All images were once made of what is no number, kept for --resume, and another layer was blamed."""
+    tensors = random_tensors(toy_architecture(), 3)
+    tensors["image_encoder.blocks.1.norm1.weight"] *= np.float32(1e25)
+    save_file(tensors, tmp_path / "diverged.safetensors")
+    config = toy_config(images=1, iterations=2, recipe="default")
+    with pytest.raises(CheckpointError, match=r"synthetic image 1 overflow.*take another"):
+        quantize(tmp_path / "diverged.safetensors", tmp_path / "m.safetensors", config)
+    assert [path.name for path in tmp_path.iterdir()] == ["diverged.safetensors"]
+
+
 def test_previews_show_the_images_on_the_way(tmp_path: Path) -> None:
     quantize(
         toy_checkpoint_file(tmp_path),
@@ -285,6 +326,36 @@ def test_no_threads_are_refused(tmp_path: Path) -> None:
         quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", toy_config(), threads=0)
     with pytest.raises(ConfigError, match="-1 threads"):
         estimate(toy_checkpoint_file(tmp_path), toy_config(), threads=-1)
+
+
+def test_a_run_with_another_auxiliary_segmenter_of_the_same_name_is_another_run(tmp_path: Path) -> None:
+    """Its labels would otherwise join those of the first."""
+    path, config = tmp_path / "segmenter.pt", toy_config(images=1, iterations=30)
+    config = replace(config, synthesis=replace(config.synthesis, auxiliary=str(path)))
+
+    def go(resume: bool, progress: object = None) -> None:
+        torch.jit.script(torch.nn.Conv2d(1, 3, 1)).save(str(path))
+        quantize(checkpoint, tmp_path / "m.safetensors", config, threads=1, resume=resume, progress=progress)
+
+    checkpoint = toy_checkpoint_file(tmp_path)
+    with pytest.raises(Cancelled):
+        go(resume=False, progress=_stop_in_synthesis)
+    with pytest.raises(ConfigError, match="belongs to another"):
+        go(resume=True)
+
+
+def test_the_card_says_where_an_auxiliary_segmenter_was_not_asked(tmp_path: Path) -> None:
+    path, config = tmp_path / "segmenter.pt", toy_config(images=1, iterations=0)
+    torch.jit.script(torch.nn.Conv2d(1, 3, 1)).save(str(path))
+    config = replace(config, synthesis=replace(config.synthesis, auxiliary=str(path)))
+    card = quantize(toy_checkpoint_file(tmp_path), tmp_path / "m.safetensors", config)["card"]
+    assert any("auxiliary segmenter was not asked" in note for note in card["notes"])
+
+
+def test_an_estimate_refuses_what_the_run_would(tmp_path: Path) -> None:
+    config = QuantConfig.from_recipe("default", auxiliary=str(tmp_path / "absent.pt"))
+    with pytest.raises(ConfigError, match=r"absent\.pt does not exist"):
+        estimate(toy_checkpoint_file(tmp_path), config)
 
 
 def test_the_card_names_an_auxiliary_segmenter_without_its_folder(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+from dfqsam_core.errors import ConfigError, OutputError  # noqa: E402
 from dfqsam_core.model import SamMed2D  # noqa: E402
 from dfqsam_core.progress import Cancelled, Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig  # noqa: E402
@@ -18,6 +20,7 @@ from dfqsam_core.quant.synthesis.auxiliary import AuxiliarySegmenter  # noqa: E4
 from dfqsam_core.quant.synthesis.label_evolution import EvolutionRules, LabelEvolution  # noqa: E402
 from dfqsam_core.quant.synthesis.losses import segmentation_loss  # noqa: E402
 from dfqsam_core.quant.synthesis.masks import contrast, tight_boxes  # noqa: E402
+from dfqsam_core.quant.synthesis.preview_pictures import write_preview  # noqa: E402
 from dfqsam_core.quant.synthesis.start_images import random_blobs, random_generator, start_image  # noqa: E402
 from dfqsam_core.quant.synthesis.synthesis import Synthesizer, SyntheticImage, jitter, synthesize  # noqa: E402
 from dfqsam_core.quant.synthesis.work_folder import WorkFolder  # noqa: E402
@@ -118,6 +121,12 @@ def test_start_has_one_to_three_blobs_of_allowed_size(seed: int) -> None:
         pixels = start_image(kind, blobs, random_generator(seed, 1), number)
         assert pixels.shape == (1, 1, 256, 256)
         assert 0 <= float(pixels.min()) < float(pixels.max()) <= 1
+
+
+def test_no_blob_of_a_tiny_image_is_empty() -> None:
+    """One without a pixel has no box to ask a model by: synthesis ended in an error of torch."""
+    blobs = [random_blobs(16, random_generator(seed, 0, 0)) for seed in range(200)]
+    assert all(bool(blob.flatten(1).any(1).all()) for blob in blobs)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -228,6 +237,27 @@ def test_an_auxiliary_segmenter_adds_labels_and_a_loss(model: SamMed2D, tmp_path
     assert not torch.equal(with_it[0].pixels, without[0].pixels)
 
 
+class Two(torch.nn.Module):
+    """Answers with two tensors."""
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return image, image
+
+
+@pytest.mark.parametrize(
+    ("segmenter", "words"),
+    [(torch.nn.Conv2d(3, 3, 1), "fails on an image of shape"), (Two(), "answers with no tensor")],
+)
+def test_an_auxiliary_segmenter_of_other_images_or_answers_is_refused(
+    tmp_path: Path, segmenter: torch.nn.Module, words: str
+) -> None:
+    """It once ended in an error of torch."""
+    torch.jit.script(segmenter).save(str(tmp_path / "auxiliary.pt"))
+    auxiliary = AuxiliarySegmenter(tmp_path / "auxiliary.pt")
+    with pytest.raises(ConfigError, match=words):
+        auxiliary.scores(torch.zeros(1, 1, 64, 64))
+
+
 def test_extra_masks_join_by_the_rule_of_overlap_and_only_once(model: SamMed2D) -> None:
     labels = torch.stack([disc(64, 20, 20, 8)])
     far, near = disc(64, 50, 50, 6), disc(64, 21, 20, 8)
@@ -245,5 +275,20 @@ def test_images_that_no_step_is_planned_for_are_shown_too(model: SamMed2D, tmp_p
     heard: list[Progress] = []
     images = synthesize(model, config(iterations=0), 0, preview_dir=tmp_path, progress=heard.append)
     assert [image.steps for image in images] == [0, 0]
+    # Hundreds take a while: how many are left is told.
+    assert (heard[-1].done, heard[-1].total) == (2, 2)
     assert len(list(tmp_path.glob("*.png"))) == 2
     assert sorted(found.message.split(",")[0] for found in heard if found.preview is not None) == ["image 1", "image 2"]
+
+
+def test_a_picture_that_the_disk_has_no_place_for_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin_and_fail(_image: Image.Image, path: Path) -> None:
+        Path(path).touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", begin_and_fail)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_preview(tmp_path / "p", 0, 0, np.zeros((4, 8, 3), np.uint8))
+    assert not list((tmp_path / "p").iterdir())

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the state is torch's")
 
-from dfqsam_core.errors import ConfigError  # noqa: E402
+from dfqsam_core.errors import ConfigError, OutputError  # noqa: E402
 from dfqsam_core.quant.synthesis.work_folder import FINGERPRINT, WorkFolder  # noqa: E402
 
 
@@ -76,3 +76,16 @@ def test_a_fingerprint_that_is_a_pipe_or_nested_deeply_is_another_runs(work: Wor
         os.mkfifo(marker)
         with pytest.raises(ConfigError, match="belongs to another checkpoint"):
             WorkFolder(work.path, {"run": 1}, resume=True)
+
+
+def test_a_full_disk_leaves_no_folder_that_seems_to_be_another_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin_and_fail(path: Path, text: str, **_: Any) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", begin_and_fail)
+    with pytest.raises(OutputError, match="No space left on device"):
+        WorkFolder(tmp_path / "work", {"run": 1}, resume=False)
+    assert not (tmp_path / "work").exists()

@@ -118,9 +118,11 @@ def _quantize_part(
 def require_squares(value: Tensor, name: str) -> None:
     """Raise CheckpointError where what layer `name` gets in the float network is too large for errors to be squared."""
     if not torch.linalg.vector_norm(value).isfinite():
+        largest = value.abs().max()
+        found = "overflows" if largest.isnan() else f"reaches {largest:.1e}"
         raise CheckpointError(
-            f"The input of {name} reaches {value.abs().max():.1e} on the synthetic images, too much for errors to be "
-            "squared. The checkpoint's weights are damaged, or its training diverged: take another one."
+            f"The input of {name} {found} on the synthetic images, too much for errors to be squared. The checkpoint's "
+            "weights are damaged, or its training diverged: take another one."
         )
 
 

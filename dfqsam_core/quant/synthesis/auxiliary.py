@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from ...errors import ConfigError
+from ...errors import ConfigError, short
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), int)
 
@@ -35,13 +35,20 @@ class AuxiliarySegmenter:
 
     def scores(self, image: Tensor) -> Tensor:
         """Class scores (1, classes, S, S) of `image` (1, 1, S, S), class 0 being background."""
-        scores = self._scores(image.cpu()).to(image.device)
-        if scores.dim() != 4 or scores.shape[0] != 1 or scores.shape[1] < 2:
+        try:
+            scores = self._scores(image.cpu())
+        except Exception as error:  # those of TorchScript and of onnxruntime share no public base class
             raise ConfigError(
-                f"The auxiliary segmenter {self.path.name} answers with shape {tuple(scores.shape)}; "
+                f"The auxiliary segmenter {self.path.name} fails on an image of shape {tuple(image.shape)}: "
+                f"{short(str(error))}. Give one for gray images."
+            ) from error
+        shape = tuple(scores.shape) if isinstance(scores, Tensor) else ()
+        if len(shape) != 4 or shape[0] != 1 or shape[1] < 2:
+            raise ConfigError(
+                f"The auxiliary segmenter {self.path.name} answers with {f'shape {shape}' if shape else 'no tensor'}; "
                 "it must be (1, classes, height, width) with at least two classes."
             )
-        return F.interpolate(scores, image.shape[-2:], mode="bilinear", align_corners=False)
+        return F.interpolate(scores.to(image.device), image.shape[-2:], mode="bilinear", align_corners=False)
 
     def labels(self, image: Tensor, least_area: float, keep: int = 2) -> Tensor:
         """The `keep` components of each class with the highest mean probability, bool (N, S, S).

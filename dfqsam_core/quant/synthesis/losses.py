@@ -36,8 +36,10 @@ def patch_similarity_entropy(attention_output: Tensor, points: int, tokens: Tens
     attention_output: (B, N, heads, C) of real tokens only, before the output projection; heads are averaged first.
     points: nodes of the density grid between the least and the greatest similarity; the Gaussian kernel is as wide as
     their spacing, at least 0.01, so that every pair lies near a node. tokens: indices of the tokens to use.
-    Returns the mean over B. The diagonal, always one, says nothing and is left out.
+    Returns the mean over B; of fewer than two patches 0. The diagonal, always one, says nothing and is left out.
     """
+    if attention_output.shape[1] < 2:
+        return attention_output.new_zeros(())
     patches = F.normalize(attention_output.mean(2), dim=-1)
     if tokens is not None:
         patches = patches[:, tokens]

@@ -41,14 +41,16 @@ class Draw:
 
 
 def star_shape(size: int, draw: Draw) -> Tensor:
-    """A star-shaped blob of 0.3 to 8 % of the image, bool (size, size)."""
+    """A star-shaped blob of 0.3 to 8 % of the image and of one pixel at least, bool (size, size)."""
     area = float(np.exp(draw.uniform(np.log(0.003), np.log(0.08)))) * size * size
     stretch, turn, power = draw.uniform(1.0, 2.2), draw.uniform(0, np.pi), draw.uniform(1.6, 4.0)
     centre_x, centre_y = draw.uniform(0.25, 0.75) * size, draw.uniform(0.25, 0.75) * size
     y, x = torch.meshgrid(torch.arange(size) - centre_y, torch.arange(size) - centre_x, indexing="ij")
     radius = (area / np.pi) ** 0.5
     axes = radius * stretch**0.5, radius / stretch**0.5
-    return _reach(x, y, turn, axes, power, {k: 0.25 / k for k in (2, 3, 5)}, draw) < 1
+    reach = _reach(x, y, turn, axes, power, {k: 0.25 / k for k in (2, 3, 5)}, draw)
+    # 0.3 % of a tiny image may lie between its pixels.
+    return (reach < 1) | (reach == reach.min())
 
 
 def tissue(size: int, blobs: Iterable[Tensor], draw: Draw) -> Tensor:

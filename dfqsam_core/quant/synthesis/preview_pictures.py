@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from ...base.outputs import atomic_output
 from ...errors import OutputError
 
 # As many colours as an image may have labels.
@@ -35,10 +36,12 @@ def write_preview(folder: Path, index: int, steps: int, picture: np.ndarray) -> 
     """
     from PIL import Image
 
+    path = folder / f"image_{index:03d}_step_{steps:04d}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(folder / f"image_{index:03d}_step_{steps:04d}.png")
+        with atomic_output(path, force=True) as temporary:
+            Image.fromarray(picture).save(temporary)
     except OSError as error:
         raise OutputError(
-            f"The pictures cannot be written into {folder}: {error}. Choose another --preview."
+            f"The pictures cannot be written into {folder}: {error.strerror}. Choose another --preview."
         ) from error

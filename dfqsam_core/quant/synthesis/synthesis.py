@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...errors import CheckpointError
 from ...model import SamMed2D
 from ...progress import Cancelled, ProgressCallback, report
 from ..config import SynthesisConfig
@@ -81,7 +82,18 @@ class Synthesizer:
         generator = random_generator(self.seed, STEP, index, image.steps)
         pixels = image.pixels.clone().requires_grad_(True)
         self.loss(pixels, image.labels, generator).backward()
+        self._require_finite(pixels, index)
         return self._adam(image, pixels)
+
+    def _require_finite(self, pixels: Tensor, index: int) -> None:
+        """Raise CheckpointError where the loss of image number `index` overflows: its pixels would be no numbers."""
+        assert pixels.grad is not None
+        if not pixels.grad.isfinite().all():
+            weights = "checkpoint's weights or the auxiliary segmenter's" if self.auxiliary else "checkpoint's weights"
+            raise CheckpointError(
+                f"The answers to synthetic image {index + 1} overflow, so that it cannot be optimised. The {weights} "
+                "are damaged, or training diverged: take another one."
+            )
 
     def _evolve(self, index: int, image: SyntheticImage) -> Tensor:
         generator = random_generator(self.seed, EVOLVE, index, image.steps)
@@ -145,9 +157,11 @@ class Synthesizer:
 
 def image_facts(checkpoint_sha256: str, config: SynthesisConfig, seed: int) -> dict[str, Any]:
     """Return what the images depend on, JSON-ready: images of other facts are not gone on with."""
+    auxiliary = config.auxiliary_source()
     return {
         "checkpoint_sha256": checkpoint_sha256,
-        "synthesis": asdict(config),
+        # A segmenter is what is in its file, wherever that lies.
+        "synthesis": asdict(config) | {"auxiliary": auxiliary and auxiliary.sha256},
         "evolution": asdict(EvolutionRules.of(config)),
         "painted": [paint.__name__ for paint in PAINTED],
         "seed": seed,
@@ -188,7 +202,7 @@ def synthesize(
     """
     synthesizer = Synthesizer(model, config, seed)
     planned, numbers = config.planned_steps, range(first, first + config.images)
-    ticks = _Ticks(config.images * planned, progress)
+    ticks = _Ticks(config.images * max(1, planned), progress)
     sinks = _Sinks(work, preview_dir, ticks)
     with synthesizer.tap, ThreadPoolExecutor(max(1, threads)) as pool:
         jobs = [pool.submit(_run, synthesizer, index, planned, sinks) for index in numbers]
@@ -217,8 +231,8 @@ class _Sinks:
         self._tell(1, index, image, picture)
 
     def painted(self, index: int, image: SyntheticImage) -> None:
-        """An image that no step is planned for."""
-        self._tell(0, index, image, self._picture(index, image))
+        """An image that no step is planned for, which counts as one."""
+        self._tell(1, index, image, self._picture(index, image))
 
     def _picture(self, index: int, image: SyntheticImage) -> np.ndarray:
         picture = preview_image(image.pixels, image.labels)

@@ -48,6 +48,8 @@ class WorkFolder:
         try:
             marker.write_text(json.dumps(fingerprint, sort_keys=True), encoding="utf-8")
         except OSError as error:
+            with contextlib.suppress(OSError):
+                self.remove()
             raise OutputError(f"Nothing can be written into {path}: {error.strerror}. Choose --work-dir.") from error
 
     def _check(self, marker: Path, fingerprint: dict[str, Any]) -> None:
