@@ -31,6 +31,7 @@ from dfqsam_core.base import machine  # noqa: E402
 from dfqsam_core.base.outputs import atomic_output  # noqa: E402
 from dfqsam_core.progress import Progress  # noqa: E402
 from dfqsam_core.quant import QuantConfig, quantize  # noqa: E402
+from dfqsam_core.quant.calibration import tuning  # noqa: E402
 from dfqsam_core.quant.config import RECIPES  # noqa: E402
 
 _PAGE = _ROOT / "docs" / "measured" / "quantization_time.md"
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
     run.add_argument("--name", required=True, help="what the page calls the checkpoint")
     run.add_argument("--recipe", choices=sorted(RECIPES), default="default", help="default: %(default)s")
+    run.add_argument("--far", action="store_true", help="tune codes in every part, as where 4 bits leave all far off")
     run.add_argument("--threads", type=int, metavar="N", help="default: all cores")
     run.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json")
     run.set_defaults(act=measure)
@@ -89,6 +91,8 @@ def measure(args: argparse.Namespace) -> None:
     """Quantize, profile, and write both as JSON."""
     config, threads, blocks = QuantConfig.from_recipe(args.recipe), machine.worker_count(args.threads), _BlockTimes()
     load = machine.load_average()
+    if args.far:
+        tuning.FAR = 0.0
     seconds, layers = _quantize(args.checkpoint, config, threads, blocks)
     processor = blocks.processor_seconds()
     peak = machine.peak_memory_bytes()

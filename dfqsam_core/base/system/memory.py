@@ -60,18 +60,19 @@ def freed_memory_kept() -> Iterator[None]:
     glibc asks the system for each large array anew, whose pages are then cleared one by one: a third of the time that
     tuning takes (docs/measured/quantization_time.md).
     """
-    if sys.platform != "linux" or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
-        yield
-        return
-    _set_allocator(0)
+    is_set = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
+    if not is_set:
+        _set_allocator(0)
     try:
         yield
     finally:
-        _set_allocator(1)
-        release_memory()
+        if not is_set:
+            _set_allocator(1)
+            release_memory()
 
 
 def _set_allocator(number: int) -> None:
+    """Set glibc's allocator to the values of that number in `_LONG_WORK`; elsewhere nothing happens."""
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         for parameter, values in _LONG_WORK.items():

@@ -80,7 +80,7 @@ class _Walk:
 
 
 def is_far(outputs: Tensor, exact: Tensor) -> bool:
-    """Whether `outputs` are so far from the float network's that weight codes have to move as well."""
+    """Return True where `outputs` are so far from the float network's that weight codes have to move as well."""
     return bool((outputs - exact).square().mean() > FAR * exact.var())
 
 
