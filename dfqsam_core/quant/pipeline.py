@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base.machine import freed_memory_kept, release_memory, worker_count
+from ..base.machine import release_memory, worker_count
 from ..base.memory import require_memory
 from ..base.outputs import refuse_overwrite
 from ..errors import CheckpointError, ConfigError
@@ -98,7 +98,7 @@ def quantize(
     folder = work_dir or output.with_name(output.name + ".work")
     facts = image_facts(checkpoint.source.sha256, config.synthesis, config.seed)
     work = WorkFolder(folder, facts | {"conventions": checkpoint.conventions.name}, resume)
-    with single_threaded_kernels(), freed_memory_kept(), work.discarded_if_unused():
+    with single_threaded_kernels(), work.discarded_if_unused():
         side_by_side = workers if place.type == "cpu" else 1
         network = image_network(checkpoint).to(place)
         images = synthesize(network, config.synthesis, config.seed, side_by_side, work, preview_dir, progress)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ...base.machine import freed_memory_kept
 from ...model.sam_modeling import sam_modeling
 from ..plan import CODE_TUNING_IMAGES, TUNING_IMAGES
 from .quantized_layers import QuantizedLayer
@@ -109,12 +110,14 @@ def tune(
             error = (part(x[image : image + 1]) - exact[image : image + 1]).square().mean() / power
             return torch.autograd.grad(error, [walk.value.tensor for walk in walks])
 
-    for step in range(steps):
-        tell(f", tuning step {step + 1} of {steps}")
-        images = [(step * at_once + number) % len(x) for number in range(at_once)]
-        of_walks = zip(walks, zip(*side_by_side(gradients, images, threads), strict=True), strict=True)
-        share = _share_of_rate(step, steps)
-        side_by_side(lambda walk_and_parts: walk_and_parts[0].step(walk_and_parts[1], share), of_walks, threads)  # noqa: B023 (runs at once)
+    with freed_memory_kept():
+        for step in range(steps):
+            tell(f", tuning step {step + 1} of {steps}")
+            images = [(step * at_once + number) % len(x) for number in range(at_once)]
+            by_walk = zip(*side_by_side(gradients, images, threads), strict=True)
+            share = _share_of_rate(step, steps)
+            moves = [functools.partial(walk.step, parts, share) for walk, parts in zip(walks, by_walk, strict=True)]
+            side_by_side(lambda move: move(), moves, threads)
     for walk in walks:
         walk.value.tensor.requires_grad_(False)
     _settle_scales(part)
