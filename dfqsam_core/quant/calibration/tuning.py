@@ -9,6 +9,7 @@ but by straight-through gradients (Bengio et al. 2013, arXiv 1308.3432), from wh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -65,15 +66,22 @@ class _Walk:
 
     def __init__(self, value: Tuned) -> None:
         self.value, self.move = value, torch.zeros_like(value.start)
+        self.move.grad = torch.zeros_like(self.move)
         # Codes are many: one pass over them instead of nine.
         self.optimizer = torch.optim.Adam([self.move], betas=BETAS, fused=value.codes is not None)
 
     def step(self, gradients: Sequence[Tensor], share_of_rate: float) -> None:
         """One step by the sum of the images' gradients, added up in order."""
-        self.move.grad = functools.reduce(torch.add, gradients) * self.value.unit
-        self.optimizer.param_groups[0]["lr"] = self.value.rate * share_of_rate
+        total, value = self.move.grad, self.value
+        assert total is not None
+        total.copy_(gradients[0])
+        for gradient in gradients[1:]:
+            total.add_(gradient)
+        if value.codes is None:
+            total.mul_(value.unit)
+        self.optimizer.param_groups[0]["lr"] = value.rate * share_of_rate
         self.optimizer.step()
-        self.value.place(self.move)
+        value.place(self.move)
 
     def back(self) -> None:
         """To the start."""
@@ -110,7 +118,8 @@ def tune(
             error = (part(x[image : image + 1]) - exact[image : image + 1]).square().mean() / power
             return torch.autograd.grad(error, [walk.value.tensor for walk in walks])
 
-    with freed_memory_kept():
+    # Codes take so much that what is kept would add up to gigabytes.
+    with contextlib.nullcontext() if codes else freed_memory_kept():
         for step in range(steps):
             tell(f", tuning step {step + 1} of {steps}")
             images = [(step * at_once + number) % len(x) for number in range(at_once)]
