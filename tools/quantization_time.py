@@ -106,9 +106,6 @@ def measure(args: argparse.Namespace) -> None:
             code_tuning_steps=min(_PROFILED_TUNING, calibration.code_tuning_steps),
         ),
     )
-    sampler = _Sampler()
-    sampler.start()
-    _quantize(args.checkpoint, few, 1, None)
     found = {
         "name": args.name,
         "recipe": args.recipe,
@@ -123,10 +120,18 @@ def measure(args: argparse.Namespace) -> None:
         "processor_seconds": processor,
         "block_seconds": blocks.seconds(),
         "peak_bytes": peak,
-        "functions": sampler.shares(),
+        "functions": {} if args.far else _profile(args.checkpoint, few),
     }
     with atomic_output(args.output, force=True) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _profile(checkpoint: Path, config: QuantConfig) -> dict[str, float]:
+    """Share of the time of a short run by function."""
+    sampler = _Sampler()
+    sampler.start()
+    _quantize(checkpoint, config, 1, None)
+    return sampler.shares()
 
 
 class _BlockTimes:
@@ -201,7 +206,7 @@ def document(results: Sequence[dict[str, Any]]) -> str:
         iterations=_PROFILED_ITERATIONS,
         tuning=_PROFILED_TUNING,
         stages=_table([result["name"] + ", " + result["recipe"] for result in results], map(_stages, results)),
-        functions="\n\n".join(_shares(result) for result in results),
+        functions="\n\n".join(_shares(result) for result in results if result["functions"]),
     )
 
 

@@ -57,8 +57,7 @@ def keep_freed_memory() -> None:
 def freed_memory_kept() -> Iterator[None]:
     """Let this process keep what it frees in long work with large arrays, unless somebody set it otherwise (Linux).
 
-    glibc asks the system for each large array anew, whose pages are then cleared one by one: a third of the time that
-    tuning takes (docs/measured/quantization_time.md).
+    glibc asks the system for each large array anew, whose pages are then cleared one by one.
     """
     is_set = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
     if not is_set:
