@@ -135,13 +135,7 @@ def pack(
     Pixels of another size are enlarged to the network's. source: the file that `model` was read from; notes: what was
     changed in it; conventions: None where its tensors tell them: all for the card.
     """
-    plan, size = NetworkPlan.of(model.architecture, config), model.architecture.image_size
-    if pixels.shape[-1] != size:
-        notes += (f"Calibrated on images that were made with {pixels.shape[-1]} pixels a side and enlarged to {size}.",)
-    if plan.tuning_steps < config.calibration.tuning_steps:
-        notes += ("Its parts were not tuned: gradients through attention over so many tokens would take gigabytes.",)
-    if config.synthesis.auxiliary and not config.synthesis.planned_steps:
-        notes += ("The auxiliary segmenter was not asked: images that are not optimised take no labels.",)
+    plan, size, made = NetworkPlan.of(model.architecture, config), model.architecture.image_size, pixels.shape[-1]
     report(progress, "calibration", 0, 1, "choosing ranges and weight codes")
     quantizer = PixelQuantizer(model.pixel_mean, model.pixel_std, config.pixel_bits)
     with torch.no_grad():
@@ -151,12 +145,6 @@ def pack(
             equalize(model.image_encoder, images, progress)
         round_position_tables(model)
         tuned = calibrate(model.image_encoder, images, quantizer, plan, threads, progress)
-    if tuned:
-        parts = len(model.image_encoder.blocks) + 1
-        notes += (
-            f"Rounded weights left {tuned} of {parts} parts of the image encoder far from the float network: "
-            "their codes were tuned, too.",
-        )
     tensors = export_tensors(model, round_float_layers(model, plan), plan)
     report(progress, "calibration", 1, 1, "packed")
     card = build_card(
@@ -167,11 +155,29 @@ def pack(
         seed=config.seed,
         tensor_bytes={name: tensor.nbytes for name, tensor in tensors.items()},
         versions=_versions(),
-        notes=notes,
+        notes=(*notes, *_notes(plan, made, tuned)),
         worth=worth_of(config),
         conventions=conventions,
     )
     return StoredModel(model.architecture, card, tensors)
+
+
+def _notes(plan: NetworkPlan, made: int, tuned: int) -> Iterator[str]:
+    """What the recipe does not tell: images of `made` pixels a side, and codes of so many parts `tuned`."""
+    config, architecture = plan.config, plan.architecture
+    if made != architecture.image_size:
+        yield (
+            f"Calibrated on images that were made with {made} pixels a side and enlarged to {architecture.image_size}."
+        )
+    if plan.tuning_steps < config.calibration.tuning_steps:
+        yield "Its parts were not tuned: gradients through attention over so many tokens would take gigabytes."
+    if config.synthesis.auxiliary and not config.synthesis.planned_steps:
+        yield "The auxiliary segmenter was not asked: images that are not optimised take no labels."
+    if tuned:
+        yield (
+            f"Rounded weights left {tuned} of {architecture.depth + 1} parts of the image encoder far from the float "
+            "network: their codes were tuned, too."
+        )
 
 
 def _read_runnable(
